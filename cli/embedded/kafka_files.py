@@ -1,0 +1,75 @@
+"""The files that an embedded Kafka node reads: its properties and its logging."""
+
+from pathlib import Path
+
+from cli.embedded.ports import LOOPBACK
+
+# Light enough for a laptop, with the durability of the defaults.
+STEADY = """\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+auto.create.topics.enable=false
+# After a kill -9 the new process waits for the session of the old one to run out.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+default.replication.factor=1
+min.insync.replicas=1
+num.network.threads=2
+num.io.threads=2
+background.threads=2
+remote.log.manager.thread.pool.size=1
+log.cleaner.dedupe.buffer.size=4194304
+"""
+
+LOGGING = """\
+status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSS} %p %m (%c{1})%n
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+logger.started.name = kafka.server.KafkaRaftServer
+logger.started.level = info
+# These two warn about each setting that they do not know, and each socket that hangs up.
+logger.selector.name = org.apache.kafka.common.network.Selector
+logger.selector.level = error
+logger.config.name = org.apache.kafka.common.config.AbstractConfig
+logger.config.level = error
+"""
+
+
+def write_files(folder: Path, port: int, controller_port: int) -> None:
+    """Write `server.properties` and `log4j2.properties` below `folder`."""
+    listeners = f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}"
+    changing = {
+        "listeners": listeners,
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+        "log.dirs": escaped(str(folder / "log")),
+    }
+    lines = "".join(f"{name}={value}\n" for name, value in changing.items())
+    (folder / "server.properties").write_text(STEADY + lines, encoding="ascii")
+    (folder / "log4j2.properties").write_text(LOGGING, encoding="ascii")
+
+
+def escaped(text: str) -> str:
+    """A value for a Java properties file, in ASCII; raises ValueError for a comma, which splits `log.dirs`."""
+    if "," in text:
+        raise ValueError(f"Kafka takes no folder with a comma in its path: {text}")
+    backslashed = text.replace("\\", "\\\\")
+    units = backslashed.encode("utf-16-be")
+    codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+    return "".join(chr(code) if 32 <= code < 127 else f"\\u{code:04x}" for code in codes)

