@@ -1,0 +1,349 @@
+"""Accounts: what the auth service answers."""
+
+from msgspec import UNSET, UnsetType
+
+from shared.contracts import errors as e
+from shared.contracts.base import Answer, Body, Request
+from shared.contracts.fields import (
+    Cursor,
+    Email,
+    Id,
+    ImageUrl,
+    PageLimit,
+    Password,
+    PasswordAttempt,
+    ProfileName,
+    Revision,
+    Time,
+    Token,
+)
+from shared.contracts.operation import Operation
+
+
+class Profile(Answer):
+    """A person as that person sees it."""
+
+    id: Id
+    name: ProfileName
+    email: Email
+    image_url: ImageUrl | None
+    created_at: Time
+    updated_at: Time
+
+
+class PublicProfile(Answer):
+    """A person as others see it."""
+
+    id: Id
+    name: ProfileName
+    image_url: ImageUrl | None
+    revision: Revision
+
+
+class PublicProfiles(Answer):
+    """Those of the asked profiles that exist."""
+
+    items: list[PublicProfile]
+
+
+class Tokens(Answer):
+    """A new pair of tokens. The access token lives `expiresInS` seconds, the refresh token 30 days."""
+
+    access_token: Token
+    refresh_token: Token
+    expires_in_s: int
+
+
+class SignedIn(Tokens):
+    """A person and their new tokens."""
+
+    profile: Profile
+
+
+class Session(Answer):
+    """One sign-in: a device that holds a refresh token."""
+
+    id: Id
+    created_at: Time
+    last_used_at: Time
+    user_agent: str | None
+    current: bool
+
+
+class Sessions(Answer):
+    """A page of sessions, the one used last first."""
+
+    items: list[Session]
+    next: Cursor | None
+
+
+class Jwk(Answer, omit_defaults=True):
+    """A public key (RFC 7517, RFC 8037)."""
+
+    kid: str
+    x: str
+    kty: str = "OKP"
+    crv: str = "Ed25519"
+    alg: str = "EdDSA"
+    use: str = "sig"
+
+
+class Jwks(Answer):
+    """The public keys that access tokens may be signed with now."""
+
+    keys: list[Jwk]
+
+
+class Claims(Answer):
+    """What an access token says. Times are seconds since the epoch, as in RFC 7519."""
+
+    iss: str
+    aud: str
+    sub: Id
+    sid: Id
+    jti: Id
+    exp: int
+    iat: int
+
+
+class VerifiedToken(Answer):
+    """A token that holds, and whose it is."""
+
+    profile: Profile
+    claims: Claims
+
+
+class SignUpBody(Body):
+    name: ProfileName
+    email: Email
+    password: Password
+
+
+class SignUp(SignUpBody, Request, kw_only=True, forbid_unknown_fields=False):
+    user_agent: str | None = None
+
+
+class SignInBody(Body):
+    email: Email
+    password: PasswordAttempt
+
+
+class SignIn(SignInBody, Request, kw_only=True, forbid_unknown_fields=False):
+    user_agent: str | None = None
+
+
+class RefreshBody(Body):
+    refresh_token: Token
+
+
+class Refresh(RefreshBody, Request, kw_only=True, forbid_unknown_fields=False):
+    user_agent: str | None = None
+
+
+class SignOut(Request):
+    profile_id: Id
+    session_id: Id
+
+
+class GetProfile(Request):
+    profile_id: Id
+
+
+class UpdateProfileBody(Body):
+    name: ProfileName | UnsetType = UNSET
+    image_url: ImageUrl | None | UnsetType = UNSET
+
+
+class UpdateProfile(UpdateProfileBody, Request, kw_only=True, forbid_unknown_fields=False):
+    profile_id: Id
+
+
+class ChangePasswordBody(Body):
+    current: PasswordAttempt
+    new: Password
+
+
+class ChangePassword(ChangePasswordBody, Request, kw_only=True, forbid_unknown_fields=False):
+    profile_id: Id
+    session_id: Id
+
+
+class PageQuery(Body):
+    limit: PageLimit = 50
+    cursor: Cursor | None = None
+
+
+class ListSessions(PageQuery, Request, kw_only=True, forbid_unknown_fields=False):
+    profile_id: Id
+    session_id: Id
+
+
+class RevokeSession(Request):
+    profile_id: Id
+    revoked_id: Id
+
+
+class GetKeys(Request):
+    audience: str = "access"
+
+
+class VerifyToken(Request):
+    token: Token
+
+
+class GetProfiles(Request):
+    """At most 100 ids."""
+
+    reader_id: Id
+    ids: list[Id]
+
+
+_CALLER = (e.TOKEN_MISSING, e.TOKEN_INVALID, e.TOKEN_EXPIRED)
+
+USER_SIGNUP = Operation(
+    name="user.signup",
+    service="auth",
+    summary="Sign up",
+    description="Makes an account and signs in. The e-mail is normalised and belongs to one account only.",
+    request=SignUp,
+    body=SignUpBody,
+    answer=SignedIn,
+    status=201,
+    key="email",
+    errors=(e.EMAIL_TAKEN,),
+    public=True,
+)
+USER_SIGNIN = Operation(
+    name="user.signin",
+    service="auth",
+    summary="Sign in",
+    description="Begins a new session.",
+    request=SignIn,
+    body=SignInBody,
+    answer=SignedIn,
+    key="email",
+    errors=(e.CREDENTIALS_INVALID,),
+    public=True,
+)
+USER_REFRESH = Operation(
+    name="user.refresh",
+    service="auth",
+    summary="Get new tokens",
+    description=(
+        "Gives a successor of the refresh token. The old one stays good until a successor is used, so a lost "
+        "answer logs nobody out; a token that is dead and comes back ends the whole session."
+    ),
+    request=Refresh,
+    body=RefreshBody,
+    answer=Tokens,
+    key="refresh_token",
+    errors=(e.TOKEN_INVALID, e.TOKEN_EXPIRED),
+    public=True,
+)
+USER_SIGNOUT = Operation(
+    name="user.signout",
+    service="auth",
+    summary="Sign out",
+    description="Ends this session. Its access tokens stop working within 5 seconds.",
+    request=SignOut,
+    status=204,
+    key="profile_id",
+    errors=_CALLER,
+)
+USER_GET = Operation(
+    name="user.get",
+    service="auth",
+    summary="Who am I",
+    request=GetProfile,
+    answer=Profile,
+    key="profile_id",
+    errors=(*_CALLER, e.PROFILE_NOT_FOUND),
+    hot=True,
+)
+USER_UPDATE = Operation(
+    name="user.update",
+    service="auth",
+    summary="Change my profile",
+    description="Fields that are not named stay as they are; `imageUrl: null` takes the image away.",
+    request=UpdateProfile,
+    body=UpdateProfileBody,
+    answer=Profile,
+    key="profile_id",
+    errors=(*_CALLER, e.PROFILE_NOT_FOUND),
+)
+USER_CHANGE_PASSWORD = Operation(
+    name="user.changePassword",
+    service="auth",
+    summary="Change my password",
+    description="All other sessions end.",
+    request=ChangePassword,
+    body=ChangePasswordBody,
+    status=204,
+    key="profile_id",
+    errors=(*_CALLER, e.CREDENTIALS_INVALID, e.PROFILE_NOT_FOUND),
+)
+SESSION_LIST = Operation(
+    name="session.list",
+    service="auth",
+    summary="List my sessions",
+    request=ListSessions,
+    query=PageQuery,
+    answer=Sessions,
+    key="profile_id",
+    errors=_CALLER,
+)
+SESSION_REVOKE = Operation(
+    name="session.revoke",
+    service="auth",
+    summary="End one of my sessions",
+    request=RevokeSession,
+    status=204,
+    key="profile_id",
+    errors=(*_CALLER, e.SESSION_NOT_FOUND),
+)
+KEYS_GET = Operation(
+    name="keys.get",
+    service="auth",
+    summary="Public keys (JWKS)",
+    description="The keys that access tokens are signed with (RFC 7517). A key is published before it signs.",
+    request=GetKeys,
+    answer=Jwks,
+    key="audience",
+    public=True,
+)
+USER_VERIFY_TOKEN = Operation(
+    name="user.verifyToken",
+    service="auth",
+    summary="Check an access token",
+    description="For other services: the profile and the claims of a token that holds.",
+    request=VerifyToken,
+    answer=VerifiedToken,
+    key="token",
+    errors=(e.TOKEN_INVALID, e.TOKEN_EXPIRED),
+    public=True,
+)
+PROFILES_GET = Operation(
+    name="profiles.get",
+    service="auth",
+    summary="Public profiles by id",
+    description="For other services: names and images, at most 100 at once.",
+    request=GetProfiles,
+    answer=PublicProfiles,
+    key="reader_id",
+    public=True,
+)
+
+OPERATIONS = (
+    USER_SIGNUP,
+    USER_SIGNIN,
+    USER_REFRESH,
+    USER_SIGNOUT,
+    USER_GET,
+    USER_UPDATE,
+    USER_CHANGE_PASSWORD,
+    SESSION_LIST,
+    SESSION_REVOKE,
+    KEYS_GET,
+    USER_VERIFY_TOKEN,
+    PROFILES_GET,
+)

@@ -1,0 +1,19 @@
+"""Everything there is to call, to hear and to go wrong, in one place."""
+
+from shared.contracts import account, message, server
+from shared.contracts.errors import CATALOGUE as ERRORS
+from shared.contracts.event import CATALOGUE as EVENTS
+from shared.contracts.operation import Operation
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation for operation in (*account.OPERATIONS, *server.OPERATIONS, *message.OPERATIONS)
+}
+SERVICES = ("auth", "server", "message")
+
+
+def operations_of(service: str) -> tuple[Operation, ...]:
+    """The operations that a service answers, in the order of its contract."""
+    return tuple(operation for operation in OPERATIONS.values() if operation.service == service)
+
+
+__all__ = ["ERRORS", "EVENTS", "OPERATIONS", "SERVICES", "operations_of"]

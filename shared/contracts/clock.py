@@ -1,0 +1,17 @@
+"""Time and ids come from one place each, which tests can set."""
+
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+
+class Clock(Protocol):
+    """Tells the time, in UTC."""
+
+    def now(self) -> datetime: ...
+
+
+class Ids(Protocol):
+    """Gives new ids: UUID version 7 (RFC 9562), ordered by time."""
+
+    def new(self) -> UUID: ...

@@ -1,0 +1,236 @@
+"""The one catalogue of errors (RFC 9457): every code that a caller can meet, and its explanation."""
+
+from msgspec import Struct
+
+
+class FieldError(Struct, frozen=True):
+    """One thing wrong with the input. `path` is a field (`content`), or `$` for the whole body."""
+
+    path: str
+    message: str
+
+
+class ErrorKind(Struct, frozen=True, kw_only=True):
+    """A code, its HTTP status and title, and the text of its page at `/api/errors/<code>`."""
+
+    code: str
+    status: int
+    title: str
+    explanation: str
+    retry_after_s: int | None = None
+
+    def error(self, detail: str, errors: tuple[FieldError, ...] = ()) -> "MeshError":
+        """The exception to raise: `detail` is told to the caller, so it holds no secret."""
+        return MeshError(self, detail, errors)
+
+
+class MeshError(Exception):
+    """A typed error: raised by a rule, carried by a reply, shown as problem+json."""
+
+    def __init__(self, kind: ErrorKind, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(f"{kind.code}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.errors = errors
+
+
+class ErrorReply(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The body of a reply whose `error` header is set."""
+
+    code: str
+    status: int
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+
+
+CATALOGUE: dict[str, ErrorKind] = {}
+
+
+def _kind(
+    status: int, code: str, title: str, explanation: str, retry_after_s: int | None = None
+) -> ErrorKind:
+    kind = ErrorKind(
+        code=code, status=status, title=title, explanation=explanation, retry_after_s=retry_after_s
+    )
+    CATALOGUE[code] = kind
+    return kind
+
+
+VALIDATION_FAILED = _kind(
+    400,
+    "validation.failed",
+    "The input breaks a rule",
+    "One or more values are missing, unknown, of the wrong type or out of bounds. `errors` lists all of them, "
+    "each with the path of the field and what it must be.",
+)
+BODY_MALFORMED = _kind(
+    400,
+    "body.malformed",
+    "The body is not valid JSON",
+    "The body could not be read as JSON in UTF-8. Lone surrogates such as `\\ud800` are not valid either.",
+)
+TOKEN_MISSING = _kind(
+    401,
+    "token.missing",
+    "No access token was sent",
+    "This call needs the header `Authorization: Bearer <accessToken>`. Sign up or sign in to get one.",
+)
+TOKEN_INVALID = _kind(
+    401,
+    "token.invalid",
+    "The token is not valid",
+    "The token is malformed, was not signed by this Concord, is meant for someone else, or its session has "
+    "ended. Sign in again.",
+)
+TOKEN_EXPIRED = _kind(
+    401,
+    "token.expired",
+    "The token has expired",
+    "Access tokens live 15 minutes. Get a new one with `POST /api/auth/refresh`.",
+)
+CREDENTIALS_INVALID = _kind(
+    401,
+    "credentials.invalid",
+    "The e-mail or the password is wrong",
+    "No account matches this e-mail and password together. Which of the two is wrong is not told.",
+)
+PERMISSION_DENIED = _kind(
+    403,
+    "permission.denied",
+    "You may not do this",
+    "You can see the thing, but your role does not allow this. `detail` names what it takes.",
+)
+ROUTE_UNKNOWN = _kind(
+    404, "route.unknown", "There is nothing at this path", "See `/api/docs` for every path there is."
+)
+PROFILE_NOT_FOUND = _kind(
+    404, "profile.not_found", "There is no such profile", "The account does not exist, or no longer."
+)
+SESSION_NOT_FOUND = _kind(
+    404,
+    "session.not_found",
+    "You have no such session",
+    "The session has ended already, or it is not one of yours.",
+)
+SERVER_NOT_FOUND = _kind(
+    404,
+    "server.not_found",
+    "There is no such server that you can see",
+    "The server does not exist, or you are not a member of it; which of the two is not told.",
+)
+CHANNEL_NOT_FOUND = _kind(
+    404,
+    "channel.not_found",
+    "There is no such channel that you can see",
+    "The channel does not exist, or you are not a member of its server; which of the two is not told.",
+)
+MEMBER_NOT_FOUND = _kind(
+    404,
+    "member.not_found",
+    "There is no such member in this server",
+    "The profile is not a member of this server, or no longer.",
+)
+INVITE_NOT_FOUND = _kind(
+    404,
+    "invite.not_found",
+    "There is no such invite",
+    "The code was never given, or it was revoked or replaced by a new one.",
+)
+MESSAGE_NOT_FOUND = _kind(
+    404,
+    "message.not_found",
+    "There is no such message in this channel",
+    "The message does not exist in this channel, or it was deleted.",
+)
+METHOD_NOT_ALLOWED = _kind(
+    405,
+    "method.not_allowed",
+    "This path does not take this method",
+    "The `Allow` header lists the methods that this path takes.",
+)
+EMAIL_TAKEN = _kind(
+    409,
+    "email.taken",
+    "This e-mail has an account",
+    "Sign in instead, or sign up with another e-mail address.",
+)
+MEMBER_EXISTS = _kind(
+    409, "member.exists", "This profile is a member already", "Nothing was changed; the membership stands."
+)
+IDEMPOTENCY_MISMATCH = _kind(
+    409,
+    "idempotency.mismatch",
+    "This Idempotency-Key was used for another body",
+    "A key stands for one request of yours to one path, for 24 hours. Use a new key for a new request.",
+)
+OWNER_CANNOT_LEAVE = _kind(
+    409,
+    "server.owner_cannot_leave",
+    "The owner cannot leave the server",
+    "The owner must transfer the server to someone else or delete it first.",
+)
+SERVER_LIMIT = _kind(
+    409,
+    "server.limit_reached",
+    "You are in as many servers as one may be",
+    "A person can be in 100 servers. Leave or delete one first.",
+)
+CHANNEL_LIMIT = _kind(
+    409,
+    "channel.limit_reached",
+    "The server has as many channels as it may have",
+    "A server can have 500 channels. Delete one first.",
+)
+INVITE_LIMIT = _kind(
+    409,
+    "invite.limit_reached",
+    "The server has as many invites as it may have",
+    "A server can have 1000 invites that are still good. Revoke one first.",
+)
+CHANNEL_NOT_TEXT = _kind(
+    409,
+    "channel.not_text",
+    "This channel takes no messages",
+    "Messages live in channels of type TEXT; this one is AUDIO or VIDEO.",
+)
+INVITE_EXPIRED = _kind(
+    410, "invite.expired", "This invite is no longer good", "It has expired, or it was used up."
+)
+BODY_TOO_LARGE = _kind(
+    413, "body.too_large", "The body is too large", "`detail` says how large a body may be here."
+)
+MEDIA_TYPE_UNSUPPORTED = _kind(
+    415,
+    "media_type.unsupported",
+    "The body is not JSON",
+    "Send the body as JSON with the header `Content-Type: application/json`.",
+)
+RATE_LIMITED = _kind(
+    429,
+    "rate.limited",
+    "Too many requests",
+    "Wait as long as `Retry-After` says, then try again.",
+    retry_after_s=1,
+)
+INTERNAL_ERROR = _kind(
+    500,
+    "internal.error",
+    "Something went wrong on our side",
+    "This is a fault of the program. The correlation id finds it in the logs.",
+)
+MESH_BUSY = _kind(
+    503,
+    "mesh.busy",
+    "The service cannot take this now",
+    "A queue is full, or Kafka or a database is away. Nothing is lost: try again after `Retry-After` seconds, "
+    "with the same nonce or Idempotency-Key.",
+    retry_after_s=1,
+)
+MESH_TIMEOUT = _kind(
+    504,
+    "mesh.timeout",
+    "The answer did not come in time",
+    "The request may still have been carried out. Try again with the same nonce or Idempotency-Key to find out "
+    "without doing it twice.",
+    retry_after_s=2,
+)

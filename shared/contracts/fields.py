@@ -1,0 +1,154 @@
+"""The kinds of values that bodies, requests and answers are made of.
+
+Each kind carries its bounds (JSON Schema keywords, enforced while decoding), an example for the
+documents, and under ``extra["rule"]`` the sentence that a caller reads when the value breaks it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+
+_NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+_NO_NUL = r"^[^\u0000]+$"
+# At most 2000 characters between the first and the last one that is no white space.
+_TRIMMED_2000 = r"^\s*[^\s\u0000](?:[^\u0000]{0,1998}[^\s\u0000])?\s*$"
+
+
+def _rule(sentence: str) -> dict[str, str]:
+    return {"rule": sentence}
+
+
+Id = Annotated[UUID, Meta(examples=["019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"], extra=_rule("must be a UUID"))]
+Time = Annotated[datetime, Meta(tz=True, examples=["2026-05-01T12:00:00Z"])]
+
+ProfileName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        pattern=_NOT_BLANK,
+        examples=["Ada"],
+        extra=_rule("must be 1 to 32 characters, not only spaces, without NUL"),
+    ),
+]
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=_NOT_BLANK,
+        examples=["Analytical Engine"],
+        extra=_rule("must be 1 to 100 characters, not only spaces, without NUL"),
+    ),
+]
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=r"^[^@\s\u0000]+@[^@\s\u0000.]+(\.[^@\s\u0000.]+)+$",
+        examples=["ada@example.org"],
+        extra=_rule("must be an e-mail address of at most 254 characters"),
+    ),
+]
+Password = Annotated[
+    str,
+    Meta(
+        min_length=8,
+        max_length=128,
+        examples=["correct horse battery"],
+        extra=_rule("must be 8 to 128 characters"),
+    ),
+]
+PasswordAttempt = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        examples=["correct horse battery"],
+        extra=_rule("must be 1 to 128 characters"),
+    ),
+]
+Token = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=4096,
+        pattern=_NO_NUL,
+        examples=["eyJhbGciOiJFZERTQSJ9.e30.c2ln"],
+        extra=_rule("must be a token as it was given"),
+    ),
+]
+ImageUrl = Annotated[
+    str,
+    Meta(
+        max_length=2048,
+        pattern=r"^[hH][tT][tT][pP][sS]?://[^\s\u0000/?#]+[^\s\u0000]*$",
+        examples=["https://example.org/ada.png"],
+        extra=_rule("must be an http or https URL of at most 2048 characters"),
+    ),
+]
+Content = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        pattern=_TRIMMED_2000,
+        examples=["Hello, everyone!"],
+        extra=_rule("must be 1 to 2000 characters after trimming, without NUL"),
+    ),
+]
+Nonce = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=_NO_NUL,
+        examples=["b7e1-42"],
+        extra=_rule("must be 1 to 64 characters, without NUL"),
+    ),
+]
+InviteCode = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        examples=["q3Zk9TfW"],
+        extra=_rule("must be an invite code"),
+    ),
+]
+Cursor = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        extra=_rule("must be the `next` of an earlier page"),
+    ),
+]
+PageLimit = Annotated[int, Meta(ge=1, le=100, examples=[50], extra=_rule("must be a number from 1 to 100"))]
+Sequence = Annotated[int, Meta(ge=1, examples=[1])]
+Revision = Annotated[int, Meta(ge=0, examples=[7])]
+MaxAgeS = Annotated[
+    int, Meta(ge=1, le=31_536_000, examples=[86400], extra=_rule("must be 1 to 31536000 seconds"))
+]
+MaxUses = Annotated[int, Meta(ge=1, le=100_000, examples=[10], extra=_rule("must be 1 to 100000"))]
+
+
+class ChannelType(StrEnum):
+    """What a channel carries; only TEXT takes messages."""
+
+    TEXT = "TEXT"
+    AUDIO = "AUDIO"
+    VIDEO = "VIDEO"
+
+
+class Role(StrEnum):
+    """What a member may do. ADMIN: all; MODERATOR: channels, invites, kick guests; GUEST: read, write, leave."""
+
+    ADMIN = "ADMIN"
+    MODERATOR = "MODERATOR"
+    GUEST = "GUEST"

@@ -1,0 +1,139 @@
+"""Messages: what the message service answers."""
+
+from shared.contracts import errors as e
+from shared.contracts.base import Answer, Body, Request
+from shared.contracts.fields import Content, Cursor, Id, Nonce, PageLimit, Sequence, Time
+from shared.contracts.operation import Operation
+
+
+class Message(Answer):
+    """A message as stored. `sequence` counts from 1 without gaps within its channel."""
+
+    id: Id
+    channel_id: Id
+    server_id: Id
+    profile_id: Id
+    sequence: Sequence
+    content: Content
+    nonce: Nonce | None
+    created_at: Time
+    edited_at: Time | None
+
+
+class Messages(Answer):
+    """A page of a channel's history, the newest first; `next` is a message id to give as `before`."""
+
+    items: list[Message]
+    next: Cursor | None
+
+
+class SendMessageBody(Body):
+    content: Content
+    nonce: Nonce | None = None
+
+
+class SendMessage(SendMessageBody, Request, kw_only=True, forbid_unknown_fields=False):
+    channel_id: Id
+    profile_id: Id
+
+
+class HistoryQuery(Body):
+    """At most one of `before`, `after`, `around`: a message id. `cursor` is the same as `before`."""
+
+    limit: PageLimit = 50
+    before: Id | None = None
+    after: Id | None = None
+    around: Id | None = None
+    cursor: Id | None = None
+
+
+class ReadHistory(HistoryQuery, Request, kw_only=True, forbid_unknown_fields=False):
+    channel_id: Id
+    profile_id: Id
+
+
+class OfMessage(Request):
+    """A call about one message that needs nothing more."""
+
+    channel_id: Id
+    message_id: Id
+    profile_id: Id
+
+
+class EditMessageBody(Body):
+    content: Content
+
+
+class EditMessage(EditMessageBody, Request, kw_only=True, forbid_unknown_fields=False):
+    channel_id: Id
+    message_id: Id
+    profile_id: Id
+
+
+_IN_CHANNEL = (e.TOKEN_MISSING, e.TOKEN_INVALID, e.TOKEN_EXPIRED, e.CHANNEL_NOT_FOUND)
+
+MESSAGE_SEND = Operation(
+    name="message.send",
+    service="message",
+    summary="Send a message",
+    description=(
+        "Spaces around the content are trimmed. The same `nonce` of the same author in the same channel gives "
+        "the first message again, with 200; so does the same `Idempotency-Key`, with 201."
+    ),
+    request=SendMessage,
+    body=SendMessageBody,
+    answer=Message,
+    status=201,
+    also={200: "The message that was sent with this nonce before."},
+    key="channel_id",
+    errors=(*_IN_CHANNEL, e.CHANNEL_NOT_TEXT),
+    hot=True,
+    many=True,
+    idempotent=True,
+)
+MESSAGE_HISTORY = Operation(
+    name="message.history",
+    service="message",
+    summary="Read a channel's history",
+    description=(
+        "Always the newest first: without a bound the last messages, `before` and `after` the nearest on that "
+        "side of a message, `around` with that message in the middle. The id of a deleted message works as well."
+    ),
+    request=ReadHistory,
+    query=HistoryQuery,
+    answer=Messages,
+    key="channel_id",
+    errors=(*_IN_CHANNEL, e.CHANNEL_NOT_TEXT, e.MESSAGE_NOT_FOUND),
+    hot=True,
+)
+MESSAGE_GET = Operation(
+    name="message.get",
+    service="message",
+    summary="Read a message",
+    request=OfMessage,
+    answer=Message,
+    key="channel_id",
+    errors=(*_IN_CHANNEL, e.MESSAGE_NOT_FOUND),
+)
+MESSAGE_EDIT = Operation(
+    name="message.edit",
+    service="message",
+    summary="Edit my message",
+    request=EditMessage,
+    body=EditMessageBody,
+    answer=Message,
+    key="channel_id",
+    errors=(*_IN_CHANNEL, e.MESSAGE_NOT_FOUND, e.PERMISSION_DENIED),
+)
+MESSAGE_DELETE = Operation(
+    name="message.delete",
+    service="message",
+    summary="Delete a message",
+    description="By its author, an ADMIN or a MODERATOR. Its sequence is not used again.",
+    request=OfMessage,
+    status=204,
+    key="channel_id",
+    errors=(*_IN_CHANNEL, e.MESSAGE_NOT_FOUND, e.PERMISSION_DENIED),
+)
+
+OPERATIONS = (MESSAGE_SEND, MESSAGE_HISTORY, MESSAGE_GET, MESSAGE_EDIT, MESSAGE_DELETE)

@@ -1,0 +1,114 @@
+"""Decoding that tells all that is wrong, not only the first thing.
+
+The straight way is one pass of msgspec. Only when it refuses is each field looked at by itself.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, TypeVar, get_args
+
+import msgspec
+from msgspec.structs import FieldInfo
+
+from shared.contracts.errors import BODY_MALFORMED, VALIDATION_FAILED, FieldError, MeshError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_ERRORS_MAX = 50
+
+
+def decode_body(raw: bytes, kind: type[T]) -> T:
+    """Read a JSON body.
+
+    Raises `body.malformed` for what is no JSON, `validation.failed` with every fault for the rest.
+    """
+    try:
+        return _decoder(kind).decode(raw)
+    except msgspec.ValidationError as error:
+        raise validation_failed(_faults_of_json(raw, kind) or (_fault_of(error, "$"),)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BODY_MALFORMED.error(f"The body is not valid JSON in UTF-8: {error}.") from None
+
+
+def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
+    """Read a query string's pairs; numbers come as text. Raises `validation.failed` with every fault."""
+    values: dict[str, str] = {}
+    repeated = set()
+    for name, value in pairs:
+        repeated.update({name} & values.keys())
+        values[name] = value
+    faults = [FieldError(name, "may be given once only") for name in sorted(repeated)]
+    faults.extend(_faults_of(values, kind, strict=False))
+    if faults:
+        raise validation_failed(faults)
+    return msgspec.convert(values, kind, strict=False)
+
+
+def validation_failed(faults: Iterable[FieldError]) -> MeshError:
+    """The error that carries these faults, at most 50 of them."""
+    listed = tuple(faults)[:_ERRORS_MAX]
+    names = ", ".join(fault.path for fault in listed[:5])
+    return VALIDATION_FAILED.error(f"{len(listed)} thing(s) wrong with: {names}.", listed)
+
+
+@cache
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(kind)
+
+
+def _faults_of_json(raw: bytes, kind: type[msgspec.Struct]) -> tuple[FieldError, ...]:
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BODY_MALFORMED.error(f"The body is not valid JSON in UTF-8: {error}.") from None
+    if not isinstance(value, dict):
+        return (FieldError("$", "must be a JSON object"),)
+    return tuple(_faults_of(value, kind, strict=True))
+
+
+def _faults_of(
+    values: Mapping[str, Any], kind: type[msgspec.Struct], *, strict: bool
+) -> Iterable[FieldError]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name in values:
+        if name not in fields:
+            yield FieldError(name[:100], "is not a known field")
+    for name, field in fields.items():
+        if name not in values:
+            if field.required:
+                yield FieldError(name, "is required")
+            continue
+        try:
+            msgspec.convert({name: values[name]}, _one_field(kind, name), strict=strict)
+        except msgspec.ValidationError as error:
+            yield _fault_of(error, name, _rule_of(field.type))
+
+
+@cache
+def _one_field(kind: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
+    """A struct of this one field, because a field's type alone may not stand by itself (UNSET)."""
+    field = next(field for field in msgspec.structs.fields(kind) if field.encode_name == name)
+    return msgspec.defstruct("Field", [_definition(field)], rename={field.name: name})
+
+
+def _definition(field: FieldInfo) -> tuple[str, Any]:
+    return (field.name, field.type)
+
+
+def _rule_of(kind: Any) -> str | None:
+    """The sentence in the metadata of an annotated type, wherever it is in a union."""
+    for part in (*getattr(kind, "__metadata__", ()), *get_args(kind)):
+        if isinstance(part, msgspec.Meta) and part.extra and "rule" in part.extra:
+            return str(part.extra["rule"])
+        if not isinstance(part, (str, int)) and (rule := _rule_of(part)):
+            return rule
+    return None
+
+
+def _fault_of(error: msgspec.ValidationError, name: str, rule: str | None = None) -> FieldError:
+    message, _, path = str(error).partition(" - at `$")
+    inner = path.rstrip("`").removeprefix(f".{name}").removeprefix(".")
+    where = f"{name}.{inner}".rstrip(".") if inner else name
+    if rule is None or inner:
+        return FieldError(where, message[:1].lower() + message[1:])
+    return FieldError(where, rule)
