@@ -20,7 +20,7 @@ from shared.contracts.fields import (
 from shared.contracts.operation import Operation
 
 
-class Profile(Answer):
+class Profile(Answer, kw_only=True):
     """A person as that person sees it."""
 
     id: Id
@@ -31,7 +31,7 @@ class Profile(Answer):
     updated_at: Time
 
 
-class PublicProfile(Answer):
+class PublicProfile(Answer, kw_only=True):
     """A person as others see it."""
 
     id: Id
@@ -40,13 +40,13 @@ class PublicProfile(Answer):
     revision: Revision
 
 
-class PublicProfiles(Answer):
+class PublicProfiles(Answer, kw_only=True):
     """Those of the asked profiles that exist."""
 
     items: list[PublicProfile]
 
 
-class Tokens(Answer):
+class Tokens(Answer, kw_only=True):
     """A new pair of tokens. The access token lives `expiresInS` seconds, the refresh token 30 days."""
 
     access_token: Token
@@ -54,13 +54,13 @@ class Tokens(Answer):
     expires_in_s: int
 
 
-class SignedIn(Tokens):
+class SignedIn(Tokens, kw_only=True):
     """A person and their new tokens."""
 
     profile: Profile
 
 
-class Session(Answer):
+class Session(Answer, kw_only=True):
     """One sign-in: a device that holds a refresh token."""
 
     id: Id
@@ -70,14 +70,14 @@ class Session(Answer):
     current: bool
 
 
-class Sessions(Answer):
+class Sessions(Answer, kw_only=True):
     """A page of sessions, the one used last first."""
 
     items: list[Session]
     next: Cursor | None
 
 
-class Jwk(Answer, omit_defaults=True):
+class Jwk(Answer, kw_only=True, omit_defaults=True):
     """A public key (RFC 7517, RFC 8037)."""
 
     kid: str
@@ -88,13 +88,13 @@ class Jwk(Answer, omit_defaults=True):
     use: str = "sig"
 
 
-class Jwks(Answer):
+class Jwks(Answer, kw_only=True):
     """The public keys that access tokens may be signed with now."""
 
     keys: list[Jwk]
 
 
-class Claims(Answer):
+class Claims(Answer, kw_only=True):
     """What an access token says. Times are seconds since the epoch, as in RFC 7519."""
 
     iss: str
@@ -106,14 +106,14 @@ class Claims(Answer):
     iat: int
 
 
-class VerifiedToken(Answer):
+class VerifiedToken(Answer, kw_only=True):
     """A token that holds, and whose it is."""
 
     profile: Profile
     claims: Claims
 
 
-class SignUpBody(Body):
+class SignUpBody(Body, kw_only=True):
     name: ProfileName
     email: Email
     password: Password
@@ -123,7 +123,7 @@ class SignUp(SignUpBody, Request, kw_only=True, forbid_unknown_fields=False):
     user_agent: str | None = None
 
 
-class SignInBody(Body):
+class SignInBody(Body, kw_only=True):
     email: Email
     password: PasswordAttempt
 
@@ -132,7 +132,7 @@ class SignIn(SignInBody, Request, kw_only=True, forbid_unknown_fields=False):
     user_agent: str | None = None
 
 
-class RefreshBody(Body):
+class RefreshBody(Body, kw_only=True):
     refresh_token: Token
 
 
@@ -140,25 +140,25 @@ class Refresh(RefreshBody, Request, kw_only=True, forbid_unknown_fields=False):
     user_agent: str | None = None
 
 
-class SignOut(Request):
+class SignOut(Request, kw_only=True):
     profile_id: Id
     session_id: Id
 
 
-class GetProfile(Request):
+class GetProfile(Request, kw_only=True):
     profile_id: Id
 
 
-class UpdateProfileBody(Body):
+class UpdateProfileBody(Body, kw_only=True):
     name: ProfileName | UnsetType = UNSET
-    image_url: ImageUrl | None | UnsetType = UNSET
+    image_url: ImageUrl | UnsetType | None = UNSET
 
 
 class UpdateProfile(UpdateProfileBody, Request, kw_only=True, forbid_unknown_fields=False):
     profile_id: Id
 
 
-class ChangePasswordBody(Body):
+class ChangePasswordBody(Body, kw_only=True):
     current: PasswordAttempt
     new: Password
 
@@ -168,7 +168,7 @@ class ChangePassword(ChangePasswordBody, Request, kw_only=True, forbid_unknown_f
     session_id: Id
 
 
-class PageQuery(Body):
+class PageQuery(Body, kw_only=True):
     limit: PageLimit = 50
     cursor: Cursor | None = None
 
@@ -178,20 +178,20 @@ class ListSessions(PageQuery, Request, kw_only=True, forbid_unknown_fields=False
     session_id: Id
 
 
-class RevokeSession(Request):
+class RevokeSession(Request, kw_only=True):
     profile_id: Id
     revoked_id: Id
 
 
-class GetKeys(Request):
+class GetKeys(Request, kw_only=True):
     audience: str = "access"
 
 
-class VerifyToken(Request):
+class VerifyToken(Request, kw_only=True):
     token: Token
 
 
-class GetProfiles(Request):
+class GetProfiles(Request, kw_only=True):
     """At most 100 ids."""
 
     reader_id: Id

@@ -60,8 +60,8 @@ VALIDATION_FAILED = _kind(
     400,
     "validation.failed",
     "The input breaks a rule",
-    "One or more values are missing, unknown, of the wrong type or out of bounds. `errors` lists all of them, "
-    "each with the path of the field and what it must be.",
+    "One or more values are missing, unknown, of the wrong type or out of bounds. `errors` lists all of "
+    "them, each with the path of the field and what it must be.",
 )
 BODY_MALFORMED = _kind(
     400,
@@ -222,15 +222,15 @@ MESH_BUSY = _kind(
     503,
     "mesh.busy",
     "The service cannot take this now",
-    "A queue is full, or Kafka or a database is away. Nothing is lost: try again after `Retry-After` seconds, "
-    "with the same nonce or Idempotency-Key.",
+    "A queue is full, or Kafka or a database is away. Nothing is lost: try again after `Retry-After` "
+    "seconds, with the same nonce or Idempotency-Key.",
     retry_after_s=1,
 )
 MESH_TIMEOUT = _kind(
     504,
     "mesh.timeout",
     "The answer did not come in time",
-    "The request may still have been carried out. Try again with the same nonce or Idempotency-Key to find out "
-    "without doing it twice.",
+    "The request may still have been carried out. Try again with the same nonce or Idempotency-Key to find "
+    "out without doing it twice.",
     retry_after_s=2,
 )

@@ -23,7 +23,7 @@ class LeftReason(StrEnum):
     KICKED = "KICKED"
 
 
-class Event(Struct, frozen=True, kw_only=True, rename="camel"):
+class Event(Answer, kw_only=True):
     """What all events have in common; `data` is read by the struct that `type` names."""
 
     id: UUID
@@ -34,7 +34,7 @@ class Event(Struct, frozen=True, kw_only=True, rename="camel"):
     data: Raw
 
 
-class ServerFact(Answer):
+class ServerFact(Answer, kw_only=True):
     """A server as it is now, without what only its members may read."""
 
     id: Id
@@ -42,20 +42,20 @@ class ServerFact(Answer):
     profile_id: Id
 
 
-class ServerGone(Answer):
+class ServerGone(Answer, kw_only=True):
     """A server that was deleted, with all its channels and members."""
 
     id: Id
 
 
-class ChannelGone(Answer):
+class ChannelGone(Answer, kw_only=True):
     """A channel that was deleted, with all its messages."""
 
     id: Id
     server_id: Id
 
 
-class MemberFact(Answer):
+class MemberFact(Answer, kw_only=True):
     """A membership as it is now."""
 
     server_id: Id
@@ -64,7 +64,7 @@ class MemberFact(Answer):
     joined_at: Time
 
 
-class MemberGone(Answer):
+class MemberGone(Answer, kw_only=True):
     """A membership that ended."""
 
     server_id: Id
@@ -72,7 +72,7 @@ class MemberGone(Answer):
     reason: LeftReason
 
 
-class MessageGone(Answer):
+class MessageGone(Answer, kw_only=True):
     """A message that was deleted."""
 
     id: Id
@@ -81,7 +81,7 @@ class MessageGone(Answer):
     sequence: int
 
 
-class SessionRevoked(Answer):
+class SessionRevoked(Answer, kw_only=True):
     """A session whose access tokens are no longer good."""
 
     session_id: Id

@@ -147,7 +147,10 @@ class ChannelType(StrEnum):
 
 
 class Role(StrEnum):
-    """What a member may do. ADMIN: all; MODERATOR: channels, invites, kick guests; GUEST: read, write, leave."""
+    """What a member may do.
+
+    ADMIN: all. MODERATOR: channels, invites, kicking guests. GUEST: read, write, leave.
+    """
 
     ADMIN = "ADMIN"
     MODERATOR = "MODERATOR"

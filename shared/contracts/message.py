@@ -6,7 +6,7 @@ from shared.contracts.fields import Content, Cursor, Id, Nonce, PageLimit, Seque
 from shared.contracts.operation import Operation
 
 
-class Message(Answer):
+class Message(Answer, kw_only=True):
     """A message as stored. `sequence` counts from 1 without gaps within its channel."""
 
     id: Id
@@ -20,14 +20,14 @@ class Message(Answer):
     edited_at: Time | None
 
 
-class Messages(Answer):
+class Messages(Answer, kw_only=True):
     """A page of a channel's history, the newest first; `next` is a message id to give as `before`."""
 
     items: list[Message]
     next: Cursor | None
 
 
-class SendMessageBody(Body):
+class SendMessageBody(Body, kw_only=True):
     content: Content
     nonce: Nonce | None = None
 
@@ -37,7 +37,7 @@ class SendMessage(SendMessageBody, Request, kw_only=True, forbid_unknown_fields=
     profile_id: Id
 
 
-class HistoryQuery(Body):
+class HistoryQuery(Body, kw_only=True):
     """At most one of `before`, `after`, `around`: a message id. `cursor` is the same as `before`."""
 
     limit: PageLimit = 50
@@ -52,7 +52,7 @@ class ReadHistory(HistoryQuery, Request, kw_only=True, forbid_unknown_fields=Fal
     profile_id: Id
 
 
-class OfMessage(Request):
+class OfMessage(Request, kw_only=True):
     """A call about one message that needs nothing more."""
 
     channel_id: Id
@@ -60,7 +60,7 @@ class OfMessage(Request):
     profile_id: Id
 
 
-class EditMessageBody(Body):
+class EditMessageBody(Body, kw_only=True):
     content: Content
 
 
@@ -77,8 +77,8 @@ MESSAGE_SEND = Operation(
     service="message",
     summary="Send a message",
     description=(
-        "Spaces around the content are trimmed. The same `nonce` of the same author in the same channel gives "
-        "the first message again, with 200; so does the same `Idempotency-Key`, with 201."
+        "Spaces around the content are trimmed. The same `nonce` of the same author in the same channel "
+        "gives the first message again, with 200; so does the same `Idempotency-Key`, with 201."
     ),
     request=SendMessage,
     body=SendMessageBody,
@@ -96,8 +96,8 @@ MESSAGE_HISTORY = Operation(
     service="message",
     summary="Read a channel's history",
     description=(
-        "Always the newest first: without a bound the last messages, `before` and `after` the nearest on that "
-        "side of a message, `around` with that message in the middle. The id of a deleted message works as well."
+        "Always the newest first: without a bound the last messages, `before` and `after` the nearest on "
+        "that side of a message, `around` with that message in the middle. A deleted message's id works too."
     ),
     request=ReadHistory,
     query=HistoryQuery,

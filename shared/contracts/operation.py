@@ -8,7 +8,6 @@ from msgspec import Struct
 from shared.contracts.base import Answer, Body, Request
 from shared.contracts.errors import ErrorKind
 
-
 SECRET_KEYS = frozenset({"token", "refresh_token"})
 """Fields that order by value but must not be readable as a Kafka key."""
 

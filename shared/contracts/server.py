@@ -22,7 +22,7 @@ from shared.contracts.fields import (
 from shared.contracts.operation import Operation
 
 
-class Channel(Answer):
+class Channel(Answer, kw_only=True):
     """A place in a server; one of type TEXT takes messages."""
 
     id: Id
@@ -34,14 +34,14 @@ class Channel(Answer):
     updated_at: Time
 
 
-class Channels(Answer):
+class Channels(Answer, kw_only=True):
     """A page of a server's channels, the oldest first."""
 
     items: list[Channel]
     next: Cursor | None
 
 
-class Server(Answer):
+class Server(Answer, kw_only=True):
     """A server, its owner (`profileId`), its standing invite code and its channels, the oldest first."""
 
     id: Id
@@ -54,20 +54,20 @@ class Server(Answer):
     updated_at: Time
 
 
-class Servers(Answer):
+class Servers(Answer, kw_only=True):
     """A page of the servers that I am in, the one joined first at the top."""
 
     items: list[Server]
     next: Cursor | None
 
 
-class Existence(Answer):
+class Existence(Answer, kw_only=True):
     """Whether such a server exists."""
 
     exists: bool
 
 
-class Member(Answer):
+class Member(Answer, kw_only=True):
     """A person in a server."""
 
     profile_id: Id
@@ -77,14 +77,14 @@ class Member(Answer):
     joined_at: Time
 
 
-class Members(Answer):
+class Members(Answer, kw_only=True):
     """A page of a server's members, who joined first at the top."""
 
     items: list[Member]
     next: Cursor | None
 
 
-class Invite(Answer):
+class Invite(Answer, kw_only=True):
     """A code that lets people in, for a time and a number of uses (`null`: without that bound)."""
 
     code: InviteCode
@@ -94,20 +94,20 @@ class Invite(Answer):
     max_uses: MaxUses | None
 
 
-class Invites(Answer):
+class Invites(Answer, kw_only=True):
     """A page of a server's invites that are still good, the newest first."""
 
     items: list[Invite]
     next: Cursor | None
 
 
-class InviteCodeAnswer(Answer):
+class InviteCodeAnswer(Answer, kw_only=True):
     """The server's new standing code; the old one is no longer good."""
 
     invite_code: InviteCode
 
 
-class InvitePreview(Answer):
+class InvitePreview(Answer, kw_only=True):
     """What someone who holds a code may see before joining."""
 
     code: InviteCode
@@ -118,7 +118,7 @@ class InvitePreview(Answer):
     expires_at: Time | None
 
 
-class ChannelAccess(Answer):
+class ChannelAccess(Answer, kw_only=True):
     """What the caller may do in a channel, as of the server's `revision`. `role` null: not a member."""
 
     channel_id: Id
@@ -128,7 +128,7 @@ class ChannelAccess(Answer):
     revision: Revision
 
 
-class CreateServerBody(Body):
+class CreateServerBody(Body, kw_only=True):
     name: Name
     image_url: ImageUrl | None = None
 
@@ -141,16 +141,16 @@ class ListServers(PageQuery, Request, kw_only=True, forbid_unknown_fields=False)
     profile_id: Id
 
 
-class OfServer(Request):
+class OfServer(Request, kw_only=True):
     """A call about one server that needs nothing more."""
 
     server_id: Id
     profile_id: Id
 
 
-class UpdateServerBody(Body):
+class UpdateServerBody(Body, kw_only=True):
     name: Name | UnsetType = UNSET
-    image_url: ImageUrl | None | UnsetType = UNSET
+    image_url: ImageUrl | UnsetType | None = UNSET
 
 
 class UpdateServer(UpdateServerBody, Request, kw_only=True, forbid_unknown_fields=False):
@@ -165,7 +165,7 @@ class ListOfServer(PageQuery, Request, kw_only=True, forbid_unknown_fields=False
     profile_id: Id
 
 
-class CreateChannelBody(Body):
+class CreateChannelBody(Body, kw_only=True):
     name: Name
     type: ChannelType
 
@@ -175,14 +175,14 @@ class CreateChannel(CreateChannelBody, Request, kw_only=True, forbid_unknown_fie
     profile_id: Id
 
 
-class OfChannel(Request):
+class OfChannel(Request, kw_only=True):
     """A call about one channel that needs nothing more."""
 
     channel_id: Id
     profile_id: Id
 
 
-class UpdateChannelBody(Body):
+class UpdateChannelBody(Body, kw_only=True):
     name: Name | UnsetType = UNSET
 
 
@@ -191,13 +191,13 @@ class UpdateChannel(UpdateChannelBody, Request, kw_only=True, forbid_unknown_fie
     profile_id: Id
 
 
-class OfMember(OfServer):
+class OfMember(OfServer, kw_only=True):
     """A call about one member of a server; `member_id` is that member's profile id."""
 
     member_id: Id
 
 
-class UpdateMemberBody(Body):
+class UpdateMemberBody(Body, kw_only=True):
     role: Role
 
 
@@ -207,7 +207,7 @@ class UpdateMember(UpdateMemberBody, Request, kw_only=True, forbid_unknown_field
     member_id: Id
 
 
-class CreateInviteBody(Body):
+class CreateInviteBody(Body, kw_only=True):
     max_age_s: MaxAgeS | None = None
     max_uses: MaxUses | None = None
 
@@ -217,7 +217,7 @@ class CreateInvite(CreateInviteBody, Request, kw_only=True, forbid_unknown_field
     profile_id: Id
 
 
-class OfInvite(Request):
+class OfInvite(Request, kw_only=True):
     """A call about one invite code."""
 
     code: InviteCode
@@ -400,7 +400,7 @@ INVITE_CREATE = Operation(
     name="invite.create",
     service="server",
     summary="Create an invite",
-    description="ADMIN or MODERATOR. Without `maxAgeS` it does not expire, without `maxUses` it is not used up.",
+    description="ADMIN or MODERATOR. Without `maxAgeS` it stays, without `maxUses` it is never used up.",
     request=CreateInvite,
     body=CreateInviteBody,
     answer=Invite,
@@ -454,7 +454,7 @@ INVITE_ACCEPT = Operation(
     name="invite.accept",
     service="server",
     summary="Join by an invite",
-    description="Answers with the server, also when the caller is in it already (that uses the invite up by nothing).",
+    description="Answers with the server, also when the caller is in it already (which uses nothing up).",
     request=OfInvite,
     answer=Server,
     key="code",
