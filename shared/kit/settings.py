@@ -60,7 +60,8 @@ class MeshSettings(Settings, frozen=True, kw_only=True):
         if self.kafka_security_protocol.startswith("SASL"):
             for name in ("kafka_sasl_username", "kafka_sasl_password"):
                 if not getattr(self, name):
-                    yield f"{name.upper()} is required with KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol}"
+                    protocol = self.kafka_security_protocol
+                    yield f"{name.upper()} is required with KAFKA_SECURITY_PROTOCOL={protocol}"
         if bool(self.kafka_ssl_certfile) != bool(self.kafka_ssl_keyfile):
             yield "KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE must be given together"
 
