@@ -1,0 +1,96 @@
+"""Examples for the documents, made from the contract itself, so that they can not fall behind it."""
+
+from enum import Enum
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import FieldInfo
+
+from shared.contracts.event import Event, EventType
+from shared.contracts.fields import Id, Time
+
+_TEXTS = {
+    "user_agent": "Mozilla/5.0",
+    "next": "MDE5YTRjNWU",
+    "kid": "2026-05-a",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "iss": "concord",
+    "aud": "concord",
+    "audience": "access",
+    "code": "validation.failed",
+    "detail": "1 thing(s) wrong with: content.",
+    "path": "content",
+    "message": "is required",
+}
+_NUMBERS = {"status": 400, "expires_in_s": 900, "exp": 1_777_637_700, "iat": 1_777_636_800, "member_count": 3}
+
+
+def example_of(kind: type[Struct]) -> dict[str, Any]:
+    """One example of a struct as a JSON object: what its fields' `Meta` show, else something that fits."""
+    fields = (field for field in msgspec.structs.fields(kind) if not _is_left_out(field))
+    return {field.encode_name: _example_of_field(field) for field in fields}
+
+
+def example_of_event(kind: EventType) -> dict[str, Any]:
+    """One example of an event with its data."""
+    return {**example_of(Event), "type": kind.name, "data": example_of(kind.data)}
+
+
+def _is_left_out(field: FieldInfo) -> bool:
+    """A cursor or an id that need not be given bounds a list; a made-up one would spoil the example."""
+    part = _part(field.type)
+    return field.default is None and (_bare(part) is UUID or not _shown(part))
+
+
+def _example_of_field(field: FieldInfo) -> Any:
+    default = field.default
+    if default is not msgspec.NODEFAULT and default is not None and default is not UNSET:
+        return msgspec.to_builtins(default)
+    return _example_of_type(field.type, field.name)
+
+
+def _example_of_type(kind: Any, name: str) -> Any:
+    part = _part(kind)
+    bare, shown = _bare(part), _shown(part)
+    if shown:
+        return shown[0]
+    if get_origin(bare) in (list, tuple):
+        return [_example_of_type(get_args(bare)[0], name)]
+    if get_origin(bare) is Literal:
+        return get_args(bare)[0]
+    return _example_of_class(bare, name)
+
+
+def _example_of_class(kind: Any, name: str) -> Any:
+    if kind is msgspec.Raw:
+        return {}
+    if kind is UUID:
+        return _example_of_type(Id, name)
+    if issubclass(kind, Struct):
+        return example_of(kind)
+    if issubclass(kind, Enum):
+        return next(iter(kind)).value
+    if issubclass(kind, bool):
+        return True
+    if issubclass(kind, int):
+        return _NUMBERS.get(name, 1)
+    return _TEXTS.get(name, name) if issubclass(kind, str) else _example_of_type(Time, name)
+
+
+def _part(kind: Any) -> Any:
+    """The first alternative of a union that is a value; the type itself when it is none."""
+    if get_origin(kind) not in (Union, UnionType):
+        return kind
+    return next(part for part in get_args(kind) if part not in (type(None), UnsetType))
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
+
+
+def _shown(kind: Any) -> list[Any]:
+    metas = (part for part in getattr(kind, "__metadata__", ()) if isinstance(part, Meta))
+    return [example for meta in metas for example in meta.examples or ()]

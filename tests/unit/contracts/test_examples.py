@@ -1,0 +1,42 @@
+"""Every example is one: its own struct decodes it."""
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from shared.contracts.account import PageQuery
+from shared.contracts.catalogue import EVENTS, OPERATIONS
+from shared.contracts.errors import ErrorReply
+from shared.contracts.event import Event, EventType
+from shared.contracts.examples import example_of, example_of_event
+from shared.contracts.message import HistoryQuery, SendMessageBody
+
+STRUCTS = {
+    kind.__name__: kind
+    for operation in OPERATIONS.values()
+    for kind in (operation.request, operation.body, operation.query, operation.answer, ErrorReply)
+    if kind is not None
+}
+
+
+@pytest.mark.parametrize("kind", STRUCTS.values(), ids=STRUCTS)
+def test_a_struct_decodes_its_example(kind: type[Struct]) -> None:
+    example = example_of(kind)
+    decoded = msgspec.json.decode(msgspec.json.encode(example), type=kind)
+    assert msgspec.to_builtins(decoded).items() >= example.items()
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+def test_an_event_decodes_its_example(kind: EventType) -> None:
+    event = msgspec.json.decode(msgspec.json.encode(example_of_event(kind)), type=Event)
+    assert event.type == kind.name
+    msgspec.json.decode(event.data, type=kind.data)
+
+
+def test_examples_show_what_the_fields_show() -> None:
+    assert example_of(SendMessageBody) == {"content": "Hello, everyone!", "nonce": "b7e1-42"}
+
+
+def test_examples_of_lists_have_no_made_up_bounds() -> None:
+    assert example_of(PageQuery) == {"limit": 50}
+    assert example_of(HistoryQuery) == {"limit": 50}
