@@ -259,6 +259,7 @@ USER_GET = Operation(
     key="profile_id",
     errors=(*_CALLER, e.PROFILE_NOT_FOUND),
     hot=True,
+    reads=True,
 )
 USER_UPDATE = Operation(
     name="user.update",
@@ -291,6 +292,7 @@ SESSION_LIST = Operation(
     answer=Sessions,
     key="profile_id",
     errors=_CALLER,
+    reads=True,
 )
 SESSION_REVOKE = Operation(
     name="session.revoke",
@@ -310,6 +312,7 @@ KEYS_GET = Operation(
     answer=Jwks,
     key="audience",
     public=True,
+    reads=True,
 )
 USER_VERIFY_TOKEN = Operation(
     name="user.verifyToken",
@@ -321,6 +324,7 @@ USER_VERIFY_TOKEN = Operation(
     key="token",
     errors=(e.TOKEN_INVALID, e.TOKEN_EXPIRED),
     public=True,
+    reads=True,
 )
 PROFILES_GET = Operation(
     name="profiles.get",
@@ -331,6 +335,7 @@ PROFILES_GET = Operation(
     answer=PublicProfiles,
     key="reader_id",
     public=True,
+    reads=True,
 )
 
 OPERATIONS = (

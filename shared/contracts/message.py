@@ -105,6 +105,7 @@ MESSAGE_HISTORY = Operation(
     key="channel_id",
     errors=(*_IN_CHANNEL, e.CHANNEL_NOT_TEXT, e.MESSAGE_NOT_FOUND),
     hot=True,
+    reads=True,
 )
 MESSAGE_GET = Operation(
     name="message.get",
@@ -114,6 +115,7 @@ MESSAGE_GET = Operation(
     answer=Message,
     key="channel_id",
     errors=(*_IN_CHANNEL, e.MESSAGE_NOT_FOUND),
+    reads=True,
 )
 MESSAGE_EDIT = Operation(
     name="message.edit",

@@ -38,6 +38,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """Read through a consumer of its own."""
     many: bool = False
     """Answered in group commits: all that queued up in one transaction."""
+    reads: bool = False
+    """Changes nothing, so that requests of one key may be answered side by side."""
     idempotent: bool = False
     """Takes an `Idempotency-Key`; its effect is stored with the key and done once."""
 

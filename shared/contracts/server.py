@@ -251,6 +251,7 @@ LIST_SERVERS = Operation(
     answer=Servers,
     key="profile_id",
     errors=_CALLER,
+    reads=True,
 )
 GET_SERVER = Operation(
     name="get.server",
@@ -260,6 +261,7 @@ GET_SERVER = Operation(
     answer=Server,
     key="server_id",
     errors=_IN_SERVER,
+    reads=True,
 )
 UPDATE_SERVER = Operation(
     name="update.server",
@@ -291,6 +293,7 @@ SERVER_EXISTS = Operation(
     answer=Existence,
     key="server_id",
     errors=_CALLER,
+    reads=True,
 )
 LEAVE_SERVER = Operation(
     name="leave.server",
@@ -324,6 +327,7 @@ CHANNEL_LIST = Operation(
     answer=Channels,
     key="server_id",
     errors=_IN_SERVER,
+    reads=True,
 )
 CHANNEL_GET = Operation(
     name="channel.get",
@@ -333,6 +337,7 @@ CHANNEL_GET = Operation(
     answer=Channel,
     key="channel_id",
     errors=_IN_CHANNEL,
+    reads=True,
 )
 CHANNEL_UPDATE = Operation(
     name="channel.update",
@@ -364,6 +369,7 @@ CHANNEL_ACCESS = Operation(
     answer=ChannelAccess,
     key="channel_id",
     errors=(e.CHANNEL_NOT_FOUND,),
+    reads=True,
 )
 MEMBER_LIST = Operation(
     name="member.list",
@@ -374,6 +380,7 @@ MEMBER_LIST = Operation(
     answer=Members,
     key="server_id",
     errors=_IN_SERVER,
+    reads=True,
 )
 MEMBER_UPDATE = Operation(
     name="member.update",
@@ -419,6 +426,7 @@ INVITE_LIST = Operation(
     answer=Invites,
     key="server_id",
     errors=(*_IN_SERVER, e.PERMISSION_DENIED),
+    reads=True,
 )
 INVITE_REVOKE = Operation(
     name="invite.revoke",
@@ -449,6 +457,7 @@ INVITE_GET = Operation(
     answer=InvitePreview,
     key="code",
     errors=(*_CALLER, e.INVITE_NOT_FOUND, e.INVITE_EXPIRED),
+    reads=True,
 )
 INVITE_ACCEPT = Operation(
     name="invite.accept",

@@ -1,0 +1,128 @@
+"""The calling side: a request goes out, the reply finds the one future that waits for it."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from aiokafka.errors import KafkaError
+
+from shared.contracts.base import Answer, Request
+from shared.contracts.errors import CATALOGUE, INTERNAL_ERROR, MESH_BUSY, ErrorReply, MeshError
+from shared.contracts.operation import Operation
+from shared.kit.clock import SystemIds, now_ms
+from shared.kit.producer import Producer, Record
+from shared.kit.replies import RawReply
+from shared.kit.wire import Call, request_headers
+
+_encode = msgspec.json.Encoder().encode
+
+
+class MeshClient:
+    """Calls operations of services. How many calls may be pending is bounded."""
+
+    def __init__(self, producer: Producer, reply_topic: str, *, pending_max: int, timeout_ms: int) -> None:
+        self._producer = producer
+        self._reply_to = reply_topic.encode()
+        self._pending_max = pending_max
+        self._timeout_ms = timeout_ms
+        self._pending: dict[str, asyncio.Future[RawReply]] = {}
+        self._ids = SystemIds()
+
+    @property
+    def pending(self) -> int:
+        """Calls that wait for their answer now."""
+        return len(self._pending)
+
+    async def call(
+        self,
+        operation: Operation,
+        request: Request,
+        *,
+        correlation_id: str = "",
+        deadline_ms: int | None = None,
+    ) -> Any:
+        """Call and decode. Raises the MeshError that the service answered, `mesh.busy` or `mesh.timeout`."""
+        reply = await self.call_raw(
+            operation,
+            _encode(request),
+            operation.key_of(request),
+            correlation_id=correlation_id or str(self._ids.new()),
+            deadline_ms=deadline_ms or now_ms() + self._timeout_ms,
+        )
+        return decode_reply(operation, reply)
+
+    async def call_raw(
+        self,
+        operation: Operation,
+        body: bytes,
+        key: bytes,
+        *,
+        correlation_id: str,
+        deadline_ms: int,
+        idempotency_key: str | None = None,
+        traceparent: str | None = None,
+    ) -> RawReply:
+        """Send the body and wait for the reply's bytes, a typed error among them, until the deadline.
+
+        Raises `mesh.busy` when too many calls are pending or the request could not be written,
+        `mesh.timeout` when no reply came in time.
+        """
+        if len(self._pending) >= self._pending_max:
+            raise MESH_BUSY.error("Too many calls are waiting for their answers here.")
+        call = Call(
+            operation=operation,
+            correlation_id=correlation_id,
+            call_id=str(self._ids.new()),
+            deadline_ms=deadline_ms,
+            idempotency_key=idempotency_key,
+            traceparent=traceparent,
+        )
+        waiting = asyncio.get_running_loop().create_future()
+        self._pending[call.call_id] = waiting
+        try:
+            async with asyncio.timeout(call.remaining_s()):
+                await self._send(call, body, key, waiting)
+                return await waiting
+        except TimeoutError:
+            raise call.expired() from None
+        finally:
+            del self._pending[call.call_id]
+
+    def on_reply(self, call_id: str, reply: RawReply) -> None:
+        """A reply came; one that nobody waits for any longer is let fall."""
+        waiting = self._pending.get(call_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reply)
+
+    async def _send(self, call: Call, body: bytes, key: bytes, waiting: "asyncio.Future[RawReply]") -> None:
+        def fail(error: BaseException) -> None:
+            if not waiting.done():
+                waiting.set_exception(MESH_BUSY.error("The request could not be written to Kafka."))
+
+        topic = call.operation.name
+        try:
+            partition = await self._producer.partition_of(topic, key)
+        except KafkaError as error:
+            raise MESH_BUSY.error("Kafka can not be reached.") from error
+        record = Record(key, body, request_headers(call, self._reply_to), fail)
+        if not self._producer.send(topic, partition, record):
+            fail(MESH_BUSY.error("Too many requests wait to be written."))
+
+
+def decode_reply(operation: Operation, reply: RawReply) -> Answer | None:
+    """The answer of a reply; raises the MeshError of one that is an error."""
+    if reply.error is not None:
+        raise error_of(reply)
+    if operation.answer is None:
+        return None
+    return msgspec.json.decode(reply.body, type=operation.answer)
+
+
+def error_of(reply: RawReply) -> MeshError:
+    """The typed error of a reply; what can not be read is our own fault, not the caller's."""
+    try:
+        error = msgspec.json.decode(reply.body, type=ErrorReply)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return INTERNAL_ERROR.error("The service answered with an error that could not be read.")
+    kind = CATALOGUE.get(error.code, INTERNAL_ERROR)
+    return kind.error(error.detail, error.errors)

@@ -1,0 +1,123 @@
+"""From a request record to its handler: decode, refuse what is bad, put the rest into its lane or batch."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Protocol
+
+from shared.contracts.base import Request
+from shared.contracts.catalogue import OPERATIONS
+from shared.contracts.errors import BODY_TOO_LARGE, INTERNAL_ERROR, MESH_BUSY, MeshError
+from shared.contracts.operation import Operation
+from shared.contracts.validation import decode_body
+from shared.kit.answers import Answers, Asked, OneHandler, Outcome
+from shared.kit.clock import now_ms
+from shared.kit.context import correlation_id_var, operation_var
+from shared.kit.group_commit import GroupCommit
+from shared.kit.lanes import Lanes
+from shared.kit.meters import answered, refused
+from shared.kit.responder import Responder
+from shared.kit.wire import Call, read_call
+
+log = logging.getLogger(__name__)
+
+Finished = Callable[[], None]
+
+REQUEST_MAX_BYTES = 256 * 1024
+"""The gateway bounds bodies far below; more than this was written past it."""
+
+
+class RequestRecord(Protocol):
+    """What is read of a Kafka record."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Iterable[tuple[str, bytes]]
+
+
+class Dispatcher:
+    """Hands each request to its handler and its outcome to the responder. Taking one never waits."""
+
+    def __init__(
+        self,
+        answers: Answers,
+        responder: Responder,
+        *,
+        lane_max: int,
+        in_flight_max: int,
+        batch_max: int,
+        timeout_ms: int,
+    ) -> None:
+        self._answers = answers
+        self._responder = responder
+        self._timeout_ms = timeout_ms
+        self._lanes = Lanes(lane_max=lane_max, jobs_max=in_flight_max)
+        self._groups = {
+            name: GroupCommit(handler, batch_max=batch_max, queue_max=in_flight_max)
+            for name, handler in answers.manys.items()
+        }
+
+    def accept(self, record: RequestRecord, finished: Finished) -> None:
+        """Take a record; `finished` is called once, when its outcome is on the way or it was refused."""
+        operation = OPERATIONS[record.topic]
+        body = record.value or b""
+        call = read_call(operation, record.headers, body, now_ms() + self._timeout_ms)
+        if call.remaining_s() <= 0:
+            refused.labels(operation.name, "expired").inc()
+            finished()
+            return
+        try:
+            request = _decode(operation, body)
+            self._place(record.key or b"", request, call, finished)
+        except MeshError as error:
+            refused.labels(operation.name, error.kind.code).inc()
+            self._responder.reply(call, error)
+            finished()
+
+    def _place(self, key: bytes, request: Request, call: Call, finished: Finished) -> None:
+        name = call.operation.name
+        group = self._groups.get(name)
+        if group is not None:
+            settle = partial(self._settle, call, finished, time.perf_counter())
+            placed = group.submit(Asked(request, call), settle)
+        else:
+            handler = self._answers.ones[name]
+            lane = call.call_id.encode() if call.operation.reads else key
+            placed = self._lanes.submit(lane, partial(self._run, handler, request, call, finished))
+        if not placed:
+            raise MESH_BUSY.error(f"Too many requests of {name} are waiting.")
+
+    async def _run(self, handler: OneHandler, request: Request, call: Call, finished: Finished) -> None:
+        correlation_id_var.set(call.correlation_id)
+        operation_var.set(call.operation.name)
+        begun = time.perf_counter()
+        self._settle(call, finished, begun, await _outcome_of(handler, request, call))
+
+    def _settle(self, call: Call, finished: Finished, begun: float, outcome: Outcome) -> None:
+        code = outcome.kind.code if isinstance(outcome, MeshError) else "ok"
+        answered(call.operation.name, code, time.perf_counter() - begun)
+        self._responder.reply(call, outcome)
+        finished()
+
+
+async def _outcome_of(handler: OneHandler, request: Any, call: Call) -> Outcome:
+    """What the handler answers or raises; nothing gets out of here, so that nobody waits in vain."""
+    try:
+        async with asyncio.timeout(call.remaining_s()):
+            return await handler(request, call)
+    except MeshError as error:
+        return error
+    except TimeoutError:
+        return call.expired()
+    except Exception:  # noqa: BLE001 - a handler that raises must still reply
+        log.exception("%s failed", call.operation.name)
+        return INTERNAL_ERROR.error("The request could not be carried out.")
+
+
+def _decode(operation: Operation, body: bytes) -> Request:
+    if len(body) > REQUEST_MAX_BYTES:
+        raise BODY_TOO_LARGE.error(f"A request may have {REQUEST_MAX_BYTES} bytes.")
+    return decode_body(body, operation.request)

@@ -1,0 +1,26 @@
+"""Counters of the mesh that every process shows at /metrics."""
+
+from functools import cache
+
+from prometheus_client import Counter, Histogram
+
+refused = Counter(
+    "concord_requests_refused", "Requests that no handler saw: bad, late or too many", ["operation", "reason"]
+)
+_seconds = Histogram(
+    "concord_request_seconds",
+    "From taking a request to its outcome",
+    ["operation", "outcome"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+
+@cache
+def _seconds_of(operation: str, outcome: str) -> Histogram:
+    """Both labels come from the catalogue, so the cache is bounded."""
+    return _seconds.labels(operation, outcome)
+
+
+def answered(operation: str, outcome: str, seconds: float) -> None:
+    """A request has its outcome: `ok` or the code of its error."""
+    _seconds_of(operation, outcome).observe(seconds)

@@ -1,0 +1,95 @@
+"""Reads the replies to this process: a topic of its own, without a group.
+
+A group loses replies in a rebalance by design. And a reader that starts at "latest" does so only once
+its first fetch resolved where that is: so the position is resolved before the first request is sent.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from msgspec import Struct
+
+from shared.kit.wire import CALL_ID, ERROR, STATUS, Headers, header_text
+
+log = logging.getLogger(__name__)
+
+_RETRY_AFTER_S = 1.0
+_STATUS = re.compile(rb"[2-5][0-9][0-9]")
+
+
+class RawReply(Struct, frozen=True):
+    """A reply as it came: its bytes are the HTTP body. `error` is the code where it is one."""
+
+    status: int
+    body: bytes
+    error: str | None = None
+
+
+OnReply = Callable[[str, RawReply], None]
+
+
+class ReplyReader:
+    """Hands each reply on by its call id; whether anybody still waits for it is not its concern."""
+
+    def __init__(self, options: Mapping[str, Any], topic: str, on_reply: OnReply) -> None:
+        self._options = options
+        self._place = TopicPartition(topic, 0)
+        self._on_reply = on_reply
+        self._consumer: AIOKafkaConsumer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when every reply from now on will be read. Raises KafkaError while no broker answers."""
+        consumer = AIOKafkaConsumer(
+            group_id=None,
+            enable_auto_commit=False,
+            # Only after the log was cut beyond the position: what is there still is better than nothing.
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=500,
+            **self._options,
+        )
+        try:
+            await consumer.start()
+            consumer.assign([self._place])
+            await consumer.seek_to_end(self._place)
+            await consumer.position(self._place)
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+        self._task = asyncio.create_task(self._read(consumer))
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            try:
+                batches = await consumer.getmany(timeout_ms=60_000)
+            except KafkaError as error:
+                log.warning("replies can not be read: %r", error)
+                await asyncio.sleep(_RETRY_AFTER_S)
+                continue
+            for records in batches.values():
+                for record in records:
+                    self._hand_on(record.headers, record.value)
+
+    def _hand_on(self, headers: Headers, value: bytes | None) -> None:
+        """Garbage in the topic has no call id that somebody waits for, or no status: it is passed over."""
+        texts = dict(headers)
+        call_id = header_text(texts.get(CALL_ID))
+        status = texts.get(STATUS)
+        if call_id and status is not None and _STATUS.fullmatch(status):
+            error = texts.get(ERROR)
+            code = None if error is None else header_text(error)
+            self._on_reply(call_id, RawReply(int(status), value or b"", code))
