@@ -1,0 +1,154 @@
+"""One service's Postgres: sessions for the cold paths, an asyncpg pool for the hot ones."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+from sqlalchemy import event, exc
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from shared.kit.database_errors import database_errors
+
+__all__ = ["Database", "Limits", "database_errors"]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of a database's use. Every wait has an end, and that end is `mesh.busy`."""
+
+    sessions: int = 10
+    """Connections for sessions at most."""
+    hot: int = 10
+    """Connections of the hot pool at most."""
+    acquire_timeout_ms: int = 3_000
+    """How long to wait for a connection to come free."""
+    connect_timeout_ms: int = 3_000
+    """How long to wait for a new connection."""
+    statement_timeout_ms: int = 8_000
+    """How long one statement may run."""
+    lock_timeout_ms: int = 5_000
+    """How long one statement may wait for a lock."""
+
+
+class Database:
+    """A service's database. Open it within the event loop that uses it, close it there."""
+
+    def __init__(
+        self, engine: AsyncEngine, pool: asyncpg.Pool, on_commit: Callable[[], None], limits: Limits
+    ) -> None:
+        self.engine = engine
+        self.pool = pool
+        self._on_commit = on_commit
+        self._limits = limits
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        on_commit: Callable[[], None] = lambda: None,
+        limits: Limits | None = None,
+        application_name: str = "concord",
+    ) -> "Database":
+        """Open `postgresql://user:password@host:port/name`.
+
+        `on_commit` is called after each commit (it wakes the relay). Raises `mesh.busy` when the database
+        is away: the caller waits and tries again.
+        """
+        bounds = limits or Limits()
+        options = _connect_options(bounds, application_name)
+        with database_errors():
+            pool = await asyncpg.create_pool(
+                url, min_size=1, max_size=bounds.hot, max_inactive_connection_lifetime=0, **options
+            )
+        return cls(_engine(url, bounds, options), pool, on_commit, bounds)
+
+    async def close(self) -> None:
+        """Give all connections back and close them; what is still used after 5 s is cut off."""
+        await self.engine.dispose()
+        try:
+            await asyncio.wait_for(self.pool.close(), 5)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self.pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed at the end, rolled back when the block raises.
+
+        Raises `mesh.busy` for a lost connection, a crowded pool, a lock or statement that took too long, a
+        deadlock. When the commit itself is cut off nobody knows whether it stands: see `ledger.once`.
+        """
+        with database_errors():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        self.committed()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """Read only, and all its statements see the same moment. Raises `mesh.busy` as `transaction` does."""
+        with database_errors():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                await session.connection(execution_options=_SNAPSHOT)
+                yield session
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the hot pool, waited for a bounded time; errors as in `transaction`.
+
+        Who commits on it calls `committed()` afterwards.
+        """
+        with database_errors():
+            async with self.pool.acquire(timeout=self._limits.acquire_timeout_ms / 1000) as connection:
+                yield connection
+
+    def committed(self) -> None:
+        """Say that something was committed by way of the hot pool."""
+        self._on_commit()
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life. Raises `mesh.busy` when there is none."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def _connect_options(limits: Limits, application_name: str) -> dict[str, Any]:
+    """Keyword arguments of asyncpg.connect that hold the bounds on both sides of the wire."""
+    return {
+        "timeout": limits.connect_timeout_ms / 1000,
+        # The server stops a statement first; this is for a server that went silent.
+        "command_timeout": limits.statement_timeout_ms / 1000 + 2,
+        "server_settings": {
+            "application_name": application_name,
+            "statement_timeout": str(limits.statement_timeout_ms),
+            "lock_timeout": str(limits.lock_timeout_ms),
+            "idle_in_transaction_session_timeout": "60000",
+            "timezone": "UTC",
+        },
+    }
+
+
+def _engine(url: str, limits: Limits, options: dict[str, Any]) -> AsyncEngine:
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(url, **options)
+
+    creator: Callable[[], Awaitable[asyncpg.Connection]] = connect
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=creator,
+        pool_size=limits.sessions,
+        max_overflow=0,
+        pool_timeout=limits.acquire_timeout_ms / 1000,
+    )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
+    """Have the pool replace connections that died in it (a restart of Postgres); costs no round trip."""
+    if connection.driver_connection.is_closed():
+        raise exc.DisconnectionError

@@ -1,0 +1,176 @@
+"""The outbox: events are written in the transaction that made them true; a relay sends them (see
+relay.py).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw, Struct
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    column,
+    insert,
+    table,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.contracts.base import Answer
+from shared.contracts.clock import Clock, Ids
+from shared.contracts.event import Event, EventType
+
+SLICES = 8
+"""The keys are cut into so many slices, each relayed by one process at a time. Never changed."""
+
+_QUEUE = {
+    # A queue lives by vacuuming: clean up after each thousand dead rows, however many live ones there are.
+    "autovacuum_vacuum_scale_factor": 0,
+    "autovacuum_vacuum_threshold": 1000,
+    "autovacuum_vacuum_cost_delay": 0,
+    "autovacuum_analyze_scale_factor": 0,
+    "autovacuum_analyze_threshold": 10000,
+}
+
+
+def outbox_tables(metadata: MetaData) -> tuple[Table, ...]:
+    """Add `outbox`, `outbox_slices` and `outbox_relays` to a service's metadata.
+
+    The place of a row is its `id`, taken while the transaction holds the lock of the aggregate: of one
+    aggregate, the order of ids is the order of commits. `topics` are separated by spaces.
+    """
+    return (
+        Table(
+            "outbox",
+            metadata,
+            Column("id", BigInteger, Identity(always=True), primary_key=True),
+            Column("slice", SmallInteger, nullable=False),
+            Column("key", Uuid, nullable=False),
+            Column("event_id", Uuid, nullable=False),
+            Column("type", Text, nullable=False),
+            Column("topics", Text, nullable=False),
+            Column("body", LargeBinary, nullable=False),
+            Column("correlation_id", Text),
+            Column("created_at", DateTime(timezone=True), nullable=False),
+            postgresql_with=_QUEUE,
+        ),
+        Table(
+            "outbox_slices",
+            metadata,
+            Column("slice", SmallInteger, primary_key=True, autoincrement=False),
+            Column("owner", Text),
+            Column("token", Uuid),
+            Column("expires_at", DateTime(timezone=True)),
+        ),
+        Table(
+            "outbox_relays",
+            metadata,
+            Column("token", Uuid, primary_key=True),
+            Column("owner", Text, nullable=False),
+            Column("expires_at", DateTime(timezone=True), nullable=False),
+        ),
+    )
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """An event to be published: what happened to the aggregate `key`, as of its `revision`."""
+
+    kind: EventType
+    key: UUID
+    revision: int
+    data: Answer
+    correlation_id: str | None = None
+
+
+class Outbox:
+    """Writes events within a session's transaction. The aggregate's row must be locked by then."""
+
+    def __init__(self, session: AsyncSession, clock: Clock, ids: Ids) -> None:
+        self._session = session
+        self._clock = clock
+        self._ids = ids
+
+    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+        """Write one event: it is sent to the topics of its kind if, and only if, the transaction commits."""
+        fact = Fact(kind=kind, key=key, revision=revision, data=data)
+        row = _row(fact, self._clock.now(), self._ids.new())
+        await self._session.execute(insert(_OUTBOX), dict(zip(_COLUMNS, row, strict=True)))
+
+
+def outbox_rows(facts: Sequence[Fact], clock: Clock, ids: Ids) -> tuple[list[object], ...]:
+    """The same for many at once with asyncpg, in this order: the arguments of `OUTBOX_INSERT`.
+
+    `await connection.execute(OUTBOX_INSERT, *outbox_rows(facts, clock, ids))`, or as a part of a larger
+    statement.
+    """
+    now = clock.now()
+    rows = [_row(fact, now, ids.new()) for fact in facts]
+    return tuple([row[place] for row in rows] for place in range(len(_COLUMNS)))
+
+
+def slice_of(key: UUID) -> int:
+    """The slice of a key; the last bits of a UUID are random in versions 4 and 7."""
+    return key.int % SLICES
+
+
+def encode_event(fact: Fact, event_id: UUID, occurred_at: datetime) -> bytes:
+    """The JSON of an event as it stands in Kafka."""
+    return msgspec.json.encode(
+        Event(
+            id=event_id,
+            type=fact.kind.name,
+            occurred_at=occurred_at,
+            revision=fact.revision,
+            data=Raw(msgspec.json.encode(fact.data)),
+        )
+    )
+
+
+_TYPES = {
+    "slice": "smallint",
+    "key": "uuid",
+    "event_id": "uuid",
+    "type": "text",
+    "topics": "text",
+    "body": "bytea",
+    "correlation_id": "text",
+    "created_at": "timestamptz",
+}
+_COLUMNS = tuple(_TYPES)
+_OUTBOX = table("outbox", *(column(name) for name in _COLUMNS))
+
+
+def _row(fact: Fact, now: datetime, event_id: UUID) -> tuple[object, ...]:
+    """Values in the order of _COLUMNS."""
+    return (
+        slice_of(fact.key),
+        fact.key,
+        event_id,
+        fact.kind.name,
+        " ".join(fact.kind.topics),
+        encode_event(fact, event_id, now),
+        fact.correlation_id,
+        now,
+    )
+
+
+def _insert_statement() -> str:
+    names = ", ".join(_COLUMNS)
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(_TYPES.values(), 1))
+    return (
+        f"INSERT INTO outbox ({names}) SELECT {names} "  # noqa: S608 (names of columns, all from above)
+        f"FROM unnest({arrays}) WITH ORDINALITY AS fact ({names}, place) ORDER BY place"
+    )
+
+
+OUTBOX_INSERT = _insert_statement()
+"""Inserts many rows, their ids in the order of the lists that `outbox_rows` gives."""
