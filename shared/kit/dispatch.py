@@ -112,7 +112,7 @@ async def _outcome_of(handler: OneHandler, request: Any, call: Call) -> Outcome:
         return error
     except TimeoutError:
         return call.expired()
-    except Exception:  # noqa: BLE001 - a handler that raises must still reply
+    except Exception:
         log.exception("%s failed", call.operation.name)
         return INTERNAL_ERROR.error("The request could not be carried out.")
 

@@ -99,7 +99,7 @@ class Producer:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     await self._send_batch(topic, partition, records)
-            except (KafkaError, TimeoutError, ValueError) as error:
+            except Exception as error:  # whatever it is, the line must go on and the callers must know
                 log.warning("%d record(s) for %s could not be sent: %r", len(records), topic, error)
                 _fail(records, error)
         del self._waiting[place]

@@ -10,7 +10,8 @@ from shared.contracts.base import Answer
 from shared.contracts.errors import MESH_TIMEOUT, MeshError
 from shared.contracts.operation import Operation
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = list[tuple[str, bytes]]
+"""A list, because aiokafka's batch builder takes nothing else."""
 
 CORRELATION_ID = "correlation_id"
 CALL_ID = "call_id"
@@ -71,17 +72,19 @@ def request_headers(call: Call, reply_to: bytes) -> Headers:
         headers.append((IDEMPOTENCY_KEY, call.idempotency_key.encode()))
     if call.traceparent is not None:
         headers.append((TRACEPARENT, call.traceparent.encode()))
-    return tuple(headers)
+    return headers
 
 
 def reply_headers(call: Call, status: int, error: str | None = None) -> Headers:
     """The headers of a reply record; `error` is the code where the reply is one."""
-    headers = (
+    headers = [
         (CORRELATION_ID, call.correlation_id.encode()),
         (CALL_ID, call.call_id.encode()),
         (STATUS, b"%d" % status),
-    )
-    return headers if error is None else (*headers, (ERROR, error.encode()))
+    ]
+    if error is not None:
+        headers.append((ERROR, error.encode()))
+    return headers
 
 
 def read_call(

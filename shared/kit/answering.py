@@ -1,0 +1,68 @@
+"""The answering side of a service: one consumer for all cold operations, one for each hot one."""
+
+import asyncio
+
+from faststream.kafka import KafkaBroker
+
+from shared.contracts.catalogue import operations_of
+from shared.contracts.topics import CONSUMER_GROUPS
+from shared.kit.answers import Answers
+from shared.kit.dispatch import Dispatcher
+from shared.kit.intake import Intake
+from shared.kit.producer import Producer
+from shared.kit.responder import Responder
+from shared.kit.settings import MeshSettings
+
+
+class Answering:
+    """Attach it before the broker starts; `ready` is set when the group gave each consumer its part."""
+
+    def __init__(self, answers: Answers, producer: Producer, settings: MeshSettings) -> None:
+        self.ready = asyncio.Event()
+        self._answers = answers
+        self._settings = settings
+        self._intakes: list[Intake] = []
+        self._assigned: set[str] = set()
+        self._dispatcher = Dispatcher(
+            answers,
+            Responder(producer),
+            lane_max=settings.lane_max,
+            in_flight_max=settings.in_flight_max,
+            batch_max=settings.batch_max,
+            timeout_ms=settings.call_timeout_ms,
+        )
+
+    def attach(self, broker: KafkaBroker) -> None:
+        """Subscribe to the topics of all operations of the service."""
+        operations = operations_of(self._answers.service)
+        cold = [operation.name for operation in operations if not operation.hot]
+        for topics in (cold, *([operation.name] for operation in operations if operation.hot)):
+            self._attach(broker, topics)
+
+    def start(self) -> None:
+        """Begin to commit; called when the broker has started."""
+        for intake in self._intakes:
+            intake.start()
+
+    async def stop(self) -> None:
+        """Take no more requests, finish and commit those in hand, within the drain time."""
+        await asyncio.gather(*(intake.stop() for intake in self._intakes))
+
+    def _attach(self, broker: KafkaBroker, topics: list[str]) -> None:
+        def assigned() -> None:
+            self._assigned.add(topics[0])
+            if len(self._assigned) == len(self._intakes):
+                self.ready.set()
+
+        intake = Intake(
+            self._dispatcher.accept,
+            drain_timeout_s=self._settings.drain_timeout_ms / 1000,
+            on_assigned=assigned,
+        )
+        intake.attach(
+            broker,
+            topics,
+            CONSUMER_GROUPS[self._answers.service],
+            max_records=self._settings.batch_max,
+        )
+        self._intakes.append(intake)

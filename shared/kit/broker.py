@@ -1,0 +1,37 @@
+"""The FastStream broker of a process: it consumes only; what is sent goes through the kit's producer."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+_SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+
+
+def make_broker(options: Mapping[str, Any], instance: str) -> KafkaBroker:
+    """A broker for aiokafka's options.
+
+    Its client id begins with the instance, and members of a group are ordered by it: so the range
+    assignor gives one replica the same partitions of every topic.
+    """
+    return KafkaBroker(
+        options["bootstrap_servers"],
+        client_id=instance,
+        consumer_only=True,
+        apply_types=False,
+        security=_security(options),
+        graceful_timeout=None,
+        logger=logging.getLogger("concord.broker"),
+        log_level=logging.DEBUG,
+    )
+
+
+def _security(options: Mapping[str, Any]) -> BaseSecurity:
+    protocol = options.get("security_protocol", "PLAINTEXT")
+    tls = {"ssl_context": options.get("ssl_context"), "use_ssl": protocol.endswith("SSL")}
+    if not protocol.startswith("SASL"):
+        return BaseSecurity(**tls)
+    kind = _SASL[options["sasl_mechanism"]]
+    return kind(options["sasl_plain_username"], options["sasl_plain_password"], **tls)

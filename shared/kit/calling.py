@@ -1,0 +1,66 @@
+"""The calling side of a process: its leased reply topic, the reader of it, the client, the upkeep."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from shared.contracts.topics import reply_topic
+from shared.kit.call import MeshClient
+from shared.kit.producer import Producer, Record
+from shared.kit.replies import RawReply, ReplyReader
+from shared.kit.reply_topics import BEAT_INTERVAL_S, create_reply_topic, sweep_idle_reply_topics
+from shared.kit.settings import MeshSettings
+
+log = logging.getLogger(__name__)
+
+PENDING_MAX = 8192
+
+
+class Calling:
+    """Start it before the first call; `client` may be handed around before."""
+
+    def __init__(
+        self,
+        service: str,
+        instance: str,
+        producer: Producer,
+        options: Mapping[str, Any],
+        settings: MeshSettings,
+    ) -> None:
+        self._topic = reply_topic(service, instance)
+        self._producer = producer
+        self._options = options
+        self._replication_factor = settings.kafka_replication_factor
+        self._upkeep: asyncio.Task[None] | None = None
+        self.client = MeshClient(
+            producer, self._topic, pending_max=PENDING_MAX, timeout_ms=settings.call_timeout_ms
+        )
+        self._reader = ReplyReader(options, self._topic, self._on_reply)
+
+    async def start(self) -> None:
+        """Returns when a request may be sent. Raises KafkaError while no broker answers."""
+        await create_reply_topic(self._options, self._topic, self._replication_factor)
+        await self._reader.start()
+        self._upkeep = asyncio.create_task(self._keep_up())
+
+    async def stop(self) -> None:
+        """Stop reading replies."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        await self._reader.stop()
+
+    def _on_reply(self, call_id: str, reply: RawReply) -> None:
+        self.client.on_reply(call_id, reply)
+
+    async def _keep_up(self) -> None:
+        while True:
+            # A beat has no call id, so that no reader takes it for a reply.
+            self._producer.send(self._topic, 0, Record(b"beat", b"{}", []))
+            await asyncio.sleep(BEAT_INTERVAL_S)
+            try:
+                await sweep_idle_reply_topics(self._options)
+            except (KafkaError, OSError) as error:
+                log.warning("idle reply topics could not be swept: %r", error)
