@@ -69,6 +69,12 @@ BODY_MALFORMED = _kind(
     "The body is not valid JSON",
     "The body could not be read as JSON in UTF-8. Lone surrogates such as `\\ud800` are not valid either.",
 )
+REQUEST_MALFORMED = _kind(
+    400,
+    "request.malformed",
+    "The request is not valid HTTP",
+    "The request line or a header breaks the rules of HTTP/1.1, so nothing else of it was looked at.",
+)
 TOKEN_MISSING = _kind(
     401,
     "token.missing",
@@ -204,6 +210,12 @@ MEDIA_TYPE_UNSUPPORTED = _kind(
     "media_type.unsupported",
     "The body is not JSON",
     "Send the body as JSON with the header `Content-Type: application/json`.",
+)
+HEADERS_TOO_LARGE = _kind(
+    431,
+    "headers.too_large",
+    "The headers are too large",
+    "The address and all headers together may be so large as `detail` says.",
 )
 RATE_LIMITED = _kind(
     429,

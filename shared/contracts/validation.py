@@ -4,6 +4,7 @@ The straight way is one pass of msgspec. Only when it refuses is each field look
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar, get_args
 
@@ -37,11 +38,12 @@ def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
     for name, value in pairs:
         repeated.update({name} & values.keys())
         values[name] = value
+    if not repeated:
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(values, kind, strict=False)
     faults = [FieldError(name, "may be given once only") for name in sorted(repeated)]
     faults.extend(_faults_of(values, kind, strict=False))
-    if faults:
-        raise validation_failed(faults)
-    return msgspec.convert(values, kind, strict=False)
+    raise validation_failed(faults or (FieldError("$", "is not a valid query"),))
 
 
 def validation_failed(faults: Iterable[FieldError]) -> MeshError:
