@@ -1,0 +1,56 @@
+"""The last guard: what looks like a secret is taken out of text before it is written down.
+
+Code must not log secrets in the first place; this is for exceptions of libraries and for mistakes.
+"""
+
+import re
+from typing import Any
+
+MASK = "***"
+TEXT_MAX_CHARS = 16_384
+
+_NAMES = r"(?:password|passwd|pwd|secret|token|authorization|api_?key|cookie)"
+# Repetitions of words are bounded, so that no text makes a pattern slow.
+_PATTERNS = (
+    (re.compile(r"\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?"), MASK),
+    (
+        re.compile(r"\b(bearer\s+|authorization[\"']?[:=]\s?[\"']?basic\s+)[\w.~+/=-]{4,}", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"(\w{1,30}://[^\s:/@]{0,200}:)[^\s/@]{1,500}@"), rf"\1{MASK}@"),
+    (
+        re.compile(
+            rf"(\w{{0,40}}{_NAMES}\w{{0,40}}[\"'\\]{{0,4}}\s{{0,4}}[:=]\s{{0,4}})"
+            # A quote that is never closed (the text was cut) hides the rest.
+            r"(\"(?:[^\"\\]|\\.)*\"?|\\+\"[^\"]*\"?|b?'(?:[^'\\]|\\.)*'?"
+            r"|(?!(?:bearer|basic)\b)[^\s,;&}\])\"'\\]+)",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+)
+_NAME = re.compile(rf"\w*{_NAMES}\w*", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """The text without bearer tokens, JWTs, passwords in URLs, and values named password, token and so on."""
+    if len(text) > TEXT_MAX_CHARS:
+        text = text[:TEXT_MAX_CHARS] + "… (cut)"
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_value(value: Any, name: str = "") -> Any:
+    """The same for a value of a log line, and for all that is in it."""
+    if name and _NAME.fullmatch(name) and value is not None:
+        return MASK
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, bytes):
+        return redact(value.decode(errors="replace"))
+    if isinstance(value, dict):
+        return {str(key): redact_value(part, str(key)) for key, part in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [redact_value(part) for part in value]
+    return value
