@@ -65,6 +65,10 @@ class Producer:
         if self._kafka is not None:
             await self._kafka.stop()
 
+    async def ping(self) -> None:
+        """Ask the brokers for a sign of life. Raises KafkaError when there is none."""
+        await self._producer().client.fetch_all_metadata()
+
     async def partition_of(self, topic: str, key: bytes) -> int:
         """The partition of a key, the same as for every Kafka client (murmur2)."""
         loop = asyncio.get_running_loop()

@@ -1,0 +1,122 @@
+"""What a service is built of: its composition root asks for these, the process opens and closes them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from typing import Any, Generic, TypeVar
+
+from aiokafka.errors import KafkaError
+
+from shared.contracts.errors import MeshError
+from shared.contracts.event import Event
+from shared.kit.answers import Answers
+from shared.kit.call import MeshClient
+from shared.kit.calling import Calling
+from shared.kit.clock import SystemClock, SystemIds
+from shared.kit.database import Database
+from shared.kit.health import Health, Part
+from shared.kit.producer import Producer
+from shared.kit.relay import Relay
+from shared.kit.settings import MeshSettings, kafka_options
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=MeshSettings)
+T = TypeVar("T")
+
+EventHandler = Callable[[Event], Awaitable[None]]
+
+_RETRY_AFTER_S = 0.5
+
+
+class Parts(Generic[S]):
+    """The parts of one service process. What is asked for here is closed when the process stops."""
+
+    def __init__(
+        self,
+        service: str,
+        instance: str,
+        settings: S,
+        producer: Producer,
+        stack: AsyncExitStack,
+        health: Health,
+    ) -> None:
+        self.service = service
+        self.instance = instance
+        self.settings = settings
+        self.health = health
+        self.clock = SystemClock()
+        self.ids = SystemIds()
+        self.answers = Answers(service)
+        self.inboxes: list[tuple[tuple[str, ...], EventHandler]] = []
+        self._producer = producer
+        self._stack = stack
+
+    async def database(self, url: str) -> Database:
+        """The service's database, opened as soon as it is there, and the relay of its outbox."""
+        part = self.health.part("postgres opening")
+        relay: list[Relay] = []
+        database = await until_there(
+            part,
+            lambda: Database.open(
+                url, on_commit=lambda: [one.wake() for one in relay], application_name=self.instance
+            ),
+        )
+        self._stack.push_async_callback(database.close)
+        self.health.probe("postgres", database.ping)
+        relay.append(Relay(database, kafka_options(self.settings), self.instance, self.clock))
+        await relay[0].start()
+        self._stack.push_async_callback(relay[0].stop)
+        return database
+
+    async def client(self) -> MeshClient:
+        """A client for calls to other services; its reply topic is read when this returns."""
+        options = kafka_options(self.settings)
+        calling = Calling(self.service, self.instance, self._producer, options, self.settings)
+        await until_there(self.health.part("replies"), calling.start)
+        self._stack.push_async_callback(calling.stop)
+        return calling.client
+
+    def inbox(self, topics: Iterable[str], handler: EventHandler) -> None:
+        """Hear the events of these topics, each at least once, in order for each key."""
+        self.inboxes.append((tuple(topics), handler))
+
+    def every(self, interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
+        """Do a job again and again; one that fails is logged and done again at its next turn."""
+        task = asyncio.create_task(_repeat(interval_s, job))
+        self._stack.push_async_callback(_cancel, task)
+
+    def on_stop(self, close: Callable[[], Awaitable[Any]]) -> None:
+        """Close something when the process stops, in the reverse order of asking."""
+        self._stack.push_async_callback(close)
+
+
+async def until_there(part: Part, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try until it works: what this process needs may start later than it does."""
+    while True:
+        try:
+            result = await attempt()
+        except (KafkaError, OSError, TimeoutError, MeshError) as error:
+            # The text of an error may hold an address with a password; its kind does not.
+            part.down(f"waiting: {type(error).__name__}")
+            await asyncio.sleep(_RETRY_AFTER_S)
+        else:
+            part.ready()
+            return result
+
+
+async def _repeat(interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            await job()
+        except MeshError as error:
+            log.warning("a periodic job has to wait: %s", error)
+        except Exception:
+            log.exception("a periodic job failed")
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,94 @@
+"""The life of a service process: come up in whatever order the others do, serve, leave cleanly."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import uvloop
+from faststream.kafka import KafkaBroker
+
+from shared.kit.answering import Answering
+from shared.kit.broker import make_broker
+from shared.kit.health import Health
+from shared.kit.health_server import serve_health
+from shared.kit.inbox import Inbox
+from shared.kit.instance import Instance
+from shared.kit.logs import setup_logging
+from shared.kit.parts import Parts, until_there
+from shared.kit.producer import Producer
+from shared.kit.settings import MeshSettings, kafka_options
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=MeshSettings)
+Build = Callable[[Parts[S]], Awaitable[None]]
+
+_WAITING_MAX = 20_000
+
+
+def run_service(name: str, settings: S, build: Build[S]) -> None:
+    """Run a service until SIGTERM or SIGINT. `build` gets the parts before anything is consumed."""
+    instance = Instance(name, settings.instance_name)
+    setup_logging(name, settings.log_level, instance.name)
+    uvloop.run(_until_stopped(name, instance.name, settings, build))
+
+
+async def _until_stopped(name: str, instance: str, settings: S, build: Build[S]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        health = Health()
+        running = health.part("service")
+        server = await serve_health(health, settings.health_host, settings.health_port)
+        stack.push_async_callback(server.close)
+        starting = asyncio.create_task(_start(name, instance, settings, build, stack, health))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        else:
+            starting.result()
+            running.ready()
+            log.info("ready, health at port %d", server.port)
+        await stopped
+        running.down("stopping")
+        log.info("stopping")
+
+
+async def _start(
+    name: str, instance: str, settings: S, build: Build[S], stack: AsyncExitStack, health: Health
+) -> None:
+    options = kafka_options(settings)
+    producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
+    await until_there(health.part("kafka connecting"), producer.start)
+    stack.push_async_callback(producer.stop)
+    health.probe("kafka", producer.ping)
+    parts = Parts(name, instance, settings, producer, stack, health)
+    await build(parts)
+    if missing := parts.answers.missing():
+        raise RuntimeError(f"nobody answers {', '.join(missing)}")
+    await _consume(parts, producer, make_broker(options, instance), stack)
+
+
+async def _consume(parts: Parts[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack) -> None:
+    answering = Answering(parts.answers, producer, parts.settings)
+    answering.attach(broker)
+    inboxes = [
+        Inbox(parts.service, topics, handler, producer, parts.settings) for topics, handler in parts.inboxes
+    ]
+    for inbox in inboxes:
+        inbox.attach(broker)
+    stack.push_async_callback(broker.stop)
+    await broker.start()
+    for consumer in (answering, *inboxes):
+        consumer.start()
+        stack.push_async_callback(consumer.stop)
+    consuming = parts.health.part("consumers")
+    consuming.down("waiting for the group")
+    await asyncio.gather(*(consumer.ready.wait() for consumer in (answering, *inboxes)))
+    consuming.ready()
