@@ -1,0 +1,1 @@
+"""The server service: servers, channels, members, roles and invites."""

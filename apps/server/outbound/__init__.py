@@ -1,0 +1,1 @@
+"""The ports' adapters: Postgres, the auth service, and their twins in memory."""

@@ -1,0 +1,132 @@
+"""The schema of the server service. Each index stands behind one list, lookup or sweep."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, Table, Text, text
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from shared.contracts.fields import ChannelType, Role
+from shared.kit.ledger import requests_table
+from shared.kit.outbox import outbox_tables
+
+_NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+metadata = MetaData(naming_convention=_NAMES)
+_TIME = DateTime(timezone=True)
+
+
+def _one_of(column: str, values: type[Role] | type[ChannelType]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class Base(SQLModel, registry=registry(metadata=metadata)):
+    """Tables of this service alone."""
+
+
+class ServerRow(Base, table=True):
+    """A server. Whoever changes it, its channels or its members locks this row first."""
+
+    __tablename__ = "servers"
+    __table_args__ = (
+        CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="name"),
+        CheckConstraint("channel_count >= 0 AND member_count >= 0", name="counts"),
+        Index("servers_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(sa_type=Text)
+    image_url: str | None = Field(sa_type=Text)
+    invite_code: str = Field(sa_type=Text, unique=True)
+    profile_id: UUID
+    revision: int = Field(sa_type=BigInteger)
+    channel_count: int
+    member_count: int
+    created_at: datetime = Field(sa_type=_TIME)
+    updated_at: datetime = Field(sa_type=_TIME)
+    deleted_at: datetime | None = Field(sa_type=_TIME)
+
+
+class ChannelRow(Base, table=True):
+    """A channel."""
+
+    __tablename__ = "channels"
+    __table_args__ = (
+        CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="name"),
+        _one_of("type", ChannelType),
+        Index("channels_of_server", "server_id", "created_at", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(sa_type=Text)
+    type: str = Field(sa_type=Text)
+    server_id: UUID = Field(foreign_key="servers.id")
+    profile_id: UUID
+    created_at: datetime = Field(sa_type=_TIME)
+    updated_at: datetime = Field(sa_type=_TIME)
+
+
+class MemberRow(Base, table=True):
+    """A membership."""
+
+    __tablename__ = "members"
+    __table_args__ = (
+        _one_of("role", Role),
+        Index("members_of_server", "server_id", "joined_at", "profile_id"),
+        Index("members_of_profile", "profile_id", "joined_at", "server_id"),
+    )
+
+    server_id: UUID = Field(primary_key=True, foreign_key="servers.id")
+    profile_id: UUID = Field(primary_key=True)
+    role: str = Field(sa_type=Text)
+    joined_at: datetime = Field(sa_type=_TIME)
+
+
+class InviteRow(Base, table=True):
+    """An invite; a server's standing code is in its own row."""
+
+    __tablename__ = "invites"
+    __table_args__ = (
+        CheckConstraint("uses >= 0 AND (max_uses IS NULL OR uses <= max_uses)", name="uses"),
+        Index("invites_of_server", "server_id", "created_at", "id"),
+        Index("invites_expired", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index("invites_used_up", "used_at", postgresql_where=text("uses >= max_uses")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    code: str = Field(sa_type=Text, unique=True)
+    server_id: UUID = Field(foreign_key="servers.id")
+    profile_id: UUID
+    created_at: datetime = Field(sa_type=_TIME)
+    expires_at: datetime | None = Field(sa_type=_TIME)
+    uses: int
+    max_uses: int | None
+    used_at: datetime | None = Field(sa_type=_TIME)
+
+
+class ProfileRow(Base, table=True):
+    """Our copy of a public profile; the higher revision is the newer."""
+
+    __tablename__ = "profiles"
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(sa_type=Text)
+    image_url: str | None = Field(sa_type=Text)
+    revision: int = Field(sa_type=BigInteger)
+
+
+outbox_tables(metadata)
+requests_table(metadata)
+
+servers: Table = metadata.tables["servers"]
+channels: Table = metadata.tables["channels"]
+members: Table = metadata.tables["members"]
+invites: Table = metadata.tables["invites"]
+profiles: Table = metadata.tables["profiles"]

@@ -1,0 +1,1 @@
+"""What the server service does, one file a verb."""

@@ -1,0 +1,60 @@
+"""create.server"""
+
+from apps.server.domain import FIRST_CHANNEL, SERVERS_MAX, MemberRecord, ServerRecord
+from apps.server.ports import Codes, Unit
+from apps.server.usecases.steps import record
+from shared.contracts import errors, event
+from shared.contracts.clock import Clock, Ids
+from shared.contracts.fields import ChannelType, Role
+from shared.contracts.server import Channel, CreateServer, Server
+
+
+async def create_server(request: CreateServer, unit: Unit, clock: Clock, ids: Ids, codes: Codes) -> Server:
+    """Make a server with a first channel, a standing invite code and its creator as ADMIN.
+
+    * A person is in at most 100 servers, exactly, however many requests run at once.
+    * The name is stripped.
+    """
+    await unit.members.lock_person(request.profile_id)
+    if await unit.members.count_of(request.profile_id) >= SERVERS_MAX:
+        raise errors.SERVER_LIMIT.error(f"You are in {SERVERS_MAX} servers.")
+    server = _server(request, clock, ids, codes)
+    channel = _first_channel(server, ids)
+    member = MemberRecord(
+        server_id=server.id, profile_id=server.profile_id, role=Role.ADMIN, joined_at=server.created_at
+    )
+    await record(unit, server, event.SERVER_CREATED, server.fact())
+    await record(unit, server, event.CHANNEL_CREATED, channel)
+    await record(unit, server, event.MEMBER_JOINED, member.fact())
+    await unit.servers.add(server)
+    await unit.channels.add(channel)
+    await unit.members.add(member)
+    return server.answer([channel])
+
+
+def _server(request: CreateServer, clock: Clock, ids: Ids, codes: Codes) -> ServerRecord:
+    now = clock.now()
+    return ServerRecord(
+        id=ids.new(),
+        name=request.name.strip(),
+        image_url=request.image_url,
+        invite_code=codes.new(),
+        profile_id=request.profile_id,
+        revision=0,
+        channel_count=1,
+        member_count=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _first_channel(server: ServerRecord, ids: Ids) -> Channel:
+    return Channel(
+        id=ids.new(),
+        name=FIRST_CHANNEL,
+        type=ChannelType.TEXT,
+        server_id=server.id,
+        profile_id=server.profile_id,
+        created_at=server.created_at,
+        updated_at=server.created_at,
+    )

@@ -1,0 +1,27 @@
+"""channel.update"""
+
+from msgspec import UNSET
+
+from apps.server.domain import Action, require
+from apps.server.ports import Unit
+from apps.server.usecases.steps import lock_channel, record
+from shared.contracts import event
+from shared.contracts.clock import Clock
+from shared.contracts.server import Channel, UpdateChannel
+
+
+async def update_channel(request: UpdateChannel, unit: Unit, clock: Clock) -> Channel:
+    """Rename a channel.
+
+    * ADMIN or MODERATOR.
+    * The name is stripped; what changes nothing publishes nothing.
+    """
+    server, caller, channel = await lock_channel(unit, request.channel_id, request.profile_id)
+    require(caller.role, Action.UPDATE_CHANNEL)
+    name = channel.name if request.name is UNSET else request.name.strip()
+    if name != channel.name:
+        channel.name, channel.updated_at = name, clock.now()
+        await record(unit, server, event.CHANNEL_UPDATED, channel)
+        await unit.channels.save(channel)
+        await unit.servers.save(server)
+    return channel
