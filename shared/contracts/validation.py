@@ -24,11 +24,12 @@ def decode_body(raw: bytes, kind: type[T]) -> T:
     Raises `body.malformed` for what is no JSON, `validation.failed` with every fault for the rest.
     """
     try:
-        return _decoder(kind).decode(raw)
+        value: T = _decoder(kind).decode(raw)
     except msgspec.ValidationError as error:
         raise validation_failed(_faults_of_json(raw, kind) or (_fault_of(error, "$"),)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BODY_MALFORMED.error(f"The body is not valid JSON in UTF-8: {error}.") from None
+    return value
 
 
 def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:

@@ -77,7 +77,7 @@ class MeshClient:
             idempotency_key=idempotency_key,
             traceparent=traceparent,
         )
-        waiting = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[RawReply] = asyncio.get_running_loop().create_future()
         self._pending[call.call_id] = waiting
         try:
             async with asyncio.timeout(call.remaining_s()):

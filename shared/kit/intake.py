@@ -31,7 +31,7 @@ _NEVER_MS = 10 * 365 * 86_400_000
 """After an empty poll FastStream sleeps as long as the poll was allowed to take: so no poll ends empty."""
 
 
-class Intake(ConsumerRebalanceListener):
+class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     """Takes the records of one consumer; `accept` gets each with the function to call when it is done."""
 
     def __init__(self, accept: Accept, *, drain_timeout_s: float, on_assigned: Callable[[], None]) -> None:

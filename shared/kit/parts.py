@@ -55,19 +55,21 @@ class Parts(Generic[S]):
 
     async def database(self, url: str) -> Database:
         """The service's database, opened as soon as it is there, and the relay of its outbox."""
-        part = self.health.part("postgres opening")
-        relay: list[Relay] = []
-        database = await until_there(
-            part,
-            lambda: Database.open(
-                url, on_commit=lambda: [one.wake() for one in relay], application_name=self.instance
-            ),
-        )
+        relay: Relay | None = None
+
+        def wake() -> None:
+            if relay is not None:
+                relay.wake()
+
+        def attempt() -> Awaitable[Database]:
+            return Database.open(url, on_commit=wake, application_name=self.instance)
+
+        database = await until_there(self.health.part("postgres opening"), attempt)
         self._stack.push_async_callback(database.close)
         self.health.probe("postgres", database.ping)
-        relay.append(Relay(database, kafka_options(self.settings), self.instance, self.clock))
-        await relay[0].start()
-        self._stack.push_async_callback(relay[0].stop)
+        relay = Relay(database, kafka_options(self.settings), self.instance, self.clock)
+        await relay.start()
+        self._stack.push_async_callback(relay.stop)
         return database
 
     async def client(self) -> MeshClient:
