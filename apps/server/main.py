@@ -1,0 +1,41 @@
+"""The server service: what it is made of, from top to bottom."""
+
+import os
+
+from apps.server.inbound import answer_all, hear
+from apps.server.outbound.codes import RandomCodes
+from apps.server.outbound.desk import SqlDesk
+from apps.server.outbound.units import SqlUnits
+from apps.server.settings import ServerSettings
+from apps.server.usecases.clean_up import purge_deleted, sweep_invites
+from shared.kit.ledger import sweep_requests
+from shared.kit.parts import Parts
+from shared.kit.service import run_service
+from shared.kit.settings import load
+
+SWEEP_REQUESTS_S = 60
+SWEEP_INVITES_S = 600
+
+
+async def build(parts: Parts[ServerSettings]) -> None:
+    """Put the service together; nothing is consumed before this is done."""
+    settings = parts.settings
+    database = await parts.database(settings.server_database_url)
+    units = SqlUnits(database, parts.clock, parts.ids)
+    desk = SqlDesk(database, units, await parts.client())
+
+    answer_all(parts.answers, desk, parts.clock, parts.ids, RandomCodes())
+    parts.inbox(("user-events",), hear(units))
+
+    parts.every(settings.server_clean_up_s, lambda: purge_deleted(units))
+    parts.every(SWEEP_INVITES_S, lambda: sweep_invites(units, parts.clock))
+    parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, parts.clock))
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    run_service("server", load(ServerSettings, os.environ), build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""What the server service reads from its environment, beside what every service reads."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from shared.kit.settings import MeshSettings, Secret
+
+
+class ServerSettings(MeshSettings, frozen=True, kw_only=True):
+    """Settings of the server service."""
+
+    server_database_url: Annotated[
+        Secret, Meta(description="postgresql://user:password@host:port/name of the server service's database")
+    ]
+    server_clean_up_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="Pause between two rounds of taking away what is deleted")
+    ] = 30
