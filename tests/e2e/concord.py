@@ -1,0 +1,123 @@
+"""A whole Concord for tests: real processes of the gateway and the services, on the run's Kafka and Postgres."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from cli.embedded.ports import free_port
+from shared.kit.prepare import prepare
+
+READY_TIMEOUT_S = 40.0
+STOP_TIMEOUT_S = 10.0
+
+
+class Process:
+    """One `concord run SERVICE`."""
+
+    def __init__(self, service: str, environ: dict[str, str], log: Path) -> None:
+        self.service = service
+        self.log = log
+        self.port = free_port()
+        port_name = "GATEWAY_PORT" if service == "gateway" else "HEALTH_PORT"
+        with log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "run", service],
+                env={**environ, port_name: str(self.port)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def alive(self) -> bool:
+        return self._popen.poll() is None
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/ready", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def wait_ready(self) -> None:
+        """Wait until the process serves; tells the end of its log when it does not."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not self.is_ready():
+            if not self.alive() or time.monotonic() > deadline:
+                raise AssertionError(f"{self.service} is not ready:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        if self.alive():
+            self._popen.send_signal(signal.SIGTERM)
+        try:
+            return self._popen.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.service} did not stop:\n{self.log.read_text()[-4000:]}") from None
+
+
+class Concord:
+    """Processes that find each other through one environment."""
+
+    def __init__(self, folder: Path, bootstrap: str, databases: dict[str, str], **settings: str) -> None:
+        self.folder = folder
+        self.processes: list[Process] = []
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("CONCORD_")},
+            "CONCORD_DATA": str(folder / "data"),
+            "CONCORD_PREPARED": "1",
+            "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            **{f"{service.upper()}_DATABASE_URL": url for service, url in databases.items()},
+            **settings,
+        }
+
+    def prepare(self) -> None:
+        """Topics and tables."""
+        prepare(self.environ)
+
+    def start(self, *services: str) -> list[Process]:
+        """Start one process of each named service, without waiting."""
+        started = [
+            Process(service, self.environ, self.folder / f"{service}-{len(self.processes) + number}.log")
+            for number, service in enumerate(services)
+        ]
+        self.processes.extend(started)
+        return started
+
+    def start_all(self) -> Process:
+        """One process of each service, ready; returns the gateway."""
+        gateway, *_ = self.start("gateway", "auth", "server", "message")
+        self.wait_ready()
+        return gateway
+
+    def wait_ready(self) -> None:
+        """Wait until every living process serves."""
+        for process in self.processes:
+            if process.alive():
+                process.wait_ready()
+
+    def stop(self) -> None:
+        """Stop whatever still runs."""
+        for process in self.processes:
+            if process.alive():
+                os.kill(process.pid, signal.SIGTERM)
+        for process in self.processes:
+            process.stop()

@@ -1,0 +1,62 @@
+"""One Concord for all end-to-end tests of a run."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.embedded.databases import ensure_database
+from tests.e2e.concord import Concord
+from tests.e2e.people import Person, sign_up
+
+SERVICES = ("auth", "server", "message")
+
+
+@pytest.fixture(scope="session")
+def concord(
+    tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, postgres_admin_url: str
+) -> Iterator[Concord]:
+    """Gateway, auth, server and message, one process each, ready."""
+    folder = tmp_path_factory.mktemp("concord")
+    running = Concord(folder, kafka_bootstrap, make_databases(postgres_admin_url, "e2e"))
+    running.prepare()
+    try:
+        running.start_all()
+        yield running
+    finally:
+        running.stop()
+
+
+def make_databases(admin_url: str, prefix: str) -> dict[str, str]:
+    """One fresh database a service, by URL."""
+    address = admin_url.rpartition("@")[2].partition("/")[0]
+    urls = {}
+    for service in SERVICES:
+        name = f"{prefix}_{service}"
+        ensure_database(admin_url, name, "secret")
+        urls[service] = f"postgresql://{name}:secret@{address}/{name}"
+    return urls
+
+
+@pytest.fixture(scope="session")
+def gateway_url(concord: Concord) -> str:
+    """Where the gateway listens."""
+    return concord.processes[0].url
+
+
+@pytest.fixture
+def http(gateway_url: str) -> Iterator[httpx.Client]:
+    """A plain client of the gateway."""
+    with httpx.Client(base_url=gateway_url, timeout=15) as client:
+        yield client
+
+
+@pytest.fixture
+def person(http: httpx.Client) -> Callable[..., Person]:
+    """Signs somebody up."""
+
+    def make(name: str = "Ada") -> Person:
+        return sign_up(http, name)
+
+    return make
