@@ -54,7 +54,7 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
         return Path(named).absolute()
     if xdg := environ.get("XDG_CACHE_HOME"):
         return Path(xdg) / "concord"
-    home = Path(os.path.expanduser("~"))
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
     if not home.is_absolute():
         raise ConcordError("There is no home folder for the cache of what is downloaded: set CONCORD_CACHE.")
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "concord"

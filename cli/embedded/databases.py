@@ -6,6 +6,15 @@ import subprocess
 from cli.embedded.postgres import program
 from cli.errors import ConcordError
 
+# Names and passwords are our own: letters, digits, "_" and "-".
+ENSURE = """
+SELECT 'CREATE ROLE "{name}" LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') \\gexec
+ALTER ROLE "{name}" PASSWORD '{password}';
+SELECT 'CREATE DATABASE "{name}" OWNER "{name}"'
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec
+REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;
+"""
+
 
 def run_sql(url: str, sql: str, timeout_s: float = 60.0) -> str:
     """Run a psql script and return its unaligned output; raises ConcordError with psql's words."""
@@ -24,7 +33,9 @@ def run_sql(url: str, sql: str, timeout_s: float = 60.0) -> str:
         f"postgresql://{user}@{place}",
     ]
     env = {**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}
-    done = subprocess.run(command, input=sql, env=env, capture_output=True, text=True, timeout=timeout_s)
+    done = subprocess.run(
+        command, check=False, input=sql, env=env, capture_output=True, text=True, timeout=timeout_s
+    )
     if done.returncode != 0:
         raise ConcordError(f"Postgres refused a statement: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -32,16 +43,7 @@ def run_sql(url: str, sql: str, timeout_s: float = 60.0) -> str:
 
 def ensure_database(admin_url: str, name: str, password: str) -> None:
     """Make sure that the role `name` and its own database of the same name exist, with this password."""
-    run_sql(
-        admin_url,
-        f"""
-        SELECT 'CREATE ROLE "{name}" LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') \\gexec
-        ALTER ROLE "{name}" PASSWORD '{password}';
-        SELECT 'CREATE DATABASE "{name}" OWNER "{name}"'
-        WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec
-        REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;
-        """,
-    )
+    run_sql(admin_url, ENSURE.format(name=name, password=password))
 
 
 def drop_database(admin_url: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The jars of Kafka: fetched once through jgo, checked against our own SHA-256 list, shared by all data folders."""
+"""The jars of Kafka: fetched once through jgo, checked by SHA-256, shared by all data folders."""
 
 import fcntl
 import hashlib
@@ -76,12 +76,12 @@ class JarCache:
         for _ in range(ATTEMPTS):
             try:
                 path = context.project(group, artifact).at_version(version).artifact().resolve()
-            except Exception as error:  # jgo raises whatever lies below it, from requests to AssertionError
+            except Exception as error:  # noqa: BLE001 - jgo raises whatever lies below it, AssertionError too
                 reason = f"{type(error).__name__}: {error}"
                 continue
             found = sha256(path)
             if found == self._jars[coordinate]:
-                os.replace(path, self.folder / file_name(coordinate))
+                path.replace(self.folder / file_name(coordinate))
                 return
             reason = f"its SHA-256 is {found}, not {self._jars[coordinate]}"
             path.unlink()
@@ -100,12 +100,12 @@ def maven_context(scratch: Path) -> "MavenContext":
 
 
 def trust_platform_certificates() -> None:
-    """Let requests use the machine's certificates when nobody chose others: a company's own may be among them."""
+    """Let requests use the machine's certificates when none are named: a company's own may be among them."""
     if os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"):
         return
     bundles = [ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt"]
     bundles += ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
-    found = next((bundle for bundle in bundles if bundle and os.path.isfile(bundle)), None)
+    found = next((bundle for bundle in bundles if bundle and Path(bundle).is_file()), None)
     if found:
         os.environ["REQUESTS_CA_BUNDLE"] = found
 
@@ -127,13 +127,15 @@ def locked(folder: Path, name: str) -> Iterator[None]:
     """Hold an exclusive lock on `folder/name`, so that two starts do not fetch the same thing twice."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = open(folder / name, "w")
+        handle = (folder / name).open("w")
     except OSError as error:
         raise ConcordError(
-            f"The cache folder {folder} cannot be written ({error.strerror}): set CONCORD_CACHE to one that can."
+            f"The cache folder {folder} cannot be written ({error.strerror}): "
+            "set CONCORD_CACHE to one that can."
         ) from error
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        remove_leftovers(folder)
         yield
 
 

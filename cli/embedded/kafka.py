@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,15 @@ from cli.errors import ConcordError
 from cli.processes.child import Child
 
 START_TIMEOUT_S = 60.0
+# Kafka maps and unmaps its files in ways that Java 25 warns about.
+QUIET = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED")
+
+OnStart = Callable[[Child], None]
 
 
 @dataclass(frozen=True)
 class KafkaOptions:
-    """How the JVM runs: `jit` is `c1` (starts quickly) or `full` (runs fastest); `heap_mib` bounds its heap."""
+    """How the JVM runs: `jit` is `c1` (starts quickly) or `full` (runs fastest); `heap_mib` bounds it."""
 
     jit: str = "c1"
     heap_mib: int = 256
@@ -29,20 +34,30 @@ class KafkaOptions:
     def flags(self) -> list[str]:
         """The JVM flags; an AOT cache fits only a JVM with the same ones."""
         tier = ["-XX:TieredStopAtLevel=1"] if self.jit == "c1" else []
-        return ["-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Xmx{self.heap_mib}m", *tier]
+        return ["-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Xmx{self.heap_mib}m", *QUIET, *tier]
 
 
 class EmbeddedKafka:
     """One broker with its data below `folder`, listening on 127.0.0.1:`port` only."""
 
+    name = "kafka"
+
     def __init__(
-        self, folder: Path, port: int, jars: JarCache, log: Path, options: KafkaOptions | None = None
+        self,
+        folder: Path,
+        port: int,
+        jars: JarCache,
+        log: Path,
+        options: KafkaOptions | None = None,
+        on_start: OnStart = lambda _: None,
     ) -> None:
         self.folder = folder
         self.port = port
         self.jars = jars
         self.log = log
         self.options = options or KafkaOptions()
+        self.marks = (str(self._properties),)
+        self._on_start = on_start
         self.child: Child | None = None
 
     @property
@@ -51,12 +66,13 @@ class EmbeddedKafka:
         return f"{LOOPBACK}:{self.port}"
 
     def start(self, say: Say = lambda _: None) -> None:
-        """Fetch, format, configure as far as needed and start the process; `wait_ready` is the second half."""
+        """Fetch, format, configure as far as needed, start the process; `wait_ready` is the second half."""
         self.jars.ensure(say)
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
         write_files(self.folder, self.port, free_port())
         self._format()
-        self.child = Child("kafka", self._java("kafka.Kafka", str(self._properties)), self.log, java_env())
+        command = self._java("kafka.Kafka", str(self._properties))
+        self.child = Child(self.name, command, self.log, java_env(), on_start=self._on_start)
         self.child.start()
 
     def ready(self) -> bool:
@@ -81,7 +97,7 @@ class EmbeddedKafka:
         return self.folder / "server.properties"
 
     def _format(self) -> None:
-        """Give the storage its cluster id, once. A folder that was formatted halfway holds no data: start over."""
+        """Give the storage its cluster id, once. One that was formatted halfway holds no data: start over."""
         storage = self.folder / "log"
         if (storage / "meta.properties").exists():
             return
@@ -91,7 +107,13 @@ class EmbeddedKafka:
             "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
         )
         done = subprocess.run(
-            command, env=java_env(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+            command,
+            check=False,
+            env=java_env(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         if done.returncode != 0:
             raise ConcordError(

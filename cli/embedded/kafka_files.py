@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cli.embedded.ports import LOOPBACK
+from cli.errors import ConcordError
 
 # Light enough for a laptop, with the durability of the defaults.
 STEADY = """\
@@ -66,9 +67,9 @@ def write_files(folder: Path, port: int, controller_port: int) -> None:
 
 
 def escaped(text: str) -> str:
-    """A value for a Java properties file, in ASCII; raises ValueError for a comma, which splits `log.dirs`."""
+    """An ASCII value for a Java properties file; raises ConcordError for a comma, which splits `log.dirs`."""
     if "," in text:
-        raise ValueError(f"Kafka takes no folder with a comma in its path: {text}")
+        raise ConcordError(f"Kafka takes no folder with a comma in its path: set CONCORD_DATA, not {text}.")
     backslashed = text.replace("\\", "\\\\")
     units = backslashed.encode("utf-16-be")
     codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]

@@ -24,7 +24,7 @@ def is_taken(port: int, host: str = LOOPBACK) -> bool:
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on now, picked at random so that neighbours differ."""
     for _ in range(1000):
-        port = random.randint(LOWEST, HIGHEST)
+        port = random.randint(LOWEST, HIGHEST)  # noqa: S311 - no secret
         if not is_taken(port):
             return port
     raise RuntimeError(f"no free port between {LOWEST} and {HIGHEST}")

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cli.embedded.jars import Say
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.postgres_user import prefix
+from cli.embedded.secrets import write_private
 from cli.errors import ConcordError
 from cli.processes.child import Child
 
@@ -23,11 +25,22 @@ RETRY_ON = "pre-existing shared memory block"
 class EmbeddedPostgres:
     """One server with its data below `folder`, listening on 127.0.0.1:`port` only, password protected."""
 
-    def __init__(self, folder: Path, port: int, log: Path, settings: dict[str, str] | None = None) -> None:
+    name = "postgres"
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        log: Path,
+        settings: dict[str, str] | None = None,
+        on_start: Callable[[Child], None] = lambda _: None,
+    ) -> None:
         self.folder = folder
         self.port = port
         self.log = log
         self.settings = settings or {}
+        self.marks = (str(self.data),)
+        self._on_start = on_start
         self.child: Child | None = None
 
     @property
@@ -49,8 +62,11 @@ class EmbeddedPostgres:
         if not (self.data / "PG_VERSION").exists():
             say("Creating the Postgres cluster")
             self._create()
-        (self.data / "postmaster.pid").unlink(missing_ok=True) if self._pid_file_is_stale() else None
-        self.child = Child("postgres", self._command(), self.log, stop_signal=signal.SIGINT)
+        if self._pid_file_is_stale():
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+        self.child = Child(
+            self.name, self._command(), self.log, stop_signal=signal.SIGINT, on_start=self._on_start
+        )
         self.child.start()
 
     def ready(self) -> bool:
@@ -84,14 +100,14 @@ class EmbeddedPostgres:
     def _create(self) -> None:
         """initdb into a scratch folder, then rename, so that a killed start leaves no half a cluster."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_secret(self._password_file, secrets.token_urlsafe(24))
+        write_private(self._password_file, secrets.token_urlsafe(24))
         with tempfile.TemporaryDirectory(prefix="initdb-", dir=self.folder) as scratch:
             fresh = Path(scratch) / "data"
             command = [*prefix(), program("initdb"), "-D", str(fresh), "-U", ADMIN, "--auth=scram-sha-256"]
             command += [f"--pwfile={self._password_file}", "-E", "UTF8"]
             command += ["--locale-provider=builtin", "--locale=C.UTF-8"]
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+                command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
             )
             if done.returncode != 0:
                 raise ConcordError(
@@ -147,9 +163,3 @@ def is_postgres(pid: int, data: Path) -> bool:
     except OSError:
         return False
     return os.fsencode(data) in words and any(word.endswith(b"postgres") for word in words)
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as handle:
-        handle.write(text)

@@ -14,7 +14,7 @@ def namespaces_work() -> bool:
     unshare = shutil.which("unshare")
     if unshare is None:
         return False
-    done = subprocess.run([*unshare_prefix(), "true"], capture_output=True, timeout=10)
+    done = subprocess.run([*unshare_prefix(), "true"], check=False, capture_output=True, timeout=10)
     return done.returncode == 0
 
 

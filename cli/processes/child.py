@@ -3,14 +3,15 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 ROTATE_AT_BYTES = 20_000_000
 
 
 class Child:
-    """A process with a name and a log; in its own session, so that a Ctrl-C in the terminal does not reach it."""
+    """A process with a name and a log; in its own session, so that the terminal's Ctrl-C misses it."""
 
     def __init__(
         self,
@@ -19,12 +20,14 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        on_start: Callable[["Child"], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.command = list(command)
         self.log = log
         self.env = dict(os.environ if env is None else env)
         self.stop_signal = stop_signal
+        self._on_start = on_start
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,6 +50,7 @@ class Child:
                 env=self.env,
                 start_new_session=True,
             )
+        self._on_start(self)
 
     def exit_code(self) -> int | None:
         """The exit code, negative for a signal; None while it runs or when it never started."""
@@ -61,11 +65,12 @@ class Child:
         if self.running():
             os.kill(self.pid, self.stop_signal)
 
-    def stop(self, timeout_s: float = 8.0) -> None:
-        """Ask, wait up to `timeout_s`, then kill the whole session."""
+    def stop(self, timeout_s: float = 8.0, ask: bool = True) -> None:
+        """Ask unless told not to, wait up to `timeout_s`, then kill the whole session."""
         if self._process is None:
             return
-        self.ask_to_stop()
+        if ask:
+            self.ask_to_stop()
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -75,10 +80,8 @@ class Child:
         """SIGKILL to the process and all of its session, and wait for its end."""
         if self._process is None:
             return
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
 
     def last_lines(self, count: int = 5) -> str:

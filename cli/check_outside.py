@@ -1,0 +1,57 @@
+"""Whether the outside services that the environment names can be reached."""
+
+import socket
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from cli.embedded.kafka_probe import serves
+from cli.embedded.secrets import DATABASES
+from cli.environment import KAFKA_VARIABLE, database_variable
+from cli.findings import Finding
+
+TIMEOUT_S = 3.0
+
+
+def outside_checks(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """A finding for each outside service that is named."""
+    plain = environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT") == "PLAINTEXT"
+    for server in filter(None, environ.get(KAFKA_VARIABLE, "").split(",")):
+        yield kafka(server.strip(), plain)
+    if environ.get(KAFKA_VARIABLE) and not environ.get("MESH_SECRET"):
+        text = "not set: processes with different data folders will refuse each other's requests"
+        yield Finding("MESH_SECRET", text, wrong=True)
+    for name in DATABASES:
+        variable = database_variable(name)
+        if url := environ.get(variable):
+            yield database(variable, url)
+
+
+def kafka(server: str, plain: bool) -> Finding:
+    """One bootstrap server; where encryption or a password is asked for, only its port is tried."""
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdigit():
+        return Finding(KAFKA_VARIABLE, f"{server!r} is no host:port", wrong=True)
+    fine = serves(host, int(port), TIMEOUT_S) if plain else answers(host, int(port))
+    return Finding(KAFKA_VARIABLE, f"{server} {'answers' if fine else 'does not answer as Kafka'}", not fine)
+
+
+def database(variable: str, url: str) -> Finding:
+    """The host and port of a database URL; the password stays unsaid."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "localhost", parts.port or 5432
+    except ValueError:
+        return Finding(variable, "is no URL", wrong=True)
+    if not parts.scheme.startswith("postgres"):
+        return Finding(variable, f"must begin with postgresql://, not {parts.scheme}://", wrong=True)
+    fine = answers(host, port)
+    return Finding(variable, f"{host}:{port} {'answers' if fine else 'does not answer'}", not fine)
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether something accepts connections there."""
+    try:
+        socket.create_connection((host, port), timeout=TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True

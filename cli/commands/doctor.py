@@ -1,0 +1,27 @@
+"""`concord doctor`: what is missing or taken, before it hurts."""
+
+import os
+import sys
+
+import click
+
+from cli.checks import all_checks
+from cli.findings import Finding
+from cli.settings import read_settings
+
+
+@click.command()
+def doctor() -> None:
+    """Tell what is missing or taken; exit code 1 when something has to be put right."""
+    findings = list(all_checks(os.environ, read_settings(os.environ)))
+    for finding in findings:
+        click.echo(line(finding))
+    wrong = sum(1 for finding in findings if finding.wrong)
+    click.echo(f"{wrong} to put right" if wrong else "Everything is in place")
+    sys.exit(1 if wrong else 0)
+
+
+def line(finding: Finding) -> str:
+    """One finding as a line."""
+    mark = "WRONG" if finding.wrong else "ok"
+    return f"{mark:<6} {finding.about:<22} {finding.text}"

@@ -1,0 +1,30 @@
+"""`concord down`: stop the Concord of the data folder."""
+
+import os
+
+import click
+
+from cli.data_folder import DataFolder
+from cli.errors import ConcordError
+from cli.processes.leftovers import stop_all, stop_leftovers
+from cli.settings import read_settings
+
+STOP_TIMEOUT_S = 12.0
+
+
+@click.command()
+def down() -> None:
+    """Stop what `concord up` or `concord infra up` started here, detached or not."""
+    data = DataFolder(read_settings(os.environ).data)
+    running = data.records.find("up")
+    if running is not None:
+        stop_all([running], STOP_TIMEOUT_S)
+        if running.alive():
+            raise ConcordError(
+                f"Concord (pid {running.pid}) does not stop: end it with `kill -9 {running.pid}`."
+            )
+    leftovers = stop_leftovers(data.records)
+    if running is None and not leftovers:
+        click.echo(f"Nothing ran in {data.root}")
+    else:
+        click.echo("Stopped" + (f", with what was left over: {', '.join(leftovers)}" if leftovers else ""))

@@ -1,0 +1,32 @@
+"""`concord infra up`: the embedded parts alone, in the foreground."""
+
+import os
+
+import click
+
+from cli.commands.foreground import run_stack
+from cli.data_folder import DataFolder
+from cli.environment import complete
+from cli.settings import read_settings
+
+
+@click.group()
+def infra() -> None:
+    """The embedded Kafka and Postgres alone."""
+
+
+@infra.command()
+def up() -> None:
+    """Run the embedded parts in the foreground; Ctrl-C stops them."""
+    settings = read_settings(os.environ)
+    data = DataFolder(settings.data)
+
+    def on_ready() -> None:
+        env = complete(os.environ, data, settings.kafka_port, settings.postgres_port)
+        click.echo(f"  KAFKA_BOOTSTRAP_SERVERS={env['KAFKA_BOOTSTRAP_SERVERS']}")
+        click.echo(
+            f"  Postgres on 127.0.0.1:{settings.postgres_port}, passwords in {data.root / 'secrets.json'}"
+        )
+        click.echo("  `concord run SERVICE` finds them by itself. Ctrl-C stops them.")
+
+    run_stack(settings, [], on_ready)

@@ -1,0 +1,58 @@
+"""`concord run SERVICE`: one service process."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+
+import click
+
+from cli.data_folder import DataFolder
+from cli.embedded.ports import free_port
+from cli.environment import complete_from_records
+from cli.errors import ConcordError
+from cli.gates import wait_at_gate
+from cli.processes.records import COMMAND, own_record
+from cli.service_process import existing_services, gateway_address, service_module
+from cli.settings import read_settings
+
+
+@click.command()
+@click.argument("service")
+def run(service: str) -> None:
+    """Run one process of SERVICE; several of the same may run at once."""
+    module = service_module(service)
+    if module is None:
+        raise ConcordError(f"There is no service {service!r}: there are {', '.join(existing_services())}.")
+    data = DataFolder(read_settings(os.environ).data)
+    os.environ.update(complete_from_records(os.environ, data))
+    if service != "gateway":
+        os.environ.setdefault("HEALTH_PORT", str(free_port()))
+    prepare_unless_done()
+    entry: Callable[[], None] = import_module(module).main
+    wait_at_gate(os.environ)
+    forget = remember(service, data)
+    try:
+        entry()
+    finally:
+        forget()
+
+
+def prepare_unless_done() -> None:
+    """Create topics and tables, unless whoever started this process has done so."""
+    if os.environ.get("CONCORD_PREPARED") == "1":
+        return
+    from shared.kit.prepare import prepare
+
+    prepare(os.environ)
+
+
+def remember(service: str, data: DataFolder) -> Callable[[], None]:
+    """Record this process for `concord status` unless `up` did; returns what removes the record."""
+    if os.environ.get("CONCORD_SUPERVISED") == "1":
+        return lambda: None
+    port = gateway_address(os.environ)[1] if service == "gateway" else int(os.environ["HEALTH_PORT"])
+    name = f"{service}-{os.getpid()}"
+    with suppress(OSError):  # without a data folder of its own it runs as well, only unseen
+        data.records.write(own_record(name, COMMAND, port, note=service))
+    return lambda: data.records.remove(name)

@@ -1,0 +1,49 @@
+"""`concord status`: what runs in the data folder, and whether it is ready."""
+
+import os
+import sys
+
+import click
+
+from cli.data_folder import DataFolder
+from cli.embedded.kafka_probe import serves
+from cli.embedded.ports import LOOPBACK, is_taken
+from cli.health import reachable, unready_parts
+from cli.processes.records import Record
+from cli.service_process import gateway_address
+from cli.settings import read_settings
+
+
+@click.command()
+def status() -> None:
+    """Show what runs here; exit code 0 when all of it is ready, 1 when not, 3 when nothing runs."""
+    data = DataFolder(read_settings(os.environ).data)
+    records = data.records.all()
+    if not records:
+        click.echo(f"Nothing runs in {data.root}")
+        sys.exit(3)
+    states = {record.name: state(record) for record in records}
+    click.echo(f"{'NAME':<18}{'PID':>8}{'PORT':>7}  STATE")
+    for record in records:
+        port = str(record.port) if record.port else "-"
+        click.echo(f"{record.name:<18}{record.pid:>8}{port:>7}  {states[record.name]}")
+    if any(text != "ready" for text in states.values()):
+        sys.exit(1)
+
+
+def state(record: Record) -> str:
+    """`ready`, or what is missing, in words."""
+    if record.name == "kafka":
+        return "ready" if serves(LOOPBACK, record.port) else "does not answer"
+    if record.name == "postgres":
+        return "ready" if is_taken(record.port) else "does not answer"
+    if not record.port:
+        return "ready"
+    missing = unready_parts(health_host(record), record.port)
+    return ", ".join(f"{part}: {why}" for part, why in missing.items()) or "ready"
+
+
+def health_host(record: Record) -> str:
+    """Where the process answers for its health."""
+    is_gateway = "gateway" in (record.name, record.note)
+    return reachable(gateway_address(os.environ)[0]) if is_gateway else LOOPBACK

@@ -1,0 +1,41 @@
+"""`concord up`: everything, in the foreground or detached."""
+
+import os
+
+import click
+
+from cli.data_folder import DataFolder
+from cli.service_process import existing_services, gateway_address
+from cli.settings import Settings, read_settings
+
+
+@click.command()
+@click.option("--detach", is_flag=True, help="Return when everything is ready and leave it running.")
+def up(detach: bool) -> None:
+    """Run everything: the embedded parts and all services."""
+    settings = read_settings(os.environ)
+    if detach:
+        from cli.commands.detach import start_detached
+
+        start_detached(settings)
+        return
+    from cli.commands.foreground import run_stack
+
+    run_stack(settings, existing_services(), lambda: click.echo(what_to_open(settings)))
+
+
+def what_to_open(settings: Settings) -> str:
+    """The lines that say where everything is."""
+    _, port = gateway_address(os.environ)
+    url = (os.environ.get("PUBLIC_URL") or f"http://localhost:{port}").rstrip("/")
+    signup = '{"name": "Ada", "email": "ada@example.org", "password": "correct horse"}'
+    lines = [
+        f"  HTTP API, try it out   {url}/api/docs",
+        f"  Topics and events      {url}/api/asyncapi",
+        f"  A first account        curl -X POST {url}/api/auth/signup -H 'Content-Type: application/json' \\",
+        f"                           -d '{signup}'",
+        "  A conversation         concord demo",
+        f"  Logs                   {DataFolder(settings.data).logs} (concord logs -f)",
+        "  Ctrl-C stops everything.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,52 @@
+"""A few people and their HTTP calls, by the standard library alone."""
+
+import http.client
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from cli.errors import ConcordError
+
+TIMEOUT_S = 15.0
+
+
+class Person:
+    """Someone who speaks the public HTTP API; signs up first."""
+
+    def __init__(self, base_url: str, name: str, email: str, password: str) -> None:
+        self.name = name
+        self._url = urlsplit(base_url)
+        self._token = ""
+        body = {"name": name, "email": email, "password": password}
+        answer = self.call("POST", "/api/auth/signup", body)
+        self._token = answer["accessToken"]
+        self.profile: dict[str, Any] = answer["profile"]
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The decoded answer (None for 204); raises ConcordError with the problem's words for an error."""
+        status, text = self._request(method, path, body)
+        document = json.loads(text) if text else None
+        if status >= 400:
+            detail = document.get("detail") or document.get("title") if isinstance(document, dict) else ""
+            raise ConcordError(f"{method} {path} was answered with {status}: {detail}")
+        return document
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
+        secure = self._url.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = kind(self._url.hostname or "localhost", self._url.port, timeout=TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            where = f"{self._url.scheme}://{self._url.netloc}"
+            reason = f"{type(error).__name__}: {error}"
+            raise ConcordError(
+                f"No gateway answers at {where} ({reason}): start it with `concord up`."
+            ) from error
+        finally:
+            connection.close()

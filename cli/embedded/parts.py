@@ -1,0 +1,99 @@
+"""The embedded parts that an environment needs, started side by side."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from cli.data_folder import DataFolder
+from cli.embedded.databases import ensure_database
+from cli.embedded.jars import JarCache, Say
+from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
+from cli.embedded.ports import LOOPBACK, is_taken
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.secrets import DATABASES, load_secrets
+from cli.environment import needs_kafka, needs_postgres
+from cli.errors import ConcordError
+from cli.processes.child import Child
+from cli.processes.identity import start_mark
+from cli.processes.records import PART, Record
+from cli.settings import Settings
+
+
+class EmbeddedParts:
+    """Kafka and Postgres of one data folder, each only where the environment names no outside one."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        settings: Settings,
+        data: DataFolder,
+        may_start: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._settings = settings
+        self._data = data
+        self._may_start = may_start
+        self.kafka = self._make_kafka() if needs_kafka(environ) else None
+        self.postgres = self._make_postgres() if needs_postgres(environ) else None
+
+    def ports(self) -> dict[str, int]:
+        """The port that each embedded part wants, by the name of its setting."""
+        wanted = {}
+        if self.kafka:
+            wanted["CONCORD_KAFKA_PORT"] = self.kafka.port
+        if self.postgres:
+            wanted["CONCORD_POSTGRES_PORT"] = self.postgres.port
+        return wanted
+
+    def all(self) -> list[EmbeddedKafka | EmbeddedPostgres]:
+        """The parts that are embedded here."""
+        return [part for part in (self.kafka, self.postgres) if part is not None]
+
+    def start(self, say: Say) -> None:
+        """Start all and wait until each is ready; raises the first ConcordError."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for done in [pool.submit(self._start_one, part, say) for part in self.all()]:
+                done.result()
+
+    def _start_one(self, part: EmbeddedKafka | EmbeddedPostgres, say: Say) -> None:
+        part.start(say)
+        part.wait_ready()
+        if part is self.postgres:
+            self._ensure_databases(part.admin_url)
+
+    def _ensure_databases(self, admin_url: str) -> None:
+        secrets = load_secrets(self._data.root)
+        for name in DATABASES:
+            ensure_database(admin_url, name, secrets[name])
+
+    def _make_kafka(self) -> EmbeddedKafka:
+        options = KafkaOptions(self._settings.kafka_jit, self._settings.kafka_heap_mib)
+        jars = JarCache(self._settings.cache)
+        folder, log = self._data.root / "kafka", self._data.log("kafka")
+        return EmbeddedKafka(folder, self._settings.kafka_port, jars, log, options, self._record)
+
+    def _make_postgres(self) -> EmbeddedPostgres:
+        folder, log = self._data.root / "postgres", self._data.log("postgres")
+        return EmbeddedPostgres(folder, self._settings.postgres_port, log, on_start=self._record)
+
+    def _record(self, child: Child) -> None:
+        part = next(part for part in self.all() if part.name == child.name)
+        started = start_mark(child.pid) or ""
+        signal_number = int(child.stop_signal)
+        self._data.records.write(
+            Record(child.name, PART, child.pid, started, part.marks, part.port, signal_number)
+        )
+        if not self._may_start():  # a stop came while the process was being started
+            child.kill()
+
+
+def check_ports(embedded: Mapping[str, int], public: Mapping[str, int], public_host: str) -> None:
+    """Raise ConcordError for the first port that is taken or wanted twice; both mappings are by setting."""
+    seen: dict[int, str] = {}
+    for setting, port in {**embedded, **public}.items():
+        if port in seen:
+            raise ConcordError(f"{seen[port]} and {setting} are both {port}: set one of them to another.")
+        if is_taken(port, public_host if setting in public else LOOPBACK):
+            raise ConcordError(
+                f"Port {port} ({setting}) is taken by another program: "
+                f"stop it, or set {setting} to a free port."
+            )
+        seen[port] = setting

@@ -1,0 +1,31 @@
+"""The secrets of an embedded set-up: made once at random, kept in the data folder for its owner alone."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+DATABASES = ("auth", "server", "message", "file")
+
+
+def load_secrets(folder: Path) -> dict[str, str]:
+    """The secrets by name: `mesh` and one password a database; made when they are not there yet."""
+    path = folder / "secrets.json"
+    known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    missing = [name for name in ("mesh", *DATABASES) if name not in known]
+    if missing:
+        known |= {name: secrets.token_urlsafe(32) for name in missing}
+        write_private(path, json.dumps(known))
+    return known
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    scratch = path.with_name(path.name + ".tmp")
+    scratch.unlink(missing_ok=True)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    scratch.replace(path)

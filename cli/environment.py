@@ -1,0 +1,58 @@
+"""The environment of a service process: what the user named, and the embedded parts for the rest."""
+
+from collections.abc import Mapping
+
+from cli.data_folder import DataFolder
+from cli.embedded.ports import LOOPBACK
+from cli.embedded.secrets import DATABASES, load_secrets
+from cli.errors import ConcordError
+
+KAFKA_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+
+
+def database_variable(service: str) -> str:
+    """The variable with the URL of a service's database."""
+    return f"{service.upper()}_DATABASE_URL"
+
+
+def needs_kafka(environ: Mapping[str, str]) -> bool:
+    """Whether no outside Kafka is named."""
+    return not environ.get(KAFKA_VARIABLE)
+
+
+def needs_postgres(environ: Mapping[str, str]) -> bool:
+    """Whether a service has no outside database named."""
+    return any(not environ.get(database_variable(name)) for name in DATABASES)
+
+
+def complete(
+    environ: Mapping[str, str], data: DataFolder, kafka_port: int, postgres_port: int
+) -> dict[str, str]:
+    """The environment with the embedded parts filled in where nothing else is named."""
+    if not needs_kafka(environ) and not needs_postgres(environ) and environ.get("MESH_SECRET"):
+        return {**environ, "CONCORD_DATA": str(data.root)}
+    secrets = load_secrets(data.root)
+    defaults = {KAFKA_VARIABLE: f"{LOOPBACK}:{kafka_port}", "MESH_SECRET": secrets["mesh"]}
+    for name in DATABASES:
+        url = f"postgresql://{name}:{secrets[name]}@{LOOPBACK}:{postgres_port}/{name}"
+        defaults[database_variable(name)] = url
+    named = {name: value for name, value in environ.items() if value or name not in defaults}
+    return {**defaults, **named, "CONCORD_DATA": str(data.root)}
+
+
+def complete_from_records(environ: Mapping[str, str], data: DataFolder) -> dict[str, str]:
+    """The same, with the ports of what runs in the data folder; raises ConcordError when one is missing."""
+    ports = {name: record.port for name in ("kafka", "postgres") if (record := data.records.find(name))}
+    if needs_kafka(environ) and "kafka" not in ports:
+        raise ConcordError(nothing_runs("Kafka", KAFKA_VARIABLE, data))
+    if needs_postgres(environ) and "postgres" not in ports:
+        raise ConcordError(nothing_runs("Postgres", "AUTH_DATABASE_URL and its like", data))
+    return complete(environ, data, ports.get("kafka", 0), ports.get("postgres", 0))
+
+
+def nothing_runs(part: str, variable: str, data: DataFolder) -> str:
+    """The sentence for a part that is neither named nor running."""
+    return (
+        f"No {part} is named by {variable}, and none runs in the data folder {data.root}: "
+        "start `concord infra up` first, or set the variable."
+    )

@@ -1,0 +1,86 @@
+"""What runs where: one small file a process in the data folder, so that the next command finds it."""
+
+import json
+import os
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cli.processes.identity import command_words, start_mark
+
+# Services stop before the parts that they need.
+PART, SERVICE, COMMAND = "part", "service", "command"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One process. `marks` are words of its command line; `port` is where it answers, 0 for nowhere."""
+
+    name: str
+    kind: str
+    pid: int
+    started: str
+    marks: tuple[str, ...] = ()
+    port: int = 0
+    stop_signal: int = signal.SIGTERM
+    note: str = ""
+
+    def alive(self) -> bool:
+        """Whether this very process still runs: pid, start time and command line all match."""
+        if not self.started or start_mark(self.pid) != self.started:
+            return False
+        words = command_words(self.pid)
+        return all(mark in words for mark in self.marks)
+
+
+class Records:
+    """The record files of one data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, record: Record) -> None:
+        """Write or replace the record of this name, at once or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(record.name)
+        scratch = path.with_suffix(f".{os.getpid()}.tmp")
+        scratch.write_text(json.dumps(asdict(record)), encoding="utf-8")
+        scratch.replace(path)
+
+    def find(self, name: str) -> Record | None:
+        """The record of this name if its process is alive."""
+        record = read(self._path(name))
+        return record if record is not None and record.alive() else None
+
+    def all(self) -> list[Record]:
+        """Every record whose process is alive, by name; files of dead ones are deleted."""
+        found = []
+        for path in sorted(self.folder.glob("*.json")):
+            record = read(path)
+            if record is not None and record.alive():
+                found.append(record)
+            else:
+                path.unlink(missing_ok=True)
+        return found
+
+    def remove(self, name: str) -> None:
+        """Forget the process of this name."""
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+
+def read(path: Path) -> Record | None:
+    """The record in a file; None when there is none or it is damaged."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return Record(**{**fields, "marks": tuple(fields["marks"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def own_record(name: str, kind: str, port: int = 0, note: str = "") -> Record:
+    """A record of the process that calls."""
+    pid = os.getpid()
+    return Record(name, kind, pid, start_mark(pid) or "", tuple(command_words(pid)), port, note=note)

@@ -1,0 +1,119 @@
+"""Keeping parts and services alive, and ending them in the right order."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cli.errors import ConcordError
+from cli.processes.child import Child
+from cli.processes.records import PART, SERVICE, Records
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+# Who lived that long did not die of its start: the next pause is a short one again.
+STEADY_AFTER_S = 30.0
+SERVICES_STOP_WITHIN_S = 5.0
+PARTS_STOP_WITHIN_S = 3.5
+
+Say = Callable[[str], None]
+
+
+class Part(Protocol):
+    """Something with a process: an embedded part or a service."""
+
+    name: str
+    child: Child | None
+
+    def start(self, say: Say) -> None:
+        """Start the process anew."""
+
+    def ready(self) -> bool:
+        """Whether it serves."""
+
+
+@dataclass
+class Watched:
+    """A part under supervision; `restart_at` is a monotonic time in seconds while it is down."""
+
+    part: Part
+    kind: str
+    pause_s: float = FIRST_PAUSE_S
+    started_at: float = 0.0
+    restart_at: float | None = None
+    deaths: int = 0
+
+
+class Supervisor:
+    """Starts what died again, with growing pauses, and says so; stops everything on request."""
+
+    def __init__(self, records: Records, say: Say) -> None:
+        self._records = records
+        self._say = say
+        self._watched: list[Watched] = []
+
+    def watch(self, part: Part, kind: str) -> None:
+        """Take over a part; it is first started by others."""
+        self._watched.append(Watched(part, kind, started_at=time.monotonic()))
+
+    def deaths(self, name: str) -> int:
+        """How often a part has died so far."""
+        return sum(watched.deaths for watched in self._watched if watched.part.name == name)
+
+    def check(self, *kinds: str) -> None:
+        """Look once at everything of these kinds; call it a few times a second."""
+        for watched in self._watched:
+            if watched.kind not in kinds:
+                continue
+            if watched.restart_at is None:
+                self._notice_death(watched)
+            elif time.monotonic() >= watched.restart_at:
+                self._restart(watched)
+
+    def _notice_death(self, watched: Watched) -> None:
+        child = watched.part.child
+        code = child.exit_code() if child else None
+        if child is None or code is None:
+            return
+        if time.monotonic() - watched.started_at > STEADY_AFTER_S:
+            watched.pause_s = FIRST_PAUSE_S
+        watched.restart_at = time.monotonic() + watched.pause_s
+        watched.deaths += 1
+        self._say(
+            f"{watched.part.name} died ({how(code)}); it is started again in {watched.pause_s:.1f} s. "
+            f"Its log: {child.log}"
+        )
+        watched.pause_s = min(watched.pause_s * 2, LONGEST_PAUSE_S)
+
+    def _restart(self, watched: Watched) -> None:
+        watched.restart_at = None
+        watched.started_at = time.monotonic()
+        try:
+            watched.part.start(self._say)
+            self._say(f"{watched.part.name} runs again")
+        except (ConcordError, OSError) as error:
+            watched.restart_at = time.monotonic() + watched.pause_s
+            watched.pause_s = min(watched.pause_s * 2, LONGEST_PAUSE_S)
+            self._say(f"{watched.part.name} could not be started: {error}")
+
+    def stop(self) -> None:
+        """Stop the services, then the parts; together less than 9 s, whatever they do."""
+        for kind, timeout_s in ((SERVICE, SERVICES_STOP_WITHIN_S), (PART, PARTS_STOP_WITHIN_S)):
+            children = [w.part.child for w in self._watched if w.kind == kind and w.part.child is not None]
+            stop_children(children, timeout_s)
+            for child in children:
+                self._records.remove(child.name)
+
+
+def stop_children(children: Sequence[Child], timeout_s: float) -> None:
+    """Ask all at once, wait up to `timeout_s` for all together, kill what is left."""
+    deadline = time.monotonic() + timeout_s
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
+        child.stop(max(0.0, deadline - time.monotonic()), ask=False)
+
+
+def how(code: int) -> str:
+    """An exit code in words."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

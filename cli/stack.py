@@ -1,0 +1,154 @@
+"""Everything that `concord up` runs: embedded parts, preparation, services; brought up, watched, ended."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from cli.data_folder import DataFolder
+from cli.embedded.parts import EmbeddedParts, check_ports
+from cli.environment import complete
+from cli.errors import ConcordError
+from cli.gates import Gate
+from cli.processes.child import Child
+from cli.processes.leftovers import stop_leftovers
+from cli.processes.records import COMMAND, PART, SERVICE, own_record
+from cli.processes.signals import StopFlag
+from cli.processes.supervisor import Supervisor
+from cli.service_process import ServiceProcess, concord_command, gateway_address
+from cli.settings import Settings
+
+POLL_S = 0.05
+CHECK_EVERY_S = 0.2
+READY_TIMEOUT_S = 90.0
+DEATHS_BEFORE_GIVING_UP = 3
+
+Say = Callable[[str], None]
+
+
+class Stack:
+    """One Concord in the foreground; `run` returns when a signal has ended it."""
+
+    def __init__(
+        self, environ: Mapping[str, str], settings: Settings, services: Sequence[str], say: Say
+    ) -> None:
+        self._environ = environ
+        self._settings = settings
+        self._say = say
+        self._data = DataFolder(settings.data)
+        self._stop = StopFlag()
+        self._parts = EmbeddedParts(environ, settings, self._data, self._may_start)
+        self._parts_gate = Gate(self._data.records.folder, "parts")
+        self._prepared_gate = Gate(self._data.records.folder, "prepared")
+        self._supervisor = Supervisor(self._data.records, say)
+        self._service_names = services
+        self._services: list[ServiceProcess] = []
+        self._prepare: Child | None = None
+        self._failure: BaseException | None = None
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Bring all up, call `on_ready`, watch until a signal, end all. Raises ConcordError if it cannot."""
+        self._data.claim()
+        try:
+            self._begin()
+            if self._come_up():
+                on_ready()
+                while not self._stop.wait(CHECK_EVERY_S):
+                    self._supervisor.check(PART, SERVICE)
+            self._say("Stopping")
+        finally:
+            self._end()
+
+    def _begin(self) -> None:
+        names = stop_leftovers(self._data.records)
+        if names:
+            self._say(f"Stopped what a killed Concord had left running here: {', '.join(names)}")
+        self._parts_gate.close()
+        self._prepared_gate.close()
+        host, port = gateway_address(self._environ)
+        check_ports(self._parts.ports(), {"GATEWAY_PORT": port} if self._service_names else {}, host)
+        self._data.records.write(own_record("up", COMMAND))
+
+    def _come_up(self) -> bool:
+        """Start everything as early as possible; False when a signal came first."""
+        for part in self._parts.all():
+            self._supervisor.watch(part, PART)
+        starter = threading.Thread(target=self._start_parts, daemon=True)
+        starter.start()
+        if self._service_names:
+            self._start_services()
+        if not self._wait(lambda: not starter.is_alive()):
+            return False
+        self._parts_gate.open()
+        return self._prepared() and self._wait(self._all_ready, READY_TIMEOUT_S)
+
+    def _start_parts(self) -> None:
+        try:
+            self._parts.start(self._say)
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends everything
+            self._failure = error
+
+    def _start_services(self) -> None:
+        """Processes load their code while Kafka starts, and wait at a gate for the rest."""
+        env = complete(self._environ, self._data, self._settings.kafka_port, self._settings.postgres_port)
+        command, log = [*concord_command(), "prepare"], self._data.log("prepare")
+        self._prepare = Child("prepare", command, log, {**env, **self._parts_gate.variable()})
+        self._prepare.start()
+        env |= {"CONCORD_PREPARED": "1", **self._prepared_gate.variable()}
+        for name in self._service_names:
+            service = ServiceProcess(name, env, self._data, self._may_start)
+            self._supervisor.watch(service, SERVICE)
+            self._services.append(service)
+            service.start(self._say)
+
+    def _prepared(self) -> bool:
+        """Wait for topics and tables; raises ConcordError with the end of the log when that failed."""
+        prepare = self._prepare
+        if prepare is None:
+            return True
+        if not self._wait(lambda: not prepare.running()):
+            return False
+        if prepare.exit_code() != 0:
+            raise ConcordError(
+                f"Preparing topics and tables failed; the end of {prepare.log}:\n{prepare.last_lines()}"
+            )
+        self._prepared_gate.open()
+        return True
+
+    def _all_ready(self) -> bool:
+        self._supervisor.check(SERVICE)
+        for service in self._services:
+            if self._supervisor.deaths(service.name) >= DEATHS_BEFORE_GIVING_UP and service.child:
+                end = service.child.last_lines(10)
+                raise ConcordError(f"{service.name} does not start; the end of {service.child.log}:\n{end}")
+        return all(service.ready() for service in self._services)
+
+    def _wait(self, condition: Callable[[], bool], timeout_s: float = 3600.0) -> bool:
+        """Wait for the condition; False when a signal came first; raises what went wrong meanwhile."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if self._failure is not None:
+                raise self._failure
+            if self._stop.wait(POLL_S):
+                return False
+            if time.monotonic() > deadline:
+                raise ConcordError(f"Not ready after {timeout_s:.0f} s: {self._what_is_missing()}")
+        if self._failure is not None:
+            raise self._failure
+        return True
+
+    def _what_is_missing(self) -> str:
+        missing = {service.name: service.unready() for service in self._services}
+        words = [f"{name} ({part}: {why})" for name, parts in missing.items() for part, why in parts.items()]
+        return f"{', '.join(words)}. The logs lie in {self._data.logs}"
+
+    def _may_start(self) -> bool:
+        return not self._stop.is_set()
+
+    def _end(self) -> None:
+        self._stop.set()
+        if self._prepare is not None and self._prepare.running():
+            self._prepare.kill()
+        self._supervisor.stop()
+        self._parts_gate.close()
+        self._prepared_gate.close()
+        self._data.records.remove("up")
