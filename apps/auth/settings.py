@@ -1,0 +1,72 @@
+"""The settings of the auth service; every variable is the name of its field in capitals."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated
+
+from msgspec import Meta
+
+from apps.auth.domain.session import SessionPolicy
+from apps.auth.domain.signing_key import KeyPolicy
+from apps.auth.outbound.access_tokens import TokenTerms
+from shared.kit.settings import MeshSettings, Secret
+
+_DAY_S = 24 * 60 * 60
+
+
+class AuthSettings(MeshSettings, frozen=True, kw_only=True):
+    """Where the accounts are, and how long tokens and keys live."""
+
+    auth_database_url: Annotated[Secret, Meta(description="postgresql://user:password@host:port/name")]
+    token_issuer: Annotated[str, Meta(min_length=1, description="`iss` of access tokens")] = "concord"  # noqa: S105
+    token_audience: Annotated[str, Meta(min_length=1, description="`aud` of access tokens")] = "concord"  # noqa: S105
+    access_token_ttl_s: Annotated[int, Meta(ge=10, le=_DAY_S, description="Life of an access token")] = 900
+    refresh_token_ttl_s: Annotated[
+        int, Meta(ge=60, le=365 * _DAY_S, description="Life of a refresh token, from when it was given")
+    ] = 30 * _DAY_S
+    sessions_max: Annotated[
+        int, Meta(ge=1, le=1000, description="Sessions of a person; the one used longest ago is ended")
+    ] = 100
+    key_rotation_s: Annotated[
+        int, Meta(ge=60, le=365 * _DAY_S, description="How long a key signs access tokens")
+    ] = 30 * _DAY_S
+    key_publish_s: Annotated[
+        int, Meta(ge=1, le=30 * _DAY_S, description="How long a key is published before it signs")
+    ] = 3600
+    key_overlap_s: Annotated[
+        int, Meta(ge=10, le=30 * _DAY_S, description="How long a key stays published after it signed last")
+    ] = 3600
+    key_refresh_s: Annotated[int, Meta(ge=1, le=3600, description="How often keys are looked at")] = 60
+    hash_threads: Annotated[int, Meta(ge=1, le=64, description="Passwords hashed at once, 19 MiB each")] = 2
+    hash_queue_max: Annotated[
+        int, Meta(ge=0, le=10_000, description="Passwords waiting to be hashed; more are busy")
+    ] = 64
+    sweep_s: Annotated[int, Meta(ge=1, le=_DAY_S, description="How often what is over is removed")] = 600
+
+    def faults(self) -> Iterator[str]:
+        """A key outlives the tokens that it signed, and is known everywhere before it signs."""
+        yield from super().faults()
+        if self.key_overlap_s <= self.access_token_ttl_s:
+            yield "KEY_OVERLAP_S must be greater than ACCESS_TOKEN_TTL_S"
+        if not self.key_refresh_s < self.key_publish_s < self.key_rotation_s:
+            yield "KEY_PUBLISH_S must be greater than KEY_REFRESH_S and less than KEY_ROTATION_S"
+
+    def token_terms(self) -> TokenTerms:
+        """What stands in every access token."""
+        return TokenTerms(
+            issuer=self.token_issuer, audience=self.token_audience, ttl_s=self.access_token_ttl_s
+        )
+
+    def session_policy(self) -> SessionPolicy:
+        """How long sessions live and how many there may be."""
+        return SessionPolicy(
+            refresh_ttl=timedelta(seconds=self.refresh_token_ttl_s), sessions_max=self.sessions_max
+        )
+
+    def key_policy(self) -> KeyPolicy:
+        """How signing keys rotate."""
+        return KeyPolicy(
+            rotation=timedelta(seconds=self.key_rotation_s),
+            publish=timedelta(seconds=self.key_publish_s),
+            overlap=timedelta(seconds=self.key_overlap_s),
+        )

@@ -1,0 +1,71 @@
+"""Refresh: new tokens for an old refresh token."""
+
+from dataclasses import replace
+
+from apps.auth.domain.account import Account
+from apps.auth.domain.session import (
+    RefreshToken,
+    Session,
+    Standing,
+    clean_user_agent,
+    digest_of,
+    session_of,
+    standing,
+)
+from apps.auth.ports import Unit, Units
+from apps.auth.usecases.session_steps import Issuer, end_sessions, give_tokens
+from shared.contracts.account import Refresh, Tokens
+from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, MeshError
+
+
+async def refresh_tokens(request: Refresh, call_id: str, units: Units, issuer: Issuer) -> Tokens:
+    """Give a successor of a refresh token.
+
+    * A good token may be used again, each time for another successor, until one of those is used:
+      then it is dead, and so are the other successors.
+    * A dead token that comes back ends the whole session: somebody has a copy. Unless it is a
+      request that has been answered before, delivered again.
+    * Unknown ones and those of an ended session are `token.invalid`, old ones `token.expired`.
+    """
+    async with units.transaction() as unit:
+        outcome = await _rotate(request, call_id, unit, issuer)
+    # A refusal is raised only here, because what it did to the session has to be committed.
+    if isinstance(outcome, MeshError):
+        raise outcome
+    return outcome
+
+
+async def _rotate(request: Refresh, call_id: str, unit: Unit, issuer: Issuer) -> Tokens | MeshError:
+    account, session, token = await _find(request.refresh_token, unit)
+    match standing(session, token, issuer.clock.now()):
+        case Standing.GOOD:
+            assert session is not None and token is not None
+            return await _succeed(request, call_id, unit, issuer, session, token)
+        case Standing.EXPIRED:
+            return TOKEN_EXPIRED.error("The refresh token has expired.")
+        case Standing.DEAD:
+            assert account is not None and session is not None
+            if not (call_id and await unit.refresh_tokens.were_given_to(session.id, call_id)):
+                await end_sessions(unit, account, [session], issuer.clock.now())
+    return TOKEN_INVALID.error("The refresh token is not valid.")
+
+
+async def _find(text: str, unit: Unit) -> tuple[Account | None, Session | None, RefreshToken | None]:
+    """Read the token and its session under the lock of its account."""
+    session_id = session_of(text)
+    known = await unit.sessions.by_id(session_id) if session_id else None
+    if known is None:
+        return None, None, None
+    account = await unit.accounts.lock(known.profile_id)
+    session = await unit.sessions.by_id(known.id)
+    return account, session, await unit.refresh_tokens.by_digest(known.id, digest_of(text))
+
+
+async def _succeed(
+    request: Refresh, call_id: str, unit: Unit, issuer: Issuer, session: Session, token: RefreshToken
+) -> Tokens:
+    now = issuer.clock.now()
+    session = session.advanced(token, now, now + issuer.policy.refresh_ttl)
+    session = replace(session, user_agent=clean_user_agent(request.user_agent) or session.user_agent)
+    await unit.sessions.save(session)
+    return await give_tokens(unit, session, call_id, issuer)

@@ -1,0 +1,103 @@
+"""The steps that several use cases take with sessions, all under the lock of the account."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.auth.domain.account import Account
+from apps.auth.domain.session import (
+    SUCCESSORS_MAX,
+    TRAIL_MAX,
+    RefreshToken,
+    Session,
+    SessionPolicy,
+    clean_user_agent,
+    digest_of,
+    new_refresh_text,
+)
+from apps.auth.ports import AccessTokens, Unit
+from shared.contracts.account import SignedIn, Tokens
+from shared.contracts.clock import Clock, Ids
+from shared.contracts.errors import CREDENTIALS_INVALID
+from shared.contracts.event import SESSION_REVOKED, SessionRevoked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """What it takes to give tokens."""
+
+    access: AccessTokens
+    clock: Clock
+    ids: Ids
+    policy: SessionPolicy
+
+
+async def enter(
+    unit: Unit, account: Account, call_id: str, user_agent: str | None, issuer: Issuer
+) -> SignedIn:
+    """Sign a person in: a new session, or the one that this very call opened when it came before.
+
+    A session that has been ended meanwhile stays ended: `credentials.invalid`.
+    """
+    now = issuer.clock.now()
+    session = await unit.sessions.opened_by(account.id, call_id) if call_id else None
+    if session is None:
+        await _make_room(unit, account, issuer)
+        session = Session(
+            id=issuer.ids.new(),
+            profile_id=account.id,
+            user_agent=clean_user_agent(user_agent),
+            opened_by=call_id or None,
+            created_at=now,
+            last_used_at=now,
+            expires_at=now + issuer.policy.refresh_ttl,
+        )
+        await unit.sessions.add(session)
+    if not session.active(now):
+        raise CREDENTIALS_INVALID.error("The session of this sign-in has been ended.")
+    tokens = await give_tokens(unit, session, call_id, issuer)
+    return SignedIn(
+        profile=account.profile(),
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        expires_in_s=tokens.expires_in_s,
+    )
+
+
+async def give_tokens(unit: Unit, session: Session, call_id: str, issuer: Issuer) -> Tokens:
+    """A new pair: an access token, and a successor of the session's current refresh token."""
+    text = new_refresh_text(session.id)
+    now = issuer.clock.now()
+    token = RefreshToken(
+        session_id=session.id,
+        digest=digest_of(text),
+        generation=session.generation + 1,
+        given_to=call_id or None,
+        created_at=now,
+        expires_at=now + issuer.policy.refresh_ttl,
+    )
+    await unit.refresh_tokens.add(token)
+    await unit.refresh_tokens.forget(
+        session.id, before=token.generation - TRAIL_MAX, of=token.generation, beyond=SUCCESSORS_MAX
+    )
+    access = issuer.access.issue(session.profile_id, session.id)
+    return Tokens(access_token=access, refresh_token=text, expires_in_s=issuer.access.ttl_s)
+
+
+async def end_sessions(unit: Unit, account: Account, sessions: Iterable[Session], now: datetime) -> Account:
+    """End sessions of a locked account, and tell; gives the account as it is now stored."""
+    for session in sessions:
+        account = account.bumped()
+        await unit.sessions.save(session.ended(now))
+        gone = SessionRevoked(session_id=session.id, profile_id=account.id)
+        await unit.events.publish(SESSION_REVOKED, account.id, account.revision, gone)
+    await unit.accounts.save(account)
+    return account
+
+
+async def _make_room(unit: Unit, account: Account, issuer: Issuer) -> None:
+    """End the sessions used longest ago when there would be more than a person may have."""
+    now = issuer.clock.now()
+    active = await unit.sessions.active(account.id, now)
+    if surplus := active[issuer.policy.sessions_max - 1 :]:
+        await end_sessions(unit, account, surplus, now)

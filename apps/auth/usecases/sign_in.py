@@ -1,0 +1,41 @@
+"""Sign in: a new session of an account."""
+
+from dataclasses import replace
+
+from apps.auth.domain.account import normal_email
+from apps.auth.ports import Passwords, Units
+from apps.auth.usecases.session_steps import Issuer, enter
+from shared.contracts.account import SignedIn, SignIn
+from shared.contracts.errors import CREDENTIALS_INVALID, MESH_BUSY
+
+_ATTEMPTS_MAX = 3
+
+
+async def sign_in(
+    request: SignIn, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
+) -> SignedIn:
+    """Begin a session.
+
+    * Exactly one hash is verified, whether the e-mail is known or not, outside any transaction.
+    * The password must be right at the moment at which the session begins: when it was changed
+      meanwhile, it is verified anew.
+    * A hash made with other parameters than today's is made anew.
+    * A person has a bounded number of sessions: the one used longest ago is ended.
+    * The same call delivered again opens no second session.
+    """
+    email = normal_email(request.email)
+    for _ in range(_ATTEMPTS_MAX):
+        async with units.snapshot() as unit:
+            account = await unit.accounts.by_email(email)
+        right = await passwords.verify(account.password_hash if account else None, request.password)
+        if account is None or not right:
+            raise CREDENTIALS_INVALID.error("The e-mail or the password is wrong.")
+        outdated = passwords.outdated(account.password_hash)
+        renewed = await passwords.hash(request.password) if outdated else account.password_hash
+        async with units.transaction() as unit:
+            locked = await unit.accounts.lock(account.id)
+            if locked is not None and locked.password_hash == account.password_hash:
+                locked = replace(locked, password_hash=renewed)
+                await unit.accounts.save(locked)
+                return await enter(unit, locked, call_id, request.user_agent, issuer)
+    raise MESH_BUSY.error("The password of this account is being changed.")

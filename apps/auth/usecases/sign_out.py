@@ -1,0 +1,15 @@
+"""Sign out: the end of the caller's own session."""
+
+from apps.auth.ports import Unit
+from apps.auth.usecases.session_steps import end_sessions
+from shared.contracts.account import SignOut
+from shared.contracts.clock import Clock
+
+
+async def sign_out(request: SignOut, unit: Unit, clock: Clock) -> None:
+    """End this session and tell by `session.revoked`. One that is over already is no error."""
+    account = await unit.accounts.lock(request.profile_id)
+    session = await unit.sessions.by_id(request.session_id)
+    now = clock.now()
+    if account and session and session.profile_id == account.id and session.active(now):
+        await end_sessions(unit, account, [session], now)

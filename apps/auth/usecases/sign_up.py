@@ -1,0 +1,64 @@
+"""Sign up: a new account and its first session."""
+
+from datetime import datetime
+from uuid import UUID
+
+from apps.auth.domain.account import Account, clean_name, normal_email
+from apps.auth.ports import Passwords, Units
+from apps.auth.usecases.session_steps import Issuer, enter
+from shared.contracts.account import SignedIn, SignUp
+from shared.contracts.errors import EMAIL_TAKEN
+from shared.contracts.event import PROFILE_UPDATED
+
+
+async def sign_up(
+    request: SignUp, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
+) -> SignedIn:
+    """Make an account and sign in.
+
+    * The e-mail is normalised and has one account; the database decides races: `email.taken`.
+    * The password is hashed in any case, so that a taken e-mail takes as long.
+    * Others learn of the person by `profile.updated`.
+    * The same call delivered again signs in to what it made; the password proves that it is the same.
+    """
+    email = normal_email(request.email)
+    password_hash = await passwords.hash(request.password)
+    account = _new_account(request, email, password_hash, issuer.ids.new(), issuer.clock.now())
+    async with units.transaction() as unit:
+        if await unit.accounts.add(account):
+            await unit.events.publish(PROFILE_UPDATED, account.id, account.revision, account.public())
+            return await enter(unit, account, call_id, request.user_agent, issuer)
+    return await _enter_again(request, email, call_id, units, passwords, issuer)
+
+
+def _new_account(request: SignUp, email: str, password_hash: str, new_id: UUID, now: datetime) -> Account:
+    return Account(
+        id=new_id,
+        name=clean_name(request.name),
+        email=email,
+        image_url=None,
+        password_hash=password_hash,
+        password_changed_at=now,
+        password_changed_by=None,
+        revision=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def _enter_again(
+    request: SignUp, email: str, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
+) -> SignedIn:
+    async with units.snapshot() as unit:
+        account = await unit.accounts.by_email(email)
+        session = await unit.sessions.opened_by(account.id, call_id) if account and call_id else None
+    taken = EMAIL_TAKEN.error("This e-mail address has an account already.")
+    if account is None or session is None:
+        raise taken
+    if not await passwords.verify(account.password_hash, request.password):
+        raise taken
+    async with units.transaction() as unit:
+        locked = await unit.accounts.lock(account.id)
+        if locked is None or locked.password_hash != account.password_hash:
+            raise taken
+        return await enter(unit, locked, call_id, request.user_agent, issuer)

@@ -1,0 +1,25 @@
+"""Sweep: remove sessions and refresh tokens that are over."""
+
+from apps.auth.domain.session import SessionPolicy
+from apps.auth.ports import Attic
+from shared.contracts.clock import Clock
+
+BATCH_MAX = 1_000
+BATCHES_MAX = 100
+
+
+async def sweep(attic: Attic, policy: SessionPolicy, clock: Clock) -> int:
+    """Remove what has been over for long enough; gives how many rows went.
+
+    In batches, each a transaction, and a bounded number of them: the next sweep takes the rest. Tokens
+    go before their session.
+    """
+    over_before = clock.now() - policy.keep
+    removed = 0
+    for step in (attic.remove_tokens, attic.remove_sessions):
+        for _ in range(BATCHES_MAX):
+            count = await step(over_before, BATCH_MAX)
+            removed += count
+            if count < BATCH_MAX:
+                break
+    return removed
