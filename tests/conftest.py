@@ -1,4 +1,4 @@
-"""The infrastructure that tests run against: a real Kafka and a real Postgres, on free ports, in a temporary folder."""
+"""What tests run against: a real Kafka and a real Postgres, on free ports, in a temporary folder."""
 
 import os
 import secrets
@@ -54,7 +54,7 @@ def postgres_admin_url(infra_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(postgres_admin_url: str) -> Iterator[Callable[[], str]]:
-    """A factory of fresh, empty databases: `postgresql://user:password@127.0.0.1:PORT/name`; dropped afterwards."""
+    """A factory of fresh, empty databases, by URL (`postgresql://user:password@host:port/name`)."""
     made: list[str] = []
 
     def make() -> str:
