@@ -29,7 +29,7 @@ def now_ms() -> int:
 
 
 def now_s() -> float:
-    """Seconds on a clock that never goes back and, where the system has one, goes on in suspense.
+    """Seconds on a clock that never goes back and, where the system has one, goes on while it is suspended.
 
     Leases are measured with it: a laptop that slept through its lease must not believe that it holds it.
     """

@@ -36,12 +36,20 @@ class Database:
     """A service's database. Open it within the event loop that uses it, close it there."""
 
     def __init__(
-        self, engine: AsyncEngine, pool: asyncpg.Pool, on_commit: Callable[[], None], limits: Limits
+        self,
+        engine: AsyncEngine,
+        pool: asyncpg.Pool,
+        limits: Limits,
+        url: str,
+        options: dict[str, Any],
     ) -> None:
         self.engine = engine
         self.pool = pool
-        self._on_commit = on_commit
+        self.on_commit: Callable[[], None] = lambda: None
+        """Called after each commit; may be set later than `open`, for who needs the database first."""
         self._limits = limits
+        self._url = url
+        self._options = options
 
     @classmethod
     async def open(
@@ -59,11 +67,15 @@ class Database:
         """
         bounds = limits or Limits()
         options = _connect_options(bounds, application_name)
-        with database_errors():
-            pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=bounds.hot, max_inactive_connection_lifetime=0, **options
-            )
-        return cls(_engine(url, bounds, options), pool, on_commit, bounds)
+        database = cls(_engine(url, bounds, options), _pool(url, bounds.hot, options), bounds, url, options)
+        database.on_commit = on_commit
+        try:
+            with database_errors():
+                await database.pool
+        except BaseException:
+            await database.engine.dispose()
+            raise
+        return database
 
     async def close(self) -> None:
         """Give all connections back and close them; what is still used after 5 s is cut off."""
@@ -103,14 +115,45 @@ class Database:
             async with self.pool.acquire(timeout=self._limits.acquire_timeout_ms / 1000) as connection:
                 yield connection
 
+    def own_pool(self, size: int, session: dict[str, str]) -> asyncpg.Pool:
+        """Connections of one's own, for background work that must not queue behind requests.
+
+        `session` are Postgres settings beside the usual ones. Await it or enter it to begin; it connects when
+        first used. Whoever asks for it closes it. Wrap its use into `database_errors()`.
+        """
+        settings = {**self._options["server_settings"], **session}
+        return _pool(self._url, size, {**self._options, "server_settings": settings}, size_min=0)
+
     def committed(self) -> None:
         """Say that something was committed by way of the hot pool."""
-        self._on_commit()
+        self.on_commit()
 
     async def ping(self) -> None:
         """Ask the server for a sign of life. Raises `mesh.busy` when there is none."""
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
+
+
+_QUERIES_MAX = 10_000_000
+"""After so many a connection is replaced; each new one has to prepare its statements again."""
+
+
+async def _keep_session(connection: asyncpg.Connection) -> None:
+    """Instead of RESET ALL and the like, a round trip each time: settings are only ever set for a
+    transaction.
+    """
+
+
+def _pool(url: str, size: int, options: dict[str, Any], size_min: int = 1) -> asyncpg.Pool:
+    return asyncpg.create_pool(
+        url,
+        min_size=size_min,
+        max_size=size,
+        max_queries=_QUERIES_MAX,
+        max_inactive_connection_lifetime=0,
+        reset=_keep_session,
+        **options,
+    )
 
 
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}

@@ -1,7 +1,7 @@
 """What a database does when it is away or crowded, and how callers hear of it: `mesh.busy`."""
 
-import asyncio
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +25,8 @@ _BUSY_STATES = frozenset(
         "55P03",  # lock not available in time
     }
 )
+
+_NETWORK = (ConnectionError, TimeoutError, socket.gaierror)
 
 
 @contextmanager
@@ -56,7 +58,9 @@ def is_busy(error: BaseException) -> bool:
 
 def _is_busy_cause(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, (OSError, asyncio.TimeoutError)):  # refused, reset, unreachable, too late
+        if isinstance(error, _NETWORK) or type(error) is OSError:  # asyncio raises bare OSErrors too
+            return True
+        if isinstance(error, asyncpg.InvalidCachedStatementError):  # a migration ran meanwhile
             return True
         state = getattr(error, "sqlstate", None)
         if isinstance(state, str):

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import Event, EventType
+from shared.kit.context import correlation_id_var
 
 SLICES = 8
 """The keys are cut into so many slices, each relayed by one process at a time. Never changed."""
@@ -101,7 +102,7 @@ class Outbox:
 
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write one event: it is sent to the topics of its kind if, and only if, the transaction commits."""
-        fact = Fact(kind=kind, key=key, revision=revision, data=data)
+        fact = Fact(kind=kind, key=key, revision=revision, data=data, correlation_id=correlation_id_var.get())
         row = _row(fact, self._clock.now(), self._ids.new())
         await self._session.execute(insert(_OUTBOX), dict(zip(_COLUMNS, row, strict=True)))
 
