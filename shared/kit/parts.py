@@ -49,7 +49,7 @@ class Parts(Generic[S]):
         self.clock = SystemClock()
         self.ids = SystemIds()
         self.answers = Answers(service)
-        self.inboxes: list[tuple[tuple[str, ...], EventHandler]] = []
+        self.hears: list[tuple[tuple[str, ...], EventHandler]] = []
         self._producer = producer
         self._stack = stack
 
@@ -67,7 +67,16 @@ class Parts(Generic[S]):
         database = await until_there(self.health.part("postgres opening"), attempt)
         self._stack.push_async_callback(database.close)
         self.health.probe("postgres", database.ping)
-        relay = Relay(database, kafka_options(self.settings), self.instance, self.clock)
+        sending = self.health.part("outbox")
+        sending.ready()
+        relay = Relay(
+            self.service,
+            database,
+            kafka_options(self.settings),
+            self.instance,
+            self.clock,
+            report=lambda reason: sending.down(reason) if reason else sending.ready(),
+        )
         await relay.start()
         self._stack.push_async_callback(relay.stop)
         return database
@@ -82,7 +91,7 @@ class Parts(Generic[S]):
 
     def inbox(self, topics: Iterable[str], handler: EventHandler) -> None:
         """Hear the events of these topics, each at least once, in order for each key."""
-        self.inboxes.append((tuple(topics), handler))
+        self.hears.append((tuple(topics), handler))
 
     def every(self, interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
         """Do a job again and again; one that fails is logged and done again at its next turn."""

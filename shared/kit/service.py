@@ -78,17 +78,16 @@ async def _start(
 async def _consume(parts: Parts[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack) -> None:
     answering = Answering(parts.answers, producer, parts.settings)
     answering.attach(broker)
-    inboxes = [
-        Inbox(parts.service, topics, handler, producer, parts.settings) for topics, handler in parts.inboxes
-    ]
-    for inbox in inboxes:
-        inbox.attach(broker)
+    inbox = Inbox(parts.service, kafka_options(parts.settings), parts.settings)
+    for topics, handler in parts.hears:
+        inbox.add(topics, handler)
+    inbox.attach(broker)
     stack.push_async_callback(broker.stop)
+    consuming = parts.health.part("consumers")
     await broker.start()
-    for consumer in (answering, *inboxes):
+    consuming.down("waiting for the group")
+    for consumer in (answering, inbox):
         consumer.start()
         stack.push_async_callback(consumer.stop)
-    consuming = parts.health.part("consumers")
-    consuming.down("waiting for the group")
-    await asyncio.gather(*(consumer.ready.wait() for consumer in (answering, *inboxes)))
+    await asyncio.gather(answering.ready.wait(), inbox.ready.wait())
     consuming.ready()
