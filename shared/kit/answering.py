@@ -1,31 +1,44 @@
 """The answering side of a service: one consumer for all cold operations, one for each hot one."""
 
 import asyncio
+import logging
+from dataclasses import replace
 
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from shared.contracts.catalogue import operations_of
+from shared.contracts.errors import MeshError
 from shared.contracts.topics import CONSUMER_GROUPS
 from shared.kit.answers import Answers
 from shared.kit.dispatch import Dispatcher
+from shared.kit.failure_headers import Failure, Origin
+from shared.kit.failures import Failures
 from shared.kit.intake import Intake
 from shared.kit.producer import Producer
 from shared.kit.responder import Responder
 from shared.kit.settings import MeshSettings
 
+log = logging.getLogger(__name__)
+
 
 class Answering:
     """Attach it before the broker starts; `ready` is set when the group gave each consumer its part."""
 
-    def __init__(self, answers: Answers, producer: Producer, settings: MeshSettings) -> None:
+    def __init__(
+        self, answers: Answers, producer: Producer, failures: Failures, settings: MeshSettings
+    ) -> None:
         self.ready = asyncio.Event()
         self._answers = answers
+        self._failures = failures
         self._settings = settings
         self._intakes: list[Intake] = []
         self._assigned: set[str] = set()
         self._dispatcher = Dispatcher(
             answers,
             Responder(producer),
+            self._put_away,
             lane_max=settings.lane_max,
             in_flight_max=settings.in_flight_max,
             batch_max=settings.batch_max,
@@ -47,6 +60,15 @@ class Answering:
     async def stop(self) -> None:
         """Take no more requests, finish and commit those in hand, within the drain time."""
         await asyncio.gather(*(intake.stop() for intake in self._intakes))
+
+    async def _put_away(self, record: ConsumerRecord, error: MeshError) -> None:
+        """A request may hold a password or a token: what the dead letters keep is where it was."""
+        origin = Origin(record.topic, record.partition, record.offset)
+        stripped = replace(record, value=b"")
+        try:
+            await self._failures.put_away(stripped, origin, Failure(str(error), final=True))
+        except (KafkaError, OSError) as away:
+            log.warning("a bad request of %s could not be put away: %r", record.topic, away)
 
     def _attach(self, broker: KafkaBroker, topics: list[str]) -> None:
         def assigned() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,9 +24,14 @@ from shared.kit.wire import Call, read_call
 log = logging.getLogger(__name__)
 
 Finished = Callable[[], None]
+PutAway = Callable[[Any, MeshError], Awaitable[None]]
+"""Writes a request that nobody can be told about to the dead letters."""
 
 REQUEST_MAX_BYTES = 256 * 1024
 """The gateway bounds bodies far below; more than this was written past it."""
+
+_DEAD_LETTERS = b"\x00dead letters"
+"""The lane of what is put away: bounded, so that a flood of garbage fills nothing else."""
 
 
 class RequestRecord(Protocol):
@@ -45,6 +50,7 @@ class Dispatcher:
         self,
         answers: Answers,
         responder: Responder,
+        put_away: PutAway,
         *,
         lane_max: int,
         in_flight_max: int,
@@ -53,6 +59,7 @@ class Dispatcher:
     ) -> None:
         self._answers = answers
         self._responder = responder
+        self._put_away = put_away
         self._timeout_ms = timeout_ms
         self._lanes = Lanes(lane_max=lane_max, jobs_max=in_flight_max)
         self._groups = {
@@ -74,8 +81,22 @@ class Dispatcher:
             self._place(record.key or b"", request, call, finished)
         except MeshError as error:
             refused.labels(operation.name, error.kind.code).inc()
-            self._responder.reply(call, error)
-            finished()
+            self._refuse(record, call, error, finished)
+
+    def _refuse(self, record: RequestRecord, call: Call, error: MeshError, finished: Finished) -> None:
+        """Tell the caller; where there is none, keep the record among the dead letters."""
+        if call.reply_to is None and error.kind is not MESH_BUSY:
+
+            async def put_away() -> None:
+                try:
+                    await self._put_away(record, error)
+                finally:
+                    finished()
+
+            if self._lanes.submit(_DEAD_LETTERS, put_away):
+                return
+        self._responder.reply(call, error)
+        finished()
 
     def _place(self, key: bytes, request: Request, call: Call, finished: Finished) -> None:
         name = call.operation.name

@@ -12,6 +12,7 @@ from faststream.kafka import KafkaBroker
 
 from shared.kit.answering import Answering
 from shared.kit.broker import make_broker
+from shared.kit.failures import Failures
 from shared.kit.health import Health
 from shared.kit.health_server import serve_health
 from shared.kit.inbox import Inbox
@@ -76,9 +77,12 @@ async def _start(
 
 
 async def _consume(parts: Parts[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack) -> None:
-    answering = Answering(parts.answers, producer, parts.settings)
+    options = kafka_options(parts.settings)
+    failures = Failures(parts.service, options)
+    stack.push_async_callback(failures.stop)
+    answering = Answering(parts.answers, producer, failures, parts.settings)
     answering.attach(broker)
-    inbox = Inbox(parts.service, kafka_options(parts.settings), parts.settings)
+    inbox = Inbox(parts.service, options, parts.settings)
     for topics, handler in parts.hears:
         inbox.add(topics, handler)
     inbox.attach(broker)

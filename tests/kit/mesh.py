@@ -14,6 +14,7 @@ from shared.kit.answers import Answers
 from shared.kit.broker import make_broker
 from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
+from shared.kit.failures import Failures
 from shared.kit.producer import Producer
 from shared.kit.settings import MeshSettings, kafka_options
 
@@ -68,7 +69,8 @@ async def running_service(
     """A process that answers; leaves as a process that was asked to stop."""
     async with running_producer(settings) as producer:
         broker = make_broker(kafka_options(settings), instance)
-        answering = Answering(answers, producer, settings)
+        failures = Failures(answers.service, kafka_options(settings))
+        answering = Answering(answers, producer, failures, settings)
         answering.attach(broker)
         await broker.start()
         answering.start()
@@ -78,6 +80,7 @@ async def running_service(
         finally:
             await answering.stop()
             await broker.stop()
+            await failures.stop()
 
 
 def answering_all(service: str, handler: Callable[..., Awaitable[Any]]) -> Answers:
