@@ -1,0 +1,25 @@
+"""The world of the in-memory twins."""
+
+import msgspec
+import pytest
+
+from apps.auth.outbound.memory import MemoryUnits
+from tests.unit.auth.world import Told, World
+
+
+@pytest.fixture
+async def world() -> World:
+    """A world without infrastructure."""
+    return await memory_world().begin()
+
+
+def memory_world() -> World:
+    units = MemoryUnits()
+
+    async def told() -> list[Told]:
+        return [
+            Told(event.kind.name, event.key, event.revision, msgspec.to_builtins(event.data))
+            for event in units.rows.events
+        ]
+
+    return World(units, told)

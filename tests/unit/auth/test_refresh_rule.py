@@ -1,0 +1,112 @@
+"""The refresh rule as a state machine, against a model that is a literal reading of the contract."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.strategies import integers, sampled_from
+
+from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorKind, MeshError
+from tests.unit.auth.conftest import memory_world
+from tests.unit.auth.world import World
+
+
+@dataclass
+class Given:
+    """A refresh token of the model: who it succeeds, and whether it was used and is dead."""
+
+    text: str
+    expires_at: datetime
+    parent: "Given | None"
+    dead: bool = False
+    used: bool = False
+
+
+class Model:
+    """One session: `using one kills its parent and its siblings`, word for word."""
+
+    def __init__(self) -> None:
+        self.given: list[Given] = []
+        self.over = False
+
+    def add(self, text: str, expires_at: datetime, parent: Given | None) -> Given:
+        self.given.append(Given(text, expires_at, parent))
+        return self.given[-1]
+
+    def use(self, token: Given, now: datetime) -> ErrorKind | None:
+        """What using a token has to lead to; None is a successor."""
+        if self.over:
+            return TOKEN_INVALID
+        if now >= token.expires_at:
+            return TOKEN_EXPIRED
+        if token.dead:
+            self.over = True
+            return TOKEN_INVALID
+        if not token.used:
+            token.used = True
+            for other in self.given:
+                is_sibling = other.parent is token.parent and other is not token
+                if other is token.parent or is_sibling:
+                    other.dead = True
+        return None
+
+
+class RefreshRule(RuleBasedStateMachine):
+    """Two sessions of one person, so that one is seen not to touch the other."""
+
+    tokens = Bundle("tokens")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.world: World = self.run(memory_world().begin())
+        self.models = (Model(), Model())
+
+    def run(self, work: Any) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def teardown(self) -> None:
+        self.loop.close()
+
+    def expiry(self) -> datetime:
+        return self.world.clock.now() + timedelta(days=30)
+
+    @initialize(target=tokens)
+    def sign_up(self) -> tuple[int, Given]:
+        text = self.run(self.world.sign_up(call_id="open 0")).refresh_token
+        return 0, self.models[0].add(text, self.expiry(), None)
+
+    @initialize(target=tokens)
+    def sign_in(self) -> tuple[int, Given]:
+        self.run(self.world.sign_up(email="eve@example.org", call_id="open 1"))
+        text = self.run(self.world.sign_in(email="eve@example.org", call_id="open 1")).refresh_token
+        return 1, self.models[1].add(text, self.expiry(), None)
+
+    @rule(target=tokens, token=tokens)
+    def refresh(self, token: tuple[int, Given]) -> tuple[int, Given]:
+        number, given = token
+        expected = self.models[number].use(given, self.world.clock.now())
+        try:
+            answer = self.run(self.world.refresh(given.text))
+        except MeshError as error:
+            assert error.kind is expected, (error.kind, expected)
+            return token
+        assert expected is None, expected
+        return number, self.models[number].add(answer.refresh_token, self.expiry(), given)
+
+    @rule(days=sampled_from([1, 14, 29, 30]), seconds=integers(-1, 1))
+    def time_passes(self, days: int, seconds: int) -> None:
+        self.world.clock.go_on(days=days, seconds=seconds)
+
+    @invariant()
+    def revoked_are_those_that_are_over(self) -> None:
+        revoked = {session.hex for session in self.run(self.world.revoked())}
+        over = {model.given[0].text.partition(".")[0] for model in self.models if model.over}
+        assert revoked == over
+
+
+RefreshRule.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestRefreshRule = RefreshRule.TestCase

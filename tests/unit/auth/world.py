@@ -1,0 +1,184 @@
+"""A small world to try the use cases in: the same for the in-memory twins and for Postgres."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from apps.auth.domain.session import SessionPolicy
+from apps.auth.domain.signing_key import KeyPolicy
+from apps.auth.outbound.access_tokens import JwtAccessTokens, TokenTerms
+from apps.auth.outbound.key_maker import Ed25519KeyMaker
+from apps.auth.outbound.memory import MemorySigningKeys, PlainPasswords
+from apps.auth.ports import Attic, ProfileReader, SigningKeys, Units
+from apps.auth.usecases.change_password import change_password
+from apps.auth.usecases.list_sessions import list_sessions
+from apps.auth.usecases.refresh_tokens import refresh_tokens
+from apps.auth.usecases.revoke_session import revoke_session
+from apps.auth.usecases.rotate_keys import rotate_keys
+from apps.auth.usecases.session_steps import Issuer
+from apps.auth.usecases.sign_in import sign_in
+from apps.auth.usecases.sign_out import sign_out
+from apps.auth.usecases.sign_up import sign_up
+from apps.auth.usecases.update_profile import update_profile
+from apps.auth.usecases.verify_token import verify_token
+from shared.contracts import account as contract
+from shared.contracts.errors import ErrorKind, MeshError
+from shared.kit.clock import SystemIds
+
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+
+
+class SetClock:
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def now(self) -> datetime:
+        return self.time
+
+    def go_on(self, **how_far: float) -> None:
+        self.time += timedelta(**how_far)
+
+
+class Told(msgspec.Struct):
+    """An event that was published: its data as they stand in Kafka."""
+
+    type: str
+    key: UUID
+    revision: int
+    data: dict[str, Any]
+
+
+class World:
+    """Everything that the use cases need, and shorter ways to call them."""
+
+    def __init__(
+        self,
+        units: Any,
+        told: Callable[[], Awaitable[list[Told]]],
+        signing_keys: SigningKeys | None = None,
+        policy: SessionPolicy | None = None,
+    ) -> None:
+        self.units: Units = units
+        self.reader: ProfileReader = units
+        self.attic: Attic = units
+        self.told = told
+        self.clock = SetClock()
+        self.passwords = PlainPasswords()
+        self.signing_keys = signing_keys or MemorySigningKeys()
+        self.key_policy = KeyPolicy()
+        self.access = self.another_replica()
+        self.issuer = Issuer(
+            access=self.access,
+            clock=self.clock,
+            ids=SystemIds(),
+            policy=policy or SessionPolicy(sessions_max=5),
+        )
+        self._calls = count(1)
+
+    async def begin(self) -> "World":
+        """Make the first key."""
+        await self.rotate()
+        return self
+
+    def another_replica(self) -> JwtAccessTokens:
+        return JwtAccessTokens(TokenTerms(), self.key_policy, self.clock, SystemIds())
+
+    async def rotate(self, access: JwtAccessTokens | None = None) -> None:
+        await rotate_keys(
+            self.signing_keys, Ed25519KeyMaker(), access or self.access, self.key_policy, self.clock
+        )
+
+    def call_id(self) -> str:
+        return f"call-{next(self._calls)}"
+
+    async def sign_up(
+        self,
+        email: str = "ada@example.org",
+        name: str = "Ada",
+        call_id: str | None = None,
+        password: str = PASSWORD,
+        user_agent: str | None = None,
+    ) -> contract.SignedIn:
+        request = contract.SignUp(name=name, email=email, password=password, user_agent=user_agent)
+        call_id = self.call_id() if call_id is None else call_id
+        return await sign_up(request, call_id, self.units, self.passwords, self.issuer)
+
+    async def sign_in(
+        self,
+        email: str = "ada@example.org",
+        password: str = PASSWORD,
+        call_id: str | None = None,
+        user_agent: str | None = None,
+    ) -> contract.SignedIn:
+        request = contract.SignIn(email=email, password=password, user_agent=user_agent)
+        call_id = self.call_id() if call_id is None else call_id
+        return await sign_in(request, call_id, self.units, self.passwords, self.issuer)
+
+    async def refresh(
+        self, refresh_token: str, call_id: str | None = None, user_agent: str | None = None
+    ) -> contract.Tokens:
+        request = contract.Refresh(refresh_token=refresh_token, user_agent=user_agent)
+        call_id = self.call_id() if call_id is None else call_id
+        return await refresh_tokens(request, call_id, self.units, self.issuer)
+
+    async def sign_out(self, who: contract.SignedIn) -> None:
+        request = contract.SignOut(profile_id=who.profile.id, session_id=self.session_id(who))
+        async with self.units.transaction() as unit:
+            await sign_out(request, unit, self.clock)
+
+    async def revoke(self, profile_id: UUID, session_id: UUID) -> None:
+        request = contract.RevokeSession(profile_id=profile_id, revoked_id=session_id)
+        async with self.units.transaction() as unit:
+            await revoke_session(request, unit, self.clock)
+
+    async def change_password(
+        self, who: contract.SignedIn, new: str, current: str = PASSWORD, key: str | None = "key"
+    ) -> None:
+        request = contract.ChangePassword(
+            profile_id=who.profile.id, session_id=self.session_id(who), current=current, new=new
+        )
+        await change_password(request, key, self.units, self.passwords, self.clock)
+
+    async def update(self, profile_id: UUID, **changes: Any) -> contract.Profile:
+        request = contract.UpdateProfile(profile_id=profile_id, **changes)
+        async with self.units.transaction() as unit:
+            return await update_profile(request, unit, self.clock)
+
+    async def sessions(
+        self, who: contract.SignedIn, limit: int = 50, cursor: str | None = None
+    ) -> contract.Sessions:
+        request = contract.ListSessions(
+            profile_id=who.profile.id, session_id=self.session_id(who), limit=limit, cursor=cursor
+        )
+        async with self.units.snapshot() as unit:
+            return await list_sessions(request, unit, self.clock)
+
+    async def verify(self, token: str) -> contract.VerifiedToken:
+        async with self.units.snapshot() as unit:
+            return await verify_token(contract.VerifyToken(token=token), unit, self.access, self.clock)
+
+    def session_id(self, who: contract.Tokens) -> UUID:
+        return self.access.verify(who.access_token).sid
+
+    async def events(self, kind: str) -> list[Told]:
+        return [event for event in await self.told() if event.type == kind]
+
+    async def revoked(self) -> list[UUID]:
+        """The sessions that `session.revoked` told of, in order."""
+        return [UUID(event.data["sessionId"]) for event in await self.events("session.revoked")]
+
+
+async def refusal(work: Awaitable[Any]) -> ErrorKind:
+    """The kind of error that this ends in."""
+    try:
+        result = await work
+    except MeshError as error:
+        return error.kind
+    raise AssertionError(f"it was not refused, it gave {result!r}")
