@@ -1,0 +1,35 @@
+# Each target sets the checkout up first, when that is needed. Only Python >= 3.11 and make have to be there.
+PYTHON ?= python3
+BIN := .venv/bin
+SET_UP := "$(PYTHON)" -I cli/set_up.py
+
+.PHONY: help up test test-faults lint setup clean has-python
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+up: has-python ## Run everything: Kafka, Postgres and all services
+	@$(SET_UP) run
+	@exec $(BIN)/concord up
+
+test: lint ## Lint, and all tests but the long ones
+	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults
+
+test-faults: setup ## The tests that break things on purpose
+	$(BIN)/python -m pytest tests/faults
+
+lint: setup ## Style, types and the rules on imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: has-python ## Set up for development and tests
+	@$(SET_UP) test
+
+clean: ## Remove what was set up and built; not the data of the embedded parts
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+has-python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "concord: there is no $(PYTHON) here: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
