@@ -1,0 +1,151 @@
+"""Messages in channels: what is stored, how messages are numbered, who may do what. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from shared.contracts import errors
+from shared.contracts.errors import FieldError, MeshError
+from shared.contracts.fields import ChannelType, Role
+from shared.contracts.message import Message, ReadHistory
+from shared.contracts.validation import validation_failed
+
+SIDES = ("before", "after", "around", "cursor")
+"""The bounds of a page of history; at most one of them may be given."""
+_MAY_DELETE_ALL = frozenset({Role.ADMIN, Role.MODERATOR})
+
+
+class Unsure(Exception):
+    """Our copy of the members says no, but may lag: ask the server service, then say `verdict`."""
+
+    def __init__(self, verdict: MeshError) -> None:
+        super().__init__(str(verdict))
+        self.verdict = verdict
+
+
+class Channel(Struct, kw_only=True):
+    """A channel as this service knows it. `type` is null in the tombstone of one never seen alive."""
+
+    id: UUID
+    server_id: UUID
+    type: ChannelType | None
+    deleted: bool
+    last_sequence: int = 0
+    messages_revision: int = 0
+    """Counts what ever happened to the channel's messages; the revision of their events."""
+
+
+class Stored(Struct, kw_only=True):
+    """A message as stored; a deleted one is a tombstone: it keeps its id and number, its content is gone."""
+
+    message: Message
+    deleted: bool = False
+    fingerprint: bytes | None = None
+    """SHA-256 of the request, when an Idempotency-Key came with it."""
+    deleting_call: str | None = None
+    """The call that deleted it: the same call, delivered twice, is answered the same twice."""
+
+
+class Gate(Struct, kw_only=True, frozen=True):
+    """What our copy knows about a profile in a channel."""
+
+    channel: Channel | None
+    role: Role | None
+
+
+def channel_not_found() -> MeshError:
+    """The answer to all who may not see a channel; why is not told."""
+    return errors.CHANNEL_NOT_FOUND.error("There is no channel with this id that you can see.")
+
+
+def message_not_found() -> MeshError:
+    """The answer for an unknown and for a deleted message alike."""
+    return errors.MESSAGE_NOT_FOUND.error("There is no message with this id in this channel.")
+
+
+def not_text() -> MeshError:
+    """The answer for a channel that carries voice or video."""
+    return errors.CHANNEL_NOT_TEXT.error("Messages live in TEXT channels only.")
+
+
+def trimmed(content: str) -> str:
+    """Content without white space around it; its contract has checked that something remains."""
+    return content.strip()
+
+
+def admit(gate: Gate) -> tuple[Channel, Role]:
+    """The channel and the role of a member.
+
+    Raises `channel.not_found` for a deleted channel, which never comes back, and Unsure when the channel or
+    the membership is unknown here.
+    """
+    if gate.channel is None or gate.role is None:
+        if gate.channel is not None and gate.channel.deleted:
+            raise channel_not_found()
+        raise Unsure(channel_not_found())
+    if gate.channel.deleted:
+        raise channel_not_found()
+    return gate.channel, gate.role
+
+
+def check_edit(message: Message, profile_id: UUID) -> None:
+    """Only its author edits a message; raises `permission.denied`."""
+    if message.profile_id != profile_id:
+        raise errors.PERMISSION_DENIED.error("Only its author may edit a message.")
+
+
+def check_delete(message: Message, profile_id: UUID, role: Role) -> None:
+    """Its author, an ADMIN or a MODERATOR deletes a message.
+
+    Raises Unsure, because a role that was just given may not be known here yet.
+    """
+    if message.profile_id != profile_id and role not in _MAY_DELETE_ALL:
+        detail = f"Deleting others' messages takes the role ADMIN or MODERATOR; yours is {role}."
+        raise Unsure(errors.PERMISSION_DENIED.error(detail))
+
+
+def edited(message: Message, content: str, now: datetime) -> Message | None:
+    """The message with its new content; None when that changes nothing."""
+    content = trimmed(content)
+    if content == message.content:
+        return None
+    message.content = content
+    message.edited_at = now
+    return message
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """Which part of a history is asked for: `older` messages before the anchor, `newer` ones after it.
+
+    Without an anchor the newest ones count as older.
+    """
+
+    anchor: UUID | None
+    older: int
+    newer: int
+    itself: bool
+
+
+def window(request: ReadHistory) -> Window:
+    """The part of the history that a request asks for.
+
+    Of an `around` page of n, one is the message itself and the others lie half on each side (one more on the
+    older side when n is even). Raises `validation.failed` naming all bounds when more than one is given.
+    """
+    given = [side for side in SIDES if getattr(request, side) is not None]
+    if len(given) > 1:
+        rule = f"only one of {', '.join(SIDES)} may be given"
+        raise validation_failed(FieldError(side, rule) for side in given)
+    limit = request.limit
+    if request.around is not None:
+        return Window(anchor=request.around, older=limit // 2, newer=(limit - 1) // 2, itself=True)
+    if request.after is not None:
+        return Window(anchor=request.after, older=0, newer=limit, itself=False)
+    return Window(anchor=request.before or request.cursor, older=limit, newer=0, itself=False)
+
+
+def page_next(items: Sequence[Message], has_older: bool) -> str | None:
+    """The cursor of a page: its oldest message's id, when older ones exist."""
+    return str(items[-1].id) if items and has_older else None

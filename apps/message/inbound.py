@@ -1,0 +1,117 @@
+"""Operations and events, and the use case of each."""
+
+import asyncio
+from collections.abc import Sequence
+from hashlib import sha256
+
+from apps.message.domain import trimmed, window
+from apps.message.numbering import Draft, Sent
+from apps.message.ports import History, Work
+from apps.message.usecases.delete_message import delete_message
+from apps.message.usecases.edit_message import edit_message
+from apps.message.usecases.get_message import get_message
+from apps.message.usecases.learn_access import Asker, LearnAccess, informed
+from apps.message.usecases.queue_sends import SendQueue, Settled
+from apps.message.usecases.read_history import read_history
+from shared.contracts.clock import Clock
+from shared.contracts.message import (
+    MESSAGE_DELETE,
+    MESSAGE_EDIT,
+    MESSAGE_GET,
+    MESSAGE_HISTORY,
+    MESSAGE_SEND,
+    EditMessage,
+    Message,
+    Messages,
+    OfMessage,
+    ReadHistory,
+    SendMessage,
+)
+from shared.kit.answers import Answers, Asked, Later, Outcome
+from shared.kit.wire import Call, Reply
+
+
+class Inbound:
+    """What the message service answers."""
+
+    def __init__(
+        self, sends: SendQueue, learn: LearnAccess, history: History, work: Work, clock: Clock
+    ) -> None:
+        self._sends = sends
+        self._learn = learn
+        self._history = history
+        self._work = work
+        self._clock = clock
+
+    def register(self, answers: Answers) -> None:
+        """Say who answers what."""
+        answers.many(MESSAGE_SEND, self.send)
+        answers.one(MESSAGE_HISTORY, self.history)
+        answers.one(MESSAGE_GET, self.get)
+        answers.one(MESSAGE_EDIT, self.edit)
+        answers.one(MESSAGE_DELETE, self.delete)
+
+    async def send(self, asked: Sequence[Asked[SendMessage]]) -> list[Outcome | Later]:
+        """Send many messages in one transaction."""
+        outcomes = await self._sends.send([_draft(each.request, each.call) for each in asked])
+        return [Later(_later(it)) if isinstance(it, asyncio.Future) else _reply(it) for it in outcomes]
+
+    async def history(self, request: ReadHistory, call: Call) -> Messages:
+        """Read a page of a channel's history."""
+        part = window(request)
+        return await informed(
+            self._learn, _asker(request, call), lambda: read_history(request, part, self._history)
+        )
+
+    async def get(self, request: OfMessage, call: Call) -> Message:
+        """Read one message."""
+
+        async def work() -> Message:
+            async with self._work.snapshot() as unit:
+                return await get_message(request, unit)
+
+        return await informed(self._learn, _asker(request, call), work)
+
+    async def edit(self, request: EditMessage, call: Call) -> Message:
+        """Edit a message."""
+
+        async def work() -> Message:
+            async with self._work.transaction() as unit:
+                return await edit_message(request, unit, self._clock)
+
+        return await informed(self._learn, _asker(request, call), work)
+
+    async def delete(self, request: OfMessage, call: Call) -> None:
+        """Delete a message."""
+
+        async def work() -> None:
+            async with self._work.transaction() as unit:
+                await delete_message(request, call.call_id, unit, self._clock)
+
+        await informed(self._learn, _asker(request, call), work)
+
+
+def _draft(request: SendMessage, call: Call) -> Draft:
+    key = call.idempotency_key
+    return Draft(
+        channel_id=request.channel_id,
+        profile_id=request.profile_id,
+        content=trimmed(request.content),
+        nonce=request.nonce,
+        request_key=f"c:{call.call_id}" if key is None else f"k:{sha256(key.encode()).hexdigest()}",
+        fingerprint=None if key is None else sha256(call.body).digest(),
+        deadline_ms=call.deadline_ms,
+        correlation_id=call.correlation_id,
+    )
+
+
+def _asker(request: ReadHistory | OfMessage | EditMessage, call: Call) -> Asker:
+    return Asker(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
+
+
+def _reply(outcome: Settled) -> Outcome:
+    return Reply(outcome.status, outcome.message) if isinstance(outcome, Sent) else outcome
+
+
+async def _later(settled: "asyncio.Future[Settled]") -> Outcome:
+    return _reply(await settled)

@@ -1,0 +1,61 @@
+"""How rows become entities."""
+
+from asyncpg import Record
+
+from apps.message.domain import Channel, Stored
+from shared.contracts.fields import ChannelType, Role
+from shared.contracts.message import Message
+
+MESSAGE_COLUMNS = "id, channel_id, server_id, profile_id, sequence, content, nonce, created_at, edited_at"
+"""In the order of the fields of Message."""
+STORED_COLUMNS = f"{MESSAGE_COLUMNS}, deleted_at IS NOT NULL AS deleted, fingerprint, deleting_call"
+
+_ROLES = {role.value: role for role in Role}
+_TYPES = {kind.value: kind for kind in ChannelType}
+
+
+def role_of(value: str | None) -> Role | None:
+    """A role, or None for the tombstone of a membership."""
+    return None if value is None else _ROLES[value]
+
+
+def type_of(value: str | None) -> ChannelType | None:
+    """A channel's type, or None for one never seen alive."""
+    return None if value is None else _TYPES[value]
+
+
+def channel_of(row: Record) -> Channel:
+    """A channel of a row that has its columns by name."""
+    return Channel(
+        id=row["id"],
+        server_id=row["server_id"],
+        type=type_of(row["type"]),
+        deleted=row["deleted"],
+        last_sequence=row["last_sequence"],
+        messages_revision=row["messages_revision"],
+    )
+
+
+def message_of(row: Record) -> Message:
+    """A message of a row that has MESSAGE_COLUMNS by name; a tombstone's content is empty."""
+    return Message(
+        id=row["id"],
+        channel_id=row["channel_id"],
+        server_id=row["server_id"],
+        profile_id=row["profile_id"],
+        sequence=row["sequence"],
+        content=row["content"] or "",
+        nonce=row["nonce"],
+        created_at=row["created_at"],
+        edited_at=row["edited_at"],
+    )
+
+
+def stored_of(row: Record) -> Stored:
+    """A message or tombstone of a row that has STORED_COLUMNS by name."""
+    return Stored(
+        message=message_of(row),
+        deleted=row["deleted"],
+        fingerprint=row["fingerprint"],
+        deleting_call=row["deleting_call"],
+    )

@@ -1,0 +1,14 @@
+"""Read one message."""
+
+from apps.message.domain import admit, message_not_found
+from apps.message.ports import Unit
+from shared.contracts.message import Message, OfMessage
+
+
+async def get_message(request: OfMessage, unit: Unit) -> Message:
+    """The message. Only members read; a deleted message is not found."""
+    admit(await unit.gate(request.channel_id, request.profile_id))
+    stored = await unit.message(request.channel_id, request.message_id)
+    if stored is None or stored.deleted:
+        raise message_not_found()
+    return stored.message
