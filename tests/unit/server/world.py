@@ -1,0 +1,194 @@
+"""The server service without a mesh: requests go straight to the handlers that `inbound` registers."""
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from apps.server.inbound import Desk, answer_all
+from apps.server.outbound.memory.profiles import MemoryAccounts
+from apps.server.outbound.memory.units import MemoryUnits
+from apps.server.ports import Accounts, Unit, Units
+from shared.contracts import server as ops
+from shared.contracts.account import PublicProfile
+from shared.contracts.errors import ErrorKind, MeshError
+from shared.contracts.fields import Role
+from shared.contracts.operation import Operation
+from shared.kit.answers import Answers
+from shared.kit.clock import SystemIds, now_ms
+from shared.kit.wire import Call, Reply
+
+NEVER = UUID(int=0)
+"""An id that nothing has."""
+
+
+class FakeClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def move(self, **by: float) -> datetime:
+        self.time += timedelta(**by)
+        return self.time
+
+
+class FakeCodes:
+    """code-1, code-2, …"""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def new(self) -> str:
+        return f"code-{next(self._numbers)}"
+
+
+class Happened(NamedTuple):
+    """An event as it will stand in Kafka."""
+
+    type: str
+    key: UUID
+    revision: int
+    data: dict[str, Any]
+
+
+class MemoryDesk:
+    """Everything in memory; without a ledger, which is the database's."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.memory = MemoryUnits()
+        self.units: Units = self.memory
+        self._accounts = accounts
+
+    async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
+        async with self.units.transaction() as unit:
+            return await work(unit)
+
+    def accounts(self, call: Call) -> Accounts:
+        return self._accounts
+
+
+class World:
+    """One server service. `call` is what a caller does; the rest makes what tests begin with."""
+
+    def __init__(
+        self, desk: Desk, auth: MemoryAccounts, events: Callable[[], Awaitable[list[Happened]]]
+    ) -> None:
+        self.clock = FakeClock()
+        self.ids = SystemIds()
+        self.units = desk.units
+        self.auth = auth
+        self.events = events
+        self._answers = Answers("server")
+        answer_all(self._answers, desk, self.clock, self.ids, FakeCodes())
+
+    async def call(self, operation: Operation, *, idempotency_key: str | None = None, **values: Any) -> Any:
+        """The answer as the caller reads it, decoded again from the bytes of the reply."""
+        body = msgspec.json.encode(operation.request(**values))
+        request = msgspec.json.decode(body, type=operation.request)
+        call = Call(
+            operation=operation,
+            correlation_id="test",
+            call_id=str(self.ids.new()),
+            deadline_ms=now_ms() + 10_000,
+            idempotency_key=idempotency_key,
+            body=body,
+        )
+        answer = await self._answers.ones[operation.name](request, call)
+        if isinstance(answer, Reply):
+            answer = answer.body
+        if answer is None or operation.answer is None:
+            assert answer is None and operation.answer is None
+            return None
+        raw = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
+        return msgspec.json.decode(raw, type=operation.answer)
+
+    def person(self, name: str = "Ada") -> UUID:
+        """Someone whom the auth service knows."""
+        profile = PublicProfile(id=self.ids.new(), name=name, image_url=None, revision=1)
+        self.auth.profiles_by_id[profile.id] = profile
+        return profile.id
+
+    async def server(self, owner: UUID | None = None, name: str = "Home") -> ops.Server:
+        server: ops.Server = await self.call(ops.CREATE_SERVER, profile_id=owner or self.person(), name=name)
+        return server
+
+    async def join(self, server: ops.Server, role: Role = Role.GUEST, person: UUID | None = None) -> UUID:
+        """Someone joins by the standing code and is given a role."""
+        person = person or self.person()
+        await self.call(ops.INVITE_ACCEPT, code=server.invite_code, profile_id=person)
+        if role is not Role.GUEST:
+            await self.call(
+                ops.MEMBER_UPDATE,
+                server_id=server.id,
+                profile_id=server.profile_id,
+                member_id=person,
+                role=role,
+            )
+        return person
+
+    async def channel(self, server: ops.Server, name: str = "tea", kind: str = "TEXT") -> ops.Channel:
+        channel: ops.Channel = await self.call(
+            ops.CHANNEL_CREATE, server_id=server.id, profile_id=server.profile_id, name=name, type=kind
+        )
+        return channel
+
+    async def invite(self, server: ops.Server, **bounds: int) -> ops.Invite:
+        invite: ops.Invite = await self.call(
+            ops.INVITE_CREATE, server_id=server.id, profile_id=server.profile_id, **bounds
+        )
+        return invite
+
+    async def get(self, server: ops.Server) -> ops.Server:
+        """The server as its owner sees it now."""
+        now: ops.Server = await self.call(ops.GET_SERVER, server_id=server.id, profile_id=server.profile_id)
+        return now
+
+    async def role_of(self, server: ops.Server, person: UUID) -> Role | None:
+        """As `channel.access` tells the message service."""
+        access = await self.call(ops.CHANNEL_ACCESS, channel_id=server.channels[0].id, profile_id=person)
+        role: Role | None = access.role
+        return role
+
+    async def happened_since(self, count: int) -> list[Happened]:
+        """Events after the first `count`."""
+        return (await self.events())[count:]
+
+    async def pages(self, operation: Operation, *, limit: int, **values: Any) -> list[list[Any]]:
+        """All pages of a list, by following `next`."""
+        pages, cursor = [], None
+        while True:
+            page = await self.call(operation, limit=limit, cursor=cursor, **values)
+            pages.append(page.items)
+            cursor = page.next
+            if cursor is None:
+                return pages
+
+
+def memory_world() -> World:
+    auth = MemoryAccounts()
+    desk = MemoryDesk(auth)
+
+    async def events() -> list[Happened]:
+        return [
+            Happened(kind.name, key, revision, msgspec.to_builtins(data))
+            for kind, key, revision, data in desk.memory.state.events
+        ]
+
+    return World(desk, auth, events)
+
+
+@contextmanager
+def refused(kind: ErrorKind, match: str | None = None) -> Iterator[None]:
+    """The block raises this typed error."""
+    with pytest.raises(MeshError, match=match) as caught:
+        yield
+    assert caught.value.kind.code == kind.code
