@@ -58,3 +58,5 @@ def setup_logging(
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.access").disabled = True
+    # It warns at each start that it creates no topics, which is as we want it.
+    logging.getLogger("concord.broker").setLevel(logging.ERROR)
