@@ -21,6 +21,7 @@ class Settings:
     postgres_port: int
     kafka_jit: str
     kafka_heap_mib: int
+    kafka_aot: bool
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -36,6 +37,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         kafka_port=whole_number(environ, "CONCORD_KAFKA_PORT", 9092, 1, 65535),
         postgres_port=whole_number(environ, "CONCORD_POSTGRES_PORT", 5433, 1, 65535),
         kafka_jit=jit,
+        kafka_aot=whole_number(environ, "CONCORD_KAFKA_AOT", 1, 0, 1) == 1,
         kafka_heap_mib=whole_number(environ, "CONCORD_KAFKA_HEAP_MIB", 256, 64, 65536),
     )
 

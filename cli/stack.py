@@ -43,6 +43,7 @@ class Stack:
         self._service_names = services
         self._services: list[ServiceProcess] = []
         self._prepare: Child | None = None
+        self._trainer: Child | None = None
         self._failure: BaseException | None = None
 
     def run(self, on_ready: Callable[[], None]) -> None:
@@ -52,11 +53,17 @@ class Stack:
             self._begin()
             if self._come_up():
                 on_ready()
+                self._start_trainer()
                 while not self._stop.wait(CHECK_EVERY_S):
                     self._supervisor.check(PART, SERVICE)
             self._say("Stopping")
         finally:
             self._end()
+
+    def _start_trainer(self) -> None:
+        self._trainer = self._parts.trainer()
+        if self._trainer is not None:
+            self._trainer.start()
 
     def _begin(self) -> None:
         names = stop_leftovers(self._data.records)
@@ -148,6 +155,9 @@ class Stack:
         self._stop.set()
         if self._prepare is not None and self._prepare.running():
             self._prepare.kill()
+        if self._trainer is not None:
+            self._trainer.stop(timeout_s=1.0)
+            self._data.records.remove(self._trainer.name)
         self._supervisor.stop()
         self._parts_gate.close()
         self._prepared_gate.close()

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.embedded.aot import aot_file, use_flags
 from cli.embedded.jars import JarCache, Say
 from cli.embedded.kafka_files import write_files
 from cli.embedded.kafka_probe import serves
@@ -59,6 +60,7 @@ class EmbeddedKafka:
         self.marks = (str(self._properties),)
         self._on_start = on_start
         self.child: Child | None = None
+        self.train_into: Path | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -71,7 +73,7 @@ class EmbeddedKafka:
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
         write_files(self.folder, self.port, free_port())
         self._format()
-        command = self._java("kafka.Kafka", str(self._properties))
+        command = self._java("kafka.Kafka", str(self._properties), extra=self._aot_flags())
         self.child = Child(self.name, command, self.log, java_env(), on_start=self._on_start)
         self.child.start()
 
@@ -120,10 +122,16 @@ class EmbeddedKafka:
                 f"Kafka's storage below {storage} could not be formatted:\n{done.stderr or done.stdout}"
             )
 
-    def _java(self, main_class: str, *arguments: str) -> list[str]:
+    def _aot_flags(self) -> list[str]:
+        if self.train_into is not None:
+            return [f"-XX:AOTCacheOutput={self.train_into}"]
+        return use_flags(aot_file(self.jars, self.options.flags()))
+
+    def _java(self, main_class: str, *arguments: str, extra: Sequence[str] = ()) -> list[str]:
         return [
             java(),
             *self.options.flags(),
+            *extra,
             f"-Djava.io.tmpdir={self.folder / 'tmp'}",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp",

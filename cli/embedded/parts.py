@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from cli.data_folder import DataFolder
+from cli.embedded.aot import aot_file, train_command
 from cli.embedded.databases import ensure_database
 from cli.embedded.jars import JarCache, Say
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
@@ -52,6 +53,20 @@ class EmbeddedParts:
         with ThreadPoolExecutor(max_workers=2) as pool:
             for done in [pool.submit(self._start_one, part, say) for part in self.all()]:
                 done.result()
+
+    def trainer(self) -> Child | None:
+        """A process that makes Kafka's next start quicker, where that has not been done; not started yet."""
+        if self.kafka is None or not self._settings.kafka_aot:
+            return None
+        jars, options = self.kafka.jars, self.kafka.options
+        if aot_file(jars, options.flags()).exists():
+            return None
+        command = train_command(jars.cache, options.jit, options.heap_mib)
+        return Child("kafka-trainer", command, self._data.log("kafka-trainer"), on_start=self._record_trainer)
+
+    def _record_trainer(self, child: Child) -> None:
+        marks = ("cli.embedded.aot_training",)
+        self._data.records.write(Record(child.name, PART, child.pid, start_mark(child.pid) or "", marks))
 
     def _start_one(self, part: EmbeddedKafka | EmbeddedPostgres, say: Say) -> None:
         part.start(say)
