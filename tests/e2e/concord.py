@@ -1,4 +1,4 @@
-"""A whole Concord for tests: real processes of the gateway and the services, on the run's Kafka and Postgres."""
+"""A whole Concord for tests: real processes, on the test run's Kafka and Postgres."""
 
 import os
 import signal

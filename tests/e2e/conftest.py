@@ -1,7 +1,6 @@
 """One Concord for all end-to-end tests of a run."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest

@@ -1,0 +1,43 @@
+"""Infrastructure that a fault test may break: its own Kafka, its own Postgres, its own processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.ports import free_port
+from cli.embedded.postgres import EmbeddedPostgres
+from tests.e2e.concord import Concord
+from tests.e2e.conftest import make_databases
+
+
+class Mesh:
+    """A whole Concord with everything it stands on; durable as in production."""
+
+    def __init__(self, kafka: EmbeddedKafka, postgres: EmbeddedPostgres, concord: Concord) -> None:
+        self.kafka = kafka
+        self.postgres = postgres
+        self.concord = concord
+
+
+@pytest.fixture
+def mesh(tmp_path: Path, jar_cache: JarCache) -> Iterator[Mesh]:
+    """Kafka and Postgres are up, topics and tables are there; the test starts the processes it wants."""
+    kafka = EmbeddedKafka(tmp_path / "kafka", free_port(), jar_cache, tmp_path / "kafka.log")
+    postgres = EmbeddedPostgres(tmp_path / "postgres", free_port(), tmp_path / "postgres.log")
+    try:
+        kafka.start(print)
+        postgres.start()
+        kafka.wait_ready()
+        postgres.wait_ready()
+        concord = Concord(tmp_path, kafka.bootstrap, make_databases(postgres.admin_url, "faults"))
+        concord.prepare()
+        try:
+            yield Mesh(kafka, postgres, concord)
+        finally:
+            concord.stop()
+    finally:
+        postgres.stop()
+        kafka.stop()
