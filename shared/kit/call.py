@@ -77,6 +77,8 @@ class MeshClient:
             idempotency_key=idempotency_key,
             traceparent=traceparent,
         )
+        if call.remaining_s() <= 0:
+            raise call.expired()
         waiting: asyncio.Future[RawReply] = asyncio.get_running_loop().create_future()
         self._pending[call.call_id] = waiting
         try:
@@ -95,8 +97,8 @@ class MeshClient:
             waiting.set_result(reply)
 
     async def _send(self, call: Call, body: bytes, key: bytes, waiting: "asyncio.Future[RawReply]") -> None:
-        def fail(error: BaseException) -> None:
-            if not waiting.done():
+        def done(error: BaseException | None) -> None:
+            if error is not None and not waiting.done():
                 waiting.set_exception(MESH_BUSY.error("The request could not be written to Kafka."))
 
         topic = call.operation.name
@@ -104,18 +106,21 @@ class MeshClient:
             partition = await self._producer.partition_of(topic, key)
         except KafkaError as error:
             raise MESH_BUSY.error("Kafka can not be reached.") from error
-        record = Record(key, body, request_headers(call, self._reply_to), fail)
+        record = Record(key, body, request_headers(call, self._reply_to), done)
         if not self._producer.send(topic, partition, record):
-            fail(MESH_BUSY.error("Too many requests wait to be written."))
+            raise MESH_BUSY.error("Too many requests wait to be written.")
 
 
 def decode_reply(operation: Operation, reply: RawReply) -> Answer | None:
-    """The answer of a reply; raises the MeshError of one that is an error."""
+    """The answer of a reply; raises the MeshError of one that is an error, or can not be read."""
     if reply.error is not None:
         raise error_of(reply)
     if operation.answer is None:
         return None
-    return msgspec.json.decode(reply.body, type=operation.answer)
+    try:
+        return msgspec.json.decode(reply.body, type=operation.answer)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise INTERNAL_ERROR.error(f"The answer of {operation.name} could not be read.") from error
 
 
 def error_of(reply: RawReply) -> MeshError:

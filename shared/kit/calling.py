@@ -11,7 +11,7 @@ from shared.contracts.topics import reply_topic
 from shared.kit.call import MeshClient
 from shared.kit.producer import Producer, Record
 from shared.kit.replies import RawReply, ReplyReader
-from shared.kit.reply_topics import BEAT_INTERVAL_S, create_reply_topic, sweep_idle_reply_topics
+from shared.kit.reply_topics import BEAT_INTERVAL_S, Sweeper, create_reply_topic
 from shared.kit.settings import MeshSettings
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,10 @@ class Calling:
         producer: Producer,
         options: Mapping[str, Any],
         settings: MeshSettings,
+        *,
+        beat_interval_s: float = BEAT_INTERVAL_S,
     ) -> None:
+        self._beat_interval_s = beat_interval_s
         self._topic = reply_topic(service, instance)
         self._producer = producer
         self._options = options
@@ -42,7 +45,7 @@ class Calling:
 
     async def start(self) -> None:
         """Returns when a request may be sent. Raises KafkaError while no broker answers."""
-        await create_reply_topic(self._options, self._topic, self._replication_factor)
+        await self._make_topic()
         await self._reader.start()
         self._upkeep = asyncio.create_task(self._keep_up())
 
@@ -55,12 +58,18 @@ class Calling:
     def _on_reply(self, call_id: str, reply: RawReply) -> None:
         self.client.on_reply(call_id, reply)
 
+    async def _make_topic(self) -> None:
+        await create_reply_topic(self._options, self._topic, self._replication_factor)
+        # A beat has no call id, so that no reader takes it for a reply.
+        self._producer.send(self._topic, 0, Record(b"beat", b"{}", []))
+
     async def _keep_up(self) -> None:
+        sweeper = Sweeper(self._options)
         while True:
-            # A beat has no call id, so that no reader takes it for a reply.
-            self._producer.send(self._topic, 0, Record(b"beat", b"{}", []))
-            await asyncio.sleep(BEAT_INTERVAL_S)
+            await asyncio.sleep(self._beat_interval_s)
             try:
-                await sweep_idle_reply_topics(self._options)
+                # Made again each time, should somebody have deleted it.
+                await self._make_topic()
+                await sweeper.sweep()
             except (KafkaError, OSError) as error:
-                log.warning("idle reply topics could not be swept: %r", error)
+                log.warning("the upkeep of reply topics has to wait: %r", error)

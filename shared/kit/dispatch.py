@@ -15,7 +15,7 @@ from shared.contracts.validation import decode_body
 from shared.kit.answers import Answers, Asked, OneHandler, Outcome
 from shared.kit.clock import now_ms
 from shared.kit.context import correlation_id_var, operation_var
-from shared.kit.group_commit import GroupCommit
+from shared.kit.group_commit import GroupCommit, being_cancelled
 from shared.kit.lanes import Lanes
 from shared.kit.meters import answered, refused
 from shared.kit.responder import Responder
@@ -68,7 +68,7 @@ class Dispatcher:
         }
 
     def accept(self, record: RequestRecord, finished: Finished) -> None:
-        """Take a record; `finished` is called once, when its outcome is on the way or it was refused."""
+        """Take a record; `finished` is called once, when its reply is written or nobody is to be told."""
         operation = OPERATIONS[record.topic]
         body = record.value or b""
         call = read_call(operation, record.headers, body, now_ms() + self._timeout_ms)
@@ -82,6 +82,9 @@ class Dispatcher:
         except MeshError as error:
             refused.labels(operation.name, error.kind.code).inc()
             self._refuse(record, call, error, finished)
+        except Exception:
+            log.exception("a request of %s could not be taken", operation.name)
+            self._refuse(record, call, INTERNAL_ERROR.error("The request could not be taken."), finished)
 
     def _refuse(self, record: RequestRecord, call: Call, error: MeshError, finished: Finished) -> None:
         """Tell the caller; where there is none, keep the record among the dead letters."""
@@ -95,8 +98,7 @@ class Dispatcher:
 
             if self._lanes.submit(_DEAD_LETTERS, put_away):
                 return
-        self._responder.reply(call, error)
-        finished()
+        self._responder.reply(call, error, finished)
 
     def _place(self, key: bytes, request: Request, call: Call, finished: Finished) -> None:
         name = call.operation.name
@@ -120,8 +122,7 @@ class Dispatcher:
     def _settle(self, call: Call, finished: Finished, begun: float, outcome: Outcome) -> None:
         code = outcome.kind.code if isinstance(outcome, MeshError) else "ok"
         answered(call.operation.name, code, time.perf_counter() - begun)
-        self._responder.reply(call, outcome)
-        finished()
+        self._responder.reply(call, outcome, finished)
 
 
 async def _outcome_of(handler: OneHandler, request: Any, call: Call) -> Outcome:
@@ -133,9 +134,13 @@ async def _outcome_of(handler: OneHandler, request: Any, call: Call) -> Outcome:
         return error
     except TimeoutError:
         return call.expired()
+    except asyncio.CancelledError:
+        if being_cancelled():
+            raise
+        log.error("%s waited for something that was cancelled", call.operation.name)
     except Exception:
         log.exception("%s failed", call.operation.name)
-        return INTERNAL_ERROR.error("The request could not be carried out.")
+    return INTERNAL_ERROR.error("The request could not be carried out.")
 
 
 def _decode(operation: Operation, body: bytes) -> Request:

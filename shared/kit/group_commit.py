@@ -8,16 +8,17 @@ Systems, 1984.)
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from shared.contracts.errors import INTERNAL_ERROR
+from shared.contracts.errors import INTERNAL_ERROR, MeshError
 from shared.kit.answers import Again, Asked, Later, ManyHandler, Outcome
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Settle = Callable[[Outcome], None]
 
 
@@ -64,18 +65,28 @@ class GroupCommit:
         return True
 
     async def _handle(self, batch: list[_Waiting]) -> None:
-        try:
-            outcomes = await self._handler([waiting.asked for waiting in batch])
-            if len(outcomes) != len(batch):
-                raise RuntimeError(f"{len(batch)} requests had {len(outcomes)} outcomes")
-        except Exception:  # noqa: BLE001 - whatever a handler raises, each request gets an answer
-            log.exception("a batch of %d failed", len(batch))
-            outcomes = [_internal_error()] * len(batch)
-        for waiting, outcome in zip(batch, outcomes, strict=True):
+        for waiting, outcome in zip(batch, await self._outcomes(batch), strict=True):
             if isinstance(outcome, Later):
                 self._put_aside(waiting, outcome)
             else:
                 waiting.settle(outcome)
+
+    async def _outcomes(self, batch: list[_Waiting]) -> Sequence[Outcome | Later]:
+        """One for each; a handler that hangs is given up when nobody waits for it any longer."""
+
+        async def handle() -> Sequence[Outcome | Later]:
+            async with asyncio.timeout(max(waiting.asked.call.remaining_s() for waiting in batch)):
+                return await self._handler([waiting.asked for waiting in batch])
+
+        outcomes = await _carefully(handle())
+        if isinstance(outcomes, _Late):
+            return [waiting.asked.call.expired() for waiting in batch]
+        if isinstance(outcomes, MeshError):
+            return [outcomes] * len(batch)
+        if len(outcomes) != len(batch):
+            log.error("%d requests had %d outcomes", len(batch), len(outcomes))
+            return [_internal_error()] * len(batch)
+        return outcomes
 
     def _put_aside(self, waiting: _Waiting, later: Later) -> None:
         task = asyncio.create_task(self._wait(waiting, later))
@@ -83,20 +94,45 @@ class GroupCommit:
         task.add_done_callback(self._aside.discard)
 
     async def _wait(self, waiting: _Waiting, later: Later) -> None:
-        outcome: Outcome | Again
-        try:
-            async with asyncio.timeout(waiting.asked.call.remaining_s()):
-                outcome = await later.outcome
-        except TimeoutError:
-            outcome = waiting.asked.call.expired()
-        except Exception:  # noqa: BLE001 - as above
-            log.exception("a request that was put aside failed")
-            outcome = _internal_error()
+        call = waiting.asked.call
+
+        async def wait() -> Outcome | Again:
+            async with asyncio.timeout(call.remaining_s()):
+                return await later.outcome
+
+        outcome = await _carefully(wait())
         if isinstance(outcome, Again):
             self._push(waiting)
         else:
-            waiting.settle(outcome)
+            waiting.settle(call.expired() if isinstance(outcome, _Late) else outcome)
 
 
-def _internal_error() -> Outcome:
+class _Late:
+    """It was not done before the deadline."""
+
+
+async def _carefully(work: Awaitable[T]) -> T | MeshError | _Late:
+    """What the work returns; whatever it raises becomes an outcome, so that nobody waits in vain."""
+    try:
+        return await work
+    except MeshError as error:
+        return error
+    except TimeoutError:
+        return _Late()
+    except asyncio.CancelledError:
+        if being_cancelled():
+            raise
+        log.error("a batch waited for something that was cancelled")
+    except Exception:
+        log.exception("a batch failed")
+    return _internal_error()
+
+
+def being_cancelled() -> bool:
+    """Whether somebody wants this very task to end, rather than something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _internal_error() -> MeshError:
     return INTERNAL_ERROR.error("The request could not be carried out.")

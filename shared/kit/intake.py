@@ -17,9 +17,12 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
+from shared.kit import steady_reading
 from shared.kit.watermarks import Watermark
 
 log = logging.getLogger(__name__)
+
+steady_reading.install()
 
 Finished = Callable[[], None]
 Accept = Callable[[ConsumerRecord, Finished], None]
@@ -27,6 +30,8 @@ Records = tuple[ConsumerRecord, ...]
 
 COMMIT_INTERVAL_S = 0.5
 SESSION_TIMEOUT_MS = 6_000
+_COMMIT_TIMEOUT_S = 3.0
+"""aiokafka tries for ever while no broker answers; a process that stops must not."""
 _NEVER_MS = 10 * 365 * 86_400_000
 """After an empty poll FastStream sleeps as long as the poll was allowed to take: so no poll ends empty."""
 
@@ -78,7 +83,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             mark = self._marks.get(TopicPartition(record.topic, record.partition))
             if mark is not None:
                 mark.begin(record.offset)
-                self._accept(record, self._finisher(mark, record.offset))
+                self._hand_on(record, self._finisher(mark, record.offset))
 
     async def stop(self) -> None:
         """Take no more, let what is in hand finish, commit. The consumer is stopped by its broker."""
@@ -104,6 +109,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         for place in places:
             self._marks.pop(place, None)
 
+    def _hand_on(self, record: ConsumerRecord, finished: Finished) -> None:
+        try:
+            self._accept(record, finished)
+        except Exception:
+            # It stays unfinished, so it is not committed; those that came with it are taken all the same.
+            log.exception("a record of %s could not be taken", record.topic)
+
     def _finisher(self, mark: Watermark, offset: int) -> Finished:
         def finished() -> None:
             mark.finish(offset)
@@ -123,7 +135,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _commit_always(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_INTERVAL_S)
-            await self._commit()
+            try:
+                await self._commit()
+            except Exception:
+                log.exception("a commit failed")
 
     async def _commit(self) -> None:
         consumer = self._consumer()
@@ -131,8 +146,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         if consumer is None or not due:
             return
         try:
-            await consumer.commit(due)
-        except (KafkaError, IllegalStateError) as error:
+            async with asyncio.timeout(_COMMIT_TIMEOUT_S):
+                await consumer.commit(due)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
             # Tried again at the next turn; if the partition is somebody else's now, they do it over.
             log.info("a commit was refused: %r", error)
             return

@@ -5,14 +5,17 @@ lane and all jobs together are bounded; a job past a bound is refused, which sto
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
 
 Job = Callable[[], Awaitable[None]]
 
 
 class Lanes:
-    """Runs jobs by key. A job must not raise: what it raises would end its lane's task."""
+    """Runs jobs by key. A job tells by itself what became of it; one that raises is logged."""
 
     def __init__(self, *, lane_max: int, jobs_max: int) -> None:
         self._lane_max = lane_max
@@ -50,15 +53,19 @@ class Lanes:
     async def _run(self, key: bytes, lane: deque[Job]) -> None:
         try:
             while lane:
-                job = lane.popleft()
-                try:
-                    await job()
-                finally:
-                    self._done(1)
+                await self._do(lane.popleft())
         finally:
             # A cancelled lane must not keep its waiting jobs counted for ever.
             self._done(len(lane))
             del self._waiting[key]
+
+    async def _do(self, job: Job) -> None:
+        try:
+            await job()
+        except Exception:
+            log.exception("a job failed")
+        finally:
+            self._done(1)
 
     def _done(self, jobs: int) -> None:
         self._jobs -= jobs

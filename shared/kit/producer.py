@@ -2,55 +2,56 @@
 
 All that is sent to a partition while its last batch is on the way goes out as the next one: with one
 caller that is a batch of one and costs nothing, under load it saves most of the cost of a record.
+What waits or is on the way is bounded, in records for each partition and in bytes for all of them.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
-from msgspec import Struct
 
-from shared.kit.wire import Headers
+from shared.kit.outgoing import BATCH_MAX_BYTES, Delivery, Record, filled, settle
 
 log = logging.getLogger(__name__)
 
-OnFailure = Callable[[BaseException], None]
+HELD_MAX_BYTES = 128 * 1024 * 1024
 
 _PARTITIONS_MAX_AGE_S = 300.0
 _LINES_MAX = 4096
-_BATCH_MAX_BYTES = 512 * 1024
-"""Well below the broker's default bound of a batch; a single larger record still goes alone."""
-
-
-class Record(Struct):
-    """A record that waits for its batch; `on_failure` is called when it surely was not written."""
-
-    key: bytes | None
-    value: bytes
-    headers: Headers
-    on_failure: OnFailure | None = None
+_STOP_TIMEOUT_S = 3.0
 
 
 class Producer:
     """One Kafka producer of a process, for requests and replies."""
 
-    def __init__(self, options: Mapping[str, Any], *, timeout_ms: int, waiting_max: int) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        *,
+        timeout_ms: int,
+        waiting_max: int,
+        held_max_bytes: int = HELD_MAX_BYTES,
+    ) -> None:
         self._options = {**options, "acks": "all", "request_timeout_ms": timeout_ms}
         self._timeout_s = timeout_ms / 1000
         self._waiting_max = waiting_max
+        self._held_max_bytes = held_max_bytes
         self._waiting: dict[tuple[str, int], list[Record]] = {}
         self._counts: dict[str, tuple[float, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._kafka: AIOKafkaProducer | None = None
+        self.held_bytes = 0
+        """The size of all records that wait or are on the way."""
 
     async def start(self) -> None:
         """Connect; raises KafkaError while no broker answers."""
-        kafka = AIOKafkaProducer(max_batch_size=_BATCH_MAX_BYTES, **self._options)
+        kafka = AIOKafkaProducer(max_batch_size=BATCH_MAX_BYTES, **self._options)
         try:
             await kafka.start()
         except BaseException:
@@ -59,11 +60,15 @@ class Producer:
         self._kafka = kafka
 
     async def stop(self) -> None:
-        """Send what waits, bounded by the timeout, and close."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._timeout_s)
-        if self._kafka is not None:
-            await self._kafka.stop()
+        """Send what waits and close; without a broker that is given up after some seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                if self._tasks:
+                    await asyncio.wait(self._tasks)
+                if self._kafka is not None:
+                    await self._kafka.stop()
+        for task in self._tasks:
+            task.cancel()
 
     async def ping(self) -> None:
         """Ask the brokers for a sign of life. Raises KafkaError when there is none."""
@@ -80,83 +85,64 @@ class Producer:
         return _hash(key) % cached[1]
 
     def send(self, topic: str, partition: int, record: Record) -> bool:
-        """Put a record into the partition's next batch; False when too many wait already."""
+        """Put a record into the partition's next batch; False when too much waits already."""
         place = (topic, partition)
         waiting = self._waiting.get(place)
-        if waiting is not None:
-            if len(waiting) >= self._waiting_max:
-                return False
-            waiting.append(record)
-            return True
-        if len(self._waiting) >= _LINES_MAX:
+        size = record.size
+        if self.held_bytes + size > self._held_max_bytes:
             return False
-        self._waiting[place] = [record]
-        task = asyncio.create_task(self._flush(topic, partition))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if waiting is None:
+            if len(self._waiting) >= _LINES_MAX:
+                return False
+            self._waiting[place] = [record]
+            task = asyncio.create_task(self._flush(topic, partition))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif len(waiting) >= self._waiting_max:
+            return False
+        else:
+            waiting.append(record)
+        self.held_bytes += size
         return True
 
     async def _flush(self, topic: str, partition: int) -> None:
         place = (topic, partition)
-        while records := self._waiting[place]:
+        while rest := self._waiting[place]:
             self._waiting[place] = []
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    await self._send_batch(topic, partition, records)
-            except Exception as error:  # whatever it is, the line must go on and the callers must know
-                log.warning("%d record(s) for %s could not be sent: %r", len(records), topic, error)
-                _fail(records, error)
+                    await self._hand_over(topic, partition, rest)
+            except Exception as error:  # noqa: BLE001 - the line must go on and the callers must know
+                log.warning("%d record(s) for %s could not be sent: %r", len(rest), topic, error)
+                self._settle(rest, error)
         del self._waiting[place]
 
-    async def _send_batch(self, topic: str, partition: int, records: list[Record]) -> None:
-        """Hand the records over; returns when their last batch was accepted, not when it is written."""
+    async def _hand_over(self, topic: str, partition: int, rest: list[Record]) -> None:
+        """Empty the list batch by batch; returns when the last was accepted, not when it is written."""
         producer = self._producer()
-        rest = records
         while rest:
             batch = producer.create_batch()
-            taken = 0
-            for record in rest:
-                if (
-                    batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers)
-                    is None
-                ):
-                    break
-                taken += 1
-            if taken == 0:
-                _fail(rest[:1], ValueError("larger than a batch may be"))
-                taken = 1
-            else:
-                batch.close()
-                delivery = await producer.send_batch(batch, topic, partition=partition)
-                delivery.add_done_callback(_Delivery(topic, rest[:taken]))
-            rest = rest[taken:]
+            count = filled(batch, rest)
+            if count == 0:
+                self._settle([rest.pop(0)], ValueError("larger than a batch may be"))
+                continue
+            delivery = await producer.send_batch(batch, topic, partition=partition)
+            delivery.add_done_callback(Delivery(topic, rest[:count], self._settle))
+            del rest[:count]
+
+    def _settle(self, records: list[Record], error: BaseException | None) -> None:
+        self.held_bytes -= sum(record.size for record in records)
+        settle(records, error)
 
     def _producer(self) -> AIOKafkaProducer:
         if self._kafka is None:
-            raise RuntimeError("the producer was not started")
+            raise KafkaError("the producer was not started")
         return self._kafka
-
-
-class _Delivery:
-    """Tells the records of a batch when it could not be delivered."""
-
-    def __init__(self, topic: str, records: list[Record]) -> None:
-        self._topic = topic
-        self._records = records
-
-    def __call__(self, delivery: "asyncio.Future[Any]") -> None:
-        error = delivery.exception() if not delivery.cancelled() else KafkaError("the producer closed")
-        if error is not None:
-            log.warning("%d record(s) for %s were not delivered: %r", len(self._records), self._topic, error)
-            _fail(self._records, error)
-
-
-def _fail(records: list[Record], error: BaseException) -> None:
-    for record in records:
-        if record.on_failure is not None:
-            record.on_failure(error)
 
 
 @lru_cache(maxsize=65_536)
 def _hash(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
+
+
+__all__ = ["Producer", "Record"]

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 from msgspec import Struct
 
+from shared.kit import steady_reading
 from shared.kit.wire import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)
+
+steady_reading.install()
 
 _RETRY_AFTER_S = 1.0
 _STATUS = re.compile(rb"[2-5][0-9][0-9]")
@@ -76,7 +78,7 @@ class ReplyReader:
         while True:
             try:
                 batches = await consumer.getmany(timeout_ms=60_000)
-            except KafkaError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, calls wait for what comes after it
                 log.warning("replies can not be read: %r", error)
                 await asyncio.sleep(_RETRY_AFTER_S)
                 continue

@@ -35,30 +35,43 @@ async def create_reply_topic(options: Mapping[str, Any], topic: str, replication
         await admin.close()
 
 
-async def sweep_idle_reply_topics(options: Mapping[str, Any]) -> list[str]:
-    """Delete the reply topics whose owner gave no beat for long; returns their names."""
-    admin = AIOKafkaAdminClient(**options)
-    try:
-        await admin.start()
-        topics = [name for name in await admin.list_topics() if REPLY_TOPIC.fullmatch(name)]
-        idle = await _idle(options, topics) if topics else []
-        if idle:
-            await admin.delete_topics(idle, timeout_ms=10_000)
-            log.info("deleted idle reply topics: %s", ", ".join(idle))
+class Sweeper:
+    """Deletes the reply topics that belong to nobody any longer."""
+
+    def __init__(self, options: Mapping[str, Any], idle_after_ms: int = IDLE_AFTER_MS) -> None:
+        self._options = options
+        self._idle_after_ms = idle_after_ms
+        self._empty: set[str] = set()
+
+    async def sweep(self) -> list[str]:
+        """Delete those without a beat for long; returns their names. Raises KafkaError without a broker."""
+        admin = AIOKafkaAdminClient(**self._options)
+        try:
+            await admin.start()
+            topics = [name for name in await admin.list_topics() if REPLY_TOPIC.fullmatch(name)]
+            idle = await self._idle(topics) if topics else []
+            if idle:
+                await admin.delete_topics(idle, timeout_ms=10_000)
+                log.info("deleted idle reply topics: %s", ", ".join(idle))
+            return idle
+        finally:
+            await admin.close()
+
+    async def _idle(self, topics: list[str]) -> list[str]:
+        places = {TopicPartition(name, 0): now_ms() - self._idle_after_ms for name in topics}
+        consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, **self._options)
+        try:
+            await consumer.start()
+            found = await consumer.offsets_for_times(places)
+            ends = await consumer.end_offsets(list(places))
+        except KafkaError as error:
+            log.warning("idle reply topics could not be looked up: %r", error)
+            return []
+        finally:
+            await consumer.stop()
+        silent = {place.topic for place, offset in found.items() if offset is None}
+        # One that never held a record was perhaps made a moment ago: it gets until the next time.
+        empty = {place.topic for place, end in ends.items() if end == 0}
+        idle = sorted(silent - (empty - self._empty))
+        self._empty = empty
         return idle
-    finally:
-        await admin.close()
-
-
-async def _idle(options: Mapping[str, Any], topics: list[str]) -> list[str]:
-    consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, **options)
-    await consumer.start()
-    try:
-        horizon_ms = now_ms() - IDLE_AFTER_MS
-        found = await consumer.offsets_for_times({TopicPartition(name, 0): horizon_ms for name in topics})
-        return [place.topic for place, offset in found.items() if offset is None]
-    except KafkaError as error:
-        log.warning("idle reply topics could not be looked up: %r", error)
-        return []
-    finally:
-        await consumer.stop()

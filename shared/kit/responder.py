@@ -1,6 +1,7 @@
 """Turns outcomes into reply records. A request without a reply topic is carried out all the same."""
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -11,6 +12,8 @@ from shared.kit.wire import Call, Headers, Reply, reply_headers
 
 log = logging.getLogger(__name__)
 
+Finished = Callable[[], None]
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -20,29 +23,45 @@ class Responder:
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
 
-    def reply(self, call: Call, outcome: Outcome) -> None:
-        """Send the outcome to the caller, if the caller can be told."""
+    def reply(self, call: Call, outcome: Outcome, finished: Finished) -> None:
+        """Send the outcome to the caller, if the caller can be told.
+
+        `finished` is called once: when the reply is written, so that a process that dies before
+        leaves the request to others; or when it is certain that nobody can be told.
+        """
         if call.reply_to is None:
+            finished()
             return
-        headers, body = _record_of(call, outcome)
-        if not self._producer.send(call.reply_to, 0, Record(None, body, headers)):
+        headers, body = record_of(call, outcome)
+        record = Record(None, body, headers, lambda _: finished())
+        if not self._producer.send(call.reply_to, 0, record):
             log.warning("a reply to %s was let fall: too many wait", call.operation.name)
+            finished()
+
+
+def record_of(call: Call, outcome: Outcome) -> tuple[Headers, bytes]:
+    """Headers and body of a reply; what can not be encoded becomes `internal.error`."""
+    try:
+        return _record_of(call, outcome)
+    except Exception:
+        log.exception("the outcome of %s could not be encoded", call.operation.name)
+        return _error_record(call, INTERNAL_ERROR.error("The answer could not be encoded."))
 
 
 def _record_of(call: Call, outcome: Outcome) -> tuple[Headers, bytes]:
     if isinstance(outcome, MeshError):
-        return reply_headers(call, outcome.kind.status, outcome.kind.code), _error_body(outcome)
+        return _error_record(call, outcome)
     if isinstance(outcome, Reply):
         body = outcome.body
         encoded = body if isinstance(body, bytes) else b"" if body is None else _encode(body)
         return reply_headers(call, outcome.status), encoded
     if (outcome is None) is not (call.operation.answer is None):
         log.error("%s answered with %s", call.operation.name, type(outcome).__name__)
-        error = INTERNAL_ERROR.error("The answer is not of the kind that was promised.")
-        return reply_headers(call, 500, error.kind.code), _error_body(error)
+        return _error_record(call, INTERNAL_ERROR.error("The answer is not of the kind that was promised."))
     return reply_headers(call, call.operation.status), b"" if outcome is None else _encode(outcome)
 
 
-def _error_body(error: MeshError) -> bytes:
+def _error_record(call: Call, error: MeshError) -> tuple[Headers, bytes]:
     kind = error.kind
-    return _encode(ErrorReply(code=kind.code, status=kind.status, detail=error.detail, errors=error.errors))
+    body = ErrorReply(code=kind.code, status=kind.status, detail=error.detail, errors=error.errors)
+    return reply_headers(call, kind.status, kind.code), _encode(body)

@@ -25,7 +25,7 @@ ERROR = "error"
 REPLY_TOPIC = re.compile(r"[a-z-]+\.replies\.[A-Za-z0-9._-]{1,180}")
 """Nobody can make a service write its replies into a topic that is not a reply topic."""
 
-_ID_MAX_CHARS = 255
+_TEXT_MAX_CHARS = 1024
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -107,12 +107,12 @@ def read_call(
 
 
 def header_text(value: bytes | None) -> str | None:
-    """A header's value as text; None when it is not printable UTF-8 of at most 255 characters."""
+    """A header's value as text; None when it is not printable UTF-8 of at most 1024 characters."""
     try:
         text = (value or b"").decode()
     except UnicodeDecodeError:
         return None
-    return text if len(text) <= _ID_MAX_CHARS * 4 and text.isprintable() else None
+    return text if len(text) <= _TEXT_MAX_CHARS and text.isprintable() else None
 
 
 def _deadline_ms(text: str | None, default_ms: int) -> int:
