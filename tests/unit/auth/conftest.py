@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from apps.auth.outbound.memory import MemoryUnits
+from apps.auth.outbound.memory import MemorySigningKeys, MemoryUnits
 from tests.unit.auth.world import Told, World
 
 
@@ -14,6 +14,7 @@ async def world() -> World:
 
 
 def memory_world() -> World:
+    """A world that has not begun."""
     units = MemoryUnits()
 
     async def told() -> list[Told]:
@@ -22,4 +23,4 @@ def memory_world() -> World:
             for event in units.rows.events
         ]
 
-    return World(units, told)
+    return World(units, told, MemorySigningKeys(), reader=units, attic=units)

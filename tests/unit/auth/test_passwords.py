@@ -100,7 +100,7 @@ async def test_who_gives_up_waiting_frees_his_place(
     more = asyncio.create_task(passwords.hash("password"))
     await asyncio.sleep(0)
     gate.set()
-    assert await asyncio.gather(waiting[0], more) == ["hash", "hash"]
+    assert list(await asyncio.gather(waiting[0], more)) == ["hash", "hash"]
 
 
 async def test_after_closing_it_is_busy(passwords: ArgonPasswords) -> None:

@@ -12,7 +12,7 @@ from apps.auth.domain.session import SessionPolicy
 from apps.auth.domain.signing_key import KeyPolicy
 from apps.auth.outbound.access_tokens import JwtAccessTokens, TokenTerms
 from apps.auth.outbound.key_maker import Ed25519KeyMaker
-from apps.auth.outbound.memory import MemorySigningKeys, PlainPasswords
+from apps.auth.outbound.memory import PlainPasswords
 from apps.auth.ports import Attic, ProfileReader, SigningKeys, Units
 from apps.auth.usecases.change_password import change_password
 from apps.auth.usecases.list_sessions import list_sessions
@@ -60,25 +60,27 @@ class World:
 
     def __init__(
         self,
-        units: Any,
+        units: Units,
         told: Callable[[], Awaitable[list[Told]]],
-        signing_keys: SigningKeys | None = None,
-        policy: SessionPolicy | None = None,
+        signing_keys: SigningKeys,
+        *,
+        reader: ProfileReader,
+        attic: Attic,
     ) -> None:
-        self.units: Units = units
-        self.reader: ProfileReader = units
-        self.attic: Attic = units
+        self.units = units
+        self.reader = reader
+        self.attic = attic
         self.told = told
         self.clock = SetClock()
         self.passwords = PlainPasswords()
-        self.signing_keys = signing_keys or MemorySigningKeys()
+        self.signing_keys = signing_keys
         self.key_policy = KeyPolicy()
         self.access = self.another_replica()
         self.issuer = Issuer(
             access=self.access,
             clock=self.clock,
             ids=SystemIds(),
-            policy=policy or SessionPolicy(sessions_max=5),
+            policy=SessionPolicy(sessions_max=5),
         )
         self._calls = count(1)
 

@@ -1,0 +1,125 @@
+"""The schema of the auth service. Each index stands behind one list, lookup or sweep."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from shared.kit.ledger import requests_table
+from shared.kit.outbox import outbox_tables
+
+_NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+metadata = MetaData(naming_convention=_NAMES)
+_TIME = DateTime(timezone=True)
+
+
+class Base(SQLModel, registry=registry(metadata=metadata)):
+    """Tables of this service alone."""
+
+
+class AccountRow(Base, table=True):
+    """An account. Whoever changes it, its sessions or their tokens locks this row first.
+
+    `password_hash` is a PHC string of Argon2id, which no answer, event or log line ever holds.
+    """
+
+    __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint("char_length(name) BETWEEN 1 AND 32", name="name"),)
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(sa_type=Text)
+    email: str = Field(sa_type=Text, unique=True)
+    image_url: str | None = Field(sa_type=Text)
+    password_hash: str = Field(sa_type=Text)
+    password_changed_at: datetime = Field(sa_type=_TIME)
+    password_changed_by: str | None = Field(sa_type=Text)
+    revision: int = Field(sa_type=BigInteger)
+    created_at: datetime = Field(sa_type=_TIME)
+    updated_at: datetime = Field(sa_type=_TIME)
+
+
+class SessionRow(Base, table=True):
+    """A session; `current` is the digest of the refresh token used last."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        Index(
+            "sessions_of_profile",
+            "profile_id",
+            "last_used_at",
+            "id",
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(
+            "sessions_opened_by",
+            "profile_id",
+            "opened_by",
+            unique=True,
+            postgresql_where=text("opened_by IS NOT NULL"),
+        ),
+        Index("sessions_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+        Index("sessions_expired", "expires_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    profile_id: UUID = Field(foreign_key="accounts.id")
+    user_agent: str | None = Field(sa_type=Text)
+    opened_by: str | None = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=_TIME)
+    last_used_at: datetime = Field(sa_type=_TIME)
+    expires_at: datetime = Field(sa_type=_TIME)
+    ended_at: datetime | None = Field(sa_type=_TIME)
+    generation: int = Field(sa_type=BigInteger)
+    current: bytes | None = Field(sa_type=LargeBinary)
+
+
+class RefreshTokenRow(Base, table=True):
+    """A refresh token by its SHA-256; the token itself is known to its owner alone."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (
+        Index("refresh_tokens_of_session", "session_id", "generation"),
+        Index("refresh_tokens_expired", "expires_at"),
+    )
+
+    session_id: UUID = Field(primary_key=True, foreign_key="sessions.id")
+    digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    generation: int = Field(sa_type=BigInteger)
+    given_to: str | None = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=_TIME)
+    expires_at: datetime = Field(sa_type=_TIME)
+
+
+class SigningKeyRow(Base, table=True):
+    """A key that access tokens are signed with.
+
+    `private` is the key itself: whoever can read this database, or a copy of it, can make access tokens
+    for anyone until the key is gone. Give this database a user of its own, and treat its backups as
+    secrets. What stands here instead of in files is that all replicas share it and rotate it together.
+    """
+
+    __tablename__ = "signing_keys"
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    kid: str = Field(sa_type=Text, unique=True)
+    private: bytes = Field(sa_type=LargeBinary)
+    public: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=_TIME)
+    signs_from: datetime = Field(sa_type=_TIME)
+
+
+outbox_tables(metadata)
+requests_table(metadata)
+
+accounts: Table = metadata.tables["accounts"]
+sessions: Table = metadata.tables["sessions"]
+refresh_tokens: Table = metadata.tables["refresh_tokens"]
+signing_keys: Table = metadata.tables["signing_keys"]

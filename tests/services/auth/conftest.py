@@ -1,0 +1,69 @@
+"""The world on a real Postgres: one migrated database for the run, emptied before each test."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from apps.auth.outbound.accounts import SqlProfileReader
+from apps.auth.outbound.attic import SqlAttic
+from apps.auth.outbound.signing_keys import SqlSigningKeys
+from apps.auth.outbound.tables import metadata
+from apps.auth.outbound.units import SqlUnits
+from cli.embedded.databases import drop_database, ensure_database
+from shared.contracts.event import Event
+from shared.kit.clock import SystemClock, SystemIds
+from shared.kit.database import Database
+from shared.kit.migrate import migrate
+from tests.unit.auth.world import Told, World
+
+
+@pytest.fixture(scope="session")
+def auth_database_url(postgres_admin_url: str) -> Iterator[str]:
+    """A database at head."""
+    name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
+    ensure_database(postgres_admin_url, name, password)
+    url = f"postgresql://{name}:{password}@{postgres_admin_url.partition('@')[2].partition('/')[0]}/{name}"
+    assert asyncio.run(migrate("auth", url))
+    yield url
+    drop_database(postgres_admin_url, name)
+
+
+@pytest.fixture
+async def database(auth_database_url: str) -> AsyncIterator[Database]:
+    """Empty but for its tables."""
+    database = await Database.open(auth_database_url)
+    async with database.transaction() as session:
+        await session.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def world(database: Database) -> World:
+    """The same world as in memory."""
+    units = SqlUnits(database, SystemClock(), SystemIds())
+    return await World(
+        units,
+        outbox_of(database),
+        SqlSigningKeys(database),
+        reader=SqlProfileReader(database),
+        attic=SqlAttic(database),
+    ).begin()
+
+
+def outbox_of(database: Database) -> Callable[[], Awaitable[list[Told]]]:
+    """The outbox, in the order in which it will be sent."""
+
+    async def told() -> list[Told]:
+        async with database.snapshot() as session:
+            rows = (await session.execute(text("SELECT * FROM outbox ORDER BY id"))).all()
+        events = [(row.key, msgspec.json.decode(row.body, type=Event)) for row in rows]
+        return [
+            Told(event.type, key, event.revision, msgspec.json.decode(event.data)) for key, event in events
+        ]
+
+    return told
