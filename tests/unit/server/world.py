@@ -80,9 +80,13 @@ class World:
     """One server service. `call` is what a caller does; the rest makes what tests begin with."""
 
     def __init__(
-        self, desk: Desk, auth: MemoryAccounts, events: Callable[[], Awaitable[list[Happened]]]
+        self,
+        desk: Desk,
+        auth: MemoryAccounts,
+        events: Callable[[], Awaitable[list[Happened]]],
+        clock: FakeClock,
     ) -> None:
-        self.clock = FakeClock()
+        self.clock = clock
         self.ids = SystemIds()
         self.units = desk.units
         self.auth = auth
@@ -183,7 +187,7 @@ def memory_world() -> World:
             for kind, key, revision, data in desk.memory.state.events
         ]
 
-    return World(desk, auth, events)
+    return World(desk, auth, events, FakeClock())
 
 
 @contextmanager

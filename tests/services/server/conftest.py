@@ -1,0 +1,81 @@
+"""The world on a real Postgres: one migrated database for the run, emptied before each test."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, cast
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from apps.server.outbound.desk import SqlDesk
+from apps.server.outbound.memory.profiles import MemoryAccounts
+from apps.server.outbound.tables import metadata
+from apps.server.outbound.units import SqlUnits
+from apps.server.ports import Accounts
+from cli.embedded.databases import drop_database, ensure_database
+from shared.contracts.clock import Clock
+from shared.contracts.event import Event
+from shared.kit.call import MeshClient
+from shared.kit.clock import SystemIds
+from shared.kit.database import Database
+from shared.kit.migrate import migrate
+from shared.kit.wire import Call
+from tests.unit.server.world import FakeClock, Happened, World
+
+
+@pytest.fixture(scope="session")
+def server_database_url(postgres_admin_url: str) -> Iterator[str]:
+    """A database at head."""
+    name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
+    ensure_database(postgres_admin_url, name, password)
+    url = f"postgresql://{name}:{password}@{postgres_admin_url.partition('@')[2].partition('/')[0]}/{name}"
+    assert asyncio.run(migrate("server", url))
+    yield url
+    drop_database(postgres_admin_url, name)
+
+
+@pytest.fixture
+async def database(server_database_url: str) -> AsyncIterator[Database]:
+    """Empty but for its tables."""
+    database = await Database.open(server_database_url)
+    async with database.transaction() as session:
+        await session.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
+    yield database
+    await database.close()
+
+
+class DeskOfTests(SqlDesk):
+    """The real one, with a stand-in for the auth service."""
+
+    def __init__(self, database: Database, clock: Clock, auth: Accounts) -> None:
+        super().__init__(database, SqlUnits(database, clock, SystemIds()), cast(MeshClient, None))
+        self._auth = auth
+
+    def accounts(self, call: Call) -> Accounts:
+        return self._auth
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    """The same world as in memory."""
+    auth, clock = MemoryAccounts(), FakeClock()
+    return World(DeskOfTests(database, clock, auth), auth, outbox_of(database), clock)
+
+
+def outbox_of(database: Database) -> Callable[[], Awaitable[list[Happened]]]:
+    """The outbox, in the order in which it will be sent."""
+
+    async def events() -> list[Happened]:
+        async with database.snapshot() as session:
+            rows = (await session.execute(text("SELECT * FROM outbox ORDER BY id"))).all()
+        return [_happened(row) for row in rows]
+
+    return events
+
+
+def _happened(row: Any) -> Happened:
+    event = msgspec.json.decode(row.body, type=Event)
+    assert (event.id, event.type) == (row.event_id, row.type)
+    return Happened(event.type, row.key, event.revision, msgspec.json.decode(event.data))
