@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, SmallInteger, Table, Uuid, text
@@ -130,7 +130,8 @@ def _key_of(call: Call) -> tuple[str, timedelta]:
     """What the request is known by, and for how long."""
     if call.idempotency_key is not None:
         return f"key {call.idempotency_key}", KEY_LIFE
-    return f"call {call.operation.name} {call.call_id}", REDELIVERY_LIFE
+    # A record of a foreign producer without an id is not known again.
+    return f"call {call.operation.name} {call.call_id or uuid4()}", REDELIVERY_LIFE
 
 
 async def _claimed(session: AsyncSession, row: dict[str, Any], life: timedelta) -> bool:

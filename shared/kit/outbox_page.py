@@ -7,13 +7,12 @@ import asyncpg
 from msgspec import Struct
 
 from shared.contracts.topics import dead_letter_topic
+from shared.kit.failure_headers import ORIGINAL_TOPIC, REASON
 from shared.kit.fenced_producer import Line, Parcel
 from shared.kit.wire import CORRELATION_ID, Headers
 
 EVENT_ID = "event_id"
 EVENT_TYPE = "event_type"
-ORIGINAL_TOPIC = "original_topic"
-REASON = "reason"
 TRUNCATED = "truncated"
 
 Sign = Callable[[str, bytes, bytes, Headers], Headers]
