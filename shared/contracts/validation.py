@@ -84,7 +84,7 @@ def _faults_of(
         try:
             msgspec.convert({name: values[name]}, _one_field(kind, name), strict=strict)
         except msgspec.ValidationError as error:
-            yield _fault_of(error, name, _rule_of(field.type))
+            yield _fault_of(error, name, rule_of(field.type))
 
 
 @cache
@@ -98,12 +98,12 @@ def _definition(field: FieldInfo) -> tuple[str, Any]:
     return (field.name, field.type)
 
 
-def _rule_of(kind: Any) -> str | None:
+def rule_of(kind: Any) -> str | None:
     """The sentence in the metadata of an annotated type, wherever it is in a union."""
     for part in (*getattr(kind, "__metadata__", ()), *get_args(kind)):
         if isinstance(part, msgspec.Meta) and part.extra and "rule" in part.extra:
             return str(part.extra["rule"])
-        if not isinstance(part, (str, int)) and (rule := _rule_of(part)):
+        if not isinstance(part, (str, int)) and (rule := rule_of(part)):
             return rule
     return None
 

@@ -1,0 +1,109 @@
+"""The Litestar application: one handler for each route and page, all errors as problems."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import litestar
+from litestar import Litestar, Request
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp, Method
+
+from apps.gateway.edge import log_unexpected
+from apps.gateway.exchange import Response, exchange_of
+from apps.gateway.forward import Desk, Forward
+from apps.gateway.problems import problem_of
+from apps.gateway.routes import accounts, messages, servers
+from apps.gateway.routes.route import Page, Route, litestar_path
+from shared.contracts.errors import (
+    INTERNAL_ERROR,
+    METHOD_NOT_ALLOWED,
+    REQUEST_MALFORMED,
+    ROUTE_UNKNOWN,
+    MeshError,
+)
+
+ROUTES: tuple[Route, ...] = (*accounts.ROUTES, *servers.ROUTES, *messages.ROUTES)
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def make_app(desk: Desk, pages: Sequence[Page]) -> Litestar:
+    """All routes and pages. What each request would pay for and nobody uses, is off in Litestar."""
+    handlers = [_route_handler(route, Forward(route, desk)) for route in ROUTES]
+    handlers.extend(_page_handler(page) for page in pages)
+    methods: dict[str, set[str]] = {}
+    for method, path in (*((r.method, r.path) for r in ROUTES), *(("GET", page.path) for page in pages)):
+        methods.setdefault(path, set()).add(method)
+    handlers.extend(_options_handler(path, taken) for path, taken in methods.items())
+    return Litestar(
+        handlers,
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
+    )
+
+
+def _route_handler(route: Route, forward: Forward) -> HTTPRouteHandler:
+    async def handle(request: AnyRequest) -> ASGIApp:
+        return await forward(request.scope, request.receive)
+
+    return _handler(cast(Method, route.method), route.path, route.operation.name, handle)
+
+
+def _page_handler(page: Page) -> HTTPRouteHandler:
+    async def handle(request: AnyRequest) -> ASGIApp:
+        return await page.respond(request.scope)
+
+    return _handler("GET", page.path, page.name, handle)
+
+
+def _options_handler(path: str, methods: set[str]) -> HTTPRouteHandler:
+    answer = Response(204, [(b"allow", _allowed(methods).encode("ascii"))])
+
+    async def handle(request: AnyRequest) -> ASGIApp:
+        return answer
+
+    return _handler("OPTIONS", path, f"OPTIONS {path}", handle)
+
+
+def _handler(method: Method, path: str, name: str, handle: Any) -> HTTPRouteHandler:
+    return HTTPRouteHandler(litestar_path(path), http_method=method, name=name, status_code=200)(handle)
+
+
+def _on_http_exception(request: AnyRequest, exception: HTTPException) -> litestar.Response[bytes]:
+    """What Litestar refuses before a handler is asked."""
+    headers: list[tuple[bytes, bytes]] = []
+    if isinstance(exception, NotFoundException):
+        error = ROUTE_UNKNOWN.error("There is nothing at this path.")
+    elif isinstance(exception, MethodNotAllowedException):
+        allowed = _allowed((exception.headers or {}).get("allow", "").split(", "))
+        error = METHOD_NOT_ALLOWED.error(f"This path takes {allowed}.")
+        headers.append((b"allow", allowed.encode("ascii")))
+    elif exception.status_code < 500:
+        error = REQUEST_MALFORMED.error(f"{exception.detail}.")
+    else:
+        return _on_exception(request, exception)
+    return _problem(request, error, *headers)
+
+
+def _on_exception(request: AnyRequest, exception: Exception) -> litestar.Response[bytes]:
+    """What nobody expected: logged, and not told."""
+    log_unexpected(exchange_of(request.scope))
+    return _problem(request, INTERNAL_ERROR.error(""))
+
+
+def _problem(
+    request: AnyRequest, error: MeshError, *headers: tuple[bytes, bytes]
+) -> litestar.Response[bytes]:
+    answer = problem_of(error, request.scope, *headers)
+    named = {name.decode("ascii"): value.decode("latin-1") for name, value in answer.headers}
+    return litestar.Response(
+        answer.body, status_code=answer.status, media_type=named.pop("content-type"), headers=named
+    )
+
+
+def _allowed(methods: Iterable[str]) -> str:
+    """The methods of a path, with HEAD where there is GET."""
+    named = {*methods, "OPTIONS"}
+    return ", ".join(sorted(named | ({"HEAD"} if "GET" in named else set())))

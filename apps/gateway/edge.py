@@ -1,0 +1,105 @@
+"""The outermost layer: what every answer has in common, whoever gives it.
+
+Correlation id, CORS, HEAD, the log line and the figures; and a last net under all exceptions.
+"""
+
+import logging
+import sys
+from time import perf_counter
+from typing import cast
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from apps.gateway.access_log import AccessLog
+from apps.gateway.cors import Cors
+from apps.gateway.exchange import EXCHANGE, Exchange
+from apps.gateway.problems import problem_of
+from apps.gateway.traffic import Traffic
+from shared.contracts.clock import Ids
+from shared.contracts.errors import INTERNAL_ERROR
+
+log = logging.getLogger(__name__)
+
+_UNMATCHED = "unmatched"
+_CLIENT_GONE = 499
+"""In the figures only: the request was given up before it had an answer."""
+
+
+class Edge:
+    """Wraps the application; other scopes than HTTP pass through untouched."""
+
+    def __init__(
+        self, app: ASGIApp, ids: Ids, traffic: Traffic, cors: Cors | None, access_log: AccessLog | None
+    ) -> None:
+        self._app = app
+        self._ids = ids
+        self._traffic = traffic
+        self._cors = cors
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        exchange = Exchange(scope, self._ids)
+        method = scope["method"]
+        # A HEAD is routed as a GET. The server looks at its own scope, so that stays as it is.
+        inner = cast(HTTPScope, {**scope, "method": "GET"}) if method == "HEAD" else scope
+        inner[EXCHANGE] = exchange  # type: ignore[literal-required]
+        answer = self._answering(exchange, method, send)
+        try:
+            await self._answer(inner, receive, answer, exchange)
+        finally:
+            route = inner.get("path_template") or _UNMATCHED
+            status = exchange.status or _CLIENT_GONE
+            seconds = perf_counter() - started
+            self._traffic.observe(method, route, status, seconds)
+            if self._access_log is not None:
+                self._access_log.add(method, route, status, seconds, exchange.correlation_id)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        app = self._app
+        if self._cors is not None and (reply := self._cors.preflight(scope["method"], exchange.headers)):
+            app = reply
+        try:
+            await app(scope, receive, send)
+        except Exception:  # the last net
+            log_unexpected(exchange)
+            if exchange.status:
+                raise  # the answer has begun: the server cuts the connection
+            await problem_of(INTERNAL_ERROR.error(""), scope)(scope, receive, send)
+
+    def _answering(self, exchange: Exchange, method: str, send: Send) -> Send:
+        """What adds the common headers to the answer, and drops the body of a HEAD's."""
+        common = [
+            (b"x-correlation-id", exchange.correlation_id.encode("ascii")),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        if self._cors is not None:
+            common.extend(self._cors.headers_for(exchange.headers))
+        bare = method == "HEAD"
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                message["headers"] = [*message["headers"], *common]
+            elif bare and message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        return answer
+
+
+def log_unexpected(exchange: Exchange) -> None:
+    """Log the exception in hand; the caller learns no more than its correlation id."""
+    log.error(
+        "a request failed in a way that nobody expected",
+        exc_info=sys.exc_info(),
+        extra={"correlation_id": exchange.correlation_id},
+    )

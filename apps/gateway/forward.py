@@ -1,0 +1,103 @@
+"""The way of every API call: caller → inputs → one record to Kafka → the reply's bytes back to the caller."""
+
+from asyncio import CancelledError
+
+import msgspec
+from litestar.types import HTTPScope, Receive
+from msgspec import Struct
+
+from apps.gateway.authenticate import Authenticator
+from apps.gateway.body import read_json
+from apps.gateway.exchange import Exchange, Headers, Response, exchange_of
+from apps.gateway.inputs import Inputs
+from apps.gateway.ports import Caller
+from apps.gateway.problems import problem_of
+from apps.gateway.routes.route import Route
+from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.kit.call import error_of
+from shared.kit.clock import now_ms
+
+_encode = msgspec.json.Encoder().encode
+
+_JSON = (b"content-type", b"application/json")
+_PRIVATE = (b"cache-control", b"no-store")
+
+
+class Desk(Struct, eq=False):
+    """What all routes share: the way to the services, and how many requests are in hand."""
+
+    caller: Caller
+    authenticator: Authenticator
+    in_flight_max: int
+    body_max_bytes: int
+    body_timeout_s: float
+    call_timeout_ms: int
+    in_flight: int = 0
+    open: bool = False
+    """Whether the services can be called: not before Kafka is there."""
+    draining: bool = False
+    """The process is leaving: a request that is cut off now may be tried again elsewhere."""
+
+    def open_now(self) -> None:
+        """From now on the services can be called."""
+        self.open = True
+
+
+class Forward:
+    """Forwards the requests of one route."""
+
+    def __init__(self, route: Route, desk: Desk) -> None:
+        self._operation = route.operation
+        self._inputs = Inputs(route)
+        self._desk = desk
+
+    async def __call__(self, scope: HTTPScope, receive: Receive) -> Response:
+        """The answer to one request, a problem where it went wrong."""
+        desk = self._desk
+        if desk.in_flight >= desk.in_flight_max:
+            return problem_of(MESH_BUSY.error("The gateway has as many requests in hand as it may."), scope)
+        desk.in_flight += 1
+        try:
+            return await self._forward(scope, receive, exchange_of(scope))
+        except MeshError as error:
+            return problem_of(error, scope)
+        except CancelledError:
+            if not desk.draining:
+                raise
+            return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), scope)
+        finally:
+            desk.in_flight -= 1
+
+    async def _forward(self, scope: HTTPScope, receive: Receive, exchange: Exchange) -> Response:
+        desk, operation, headers = self._desk, self._operation, exchange.headers
+        if not desk.open:
+            raise MESH_BUSY.error("The gateway is starting: Kafka is not there yet.")
+        claims = None
+        if not operation.public:
+            claims = await desk.authenticator.caller(headers.get(b"authorization"))
+        body = b""
+        if operation.body is not None:
+            body = await read_json(headers, receive, desk.body_max_bytes, desk.body_timeout_s)
+        path, query = scope["path_params"], scope["query_string"]
+        fields, key = self._inputs.read(path, query, headers, body, claims)
+        request = operation.request(**fields)
+        reply = await desk.caller.call_raw(
+            operation,
+            _encode(request),
+            operation.key_of(request),
+            correlation_id=exchange.correlation_id,
+            deadline_ms=now_ms() + desk.call_timeout_ms,
+            idempotency_key=None if key is None else f"{scope['method']} {scope['path']} {key}",
+            traceparent=exchange.traceparent,
+        )
+        if reply.error is not None:
+            raise error_of(reply)
+        return _success(reply.status, reply.body)
+
+
+def _success(status: int, body: bytes) -> Response:
+    """The bytes of the reply as they came."""
+    if status == 204:
+        return Response(status, [_PRIVATE])
+    headers: Headers = [_JSON, (b"content-length", b"%d" % len(body)), _PRIVATE]
+    return Response(status, headers, body)

@@ -1,0 +1,74 @@
+"""The gateway: HTTP in, Kafka out. No business rule, no database."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import uvloop
+from prometheus_client import REGISTRY
+
+from apps.gateway.access_log import AccessLog
+from apps.gateway.compose import compose
+from apps.gateway.forward import Desk
+from apps.gateway.mesh import Mesh
+from apps.gateway.serving import make_server, serve_until
+from apps.gateway.settings import GatewaySettings
+from apps.gateway.traffic import Traffic
+from shared.kit.health import Health
+from shared.kit.instance import Instance
+from shared.kit.logs import setup_logging
+from shared.kit.settings import load
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT. Raises `SettingsError`, or `PortError` when the port can not be had."""
+    settings = load(GatewaySettings, os.environ)
+    instance = Instance("gateway", settings.instance_name)
+    setup_logging("gateway", settings.log_level, instance.name)
+    uvloop.run(_run(settings, instance.name))
+
+
+async def _run(settings: GatewaySettings, instance: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    health = Health()
+    serving = health.part("http")
+    mesh = Mesh(settings, instance, health)
+    desk = Desk(
+        caller=mesh.caller,
+        authenticator=mesh.authenticator,
+        in_flight_max=settings.in_flight_max,
+        body_max_bytes=settings.body_max_bytes,
+        body_timeout_s=settings.body_timeout_ms / 1000,
+        call_timeout_ms=settings.call_timeout_ms,
+    )
+    traffic = Traffic()
+    traffic.gauge("concord_http_requests_in_flight", "API requests in hand", lambda: desk.in_flight)
+    traffic.gauge("concord_calls_pending", "Calls that wait for their answer", lambda: mesh.caller.pending)
+    traffic.gauge("concord_sessions_revoked", "Revoked sessions remembered", lambda: len(mesh.revocations))
+    REGISTRY.register(traffic)
+    access_log = AccessLog(_write, instance) if settings.access_log else None
+    server = make_server(compose(settings, desk, mesh.keys, health, traffic, access_log), settings)
+    following = asyncio.create_task(mesh.run(desk.open_now), name="mesh")
+    following.add_done_callback(lambda _: stop.set())  # it never ends by itself but by a fault
+    try:
+        await serve_until(stop, server, settings, desk, serving)
+    finally:
+        following.cancel()
+        results = await asyncio.gather(following, return_exceptions=True)
+        await mesh.stop()
+        if access_log is not None:
+            access_log.flush()
+    if isinstance(results[0], Exception):
+        raise results[0]
+
+
+def _write(lines: str) -> None:
+    sys.stdout.write(lines)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

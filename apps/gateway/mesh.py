@@ -1,0 +1,95 @@
+"""The gateway's way to the services, as it comes up: Kafka, replies, keys, revoked sessions.
+
+It serves from the first moment on and says by its health what is not there yet.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from aiokafka.errors import KafkaError
+
+from apps.gateway.authenticate import Authenticator
+from apps.gateway.keys import Keys
+from apps.gateway.revocations import Revocations
+from apps.gateway.settings import GatewaySettings
+from shared.kit.calling import Calling
+from shared.kit.clock import SystemClock
+from shared.kit.health import Health, Part
+from shared.kit.producer import Producer
+from shared.kit.settings import kafka_options
+from shared.kit.tail import Tail
+from shared.kit.tokens import TokenVerifier
+
+log = logging.getLogger(__name__)
+
+_WAITING_MAX = 20_000
+_RETRY_AFTER_S = 0.5
+_SWEEP_INTERVAL_S = 60.0
+
+
+class Mesh:
+    """All that the gateway needs of the mesh."""
+
+    def __init__(self, settings: GatewaySettings, instance: str, health: Health) -> None:
+        options = kafka_options(settings)
+        self._kafka = health.part("kafka connecting")
+        self._replies = health.part("replies")
+        self._revoked = health.part("revocations")
+        self._health = health
+        self._producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
+        self._calling = Calling("gateway", instance, self._producer, options, settings)
+        self.caller = self._calling.client
+        self.keys = Keys(self.caller, health.part("keys"), settings.keys_refresh_s)
+        clock = SystemClock()
+        ttl = timedelta(seconds=settings.access_token_ttl_s)
+        self.revocations = Revocations(clock, ttl, settings.revocations_max)
+        verifier = TokenVerifier(self.keys.by_kid, settings.token_issuer, settings.token_audience, clock)
+        self.authenticator = Authenticator(verifier, self.keys, self.revocations)
+        self._tail = Tail(
+            options,
+            "user-events",
+            lambda: self.revocations.since,
+            self.revocations.hear,
+            self._caught_up,
+            self._revoked.down,
+        )
+        self._stack = AsyncExitStack()
+
+    async def run(self, on_open: Callable[[], None]) -> None:
+        """Come up, say so, then follow what changes, until it is cancelled."""
+        await _until_there(self._kafka, self._producer.start)
+        self._stack.push_async_callback(self._producer.stop)
+        self._health.probe("kafka", self._producer.ping)
+        await _until_there(self._replies, self._calling.start)
+        self._stack.push_async_callback(self._calling.stop)
+        on_open()
+        await asyncio.gather(self.keys.follow(), self._tail.follow(), self._sweep())
+
+    async def stop(self) -> None:
+        """Leave Kafka; calls that still wait get `mesh.busy`."""
+        await self._stack.aclose()
+
+    def _caught_up(self) -> None:
+        self.authenticator.caught_up = True
+        self._revoked.ready()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_INTERVAL_S)
+            self.revocations.sweep()
+
+
+async def _until_there(part: Part, attempt: Callable[[], Awaitable[None]]) -> None:
+    """Try until it works: Kafka may start later than the gateway does."""
+    while True:
+        try:
+            await attempt()
+        except (KafkaError, OSError, TimeoutError) as error:
+            part.down(f"waiting: {type(error).__name__}")
+            await asyncio.sleep(_RETRY_AFTER_S)
+        else:
+            part.ready()
+            return

@@ -1,0 +1,68 @@
+"""The pieces that the OpenAPI document is put together from."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shared.contracts.examples import example_of
+from shared.contracts.operation import Operation
+from shared.contracts.validation import rule_of
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+
+CORRELATION_ID: Json = {
+    "name": "X-Correlation-Id",
+    "in": "header",
+    "required": False,
+    "description": "Your own id of this request; it comes back and stands in every log. Another one is given "
+    "to a request without one, or with one that is not sane.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+}
+IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same body gives the first answer again, for 24 hours: nothing is "
+    "done twice when an answer is lost.",
+    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+}
+
+
+def ref(kind: type[Struct]) -> Json:
+    """Points to the schema of a struct."""
+    return {"$ref": _REF.format(name=kind.__name__)}
+
+
+def schema_and_components(*kinds: Any) -> tuple[Json, Json]:
+    """The schema of the first type, and the components that all of them use."""
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    return schemas[0], components
+
+
+def with_rules(components: Json, kinds: Iterable[type[Struct]]) -> Json:
+    """The components with the sentence of each field's rule beside its bounds."""
+    for kind in kinds:
+        properties = components[kind.__name__]["properties"]
+        for field in msgspec.structs.fields(kind):
+            rule = rule_of(field.type)
+            if rule is not None and "$ref" not in properties[field.encode_name]:
+                properties[field.encode_name].setdefault("description", rule[:1].upper() + rule[1:] + ".")
+    return components
+
+
+def success(operation: Operation, description: str) -> Json:
+    """A response that carries the operation's answer, or nothing."""
+    headers = {
+        "X-Correlation-Id": {
+            "description": "The id that finds this in the logs.",
+            "schema": {"type": "string"},
+        }
+    }
+    if operation.answer is None:
+        return {"description": description, "headers": headers}
+    content = {"schema": ref(operation.answer), "example": example_of(operation.answer)}
+    return {"description": description, "headers": headers, "content": {"application/json": content}}

@@ -1,0 +1,106 @@
+"""The pages for people: API documents from `web/`, and what each error code means."""
+
+from html import escape
+from pathlib import Path
+
+import msgspec
+from litestar.types import Scope
+
+from apps.gateway.exchange import Response, exchange_of, respond
+from apps.gateway.problems import PAGES, problem_of
+from apps.gateway.static import Static, read_static
+from shared.contracts.errors import CATALOGUE, ROUTE_UNKNOWN, ErrorKind
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+ASSETS = "/api/docs/assets"
+
+_ASSET_CACHE = "public, max-age=3600"
+# The Swagger UI sets styles on elements and shows images of its own as data URLs.
+_DOCS_CSP = (
+    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_PLAIN_CSP = b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+_HTML = "text/html; charset=utf-8"
+
+
+def read_page(name: str) -> Static:
+    """A page of `web/`: it may load what this gateway serves and nothing from elsewhere."""
+    headers = ((b"content-security-policy", _DOCS_CSP), (b"referrer-policy", b"no-referrer"))
+    return read_static(WEB / name, "no-cache", headers)
+
+
+def read_assets() -> dict[str, Static]:
+    """All that the pages load, by its path below `web/assets/`."""
+    folder = WEB / "assets"
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): read_static(path, _ASSET_CACHE) for path in files}
+
+
+class ErrorPage(msgspec.Struct, rename="camel"):
+    """What a code means, for programs."""
+
+    code: str
+    status: int
+    title: str
+    explanation: str
+    retry_after_s: int | None
+
+
+async def list_errors(scope: Scope) -> Response:
+    """All codes."""
+    kinds = sorted(CATALOGUE.values(), key=lambda kind: (kind.status, kind.code))
+    if not _wants_html(scope):
+        return respond(
+            200,
+            "application/json",
+            msgspec.json.encode({"items": [_told(kind) for kind in kinds]}),
+            _CACHED,
+            _VARY,
+        )
+    rows = "".join(
+        f'<tr><td>{kind.status}<td><a href="{PAGES}{kind.code}">{kind.code}</a><td>{escape(kind.title)}'
+        for kind in kinds
+    )
+    return _page("Errors", f"<table><tr><th>Status<th>Code<th>Meaning{rows}</table>")
+
+
+async def explain_error(scope: Scope) -> Response:
+    """What one code means; the `type` of a problem is the address of this."""
+    kind = CATALOGUE.get(scope["path_params"]["code"])
+    if kind is None:
+        return problem_of(ROUTE_UNKNOWN.error("There is no such error code; see /api/errors."), scope)
+    if not _wants_html(scope):
+        return respond(200, "application/json", msgspec.json.encode(_told(kind)), _CACHED, _VARY)
+    return _page(kind.code, _explanation(kind))
+
+
+def _told(kind: ErrorKind) -> ErrorPage:
+    return ErrorPage(kind.code, kind.status, kind.title, kind.explanation, kind.retry_after_s)
+
+
+def _explanation(kind: ErrorKind) -> str:
+    retry = f"<p>Try again after {kind.retry_after_s} s.</p>" if kind.retry_after_s is not None else ""
+    return (
+        f"<p><strong>{kind.status}</strong> {escape(kind.title)}</p><p>{escape(kind.explanation)}</p>{retry}"
+        f'<p><a href="{PAGES[:-1]}">All errors</a> · <a href="/api/docs">The API</a></p>'
+    )
+
+
+def _page(title: str, content: str) -> Response:
+    html = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)} · Concord</title>'
+        '<meta name="viewport" content="width=device-width">'
+        "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:48rem;margin:3rem auto;padding:0 1rem}"
+        "td,th{padding:.2rem .8rem .2rem 0;text-align:left}</style>"
+        f"<h1>{escape(title)}</h1>{content}</html>"
+    )
+    return respond(200, _HTML, html.encode(), _CACHED, _VARY, (b"content-security-policy", _PLAIN_CSP))
+
+
+def _wants_html(scope: Scope) -> bool:
+    return b"text/html" in exchange_of(scope).headers.get(b"accept", b"")
+
+
+_CACHED = (b"cache-control", b"public, max-age=300")
+_VARY = (b"vary", b"Accept")

@@ -1,0 +1,146 @@
+"""The HTTP/1.1 connection: uvicorn's, with the bounds that it lacks.
+
+A request's address and headers are bounded in size and in time, open connections in number, and what
+still comes of a body after its answer is let fall only up to a bound. What is no HTTP gets a problem too.
+"""
+
+from asyncio import TimerHandle, Transport
+from collections.abc import Callable
+from http import HTTPStatus
+from itertools import chain
+from typing import Any
+
+from uuid_utils import uuid7
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from apps.gateway.problems import MEDIA_TYPE, encode_problem
+from apps.gateway.settings import GatewaySettings
+from shared.contracts.errors import HEADERS_TOO_LARGE, MESH_BUSY, REQUEST_MALFORMED, MeshError
+
+_HEADERS_MAX = 100
+_DISCARDED_MAX_BYTES = 2 * 1024 * 1024
+
+
+class _RefusedError(Exception):
+    """Raised inside the parser, so that it stops."""
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    connections_max = 10_000
+    head_max_bytes = 32_768
+    head_timeout_s = 10.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = False
+        self._head_bytes = 0
+        self._discarded_bytes = 0
+        self._refusal: MeshError | None = None
+        self._deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Too many connections get an answer and are closed; a silent one is closed in time."""
+        super().connection_made(transport)
+        if len(self.connections) > self.connections_max:
+            self._refuse(MESH_BUSY.error("Too many connections are open."))
+        else:
+            self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection ended, by whoever's will."""
+        self._unset_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; a head that does not end is refused."""
+        if self._refusal is not None:
+            return
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.head_max_bytes:
+                self._refuse(self._head_too_large())
+            elif self._deadline is None:
+                self._set_deadline()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """All headers are there: look at their size before anything is done for them."""
+        self._in_head = False
+        self._unset_deadline()
+        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+        if size > self.head_max_bytes or len(self.headers) > _HEADERS_MAX:
+            self._refusal = self._head_too_large()
+            raise _RefusedError
+        self._discarded_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body; once the request is answered it is let fall, up to a bound."""
+        if not self.cycle.response_complete:
+            super().on_body(body)
+            return
+        if self._deadline is None:
+            self._set_deadline()
+        self._discarded_bytes += len(body)
+        if self._discarded_bytes > _DISCARDED_MAX_BYTES:
+            self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn for what can not be parsed."""
+        self._refuse(self._refusal or REQUEST_MALFORMED.error("What was sent is not valid HTTP/1.1."))
+
+    def _refuse(self, error: MeshError) -> None:
+        """Answer without the application, and close."""
+        self._refusal = error
+        if not self.transport.is_closing():
+            self.transport.write(_refusal_of(error))
+            self.transport.close()
+
+    def _set_deadline(self) -> None:
+        """The connection ends unless a whole head comes until then."""
+        self._deadline = self.loop.call_later(self.head_timeout_s, self.timeout_keep_alive_handler)
+
+    def _unset_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_too_large(self) -> MeshError:
+        return HEADERS_TOO_LARGE.error(
+            f"Address and headers together may be at most {self.head_max_bytes} bytes "
+            f"and {_HEADERS_MAX} headers."
+        )
+
+
+def bounded_protocol(settings: GatewaySettings) -> type[BoundedHttpProtocol]:
+    """The protocol with the bounds of these settings."""
+    bounds = {
+        "connections_max": settings.connections_max,
+        "head_max_bytes": settings.head_max_bytes,
+        "head_timeout_s": settings.head_timeout_ms / 1000,
+    }
+    return type("Protocol", (BoundedHttpProtocol,), bounds)
+
+
+def _refusal_of(error: MeshError, new_id: Callable[[], object] = uuid7) -> bytes:
+    correlation_id = str(new_id())
+    body = encode_problem(error, "/", correlation_id)
+    status = error.kind.status
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"content-type: {MEDIA_TYPE}",
+        f"content-length: {len(body)}",
+        f"x-correlation-id: {correlation_id}",
+        "connection: close",
+    ]
+    if error.kind.retry_after_s is not None:
+        lines.append(f"retry-after: {error.kind.retry_after_s}")
+    return "\r\n".join((*lines, "", "")).encode("ascii") + body

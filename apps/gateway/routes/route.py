@@ -1,0 +1,56 @@
+"""What a route is: a declaration from which the handler and its page in the OpenAPI document are made."""
+
+import re
+from collections.abc import Awaitable, Callable
+
+from litestar.types import Scope
+from msgspec import Struct
+
+from apps.gateway.exchange import Response
+from shared.contracts.operation import Operation
+
+_PARAMETER = re.compile(r"{(\w+)}")
+
+
+class Route(Struct, frozen=True):
+    """An operation of a service under an HTTP method and path; `{names}` are fields of its request."""
+
+    method: str
+    path: str
+    operation: Operation
+    tag: str
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in the path, as fields are named in JSON."""
+        return parameters_of(self.path)
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Something that the gateway answers by itself, under GET."""
+
+    path: str
+    name: str
+    summary: str
+    description: str = ""
+    tag: str = "About"
+    media_types: tuple[str, ...]
+    outcomes: dict[int, str]
+    schema: type[Struct] | None = None
+    """The shape of a JSON answer, when it is worth telling."""
+    respond: Callable[[Scope], Awaitable[Response]]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in the path."""
+        return parameters_of(self.path)
+
+
+def parameters_of(path: str) -> tuple[str, ...]:
+    """The names in a path, in their order."""
+    return tuple(_PARAMETER.findall(path))
+
+
+def litestar_path(path: str) -> str:
+    """The path as Litestar writes it: every parameter is text until the gateway looks at it."""
+    return _PARAMETER.sub(r"{\1:str}", path)

@@ -1,0 +1,82 @@
+"""What can be set about the gateway; read by main only."""
+
+from collections.abc import Iterator
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from shared.kit.settings import MeshSettings, Port
+
+
+class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
+    """The gateway's own settings, beside those that every process of the mesh has."""
+
+    gateway_host: Annotated[str, Meta(description="Where the gateway listens")] = "127.0.0.1"
+    gateway_port: Annotated[Port, Meta(description="The port that it listens on")] = 3001
+    public_url: Annotated[
+        str, Meta(description="The address that clients are told; empty: localhost and the port")
+    ] = ""
+    in_flight_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="API requests in hand at once; more get mesh.busy")
+    ] = 2048
+    connections_max: Annotated[int, Meta(ge=1, le=1_000_000, description="Open connections at once")] = 10_000
+    body_max_bytes: Annotated[int, Meta(ge=1024, le=16_777_216, description="A request's body")] = 65_536
+    body_timeout_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="How long a request's body may take to arrive")
+    ] = 10_000
+    head_max_bytes: Annotated[
+        int, Meta(ge=1024, le=1_048_576, description="A request's address and headers together")
+    ] = 32_768
+    head_timeout_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="How long a request's headers may take to arrive")
+    ] = 10_000
+    keep_alive_ms: Annotated[
+        int, Meta(ge=0, le=600_000, description="How long an idle connection stays open")
+    ] = 30_000
+    drain_notice_ms: Annotated[
+        int,
+        Meta(ge=0, le=60_000, description="How long a gateway that leaves still takes requests, not ready"),
+    ] = 0
+    access_log: Annotated[bool, Meta(description="One log line for each request")] = True
+    cors_origins: Annotated[
+        tuple[str, ...], Meta(description="Origins whose pages may call the API; * for any")
+    ] = ()
+    token_issuer: Annotated[str, Meta(min_length=1, description="`iss` of access tokens")] = "concord"  # noqa: S105
+    token_audience: Annotated[str, Meta(min_length=1, description="`aud` of access tokens")] = "concord"  # noqa: S105
+    access_token_ttl_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="How long access tokens live, as auth is set")
+    ] = 900
+    keys_refresh_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="How often the public keys are fetched again")
+    ] = 120
+    revocations_max: Annotated[
+        int, Meta(ge=1, le=100_000_000, description="Revoked sessions that are remembered")
+    ] = 1_000_000
+
+    def faults(self) -> Iterator[str]:
+        """Addresses and origins are complete, without a path of their own."""
+        yield from super().faults()
+        if self.public_url and not _is_origin(self.public_url.rstrip("/")):
+            yield "PUBLIC_URL must be like https://chat.example.org"
+        for origin in self.cors_origins:
+            if origin != "*" and not _is_origin(origin):
+                yield f"CORS_ORIGINS must be * or origins like https://app.example.org, not {origin[:60]!r}"
+
+    @property
+    def address(self) -> str:
+        """The address that clients are told, without a slash at its end."""
+        return self.public_url.rstrip("/") or f"http://localhost:{self.gateway_port}"
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and text == f"{parts.scheme}://{parts.netloc}"
+    )

@@ -1,0 +1,100 @@
+"""A whole gateway without Kafka: what stands behind it is a fake."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from apps.gateway.authenticate import Authenticator
+from apps.gateway.compose import compose
+from apps.gateway.edge import Edge
+from apps.gateway.forward import Desk
+from apps.gateway.keys import Keys
+from apps.gateway.revocations import Revocations
+from apps.gateway.settings import GatewaySettings
+from apps.gateway.traffic import Traffic
+from shared.kit.clock import SystemClock
+from shared.kit.health import Health
+from shared.kit.tokens import TokenVerifier, public_keys
+from tests.unit.gateway.fakes import FakeCaller, Signer
+
+
+@dataclass
+class World:
+    """Everything that a test may want to look at or change."""
+
+    caller: FakeCaller
+    signer: Signer
+    keys: Keys
+    revocations: Revocations
+    authenticator: Authenticator
+    desk: Desk
+    health: Health
+    traffic: Traffic
+    edge: Edge
+
+
+@pytest.fixture
+def signer() -> Signer:
+    """The key that good tokens are signed with."""
+    return Signer()
+
+
+@pytest.fixture
+def make_world(signer: Signer) -> Callable[..., World]:
+    """Build a gateway with these settings."""
+
+    def make(**changes: Any) -> World:
+        settings = GatewaySettings(**changes)
+        caller, health, clock, traffic = FakeCaller(), Health(), SystemClock(), Traffic()
+        keys = Keys(caller, health.part("keys"), settings.keys_refresh_s)
+        keys.by_kid.update(public_keys(signer.jwks))
+        keys.document = b'{"keys":[]}'
+        revocations = Revocations(
+            clock, timedelta(seconds=settings.access_token_ttl_s), settings.revocations_max
+        )
+        verifier = TokenVerifier(keys.by_kid, settings.token_issuer, settings.token_audience, clock)
+        authenticator = Authenticator(verifier, keys, revocations)
+        authenticator.caught_up = True
+        desk = Desk(
+            caller=caller,
+            authenticator=authenticator,
+            in_flight_max=settings.in_flight_max,
+            body_max_bytes=settings.body_max_bytes,
+            body_timeout_s=settings.body_timeout_ms / 1000,
+            call_timeout_ms=settings.call_timeout_ms,
+            open=True,
+        )
+        edge = compose(settings, desk, keys, health, traffic, None)
+        return World(caller, signer, keys, revocations, authenticator, desk, health, traffic, edge)
+
+    return make
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """A gateway as it is set by default."""
+    return make_world()
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A caller without a token."""
+    async with client_of(world) as client:
+        yield client
+
+
+@pytest.fixture
+async def api(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A caller with a good token."""
+    async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as client:
+        yield client
+
+
+def client_of(world: World, **headers: str) -> httpx.AsyncClient:
+    """A caller of this gateway; exceptions that reach the server fail the test."""
+    transport = httpx.ASGITransport(app=world.edge)
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers)
