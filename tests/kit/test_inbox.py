@@ -266,6 +266,7 @@ async def test_a_failure_that_can_not_be_noted_loses_nothing(
 
 async def test_nothing_is_lost_when_the_group_changes(place: Place) -> None:
     seen: list[tuple[str, int]] = []
+    sent, enough = 0, asyncio.Event()
 
     def handler_of(name: str) -> Handler:
         async def handler(event: Event) -> None:
@@ -275,17 +276,24 @@ async def test_nothing_is_lost_when_the_group_changes(place: Place) -> None:
         return handler
 
     async def produce() -> None:
-        for number in range(0, 600, 20):
-            await place.send(*((f"key-{n % 20}", event(n)) for n in range(number, number + 20)))
+        nonlocal sent
+        while not enough.is_set():
+            await place.send(*((f"key-{n % 20}", event(n)) for n in range(sent, sent + 20)))
+            sent += 20
             await asyncio.sleep(0.05)
 
     async with place.inbox(handler_of("one"), "one"):
         producing = asyncio.create_task(produce())
         await until(lambda: len(seen) > 50)
         async with place.inbox(handler_of("two"), "two"):
-            await until(lambda: any(name == "two" for name, _ in seen), 30)
+            await until(lambda: sum(name == "two" for name, _ in seen) > 50, 30)
+        await until(lambda: len(seen) > sent - 20 and seen[-1][0] == "one")
+        enough.set()
         await producing
-        await until(lambda: {number for _, number in seen} == set(range(600)))
+        await until(lambda: {number for _, number in seen} == set(range(sent)))
+    for key in range(20):
+        firsts = list(dict.fromkeys(number for _, number in seen if number % 20 == key))
+        assert firsts == sorted(firsts)
 
 
 async def test_what_waits_for_its_retry_does_not_hold_up_a_stop(place: Place) -> None:
