@@ -22,6 +22,7 @@ class Settings:
     kafka_jit: str
     kafka_heap_mib: int
     kafka_aot: bool
+    maven_url: str
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -37,6 +38,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         kafka_port=whole_number(environ, "CONCORD_KAFKA_PORT", 9092, 1, 65535),
         postgres_port=whole_number(environ, "CONCORD_POSTGRES_PORT", 5433, 1, 65535),
         kafka_jit=jit,
+        maven_url=environ.get("CONCORD_MAVEN_URL", ""),
         kafka_aot=whole_number(environ, "CONCORD_KAFKA_AOT", 1, 0, 1) == 1,
         kafka_heap_mib=whole_number(environ, "CONCORD_KAFKA_HEAP_MIB", 256, 64, 65536),
     )

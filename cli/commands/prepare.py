@@ -1,13 +1,19 @@
 """`concord prepare`: topics and database migrations, as often as you like."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from cli.data_folder import DataFolder
 from cli.environment import complete_from_records
+from cli.errors import ConcordError
 from cli.gates import VARIABLE, wait_at_gate
 from cli.settings import read_settings
+
+# By name: importing them would load the kit before it is needed.
+READABLE = ("SettingsError", "PortError", "PrepareError")
 
 
 @click.command()
@@ -19,5 +25,17 @@ def prepare() -> None:
     wait_at_gate(os.environ)
     os.environ.pop(VARIABLE, None)
     data = DataFolder(read_settings(os.environ).data)
-    prepare_all(complete_from_records(os.environ, data))
+    with readable_errors():
+        prepare_all(complete_from_records(os.environ, data))
     click.echo("Topics and tables are ready")
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turn what the kit says about settings, ports and preparation into a sentence without a traceback."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ in READABLE and type(error).__module__.startswith("shared.kit."):
+            raise ConcordError(str(error)) from error
+        raise

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 
+from cli.commands.prepare import readable_errors
 from cli.data_folder import DataFolder
 from cli.embedded.ports import free_port
 from cli.environment import complete_from_records
@@ -28,14 +29,15 @@ def run(service: str) -> None:
     os.environ.update(complete_from_records(os.environ, data))
     if service != "gateway":
         os.environ.setdefault("HEALTH_PORT", str(free_port()))
-    prepare_unless_done()
-    entry: Callable[[], None] = import_module(module).main
-    wait_at_gate(os.environ)
-    forget = remember(service, data)
-    try:
-        entry()
-    finally:
-        forget()
+    with readable_errors():
+        prepare_unless_done()
+        entry: Callable[[], None] = import_module(module).main
+        wait_at_gate(os.environ)
+        forget = remember(service, data)
+        try:
+            entry()
+        finally:
+            forget()
 
 
 def prepare_unless_done() -> None:

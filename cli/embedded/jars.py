@@ -29,8 +29,9 @@ Say = Callable[[str], None]
 class JarCache:
     """The folder of jars below `cache`; `ensure` makes it complete, or says why it cannot."""
 
-    def __init__(self, cache: Path, jars: Mapping[str, str] = JARS) -> None:
+    def __init__(self, cache: Path, jars: Mapping[str, str] = JARS, repository: str = "") -> None:
         self.cache = cache
+        self.repository = repository
         self.folder = cache / f"kafka-{KAFKA_VERSION}"
         self._jars = jars
 
@@ -63,7 +64,7 @@ class JarCache:
         )
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=self.cache) as scratch, quiet_jgo():
-            context = maven_context(Path(scratch))
+            context = maven_context(Path(scratch), self.repository)
             with ThreadPoolExecutor(max_workers=DOWNLOADS_AT_ONCE) as pool:
                 done = pool.map(lambda coordinate: self._fetch(context, coordinate), coordinates)
                 for number, _ in enumerate(done, start=1):
@@ -86,17 +87,19 @@ class JarCache:
             reason = f"its SHA-256 is {found}, not {self._jars[coordinate]}"
             path.unlink()
         raise ConcordError(
-            f"The jar {coordinate} could not be fetched from Maven Central: {reason}. "
-            "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE) and start again; what came is kept."
+            f"The jar {coordinate} could not be fetched from {self.repository or 'Maven Central'}: {reason}. "
+            "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE) or name a mirror by CONCORD_MAVEN_URL, "
+            "and start again; what came is kept."
         )
 
 
-def maven_context(scratch: Path) -> "MavenContext":
-    """A jgo context that stores below `scratch` and looks at no other repository cache."""
+def maven_context(scratch: Path, repository: str) -> "MavenContext":
+    """A jgo context that stores below `scratch`; it asks `repository`, Maven Central when that is empty."""
     trust_platform_certificates()
     from jgo.maven import MavenContext
 
-    return MavenContext(repo_cache=scratch, local_repos=[], timeout=REQUEST_TIMEOUT_S)
+    remote = {"mirror": repository.rstrip("/")} if repository else None
+    return MavenContext(repo_cache=scratch, local_repos=[], remote_repos=remote, timeout=REQUEST_TIMEOUT_S)
 
 
 def trust_platform_certificates() -> None:

@@ -81,7 +81,7 @@ class EmbeddedParts:
 
     def _make_kafka(self) -> EmbeddedKafka:
         options = KafkaOptions(self._settings.kafka_jit, self._settings.kafka_heap_mib)
-        jars = JarCache(self._settings.cache)
+        jars = JarCache(self._settings.cache, repository=self._settings.maven_url)
         folder, log = self._data.root / "kafka", self._data.log("kafka")
         return EmbeddedKafka(folder, self._settings.kafka_port, jars, log, options, self._record)
 
