@@ -249,6 +249,7 @@ USER_SIGNOUT = Operation(
     status=204,
     key="profile_id",
     errors=_CALLER,
+    idempotent=True,
 )
 USER_GET = Operation(
     name="user.get",
@@ -282,6 +283,7 @@ USER_CHANGE_PASSWORD = Operation(
     status=204,
     key="profile_id",
     errors=(*_CALLER, e.CREDENTIALS_INVALID, e.PROFILE_NOT_FOUND),
+    idempotent=True,
 )
 SESSION_LIST = Operation(
     name="session.list",

@@ -47,7 +47,7 @@ class ArgonPasswords:
         """Whether it was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(password_hash)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the threads; what is being hashed is finished, what waits is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
@@ -14,10 +14,10 @@ from tests.unit.auth.world import refusal
 
 
 @pytest.fixture
-def passwords() -> Iterator[ArgonPasswords]:
+async def passwords() -> AsyncIterator[ArgonPasswords]:
     quick = ArgonPasswords(threads=1, queue_max=2, memory_kib=64)
     yield quick
-    quick.close()
+    await quick.close()
 
 
 async def test_the_parameters_are_those_of_the_contract() -> None:
@@ -25,7 +25,7 @@ async def test_the_parameters_are_those_of_the_contract() -> None:
     parameters = extract_parameters(await passwords.hash("correct horse battery"))
     assert parameters.type is Type.ID
     assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (19 * 1024, 2, 1)
-    passwords.close()
+    await passwords.close()
 
 
 async def test_a_password_is_known_again(passwords: ArgonPasswords) -> None:
@@ -69,7 +69,7 @@ async def test_a_hash_with_other_parameters_is_outdated(passwords: ArgonPassword
     stronger = ArgonPasswords(memory_kib=128)
     assert stronger.outdated(stored) and not passwords.outdated(stored)
     assert await stronger.verify(stored, "correct horse battery")
-    stronger.close()
+    await stronger.close()
 
 
 async def test_too_many_at_once_are_busy_and_nothing_blocks(
@@ -104,5 +104,5 @@ async def test_who_gives_up_waiting_frees_his_place(
 
 
 async def test_after_closing_it_is_busy(passwords: ArgonPasswords) -> None:
-    passwords.close()
+    await passwords.close()
     assert await refusal(passwords.hash("password")) is MESH_BUSY

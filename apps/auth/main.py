@@ -1,0 +1,55 @@
+"""The auth service: what it is made of, from top to bottom."""
+
+import os
+
+from apps.auth.inbound import answer_all
+from apps.auth.outbound.access_tokens import JwtAccessTokens
+from apps.auth.outbound.accounts import SqlProfileReader
+from apps.auth.outbound.attic import SqlAttic
+from apps.auth.outbound.desk import SqlDesk
+from apps.auth.outbound.key_maker import Ed25519KeyMaker
+from apps.auth.outbound.passwords import ArgonPasswords
+from apps.auth.outbound.signing_keys import SqlSigningKeys
+from apps.auth.outbound.units import SqlUnits
+from apps.auth.settings import AuthSettings
+from apps.auth.usecases.rotate_keys import rotate_keys
+from apps.auth.usecases.session_steps import Issuer
+from apps.auth.usecases.sweep import sweep
+from shared.kit.ledger import sweep_requests
+from shared.kit.parts import Parts, until_there
+from shared.kit.service import run_service
+from shared.kit.settings import load
+
+SWEEP_REQUESTS_S = 60
+
+
+async def build(parts: Parts[AuthSettings]) -> None:
+    """Put the service together; nothing is consumed before this is done."""
+    settings, clock = parts.settings, parts.clock
+    keys, sessions = settings.key_policy(), settings.session_policy()
+    database = await parts.database(settings.auth_database_url)
+    access = JwtAccessTokens(settings.token_terms(), keys, clock, parts.ids)
+    passwords = ArgonPasswords(settings.hash_threads, settings.hash_queue_max)
+    parts.on_stop(passwords.close)
+
+    async def rotate() -> None:
+        await rotate_keys(SqlSigningKeys(database), Ed25519KeyMaker(), access, keys, clock)
+
+    await until_there(parts.health.part("signing keys"), rotate)
+
+    desk = SqlDesk(database, SqlUnits(database, clock, parts.ids))
+    issuer = Issuer(access=access, clock=clock, ids=parts.ids, policy=sessions)
+    answer_all(parts.answers, desk, passwords, SqlProfileReader(database), issuer)
+
+    parts.every(settings.key_refresh_s, rotate)
+    parts.every(settings.sweep_s, lambda: sweep(SqlAttic(database), sessions, clock))
+    parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    run_service("auth", load(AuthSettings, os.environ), build)
+
+
+if __name__ == "__main__":
+    main()
