@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable
+from contextlib import AsyncExitStack
 from typing import Any
 
 from shared.contracts import errors
@@ -13,9 +14,20 @@ from tests.unit.server.test_channels import fill
 from tests.unit.server.world import World
 
 
-async def outcomes(calls: Iterable[Awaitable[Any]]) -> Counter[str]:
-    """How many went well, and how many ended with which code."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
+async def outcomes(
+    calls: Iterable[Awaitable[Any]], *, world: World | None = None, behind: ops.Server | None = None
+) -> Counter[str]:
+    """How many went well, and how many ended with which code.
+
+    With `behind`, all have come as far as that server's lock before the first gets it.
+    """
+    async with AsyncExitStack() as gate:
+        if world and behind:
+            unit = await gate.enter_async_context(world.units.transaction())
+            assert await unit.servers.lock(behind.id)
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.sleep(0.3 if behind else 0)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, MeshError):
             raise result
@@ -30,7 +42,8 @@ async def test_an_invite_for_one_lets_one_in(world: World) -> None:
     server = await world.server()
     invite = await world.invite(server, max_uses=1)
     people = [world.person() for _ in range(10)]
-    ended = await outcomes(world.call(ops.INVITE_ACCEPT, code=invite.code, profile_id=one) for one in people)
+    joining = (world.call(ops.INVITE_ACCEPT, code=invite.code, profile_id=one) for one in people)
+    ended = await outcomes(joining, world=world, behind=server)
     assert ended == {"ok": 1, errors.INVITE_EXPIRED.code: 9}
     who = {"server_id": server.id, "profile_id": server.profile_id}
     assert len((await world.call(ops.MEMBER_LIST, **who)).items) == 2
@@ -65,7 +78,9 @@ async def test_the_limit_of_channels_holds(world: World) -> None:
     server = await world.server()
     async with world.units.transaction() as unit:
         await fill(unit, server.id, 497, world)
-    assert await outcomes(world.channel(server) for _ in range(8)) == {"ok": 3, errors.CHANNEL_LIMIT.code: 5}
+    creating = (world.channel(server) for _ in range(8))
+    ended = await outcomes(creating, world=world, behind=server)
+    assert ended == {"ok": 3, errors.CHANNEL_LIMIT.code: 5}
     assert len((await world.get(server)).channels) == 500
 
 
@@ -103,9 +118,8 @@ async def test_a_kick_and_a_promotion_at_once_leave_one_truth(world: World) -> N
     server = await world.server()
     guest = await world.join(server)
     who = {"server_id": server.id, "profile_id": server.profile_id, "member_id": guest}
-    ended = await outcomes(
-        [world.call(ops.MEMBER_REMOVE, **who), world.call(ops.MEMBER_UPDATE, **who, role="ADMIN")]
-    )
+    calls = [world.call(ops.MEMBER_REMOVE, **who), world.call(ops.MEMBER_UPDATE, **who, role="ADMIN")]
+    ended = await outcomes(calls, world=world, behind=server)
     assert ended["ok"] + ended[errors.MEMBER_NOT_FOUND.code] == 2
     assert await world.role_of(server, guest) is None
     assert (await world.events())[-1].type == "member.left"
@@ -117,7 +131,7 @@ async def test_a_channel_is_deleted_once(world: World) -> None:
     deleting = (
         world.call(ops.CHANNEL_DELETE, channel_id=channel.id, profile_id=server.profile_id) for _ in range(5)
     )
-    assert await outcomes(deleting) == {"ok": 1, errors.CHANNEL_NOT_FOUND.code: 4}
+    assert await outcomes(deleting, world=world, behind=server) == {"ok": 1, errors.CHANNEL_NOT_FOUND.code: 4}
     assert [event.type for event in await world.events()].count("channel.deleted") == 1
 
 
@@ -125,7 +139,8 @@ async def test_nobody_gets_into_a_server_that_is_being_deleted(world: World) -> 
     server = await world.server()
     who = {"server_id": server.id, "profile_id": server.profile_id}
     joining = (world.join(server) for _ in range(5))
-    ended = await outcomes([*joining, world.call(ops.DELETE_SERVER, **who), world.channel(server)])
+    calls = [*joining, world.call(ops.DELETE_SERVER, **who), world.channel(server)]
+    ended = await outcomes(calls, world=world, behind=server)
     assert ended["ok"] >= 1
     events = await world.events()
     assert events[-1].type == "server.deleted"
@@ -138,7 +153,7 @@ async def test_revoking_and_accepting_at_once(world: World) -> None:
     people = [world.person() for _ in range(8)]
     calls = [world.call(ops.INVITE_ACCEPT, code=invite.code, profile_id=one) for one in people]
     revoke = world.call(ops.INVITE_REVOKE, code=invite.code, profile_id=server.profile_id)
-    ended = await outcomes([*calls[:4], revoke, *calls[4:]])
+    ended = await outcomes([*calls[:4], revoke, *calls[4:]], world=world, behind=server)
     assert ended["ok"] + ended[errors.INVITE_NOT_FOUND.code] == 9
     inside = [one for one in people if await world.role_of(server, one) is Role.GUEST]
     assert len(inside) == ended["ok"] - 1
