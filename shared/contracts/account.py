@@ -77,7 +77,7 @@ class Sessions(Answer, kw_only=True):
     next: Cursor | None
 
 
-class Jwk(Answer, kw_only=True, omit_defaults=True):
+class Jwk(Answer, kw_only=True):
     """A public key (RFC 7517, RFC 8037)."""
 
     kid: str

@@ -120,11 +120,11 @@ async def test_after_a_long_rest_the_new_key_is_published_first_all_the_same(wor
     assert len(await stored_kids(world)) == 2
 
 
-async def test_a_year_of_rotation_never_refuses_a_token(world: World) -> None:
+async def test_seventy_days_of_rotation_refuse_no_token(world: World) -> None:
     """Every ten hours on two replicas; each token is believed by a gateway that looked an hour before."""
     replicas = (world.access, world.another_replica())
     await world.rotate(replicas[1])
-    for step in range(365 * 24 // 10):
+    for step in range(70 * 24 // 10):
         gateways = [gateway(world, replica) for replica in replicas]
         world.clock.go_on(minutes=59)
         tokens = [issue(replica) for replica in replicas]
