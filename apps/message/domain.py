@@ -127,6 +127,21 @@ class Window(Struct, frozen=True, kw_only=True):
     newer: int
     itself: bool
 
+    def cut(self, messages: Sequence[Message], anchor: int | None) -> tuple[list[Message], bool]:
+        """What is shown of these messages, the newest first, and whether there are older ones than those.
+
+        `messages`, the newest first too, are at least the window, the anchor and the next older one, as far
+        as they exist; `anchor` is the anchor's sequence.
+        """
+        if anchor is None:
+            shown = list(messages[: self.older])
+        else:
+            newer = [message for message in messages if message.sequence > anchor]
+            older = [message for message in messages if message.sequence < anchor]
+            itself = [message for message in messages if self.itself and message.sequence == anchor]
+            shown = [*newer[max(0, len(newer) - self.newer) :], *itself, *older[: self.older]]
+        return shown, bool(shown) and messages[-1].sequence < shown[-1].sequence
+
 
 def window(request: ReadHistory) -> Window:
     """The part of the history that a request asks for.

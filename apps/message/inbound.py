@@ -1,19 +1,21 @@
 """Operations and events, and the use case of each."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 
 from apps.message.domain import trimmed, window
 from apps.message.numbering import Draft, Sent
-from apps.message.ports import History, Work
+from apps.message.ports import Facts, History, Work
 from apps.message.usecases.delete_message import delete_message
 from apps.message.usecases.edit_message import edit_message
 from apps.message.usecases.get_message import get_message
+from apps.message.usecases.keep_facts import keep_fact
 from apps.message.usecases.learn_access import Asker, LearnAccess, informed
 from apps.message.usecases.queue_sends import SendQueue, Settled
 from apps.message.usecases.read_history import read_history
 from shared.contracts.clock import Clock
+from shared.contracts.event import Event
 from shared.contracts.message import (
     MESSAGE_DELETE,
     MESSAGE_EDIT,
@@ -115,3 +117,12 @@ def _reply(outcome: Settled) -> Outcome:
 
 async def _later(settled: "asyncio.Future[Settled]") -> Outcome:
     return _reply(await settled)
+
+
+def hear(facts: Facts, clock: Clock) -> Callable[[Event], Awaitable[None]]:
+    """What is done with each event of the server service."""
+
+    async def keep(event: Event) -> None:
+        await keep_fact(event, facts, clock)
+
+    return keep

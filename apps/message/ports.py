@@ -53,12 +53,12 @@ class Sending(Protocol):
 
 
 class Page(Struct, frozen=True):
-    """A part of a history as read: what is known about the reader, and the messages, the newest first."""
+    """A part of a history as read: what is known about the reader, and what `Window.cut` needs."""
 
     gate: Gate
-    anchor_found: bool
+    anchor: int | None
+    """Sequence of the window's anchor; null also when there is no such message."""
     messages: list[Message]
-    has_older: bool
 
 
 class History(Protocol):

@@ -8,17 +8,16 @@ import asyncpg
 
 from apps.message.domain import Channel, Stored
 from apps.message.numbering import Draft, Known, New
-from apps.message.outbound.rows import STORED_COLUMNS, channel_of, role_of, stored_of
+from apps.message.outbound.hot import HotPool
+from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
 from apps.message.ports import Locked, SendUnit, StillLocked
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import MESSAGE_CREATED
-from shared.kit.database import Database
 from shared.kit.outbox import OUTBOX_INSERT, Fact, outbox_rows
 
-_LOCK = """
-    SELECT id, server_id, type, deleted_at IS NOT NULL AS deleted, last_sequence, messages_revision
-    FROM channels WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
-"""
+_LOCK = f"""
+    SELECT {CHANNEL_COLUMNS} FROM channels WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+"""  # noqa: S608 (names of columns)
 _LOCK_SKIPPING = f"{_LOCK} SKIP LOCKED"
 _EXISTING = "SELECT id FROM channels WHERE id = ANY($1::uuid[])"
 
@@ -67,17 +66,16 @@ _WAIT_FOR_LOCK = "SET LOCAL lock_timeout = '250ms'"
 class PostgresSending:
     """Where batches of sends are written."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
-        self._database = database
+    def __init__(self, pool: HotPool, clock: Clock, ids: Ids) -> None:
+        self._pool = pool
         self._clock = clock
         self._ids = ids
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[SendUnit]:
         """Committed at the end. Raises `mesh.busy` when it is not known whether it was committed."""
-        async with self._database.connection() as connection, connection.transaction():
+        async with self._pool.transaction() as connection:
             yield PostgresSendUnit(connection, self._clock, self._ids)
-        self._database.committed()
 
 
 class PostgresSendUnit:

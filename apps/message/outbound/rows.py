@@ -1,14 +1,18 @@
 """How rows become entities."""
 
-from asyncpg import Record
+from collections.abc import Mapping
+from typing import Any
 
 from apps.message.domain import Channel, Stored
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.message import Message
 
+CHANNEL_COLUMNS = "id, server_id, type, deleted_at IS NOT NULL AS deleted, last_sequence, messages_revision"
 MESSAGE_COLUMNS = "id, channel_id, server_id, profile_id, sequence, content, nonce, created_at, edited_at"
-"""In the order of the fields of Message."""
 STORED_COLUMNS = f"{MESSAGE_COLUMNS}, deleted_at IS NOT NULL AS deleted, fingerprint, deleting_call"
+
+Row = Mapping[Any, Any]
+"""Of asyncpg or of SQLAlchemy: its columns by name."""
 
 _ROLES = {role.value: role for role in Role}
 _TYPES = {kind.value: kind for kind in ChannelType}
@@ -24,7 +28,7 @@ def type_of(value: str | None) -> ChannelType | None:
     return None if value is None else _TYPES[value]
 
 
-def channel_of(row: Record) -> Channel:
+def channel_of(row: Row) -> Channel:
     """A channel of a row that has its columns by name."""
     return Channel(
         id=row["id"],
@@ -36,7 +40,7 @@ def channel_of(row: Record) -> Channel:
     )
 
 
-def message_of(row: Record) -> Message:
+def message_of(row: Row) -> Message:
     """A message of a row that has MESSAGE_COLUMNS by name; a tombstone's content is empty."""
     return Message(
         id=row["id"],
@@ -51,7 +55,7 @@ def message_of(row: Record) -> Message:
     )
 
 
-def stored_of(row: Record) -> Stored:
+def stored_of(row: Row) -> Stored:
     """A message or tombstone of a row that has STORED_COLUMNS by name."""
     return Stored(
         message=message_of(row),

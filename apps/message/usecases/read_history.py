@@ -22,6 +22,7 @@ async def read_history(request: ReadHistory, window: Window, history: History) -
     channel, _ = admit(page.gate)
     if channel.type is not ChannelType.TEXT:
         raise not_text()
-    if not page.anchor_found:
+    if window.anchor is not None and page.anchor is None:
         raise message_not_found()
-    return Messages(items=page.messages, next=page_next(page.messages, page.has_older))
+    items, has_older = window.cut(page.messages, page.anchor)
+    return Messages(items=items, next=page_next(items, has_older))

@@ -1,0 +1,57 @@
+"""The message service: what it is made of, from top to bottom."""
+
+import os
+
+from apps.message.inbound import Inbound, hear
+from apps.message.outbound.directory import MeshDirectory
+from apps.message.outbound.facts import PostgresFacts
+from apps.message.outbound.history import PostgresHistory
+from apps.message.outbound.hot import HotPool
+from apps.message.outbound.messages import PostgresSending
+from apps.message.outbound.purge import PostgresPurge
+from apps.message.outbound.units import PostgresWork
+from apps.message.settings import MessageSettings
+from apps.message.usecases.learn_access import LearnAccess
+from apps.message.usecases.purge_channels import purge_channels
+from apps.message.usecases.queue_sends import QueueLimits, SendQueue
+from shared.kit.database import Database
+from shared.kit.parts import Parts
+from shared.kit.service import run_service
+from shared.kit.settings import load
+
+
+async def build(parts: Parts[MessageSettings]) -> None:
+    """Put the service together; nothing is consumed before this is done."""
+    settings, clock, ids = parts.settings, parts.clock, parts.ids
+    database = await parts.database(settings.message_database_url)
+    facts = PostgresFacts(database)
+    learn = LearnAccess(MeshDirectory(await parts.client()), facts)
+
+    writing = await _pool(parts, database, settings.message_lanes + 1)
+    reading = await _pool(parts, database, settings.message_history_connections)
+    limits = QueueLimits(lanes_at_work=settings.message_lanes)
+    sends = SendQueue(PostgresSending(writing, clock, ids), learn, clock, ids, limits)
+    parts.on_stop(sends.close)
+
+    inbound = Inbound(sends, learn, PostgresHistory(reading), PostgresWork(database, clock, ids), clock)
+    inbound.register(parts.answers)
+    parts.inbox(("server-events",), hear(facts, clock))
+
+    purge = PostgresPurge(database)
+    parts.every(settings.message_purge_s, lambda: purge_channels(purge, clock))
+
+
+async def _pool(parts: Parts[MessageSettings], database: Database, size: int) -> HotPool:
+    pool = HotPool(database, size)
+    await pool.open()
+    parts.on_stop(pool.close)
+    return pool
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    run_service("message", load(MessageSettings, os.environ), build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Histories in Postgres: a page, and whether its reader may see it, in one round trip."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from apps.message.domain import Channel, Gate, Window
+from apps.message.outbound.hot import HotPool
+from apps.message.outbound.rows import role_of, type_of
+from apps.message.ports import Page
+from shared.contracts.message import Message
+
+_GATE = """
+    SELECT channels.server_id, channels.type, channels.deleted_at IS NOT NULL AS deleted, members.role
+    FROM channels
+    LEFT JOIN members ON members.server_id = channels.server_id AND members.profile_id = $2
+    WHERE channels.id = $1
+"""
+_SHOWN = "id, profile_id, sequence, content, nonce, created_at, edited_at"
+_VISIBLE = f"""
+    SELECT {_SHOWN} FROM messages WHERE channel_id = $1 AND deleted_at IS NULL AND gate.role IS NOT NULL
+"""  # noqa: S608 (names of columns)
+
+_NEWEST = f"""
+    SELECT gate.*, NULL::bigint, page.*
+    FROM ({_GATE}) AS gate
+    LEFT JOIN LATERAL ({_VISIBLE} ORDER BY sequence DESC LIMIT $3) AS page ON true
+"""  # noqa: S608 (put together from the above)
+_AROUND_ANCHOR = f"""
+    SELECT gate.*, anchor.sequence, page.*
+    FROM ({_GATE}) AS gate
+    LEFT JOIN LATERAL (SELECT sequence FROM messages WHERE channel_id = $1 AND id = $4) AS anchor ON true
+    LEFT JOIN LATERAL (
+        (SELECT * FROM (
+            {_VISIBLE} AND sequence > anchor.sequence ORDER BY sequence LIMIT $5
+        ) AS newer ORDER BY sequence DESC)
+        UNION ALL
+        ({_VISIBLE} AND sequence <= anchor.sequence ORDER BY sequence DESC LIMIT $3)
+    ) AS page ON true
+"""  # noqa: S608 (put together from the above)
+
+
+class PostgresHistory:
+    """Where histories are read."""
+
+    def __init__(self, pool: HotPool) -> None:
+        self._pool = pool
+
+    async def page(self, channel_id: UUID, profile_id: UUID, window: Window) -> Page:
+        """The messages of a window, with the anchor and the next older one; none for who is no member."""
+        async with self._pool.connection() as connection:
+            if window.anchor is None:
+                rows = await connection.fetch(_NEWEST, channel_id, profile_id, window.older + 1)
+            else:
+                # Beside the older ones: the anchor itself, and one more to know whether there are more.
+                bounds = (window.older + 2, window.anchor, window.newer)
+                rows = await connection.fetch(_AROUND_ANCHOR, channel_id, profile_id, *bounds)
+        if not rows:
+            return Page(Gate(channel=None, role=None), None, [])
+        server_id, kind, deleted, role, anchor = rows[0][:5]
+        channel = Channel(id=channel_id, server_id=server_id, type=type_of(kind), deleted=deleted)
+        return Page(Gate(channel=channel, role=role_of(role)), anchor, _messages(channel, rows))
+
+
+def _messages(channel: Channel, rows: Sequence[asyncpg.Record]) -> list[Message]:
+    channel_id, server_id = channel.id, channel.server_id
+    return [
+        Message(
+            id=id_,
+            channel_id=channel_id,
+            server_id=server_id,
+            profile_id=profile_id,
+            sequence=sequence,
+            content=content,
+            nonce=nonce,
+            created_at=created_at,
+            edited_at=edited_at,
+        )
+        for _, _, _, _, _, id_, profile_id, sequence, content, nonce, created_at, edited_at in rows
+        if id_ is not None
+    ]

@@ -1,0 +1,107 @@
+"""The cold paths in Postgres: one message read, edited or deleted in a session."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from apps.message.domain import Gate, Stored
+from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
+from apps.message.ports import Unit
+from shared.contracts.base import Answer
+from shared.contracts.clock import Clock, Ids
+from shared.contracts.event import EventType
+from shared.contracts.message import Message
+from shared.kit.database import Database
+from shared.kit.outbox import Outbox
+
+_CHANNEL = f"SELECT {CHANNEL_COLUMNS} FROM channels WHERE id = :channel_id"  # noqa: S608 (names of columns)
+_READ_CHANNEL = text(_CHANNEL)
+_LOCK_CHANNEL = text(f"{_CHANNEL} FOR UPDATE")
+_ROLE = text("SELECT role FROM members WHERE server_id = :server_id AND profile_id = :profile_id")
+_MESSAGE = text(
+    f"SELECT {STORED_COLUMNS} FROM messages WHERE channel_id = :channel_id AND id = :message_id"  # noqa: S608
+)
+_CHANGE = text(
+    """
+    UPDATE messages SET content = :content, edited_at = :edited_at
+    WHERE channel_id = :channel_id AND sequence = :sequence
+    """
+)
+_BURY = text(
+    """
+    UPDATE messages SET content = NULL, deleted_at = :now, deleting_call = :call_id
+    WHERE channel_id = :channel_id AND sequence = :sequence
+    """
+)
+_COUNT = text("UPDATE channels SET messages_revision = :revision WHERE id = :channel_id")
+
+
+class PostgresWork:
+    """Where the cold paths work."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Unit]:
+        """Committed at the end, rolled back when the block raises."""
+        async with self._database.transaction() as session:
+            yield PostgresUnit(session, Outbox(session, self._clock, self._ids))
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Unit]:
+        """To read only."""
+        async with self._database.snapshot() as session:
+            yield PostgresUnit(session, Outbox(session, self._clock, self._ids))
+
+
+class PostgresUnit:
+    """One transaction of the cold paths."""
+
+    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
+        self._session = session
+        self._outbox = outbox
+
+    async def gate(self, channel_id: UUID, profile_id: UUID, *, lock: bool = False) -> Gate:
+        """What is known about a profile in a channel; with `lock` the channel's row is locked first."""
+        statement = _LOCK_CHANNEL if lock else _READ_CHANNEL
+        found = (await self._session.execute(statement, {"channel_id": channel_id})).mappings().one_or_none()
+        if found is None:
+            return Gate(channel=None, role=None)
+        channel = channel_of(found)
+        key = {"server_id": channel.server_id, "profile_id": profile_id}
+        return Gate(channel=channel, role=role_of(await self._session.scalar(_ROLE, key)))
+
+    async def message(self, channel_id: UUID, message_id: UUID) -> Stored | None:
+        """A message or the tombstone of one."""
+        key = {"channel_id": channel_id, "message_id": message_id}
+        found = (await self._session.execute(_MESSAGE, key)).mappings().one_or_none()
+        return None if found is None else stored_of(found)
+
+    async def change(self, message: Message, revision: int) -> None:
+        """Store the new content of a message, and its channel's `messages_revision`."""
+        change = {"content": message.content, "edited_at": message.edited_at}
+        await self._session.execute(_CHANGE, {**_place(message), **change})
+        await self._count(message, revision)
+
+    async def bury(self, message: Message, call_id: str, now: datetime, revision: int) -> None:
+        """Make a tombstone of a message, and store its channel's `messages_revision`."""
+        await self._session.execute(_BURY, {**_place(message), "call_id": call_id, "now": now})
+        await self._count(message, revision)
+
+    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+        """Write an event that is sent if, and only if, this transaction commits."""
+        await self._outbox.publish(kind, key, revision, data)
+
+    async def _count(self, message: Message, revision: int) -> None:
+        await self._session.execute(_COUNT, {"channel_id": message.channel_id, "revision": revision})
+
+
+def _place(message: Message) -> dict[str, object]:
+    return {"channel_id": message.channel_id, "sequence": message.sequence}

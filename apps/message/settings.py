@@ -1,0 +1,25 @@
+"""What the message service reads from its environment, beside what every service reads."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from shared.kit.settings import MeshSettings, Secret
+
+
+class MessageSettings(MeshSettings, frozen=True, kw_only=True):
+    """Settings of the message service."""
+
+    message_database_url: Annotated[
+        Secret,
+        Meta(description="postgresql://user:password@host:port/name of the message service's database"),
+    ]
+    message_lanes: Annotated[
+        int, Meta(ge=1, le=64, description="Locked channels waited for at once, each with a connection")
+    ] = 4
+    message_history_connections: Annotated[
+        int, Meta(ge=1, le=256, description="Connections that read histories")
+    ] = 8
+    message_purge_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="Pause between two rounds of purging deleted channels")
+    ] = 5
