@@ -1,0 +1,77 @@
+"""The AsyncAPI 3.0 document of the mesh, generated from the catalogue: every topic, every message.
+
+Operations are told from the mesh's side: it receives requests and replies to them, it sends events.
+"""
+
+from collections.abc import Iterable
+
+from shared.contracts.asyncapi_headers import Json
+from shared.contracts.asyncapi_messages import BINDING_VERSION, messages, schemas
+from shared.contracts.asyncapi_operations import REPLIES, messages_on, operations
+from shared.contracts.catalogue import OPERATIONS, SERVICES
+from shared.contracts.topics import REPLY_RETENTION_MS, Topic, all_topics
+
+_DESCRIPTION = """\
+How the services of Concord talk to each other through Kafka. Requests go to one topic a pattern, under
+the pattern's name; the answer comes to the topic that the request's `reply_to` names, with the same
+`call_id`. Bodies are JSON, headers are text in UTF-8, keys are the ids whose order matters. Delivery is
+at least once; effects happen once, because requests carry a `call_id` or an `idempotency_key` and events
+an id and a revision. What can not be processed waits in retry topics and ends among the dead letters.
+"""
+
+
+def asyncapi_document(
+    *, version: str = "0.1.0", bootstrap: str = "localhost:9092", partitions: int = 4, replicas: int = 1
+) -> Json:
+    """The document as a JSON object; `partitions` and `replicas` are those of new topics."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Concord", "version": version, "description": _DESCRIPTION, "tags": _tags()},
+        "defaultContentType": "application/json",
+        "servers": {
+            "kafka": {"host": bootstrap, "protocol": "kafka", "description": "Apache Kafka 3.8 or newer"}
+        },
+        "channels": _channels(all_topics(partitions), replicas),
+        "operations": operations(),
+        "components": {"messages": messages(), "schemas": schemas()},
+    }
+
+
+def _tags() -> list[Json]:
+    return [{"name": name} for name in (*SERVICES, "events", "failures")]
+
+
+def _channels(topics: tuple[Topic, ...], replicas: int) -> dict[str, Json]:
+    channels = {topic.name: _channel(topic, replicas) for topic in topics}
+    channels[REPLIES] = {
+        # Null means: known at run time only, from the request's header.
+        "address": None,
+        "title": "Reply topics",
+        "description": (
+            "`<service>.replies.<instance>`: one topic of one partition for each process that calls, read "
+            "without a consumer group."
+        ),
+        "messages": _refs(f"{name}.{part}" for name in OPERATIONS for part in ("answer", "error")),
+        "bindings": _topic_binding(1, replicas, REPLY_RETENTION_MS),
+    }
+    return channels
+
+
+def _channel(topic: Topic, replicas: int) -> Json:
+    return {
+        "address": topic.name,
+        "title": topic.name,
+        "description": topic.summary,
+        "messages": _refs(messages_on(topic.name)),
+        "bindings": _topic_binding(topic.partitions, replicas, int(topic.config["retention.ms"])),
+    }
+
+
+def _topic_binding(partitions: int, replicas: int, retention_ms: int) -> Json:
+    config = {"cleanup.policy": ["delete"], "retention.ms": retention_ms}
+    binding = {"partitions": partitions, "replicas": replicas, "topicConfiguration": config}
+    return {"kafka": {**binding, "bindingVersion": BINDING_VERSION}}
+
+
+def _refs(names: Iterable[str]) -> dict[str, Json]:
+    return {name: {"$ref": f"#/components/messages/{name}"} for name in names}

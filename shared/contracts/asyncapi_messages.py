@@ -1,0 +1,148 @@
+"""The messages of the AsyncAPI document: headers, keys, payloads and examples, from the contract."""
+
+import msgspec
+
+from shared.contracts import errors as e
+from shared.contracts.asyncapi_headers import (
+    EVENT_HEADERS,
+    FAILURE_HEADERS,
+    REPLY_HEADERS,
+    REQUEST_HEADERS,
+    Json,
+    example,
+    header_values,
+    headers,
+)
+from shared.contracts.catalogue import EVENTS, OPERATIONS
+from shared.contracts.errors import ErrorKind, ErrorReply
+from shared.contracts.event import Event, EventType
+from shared.contracts.examples import example_of, example_of_event
+from shared.contracts.operation import SECRET_KEYS, Operation
+
+BINDING_VERSION = "0.5.0"
+ALWAYS_POSSIBLE = (e.VALIDATION_FAILED, e.BODY_MALFORMED, e.INTERNAL_ERROR, e.MESH_BUSY, e.MESH_TIMEOUT)
+"""Errors that every operation may answer with, beside its own."""
+
+
+def messages() -> dict[str, Json]:
+    """All messages by their id: `<operation>.request`, `.answer`, `.error`, the events, failed records."""
+    found: dict[str, Json] = {}
+    for operation in OPERATIONS.values():
+        found[f"{operation.name}.request"] = _request(operation)
+        found[f"{operation.name}.answer"] = _answer(operation)
+        found[f"{operation.name}.error"] = _error(operation)
+    for event in EVENTS.values():
+        found[event.name] = _event(event)
+    found["failed-record"] = _failed_record()
+    return found
+
+
+def schemas() -> dict[str, Json]:
+    """The schemas of all structs that messages are made of."""
+    kinds = [ErrorReply, Event, *(event.data for event in EVENTS.values())]
+    for operation in OPERATIONS.values():
+        kinds += [kind for kind in (operation.request, operation.answer) if kind is not None]
+    _, components = msgspec.json.schema_components(
+        dict.fromkeys(kinds), ref_template="#/components/schemas/{name}"
+    )
+    return dict(components)
+
+
+def errors_of(operation: Operation) -> tuple[ErrorKind, ...]:
+    """Every error that an operation may answer with, its own first."""
+    return tuple(dict.fromkeys((*operation.errors, *ALWAYS_POSSIBLE)))
+
+
+def _request(operation: Operation) -> Json:
+    names = (*REQUEST_HEADERS, "idempotency_key") if operation.idempotent else REQUEST_HEADERS
+    return {
+        "name": f"{operation.name}.request",
+        "title": operation.summary,
+        "summary": f"Asks {operation.service}: {operation.summary[:1].lower()}{operation.summary[1:]}.",
+        "correlationId": _correlation(),
+        "headers": headers(names),
+        "payload": _ref(operation.request),
+        "bindings": _key(operation),
+        "examples": [example(names, example_of(operation.request))],
+    }
+
+
+def _answer(operation: Operation) -> Json:
+    status = str(operation.status)
+    message: Json = {
+        "name": f"{operation.name}.answer",
+        "title": f"{operation.summary}: done",
+        "summary": (operation.answer.__doc__ or "").strip()
+        if operation.answer
+        else "Done; there is no body.",
+        "correlationId": _correlation(),
+        "headers": headers(REPLY_HEADERS, status=[status, *map(str, operation.also)]),
+    }
+    if operation.answer is None:
+        return {**message, "examples": [{"headers": header_values(REPLY_HEADERS) | {"status": status}}]}
+    shown = example(REPLY_HEADERS, example_of(operation.answer), status=status)
+    return {**message, "payload": _ref(operation.answer), "examples": [shown]}
+
+
+def _error(operation: Operation) -> Json:
+    kinds = errors_of(operation)
+    codes = [kind.code for kind in kinds]
+    body = {"code": codes[0], "status": kinds[0].status, "detail": kinds[0].title}
+    names = (*REPLY_HEADERS, "error")
+    return {
+        "name": f"{operation.name}.error",
+        "title": f"{operation.summary}: refused",
+        "summary": "A typed error; `error` names its code.",
+        "correlationId": _correlation(),
+        "headers": headers(names, error=codes),
+        "payload": {"allOf": [_ref(ErrorReply), {"properties": {"code": {"enum": codes}}}]},
+        "examples": [example(names, body, error=codes[0], status=str(kinds[0].status))],
+    }
+
+
+def _event(event: EventType) -> Json:
+    narrowed = {"properties": {"type": {"const": event.name}, "data": _ref(event.data)}}
+    return {
+        "name": event.name,
+        "title": event.summary,
+        "summary": f"{event.summary}. Published by {event.service} on {', '.join(event.topics)}.",
+        "headers": headers(EVENT_HEADERS, event_type=[event.name]),
+        "payload": {"allOf": [_ref(Event), narrowed]},
+        "bindings": _kafka_key("Id of the aggregate whose order is kept.", "uuid"),
+        "examples": [example(EVENT_HEADERS, example_of_event(event), event_type=event.name)],
+    }
+
+
+def _failed_record() -> Json:
+    names = (*EVENT_HEADERS, *FAILURE_HEADERS)
+    first = next(iter(EVENTS.values()))
+    return {
+        "name": "failed-record",
+        "title": "A record that failed",
+        "summary": "Key, value and headers as they were, and why it failed.",
+        "headers": {**headers(names), "required": list(FAILURE_HEADERS)},
+        "payload": {"description": "The record's value as it was read; in dead letters it may be no JSON."},
+        "examples": [example(names, example_of_event(first), event_type=first.name)],
+    }
+
+
+def _correlation() -> Json:
+    return {"location": "$message.header#/call_id"}
+
+
+def _key(operation: Operation) -> Json:
+    field = next(field for field in msgspec.structs.fields(operation.request) if field.name == operation.key)
+    if operation.key in SECRET_KEYS:
+        return _kafka_key(f"SHA-256 of `{field.encode_name}`, in hexadecimal.")
+    return _kafka_key(f"`{field.encode_name}` of the payload: its order is kept.")
+
+
+def _kafka_key(description: str, form: str | None = None) -> Json:
+    key: Json = {"type": "string", "description": description}
+    return {
+        "kafka": {"key": key if form is None else {**key, "format": form}, "bindingVersion": BINDING_VERSION}
+    }
+
+
+def _ref(kind: type[msgspec.Struct]) -> Json:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
