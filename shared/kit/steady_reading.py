@@ -24,7 +24,7 @@ class _Batches:
 
     def __init__(self, batches: Any) -> None:
         self._batches = batches
-        self.next_offset: int | None = None
+        self.next_offset = 0
 
     def has_next(self) -> bool:
         return bool(self._batches.has_next())

@@ -1,0 +1,62 @@
+"""Makes calls for tests that have no broker."""
+
+from typing import Any
+from uuid import UUID
+
+from shared.contracts.message import MESSAGE_SEND, SendMessage
+from shared.contracts.operation import Operation
+from shared.kit.answers import Asked
+from shared.kit.clock import now_ms
+from shared.kit.producer import Record
+from shared.kit.wire import ERROR, STATUS, Call
+
+NOBODY = UUID(int=0)
+
+
+def call_of(operation: Operation, **changes: Any) -> Call:
+    """A call with ten seconds to go."""
+    values = {
+        "operation": operation,
+        "correlation_id": "c",
+        "call_id": "1",
+        "deadline_ms": now_ms() + 10_000,
+        "reply_to": "gateway.replies.test",
+        **changes,
+    }
+    return Call(**values)
+
+
+def sending(content: str, **changes: Any) -> Asked[SendMessage]:
+    """A request to send a message."""
+    request = SendMessage(content=content, channel_id=NOBODY, profile_id=NOBODY)
+    return Asked(request, call_of(MESSAGE_SEND, **changes))
+
+
+class Outbox:
+    """Stands for the producer: keeps what is sent; the test says when it is written, or that it failed."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, int, Record]] = []
+        self.full = False
+
+    async def partition_of(self, topic: str, key: bytes) -> int:
+        return 0
+
+    def send(self, topic: str, partition: int, record: Record) -> bool:
+        if not self.full:
+            self.sent.append((topic, partition, record))
+        return not self.full
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """All that was sent is written, or failed."""
+        for _, _, record in self.sent:
+            if record.done is not None:
+                record.done(error)
+
+    def replies(self) -> list[tuple[int, str | None, bytes]]:
+        """Status, error code and body of each reply."""
+        found = []
+        for _, _, record in self.sent:
+            headers = {name: value.decode() for name, value in record.headers}
+            found.append((int(headers[STATUS]), headers.get(ERROR), record.value))
+        return found

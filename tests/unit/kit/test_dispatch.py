@@ -1,0 +1,253 @@
+"""Dispatching: every record is finished exactly once and every caller is told, whatever comes."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from shared.contracts.catalogue import operations_of
+from shared.contracts.errors import MeshError
+from shared.contracts.message import MESSAGE_EDIT, MESSAGE_HISTORY, MESSAGE_SEND
+from shared.kit.answers import Answers, Asked, Outcome
+from shared.kit.clock import now_ms
+from shared.kit.dispatch import REQUEST_MAX_BYTES, Dispatcher
+from shared.kit.producer import Producer
+from shared.kit.responder import Responder
+from shared.kit.wire import Call, Reply, request_headers
+from tests.unit.kit.calls import NOBODY, Outbox, call_of
+
+Handler = Callable[[Any, Call], Awaitable[Reply]]
+
+
+class Sent(Struct):
+    """A record as the consumer gives it."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None = b"k"
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Desk:
+    """A dispatcher whose replies are written at once, and what became of each record."""
+
+    def __init__(
+        self, handler: Handler | None = None, *, lane_max: int = 10, in_flight_max: int = 100
+    ) -> None:
+        self.outbox = Outbox()
+        self.finished: Counter[int] = Counter()
+        self.put_away: list[tuple[Any, str]] = []
+        self.taken = 0
+        answers = Answers("message")
+        for operation in operations_of("message"):
+            if not operation.many:
+                answers.one(operation, handler or _fine)
+        answers.many(MESSAGE_SEND, _all_fine)
+        self.dispatcher = Dispatcher(
+            answers,
+            Responder(cast(Producer, self.outbox)),
+            self._put_away,
+            lane_max=lane_max,
+            in_flight_max=in_flight_max,
+            batch_max=10,
+            timeout_ms=10_000,
+        )
+
+    async def _put_away(self, record: Any, error: MeshError) -> None:
+        self.put_away.append((record, error.kind.code))
+
+    def take(self, record: Sent) -> None:
+        number, self.taken = self.taken, self.taken + 1
+        self.dispatcher.accept(record, lambda: self.finished.update([number]))
+
+    async def settled(self) -> list[tuple[int, str | None]]:
+        """Wait until all is done; status and code of each reply."""
+        async with asyncio.timeout(5):
+            while len(self.finished) < self.taken:
+                await asyncio.sleep(0)
+                self.outbox.settle()
+                for _, _, record in self.outbox.sent:
+                    record.done = None
+        assert self.finished == Counter(range(self.taken))
+        return [(status, code) for status, code, _ in self.outbox.replies()]
+
+
+async def _fine(request: Any, call: Call) -> Reply:
+    return Reply(200, b"{}")
+
+
+async def _all_fine(asked: Sequence[Asked[Any]]) -> Sequence[Outcome]:
+    return [Reply(201, b"{}") for _ in asked]
+
+
+def request(topic: str = MESSAGE_SEND.name, key: bytes = b"k", **changes: Any) -> Sent:
+    body = {"channelId": NOBODY, "profileId": NOBODY, "messageId": NOBODY, "content": "hello"}
+    call = call_of(MESSAGE_SEND, **changes)
+    headers = request_headers(call, b"gateway.replies.test")
+    return Sent(topic, msgspec.json.encode(body), key, headers)
+
+
+async def test_good_requests_are_answered_one_by_one_and_together() -> None:
+    desk = Desk()
+    for topic in (MESSAGE_EDIT.name, MESSAGE_SEND.name, MESSAGE_HISTORY.name):
+        desk.take(request(topic))
+    assert sorted(await desk.settled()) == [(200, None), (200, None), (201, None)]
+
+
+async def test_bad_bodies_are_typed_errors() -> None:
+    desk = Desk()
+    good = request()
+    for body in (b"", None, b"{", b"\xff", b"[1]", b"null", b"[" * 100_000, b'{"content": 1}', b'"\\ud800"'):
+        desk.take(Sent(good.topic, body, good.key, good.headers))
+    codes = {code for _, code in await desk.settled()}
+    assert codes == {"body.malformed", "validation.failed"}
+
+
+async def test_a_body_that_is_too_large_is_refused() -> None:
+    desk = Desk()
+    good = request()
+    desk.take(Sent(good.topic, b" " * (REQUEST_MAX_BYTES + 1), good.key, good.headers))
+    assert await desk.settled() == [(413, "body.too_large")]
+
+
+async def test_bad_requests_of_nobody_are_put_away() -> None:
+    desk = Desk()
+    for _ in range(3):
+        desk.take(Sent(MESSAGE_SEND.name, b"\x00garbage"))
+    assert await desk.settled() == []
+    assert [code for _, code in desk.put_away] == ["body.malformed"] * 3
+
+
+async def test_what_can_not_be_put_away_is_finished_all_the_same() -> None:
+    desk = Desk()
+
+    async def away(record: Any, error: MeshError) -> None:
+        raise ConnectionError
+
+    desk.dispatcher._put_away = away
+    desk.take(Sent(MESSAGE_SEND.name, b"\x00garbage"))
+    assert await desk.settled() == []
+
+
+async def test_an_expired_request_is_dropped() -> None:
+    handled: list[Any] = []
+
+    async def note(asked: Any, call: Call) -> Reply:
+        handled.append(asked)
+        return Reply(200, b"")
+
+    desk = Desk(note)
+    desk.take(request(MESSAGE_EDIT.name, deadline_ms=now_ms() - 1))
+    assert (await desk.settled(), handled) == ([], [])
+
+
+async def test_a_full_lane_is_busy_and_stops_nobody_else() -> None:
+    release = asyncio.Event()
+
+    async def wait_for_it(asked: Any, call: Call) -> Reply:
+        if call.correlation_id == "slow":
+            await release.wait()
+        return Reply(200, b"")
+
+    desk = Desk(wait_for_it, lane_max=2)
+    for _ in range(4):
+        desk.take(request(MESSAGE_EDIT.name, b"slow", correlation_id="slow"))
+    desk.take(request(MESSAGE_EDIT.name, b"quick"))
+    await asyncio.sleep(0.01)
+    assert desk.outbox.replies()[0][:2] == (503, "mesh.busy")
+    assert [status for status, _, _ in desk.outbox.replies()] == [503, 503, 200]
+    release.set()
+    assert len(await desk.settled()) == 5
+
+
+async def test_too_many_in_flight_are_busy() -> None:
+    desk = Desk(in_flight_max=3)
+    for number in range(5):
+        desk.take(request(MESSAGE_EDIT.name, b"%d" % number))
+        desk.take(request(MESSAGE_SEND.name))
+    statuses = Counter(status for status, _ in await desk.settled())
+    assert statuses == {200: 3, 201: 3, 503: 4}
+
+
+async def test_reads_of_one_key_run_side_by_side_and_writes_in_order() -> None:
+    running = 0
+    most = {MESSAGE_HISTORY.name: 0, MESSAGE_EDIT.name: 0}
+
+    async def count(asked: Any, call: Call) -> Reply:
+        nonlocal running
+        running += 1
+        most[call.operation.name] = max(most[call.operation.name], running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return Reply(200, b"")
+
+    for topic in most:
+        desk = Desk(count)
+        for number in range(5):
+            desk.take(request(topic, call_id=str(number)))
+        await desk.settled()
+    assert most == {MESSAGE_HISTORY.name: 5, MESSAGE_EDIT.name: 1}
+
+
+async def _in_time(work: Handler, **changes: Any) -> list[tuple[int, str | None]]:
+    desk = Desk(work)
+    desk.take(request(MESSAGE_EDIT.name, **changes))
+    return await desk.settled()
+
+
+async def test_a_handler_may_fail_in_every_way() -> None:
+    async def hang(asked: Any, call: Call) -> Reply:
+        await asyncio.sleep(60)
+        return Reply(200)
+
+    async def broken(asked: Any, call: Call) -> Reply:
+        raise ZeroDivisionError
+
+    async def cancelled(asked: Any, call: Call) -> Reply:
+        raise asyncio.CancelledError
+
+    async def wrong(asked: Any, call: Call) -> Reply:
+        return cast(Reply, object())
+
+    assert await _in_time(hang, deadline_ms=now_ms() + 50) == [(504, "mesh.timeout")]
+    for handler in (broken, cancelled, wrong):
+        assert await _in_time(handler) == [(500, "internal.error")]
+
+
+async def test_a_fault_of_our_own_while_taking_is_answered() -> None:
+    desk = Desk()
+    desk.dispatcher._answers.ones.clear()
+    desk.take(request(MESSAGE_EDIT.name))
+    assert await desk.settled() == [(500, "internal.error")]
+
+
+RECORDS = st.builds(
+    Sent,
+    st.sampled_from([operation.name for operation in operations_of("message")]),
+    st.none() | st.binary(max_size=60) | st.just(request().value),
+    st.none() | st.binary(max_size=4),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["correlation_id", "call_id", "deadline", "reply_to", "other"]),
+            st.binary(max_size=12) | st.just(b"gateway.replies.test"),
+        ),
+        max_size=6,
+    ),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(RECORDS, max_size=20))
+def test_any_record_is_finished_exactly_once(records: list[Sent]) -> None:
+    async def run() -> None:
+        desk = Desk(lane_max=1, in_flight_max=4)
+        for record in records:
+            desk.take(record)
+        await desk.settled()
+
+    asyncio.run(run())
