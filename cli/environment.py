@@ -1,6 +1,6 @@
 """The environment of a service process: what the user named, and the embedded parts for the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cli.data_folder import DataFolder
 from cli.embedded.ports import LOOPBACK
@@ -20,9 +20,9 @@ def needs_kafka(environ: Mapping[str, str]) -> bool:
     return not environ.get(KAFKA_VARIABLE)
 
 
-def needs_postgres(environ: Mapping[str, str]) -> bool:
-    """Whether a service has no outside database named."""
-    return any(not environ.get(database_variable(name)) for name in DATABASES)
+def needs_postgres(environ: Mapping[str, str], services: Iterable[str] = DATABASES) -> bool:
+    """Whether one of these services has no outside database named."""
+    return any(not environ.get(database_variable(name)) for name in services)
 
 
 def complete(
@@ -40,13 +40,21 @@ def complete(
     return {**defaults, **named, "CONCORD_DATA": str(data.root)}
 
 
-def complete_from_records(environ: Mapping[str, str], data: DataFolder) -> dict[str, str]:
-    """The same, with the ports of what runs in the data folder; raises ConcordError when one is missing."""
+def complete_from_records(
+    environ: Mapping[str, str], data: DataFolder, services: Iterable[str] = DATABASES
+) -> dict[str, str]:
+    """The same, with the ports of what runs in the data folder, as far as these services need them.
+
+    Raises ConcordError when something needed is neither named nor running.
+    """
     ports = {name: record.port for name in ("kafka", "postgres") if (record := data.records.find(name))}
     if needs_kafka(environ) and "kafka" not in ports:
         raise ConcordError(nothing_runs("Kafka", KAFKA_VARIABLE, data))
-    if needs_postgres(environ) and "postgres" not in ports:
-        raise ConcordError(nothing_runs("Postgres", "AUTH_DATABASE_URL and its like", data))
+    lacking = [name for name in services if not environ.get(database_variable(name))]
+    if lacking and "postgres" not in ports:
+        raise ConcordError(nothing_runs("Postgres", database_variable(lacking[0]), data))
+    if not lacking and not needs_kafka(environ):
+        return dict(environ)
     return complete(environ, data, ports.get("kafka", 0), ports.get("postgres", 0))
 
 

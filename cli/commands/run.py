@@ -10,6 +10,7 @@ import click
 from cli.commands.prepare import readable_errors
 from cli.data_folder import DataFolder
 from cli.embedded.ports import free_port
+from cli.embedded.secrets import DATABASES
 from cli.environment import complete_from_records
 from cli.errors import ConcordError
 from cli.gates import wait_at_gate
@@ -26,7 +27,7 @@ def run(service: str) -> None:
     if module is None:
         raise ConcordError(f"There is no service {service!r}: there are {', '.join(existing_services())}.")
     data = DataFolder(read_settings(os.environ).data)
-    os.environ.update(complete_from_records(os.environ, data))
+    os.environ.update(complete_from_records(os.environ, data, {service} & {*DATABASES}))
     if service != "gateway":
         os.environ.setdefault("HEALTH_PORT", str(free_port()))
     with readable_errors():

@@ -5,7 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
-DATABASES = ("auth", "server", "message", "file")
+DATABASES = ("auth", "server", "message")
 
 
 def load_secrets(folder: Path) -> dict[str, str]:

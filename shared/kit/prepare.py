@@ -46,7 +46,7 @@ class PrepareSettings(MeshSettings, frozen=True, kw_only=True):
 
 
 def prepare(environ: Mapping[str, str]) -> None:
-    """Create the missing topics and run the missing migrations, both at the same time.
+    """Create the missing topics and run the missing migrations, the two side by side.
 
     Waits for Kafka and Postgres for 30 s. Several may do it at once. Raises `PrepareError`, and
     `SettingsError` for an environment that makes no sense.
@@ -58,9 +58,7 @@ async def prepare_all(settings: PrepareSettings, *, wait_s: float = WAIT_S) -> N
     """The same within an event loop."""
     urls = settings.database_urls()
     outcomes = await asyncio.gather(
-        _topics(settings, wait_s),
-        *(_tables(service, url, wait_s) for service, url in urls.items()),
-        return_exceptions=True,
+        _topics(settings, wait_s), _all_tables(urls, wait_s), return_exceptions=True
     )
     faults = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     for fault in faults:
@@ -81,6 +79,12 @@ async def _topics(settings: MeshSettings, wait_s: float) -> None:
         raise PrepareError(str(error)) from error
     if report.created:
         _log.info("created %d topics", len(report.created))
+
+
+async def _all_tables(urls: Mapping[str, str], wait_s: float) -> None:
+    """One after the other: Alembic's context is one for the whole process."""
+    for service, url in urls.items():
+        await _tables(service, url, wait_s)
 
 
 async def _tables(service: str, url: str, wait_s: float) -> None:
