@@ -20,8 +20,8 @@ INVITES_KEPT_MAX = 2000
 """Invites of one server, good or not; past it those that are no longer good are forgotten."""
 INVITE_MEMORY = timedelta(days=30)
 """How long a code that is no longer good is still answered as expired, not as unknown."""
-LISTED_CHANNELS_MAX = 1000
-"""Channels in one page of servers: what fits well into one Kafka record."""
+LISTED_CHANNELS_MAX = 700
+"""Channels in one page of servers: with the longest names there are, it fits into a Kafka record (1 MiB)."""
 FIRST_CHANNEL = "general"
 
 

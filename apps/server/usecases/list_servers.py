@@ -11,7 +11,7 @@ from shared.contracts.server import ListServers, Servers
 async def list_servers(request: ListServers, unit: Unit) -> Servers:
     """The servers that the caller is in, the one joined first at the top, each with its channels.
 
-    * A page ends early where its servers would have more than 1000 channels together, so that it fits into
+    * A page ends early where its servers would have more than 700 channels together, so that it fits into
       one Kafka record; `next` then leads on.
     """
     listing = Listing("servers", request.profile_id)
@@ -24,7 +24,7 @@ async def list_servers(request: ListServers, unit: Unit) -> Servers:
 
 
 def _fitting(rows: Sequence[Membership]) -> int:
-    """How many of the rows have at most 1000 channels together; one of 500 always fits."""
+    """How many of the rows have at most 700 channels together; one of 500 always fits."""
     channels = 0
     for number, row in enumerate(rows):
         channels += row.server.channel_count

@@ -77,6 +77,9 @@ async def test_channels_are_listed_oldest_first(world: World) -> None:
         world.clock.move(seconds=number // 2)
         channels.append(await world.channel(server, f"c{number}"))
     await world.channel(await world.server(), "elsewhere")
+    channels[1] = await world.call(  # rows that were written last are not those that were made last
+        ops.CHANNEL_UPDATE, channel_id=channels[1].id, profile_id=server.profile_id, name="renamed"
+    )
     who = {"server_id": server.id, "profile_id": server.profile_id}
     pages = await world.pages(ops.CHANNEL_LIST, limit=2, **who)
     assert [channel for page in pages for channel in page] == channels
