@@ -16,7 +16,7 @@ auto.create.topics.enable=false
 # After a kill -9 the new process waits for the session of the old one to run out.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
-group.initial.rebalance.delay.ms=0
+group.initial.rebalance.delay.ms=100
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=4

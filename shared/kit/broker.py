@@ -1,5 +1,6 @@
 """The FastStream broker of a process: it consumes only; what is sent goes through the kit's producer."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,16 @@ def make_broker(options: Mapping[str, Any], instance: str) -> KafkaBroker:
         logger=logging.getLogger("concord.broker"),
         log_level=logging.DEBUG,
     )
+
+
+async def start_together(broker: KafkaBroker) -> None:
+    """Start all subscribers at once, where `broker.start()` takes them one after the other.
+
+    Those of one group then join in one rebalance: each join of its own would cost the others a heartbeat.
+    """
+    await broker.connect()
+    await asyncio.gather(*(subscriber.start() for subscriber in broker.subscribers))
+    broker.running = True
 
 
 def _security(options: Mapping[str, Any]) -> BaseSecurity:

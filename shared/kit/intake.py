@@ -30,6 +30,8 @@ Records = tuple[ConsumerRecord, ...]
 
 COMMIT_INTERVAL_S = 0.5
 SESSION_TIMEOUT_MS = 6_000
+HEARTBEAT_INTERVAL_MS = 500
+"""Also how soon a member learns of a rebalance."""
 _COMMIT_TIMEOUT_S = 3.0
 """aiokafka tries for ever while no broker answers; a process that stops must not."""
 _NEVER_MS = 10 * 365 * 86_400_000
@@ -60,7 +62,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             no_reply=True,
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
+            heartbeat_interval_ms=HEARTBEAT_INTERVAL_MS,
             fetch_max_wait_ms=500,
             max_records=max_records,
             batch_timeout_ms=_NEVER_MS,

@@ -11,7 +11,7 @@ import uvloop
 from faststream.kafka import KafkaBroker
 
 from shared.kit.answering import Answering
-from shared.kit.broker import make_broker
+from shared.kit.broker import make_broker, start_together
 from shared.kit.failures import Failures
 from shared.kit.health import Health
 from shared.kit.health_server import serve_health
@@ -88,7 +88,7 @@ async def _consume(parts: Parts[S], producer: Producer, broker: KafkaBroker, sta
     inbox.attach(broker)
     stack.push_async_callback(broker.stop)
     consuming = parts.health.part("consumers")
-    await broker.start()
+    await start_together(broker)
     consuming.down("waiting for the group")
     for consumer in (answering, inbox):
         consumer.start()

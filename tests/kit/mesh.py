@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from shared.contracts.catalogue import operations_of
 from shared.kit.answering import Answering
 from shared.kit.answers import Answers
-from shared.kit.broker import make_broker
+from shared.kit.broker import make_broker, start_together
 from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
 from shared.kit.failures import Failures
@@ -72,7 +72,7 @@ async def running_service(
         failures = Failures(answers.service, kafka_options(settings))
         answering = Answering(answers, producer, failures, settings)
         answering.attach(broker)
-        await broker.start()
+        await start_together(broker)
         answering.start()
         try:
             await asyncio.wait_for(answering.ready.wait(), 15)
