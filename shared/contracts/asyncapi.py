@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from shared.contracts.asyncapi_headers import Json
 from shared.contracts.asyncapi_messages import BINDING_VERSION, messages, schemas
-from shared.contracts.asyncapi_operations import REPLIES, messages_on, operations
+from shared.contracts.asyncapi_operations import messages_on, operations, reply_channel
 from shared.contracts.catalogue import OPERATIONS, SERVICES
 from shared.contracts.topics import REPLY_RETENTION_MS, Topic, all_topics
 
@@ -43,18 +43,22 @@ def _tags() -> list[Json]:
 
 def _channels(topics: tuple[Topic, ...], replicas: int) -> dict[str, Json]:
     channels = {topic.name: _channel(topic, replicas) for topic in topics}
-    channels[REPLIES] = {
+    replies = {reply_channel(name): _reply_channel(name, replicas) for name in OPERATIONS}
+    return {**channels, **replies}
+
+
+def _reply_channel(operation: str, replicas: int) -> Json:
+    return {
         # Null means: known at run time only, from the request's header.
         "address": None,
-        "title": "Reply topics",
+        "title": f"Replies to {operation}",
         "description": (
-            "`<service>.replies.<instance>`: one topic of one partition for each process that calls, read "
-            "without a consumer group."
+            "The caller's topic `<service>.replies.<instance>`: one of one partition for each process that "
+            "calls, read without a consumer group."
         ),
-        "messages": _refs(f"{name}.{part}" for name in OPERATIONS for part in ("answer", "error")),
+        "messages": _refs(messages_on(reply_channel(operation))),
         "bindings": _topic_binding(1, replicas, REPLY_RETENTION_MS),
     }
-    return channels
 
 
 def _channel(topic: Topic, replicas: int) -> Json:

@@ -6,19 +6,24 @@ from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES
 from shared.contracts.operation import Operation
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, dead_letter_topic, retry_topic
 
-REPLIES = "replies"
-"""The channel that stands for all reply topics."""
-
 
 def operations() -> dict[str, Json]:
     """Answering requests, sending events, trying again what failed."""
     return {**_requests(), **_events(), **_failures()}
 
 
+def reply_channel(operation: str) -> str:
+    """The channel that stands for the reply topics of all callers, as far as they carry these replies."""
+    return f"{operation}.reply"
+
+
 def messages_on(topic: str) -> list[str]:
     """Ids of the messages that a topic carries."""
     if topic in OPERATIONS:
         return [f"{topic}.request"]
+    if topic.removesuffix(".reply") in OPERATIONS:
+        name = topic.removesuffix(".reply")
+        return [f"{name}.answer", f"{name}.error"]
     return [event.name for event in EVENTS.values() if topic in event.topics] or ["failed-record"]
 
 
@@ -27,7 +32,7 @@ def _requests() -> dict[str, Json]:
 
 
 def _request(operation: Operation) -> Json:
-    replies = [f"{operation.name}.answer", f"{operation.name}.error"]
+    replies = reply_channel(operation.name)
     return {
         "action": "receive",
         "channel": _to_channel(operation.name),
@@ -39,8 +44,8 @@ def _request(operation: Operation) -> Json:
         "messages": [_to_message(operation.name, f"{operation.name}.request")],
         "reply": {
             "address": {"location": "$message.header#/reply_to"},
-            "channel": _to_channel(REPLIES),
-            "messages": [_to_message(REPLIES, name) for name in replies],
+            "channel": _to_channel(replies),
+            "messages": [_to_message(replies, name) for name in messages_on(replies)],
         },
     }
 

@@ -57,7 +57,9 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_every_topic_has_a_channel() -> None:
     channels = DOCUMENT["channels"]
-    assert channels.keys() == {topic.name for topic in all_topics(4)} | {"replies"}
+    assert channels.keys() == {topic.name for topic in all_topics(4)} | {
+        f"{name}.reply" for name in OPERATIONS
+    }
     for topic in all_topics(4):
         assert channels[topic.name]["address"] == topic.name
         binding = channels[topic.name]["bindings"]["kafka"]
@@ -71,7 +73,9 @@ def test_every_operation_replies_where_the_request_says() -> None:
         told = DOCUMENT["operations"][name]
         assert told["action"] == "receive"
         assert told["reply"]["address"]["location"] == "$message.header#/reply_to"
-        assert DOCUMENT["channels"]["replies"]["address"] is None
+        replies = DOCUMENT["channels"][f"{name}.reply"]
+        assert replies["address"] is None
+        assert replies["messages"].keys() == {f"{name}.answer", f"{name}.error"}
         error = DOCUMENT["components"]["messages"][f"{name}.error"]
         codes = error["headers"]["properties"]["error"]["enum"]
         assert {kind.code for kind in operation.errors} <= set(codes) <= CATALOGUE.keys()
