@@ -1,0 +1,11 @@
+"""The page of settings is the one that the code makes."""
+
+from pathlib import Path
+
+from cli.settings_table import page
+
+PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == page(), "run: python -m cli.settings_table > docs/settings.md"
