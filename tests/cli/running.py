@@ -1,0 +1,117 @@
+"""Running the real `concord` command in tests, and looking at what it leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.embedded.ports import free_port
+from cli.processes.identity import start_mark
+from cli.processes.records import Records
+from cli.settings import cache_folder
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OUTSIDE = ("KAFKA_BOOTSTRAP_SERVERS", "AUTH_DATABASE_URL", "SERVER_DATABASE_URL", "MESSAGE_DATABASE_URL")
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    """An environment with free ports and a data folder of its own; no background work."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
+    ports = {
+        name: str(free_port()) for name in ("CONCORD_KAFKA_PORT", "CONCORD_POSTGRES_PORT", "GATEWAY_PORT")
+    }
+    cache = str(cache_folder(os.environ))
+    own = {"CONCORD_DATA": str(data), "CONCORD_CACHE": cache, "CONCORD_KAFKA_AOT": "0"}
+    return {**inherited, **ports, **own, **more}
+
+
+def concord(
+    *arguments: str, env: dict[str, str], timeout_s: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; stdout and stderr come together."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        check=False,
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout_s,
+    )
+
+
+class Running:
+    """A `concord` command in the background, its output in a file."""
+
+    def __init__(self, *arguments: str, env: dict[str, str], output: Path) -> None:
+        self.data = Path(env["CONCORD_DATA"])
+        self.records = Records(self.data / "run")
+        self._output = output
+        with output.open("wb") as handle:
+            command = [sys.executable, "-m", "cli.main", *arguments]
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=env, stdout=handle, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def output(self) -> str:
+        """All that it said so far."""
+        return self._output.read_text()
+
+    def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
+        """Wait until it has said `text`."""
+        eventually(lambda: text in self.output() or self.process.poll() is not None, timeout_s, self.output)
+        assert text in self.output(), f"it ended with {self.process.returncode}:\n{self.output()}"
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 10.0) -> int:
+        """Signal it, wait; returns the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout_s)
+
+
+@contextmanager
+def running(*arguments: str, env: dict[str, str], output: Path) -> Iterator[Running]:
+    """The command in the background; whatever a failed test leaves is ended."""
+    command = Running(*arguments, env=env, output=output)
+    try:
+        yield command
+    finally:
+        if command.process.poll() is None:
+            command.process.send_signal(signal.SIGTERM)
+        try:
+            command.process.wait(15)
+        except subprocess.TimeoutExpired:
+            command.process.kill()
+            command.process.wait()
+        for pid in processes_of(command.data):
+            os.kill(pid, signal.SIGKILL)
+
+
+def processes_of(data: Path) -> list[int]:
+    """Every live process whose environment or command line names the data folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "environ").read_bytes() + b"\0" + (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        mine = any(word.endswith(os.fsencode(data)) for word in words.split(b"\0")) or (
+            os.fsencode(f"{data}/") in words
+        )
+        if mine and start_mark(int(entry.name)) is not None:
+            found.append(int(entry.name))
+    return found
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float, what: Callable[[], str] = lambda: "") -> None:
+    """Wait until the condition holds; fails with `what()` after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what()}"
+        time.sleep(0.05)

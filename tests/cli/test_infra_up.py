@@ -1,0 +1,164 @@
+"""`concord infra up` as a process: what starts, what ends, what is left, what is said."""
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.embedded.databases import run_sql
+from cli.embedded.kafka_probe import serves
+from cli.embedded.ports import LOOPBACK
+from cli.embedded.secrets import load_secrets
+from tests.cli.running import Running, concord, environment, eventually, processes_of, running
+
+
+def server_url(env: dict[str, str]) -> str:
+    """The URL of the server service's database in a data folder."""
+    password = load_secrets(Path(env["CONCORD_DATA"]))["server"]
+    return f"postgresql://server:{password}@{LOOPBACK}:{env['CONCORD_POSTGRES_PORT']}/server"
+
+
+def kafka_serves(env: dict[str, str]) -> bool:
+    return serves(LOOPBACK, int(env["CONCORD_KAFKA_PORT"]))
+
+
+def pid_of(infra: Running, name: str) -> int:
+    record = infra.records.find(name)
+    assert record is not None
+    return record.pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all_of_it(tmp_path: Path, number: signal.Signals) -> None:
+    env = environment(tmp_path / "data")
+    with running("infra", "up", env=env, output=tmp_path / "out") as infra:
+        infra.wait_for("Ready after")
+        assert kafka_serves(env)
+        assert run_sql(server_url(env), "SELECT current_user;") == "server"
+        status = concord("status", env=env)
+        assert status.returncode == 0
+        assert "kafka" in status.stdout
+        began = time.monotonic()
+        assert infra.stop(number) == 0
+        assert time.monotonic() - began < 10
+        assert processes_of(tmp_path / "data") == []
+    assert concord("status", env=env).returncode == 3
+
+
+def test_after_a_kill_the_next_start_cleans_up_and_has_the_data(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    with running("infra", "up", env=env, output=tmp_path / "out") as infra:
+        infra.wait_for("Ready after")
+        run_sql(server_url(env), "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7);")
+        infra.process.kill()
+        infra.process.wait()
+        assert kafka_serves(env)  # its children live on in sessions of their own
+        with running("infra", "up", env=env, output=tmp_path / "out2") as second:
+            second.wait_for("Ready after")
+            assert "Stopped what a killed Concord had left running here: kafka, postgres" in second.output()
+            assert run_sql(server_url(env), "SELECT id FROM kept;") == "7"
+            assert second.stop() == 0
+    assert processes_of(tmp_path / "data") == []
+
+
+def test_down_stops_what_a_killed_one_left(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    with running("infra", "up", env=env, output=tmp_path / "out") as infra:
+        infra.wait_for("Ready after")
+        infra.process.kill()
+        infra.process.wait()
+        done = concord("down", env=env)
+        assert done.returncode == 0
+        assert "kafka, postgres" in done.stdout
+        assert processes_of(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize("name", ["kafka", "postgres"])
+def test_what_dies_is_started_again_and_said(tmp_path: Path, name: str) -> None:
+    env = environment(tmp_path / "data")
+    with running("infra", "up", env=env, output=tmp_path / "out") as infra:
+        infra.wait_for("Ready after")
+        os.kill(pid_of(infra, name), signal.SIGKILL)
+        infra.wait_for(f"{name} died (signal 9)")
+        infra.wait_for(f"{name} runs again")
+        eventually(lambda: concord("status", env=env).returncode == 0, 30, infra.output)
+        assert kafka_serves(env)
+        assert run_sql(server_url(env), "SELECT 1;") == "1"
+
+
+def test_two_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
+    one, two = environment(tmp_path / "one"), environment(tmp_path / "two")
+    with (
+        running("infra", "up", env=one, output=tmp_path / "out1") as first,
+        running("infra", "up", env=two, output=tmp_path / "out2") as second,
+    ):
+        first.wait_for("Ready after")
+        second.wait_for("Ready after")
+        assert first.stop() == 0
+        assert kafka_serves(two)
+        assert run_sql(server_url(two), "SELECT 1;") == "1"
+        assert not kafka_serves(one)
+
+
+def test_a_second_one_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    with running("infra", "up", env=env, output=tmp_path / "out") as infra:
+        infra.wait_for("Ready after")
+        second = concord("infra", "up", env={**env, "CONCORD_KAFKA_PORT": "20001"})
+        assert second.returncode == 1
+        assert f"in use by another Concord (pid {infra.process.pid})" in second.stdout
+        assert "concord down" in second.stdout
+        assert kafka_serves(env)
+
+
+@pytest.mark.parametrize("setting", ["CONCORD_KAFKA_PORT", "CONCORD_POSTGRES_PORT"])
+def test_a_taken_port_is_one_sentence_before_anything_starts(tmp_path: Path, setting: str) -> None:
+    env = environment(tmp_path / "data")
+    with socket.create_server((LOOPBACK, int(env[setting]))):
+        done = concord("infra", "up", env=env)
+    assert done.returncode == 1
+    assert f"Port {env[setting]} ({setting}) is taken" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert not (tmp_path / "data" / "kafka").exists()
+
+
+def test_the_same_port_twice_is_one_sentence(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data", CONCORD_KAFKA_PORT="20001", CONCORD_POSTGRES_PORT="20001")
+    done = concord("infra", "up", env=env)
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 1)
+    assert "CONCORD_KAFKA_PORT and CONCORD_POSTGRES_PORT are both 20001" in done.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = concord("infra", "up", env=environment(tmp_path / "file" / "data"))
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 1)
+    assert "cannot be written" in done.stdout
+    assert "CONCORD_DATA" in done.stdout
+
+
+def test_a_setting_that_makes_no_sense_is_one_sentence(tmp_path: Path) -> None:
+    done = concord("infra", "up", env=environment(tmp_path / "data", CONCORD_KAFKA_PORT="99999"))
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 1)
+    assert "CONCORD_KAFKA_PORT is '99999'" in done.stdout
+
+
+def test_a_signal_during_the_start_stops_it_too(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    with running("infra", "up", env=env, output=tmp_path / "out") as infra:
+        eventually(lambda: (tmp_path / "data" / "run" / "kafka.json").exists(), 30, infra.output)
+        infra.stop()
+        assert "Ready" not in infra.output()
+        assert processes_of(tmp_path / "data") == []
+
+
+def test_outside_services_are_not_embedded(tmp_path: Path, kafka_bootstrap: str) -> None:
+    env = environment(tmp_path / "data", KAFKA_BOOTSTRAP_SERVERS=kafka_bootstrap)
+    with running("infra", "up", env=env, output=tmp_path / "out") as infra:
+        infra.wait_for("Ready after")
+        assert infra.records.find("kafka") is None
+        assert infra.records.find("postgres") is not None
+        assert f"KAFKA_BOOTSTRAP_SERVERS={kafka_bootstrap}" in infra.output()
