@@ -1,0 +1,101 @@
+"""The world on a real Postgres: one migrated database for the run, emptied before each test."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from apps.message.outbound.facts import PostgresFacts
+from apps.message.outbound.history import PostgresHistory
+from apps.message.outbound.hot import HotPool
+from apps.message.outbound.messages import PostgresSending
+from apps.message.outbound.purge import PostgresPurge
+from apps.message.outbound.tables import metadata
+from apps.message.outbound.units import PostgresWork
+from cli.embedded.databases import drop_database, ensure_database
+from shared.contracts.event import Event
+from shared.kit.clock import SystemClock, SystemIds
+from shared.kit.database import Database
+from shared.kit.migrate import migrate
+from tests.unit.message.world import Happened, Outside, World
+
+MakeWorld = Callable[[], Awaitable[World]]
+
+
+@pytest.fixture(scope="session")
+def message_database_url(postgres_admin_url: str) -> Iterator[str]:
+    """A database at head."""
+    name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
+    ensure_database(postgres_admin_url, name, password)
+    url = f"postgresql://{name}:{password}@{postgres_admin_url.partition('@')[2].partition('/')[0]}/{name}"
+    assert asyncio.run(migrate("message", url))
+    yield url
+    drop_database(postgres_admin_url, name)
+
+
+@pytest.fixture
+async def database(message_database_url: str) -> AsyncIterator[Database]:
+    """Empty but for its tables."""
+    database = await Database.open(message_database_url, application_name="concord message tests")
+    async with database.transaction() as session:
+        await session.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def make_world(database: Database) -> AsyncIterator[MakeWorld]:
+    """Makes services over one database, each with its own connections, as several replicas would be."""
+    pools: list[HotPool] = []
+    worlds: list[World] = []
+
+    async def make() -> World:
+        pool = HotPool(database, 8)
+        await pool.open()
+        pools.append(pool)
+        worlds.append(World(outside_of(database, pool)))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        await world.queue.close()
+    for pool in pools:
+        await pool.close()
+
+
+@pytest.fixture
+async def world(make_world: MakeWorld) -> World:
+    """The same world as in memory."""
+    return await make_world()
+
+
+def outside_of(database: Database, pool: HotPool) -> Outside:
+    """The real adapters."""
+    clock, ids = SystemClock(), SystemIds()
+    return Outside(
+        PostgresSending(pool, clock, ids),
+        PostgresHistory(pool),
+        PostgresWork(database, clock, ids),
+        PostgresFacts(database),
+        PostgresPurge(database),
+        outbox_of(database),
+    )
+
+
+def outbox_of(database: Database) -> Callable[[], Awaitable[list[Happened]]]:
+    """The outbox, in the order in which it will be sent."""
+
+    async def events() -> list[Happened]:
+        async with database.snapshot() as session:
+            rows = (await session.execute(text("SELECT * FROM outbox ORDER BY id"))).all()
+        told = [(row, msgspec.json.decode(row.body, type=Event)) for row in rows]
+        assert all((event.id, event.type) == (row.event_id, row.type) for row, event in told)
+        return [
+            Happened(event.type, row.key, event.revision, msgspec.json.decode(event.data))
+            for row, event in told
+        ]
+
+    return events
