@@ -30,12 +30,13 @@ AnyRequest = Request[Any, Any, Any]
 
 def make_app(desk: Desk, pages: Sequence[Page]) -> Litestar:
     """All routes and pages. What each request would pay for and nobody uses, is off in Litestar."""
-    handlers = [_route_handler(route, Forward(route, desk)) for route in ROUTES]
-    handlers.extend(_page_handler(page) for page in pages)
     methods: dict[str, set[str]] = {}
     for method, path in (*((r.method, r.path) for r in ROUTES), *(("GET", page.path) for page in pages)):
         methods.setdefault(path, set()).add(method)
-    handlers.extend(_options_handler(path, taken) for path, taken in methods.items())
+    # First, because Litestar else answers OPTIONS by itself, with the methods that it knew at that moment.
+    handlers = [_options_handler(path, taken) for path, taken in methods.items()]
+    handlers.extend(_route_handler(route, Forward(route, desk)) for route in ROUTES)
+    handlers.extend(_page_handler(page) for page in pages)
     return Litestar(
         handlers,
         openapi_config=None,

@@ -1,6 +1,9 @@
 """Who calls: the bearer token, its signature, and whether its session still stands."""
 
 import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Protocol
 
 from apps.gateway.keys import Keys
@@ -9,6 +12,7 @@ from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, TOKEN_MISSING, MeshError
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
+REMEMBERED_MAX = 20_000
 
 
 class Verifier(Protocol):
@@ -18,14 +22,31 @@ class Verifier(Protocol):
 
 
 class Authenticator:
-    """Turns an `Authorization` header into claims. What was verified is remembered by the verifier."""
+    """Turns an `Authorization` header into claims. Headers that held are remembered, within a bound."""
 
-    def __init__(self, verifier: Verifier, keys: Keys, revocations: Revocations) -> None:
+    def __init__(
+        self, verifier: Verifier, keys: Keys, revocations: Revocations, now: Callable[[], float] = time.time
+    ) -> None:
         self._verifier = verifier
         self._keys = keys
         self._revocations = revocations
+        self._now = now
+        self._known: OrderedDict[bytes, Claims] = OrderedDict()
+        self._generation = keys.generation
         self.caught_up = False
         """Whether all sessions revoked so far are known; set by who reads them."""
+
+    def known(self, authorization: bytes | None) -> Claims | None:
+        """The claims of a header that held before and still does; else None, and `caller` has to look."""
+        claims = self._known.get(authorization or b"")
+        if claims is None or claims.exp <= self._now() or claims.sid in self._revocations:
+            return None
+        if self._generation != self._keys.generation:
+            self._known.clear()
+            self._generation = self._keys.generation
+            return None
+        self._known.move_to_end(authorization or b"")
+        return claims
 
     async def caller(self, authorization: bytes | None) -> Claims:
         """The claims of the caller. Raises `token.missing`, `token.invalid`, `token.expired`."""
@@ -35,12 +56,19 @@ class Authenticator:
         try:
             claims = self._verifier.verify(token)
         except MeshError as error:
+            self._known.pop(authorization or b"", None)
             if error.kind is not TOKEN_INVALID or not await self._keys.find(token):
                 raise
             claims = self._verifier.verify(token)
         if claims.sid in self._revocations:
             raise TOKEN_INVALID.error("The session of this access token has ended.")
+        self._remember(authorization or b"", claims)
         return claims
+
+    def _remember(self, authorization: bytes, claims: Claims) -> None:
+        self._known[authorization] = claims
+        if len(self._known) > REMEMBERED_MAX:
+            self._known.popitem(last=False)
 
 
 def token_of(authorization: bytes | None) -> str:

@@ -1,6 +1,5 @@
-"""Reading a request's body: JSON only, bounded in size and in time."""
+"""Reading a request's body: JSON only, bounded in size (the connection bounds the time it takes)."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 
@@ -14,9 +13,7 @@ _JSON = re.compile(
 )
 
 
-async def read_json(
-    headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int, timeout_s: float
-) -> bytes:
+async def read_json(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
     """The bytes of a JSON body.
 
     Raises `body.too_large`, `media_type.unsupported`, or `body.malformed` for one that is empty or
@@ -30,11 +27,7 @@ async def read_json(
         if length == b"0" or (length is None and b"transfer-encoding" not in headers):
             raise _empty()
         raise MEDIA_TYPE_UNSUPPORTED.error("The header `Content-Type` must be `application/json`, in UTF-8.")
-    try:
-        async with asyncio.timeout(timeout_s):
-            body = await _read(receive, max_bytes)
-    except TimeoutError:
-        raise BODY_MALFORMED.error(f"The body did not arrive within {timeout_s:g} seconds.") from None
+    body = await _read(receive, max_bytes)
     if not body:
         raise _empty()
     return body

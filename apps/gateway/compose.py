@@ -3,6 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
+from uuid_utils import uuid7
 
 from apps.gateway.access_log import AccessLog
 from apps.gateway.app import ROUTES, make_app
@@ -16,7 +17,6 @@ from apps.gateway.routes.health import HealthPages
 from apps.gateway.routes.route import Page
 from apps.gateway.settings import GatewaySettings
 from apps.gateway.traffic import Traffic
-from shared.kit.clock import SystemIds
 from shared.kit.health import Health
 
 
@@ -32,7 +32,7 @@ def compose(
     documents = Documents(keys, lambda: openapi_bytes(pages, settings.address), asyncapi_bytes)
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    return Edge(make_app(desk, pages), SystemIds(), traffic, cors, access_log)
+    return Edge(make_app(desk, pages), uuid7, traffic, cors, access_log)
 
 
 def openapi_bytes(pages: tuple[Page, ...], address: str) -> bytes:

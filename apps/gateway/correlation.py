@@ -1,8 +1,7 @@
 """What ties a request together across processes: its correlation id and its trace (W3C Trace Context)."""
 
 import re
-
-from shared.contracts.clock import Ids
+from collections.abc import Callable
 
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-[\x21-\x7e]*)?")
@@ -10,11 +9,11 @@ _TRACEPARENT_MAX_BYTES = 255
 _NO_TRACE, _NO_SPAN = b"0" * 32, b"0" * 16
 
 
-def correlation_id_of(header: bytes | None, ids: Ids) -> str:
+def correlation_id_of(header: bytes | None, new_id: Callable[[], object]) -> str:
     """The caller's `X-Correlation-Id` when it is sane, else a new one."""
     if header is not None and _SANE.fullmatch(header):
         return header.decode("ascii")
-    return str(ids.new())
+    return str(new_id())
 
 
 def traceparent_of(header: bytes | None) -> str | None:

@@ -5,6 +5,7 @@ Correlation id, CORS, HEAD, the log line and the figures; and a last net under a
 
 import logging
 import sys
+from collections.abc import Callable
 from time import perf_counter
 from typing import cast
 
@@ -16,7 +17,6 @@ from apps.gateway.cors import Cors
 from apps.gateway.exchange import EXCHANGE, Exchange
 from apps.gateway.problems import problem_of
 from apps.gateway.traffic import Traffic
-from shared.contracts.clock import Ids
 from shared.contracts.errors import INTERNAL_ERROR
 
 log = logging.getLogger(__name__)
@@ -30,10 +30,15 @@ class Edge:
     """Wraps the application; other scopes than HTTP pass through untouched."""
 
     def __init__(
-        self, app: ASGIApp, ids: Ids, traffic: Traffic, cors: Cors | None, access_log: AccessLog | None
+        self,
+        app: ASGIApp,
+        new_id: Callable[[], object],
+        traffic: Traffic,
+        cors: Cors | None,
+        access_log: AccessLog | None,
     ) -> None:
         self._app = app
-        self._ids = ids
+        self._new_id = new_id
         self._traffic = traffic
         self._cors = cors
         self._access_log = access_log
@@ -43,11 +48,8 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        await self._serve(scope, receive, send)
-
-    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        exchange = Exchange(scope, self._ids)
+        exchange = Exchange(scope, self._new_id)
         method = scope["method"]
         # A HEAD is routed as a GET. The server looks at its own scope, so that stays as it is.
         inner = cast(HTTPScope, {**scope, "method": "GET"}) if method == "HEAD" else scope

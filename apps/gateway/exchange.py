@@ -1,11 +1,11 @@
 """One request and what is known about it on its way through the gateway, and the answer to it."""
 
+from collections.abc import Callable
 from typing import cast
 
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from apps.gateway.correlation import correlation_id_of, traceparent_of
-from shared.contracts.clock import Ids
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -18,9 +18,9 @@ class Exchange:
 
     __slots__ = ("correlation_id", "headers", "status", "traceparent")
 
-    def __init__(self, scope: HTTPScope, ids: Ids) -> None:
+    def __init__(self, scope: HTTPScope, new_id: Callable[[], object]) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.correlation_id = correlation_id_of(self.headers.get(b"x-correlation-id"), ids)
+        self.correlation_id = correlation_id_of(self.headers.get(b"x-correlation-id"), new_id)
         self.traceparent = traceparent_of(self.headers.get(b"traceparent"))
         self.status = 0
 

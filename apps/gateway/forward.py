@@ -30,7 +30,6 @@ class Desk(Struct, eq=False):
     authenticator: Authenticator
     in_flight_max: int
     body_max_bytes: int
-    body_timeout_s: float
     call_timeout_ms: int
     in_flight: int = 0
     open: bool = False
@@ -74,10 +73,11 @@ class Forward:
             raise MESH_BUSY.error("The gateway is starting: Kafka is not there yet.")
         claims = None
         if not operation.public:
-            claims = await desk.authenticator.caller(headers.get(b"authorization"))
+            authorization = headers.get(b"authorization")
+            claims = desk.authenticator.known(authorization) or await desk.authenticator.caller(authorization)
         body = b""
         if operation.body is not None:
-            body = await read_json(headers, receive, desk.body_max_bytes, desk.body_timeout_s)
+            body = await read_json(headers, receive, desk.body_max_bytes)
         path, query = scope["path_params"], scope["query_string"]
         fields, key = self._inputs.read(path, query, headers, body, claims)
         request = operation.request(**fields)

@@ -32,6 +32,8 @@ class Keys:
         self.by_kid: dict[str, Ed25519PublicKey] = {}
         self.document: bytes | None = None
         """The JWKS as it is shown to callers; None until the keys are there."""
+        self.generation = 0
+        """Goes up when a key is taken away: what was checked with it is checked anew."""
         self._caller = caller
         self._part = part
         self._refresh_s = refresh_s
@@ -81,8 +83,10 @@ class Keys:
         if not keys:
             log.error("auth gave no key that can be used")
             return False
-        for kid in self.by_kid.keys() - keys.keys():
+        gone = [kid for kid, key in self.by_kid.items() if keys.get(kid) != key]
+        for kid in gone:
             del self.by_kid[kid]
+        self.generation += bool(gone)
         self.by_kid.update(keys)
         self.document = msgspec.json.encode(jwks)
         self._part.ready()

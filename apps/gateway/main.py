@@ -41,7 +41,6 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
         authenticator=mesh.authenticator,
         in_flight_max=settings.in_flight_max,
         body_max_bytes=settings.body_max_bytes,
-        body_timeout_s=settings.body_timeout_ms / 1000,
         call_timeout_ms=settings.call_timeout_ms,
     )
     traffic = Traffic()

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from apps.gateway.problems import MEDIA_TYPE, encode_problem
 from apps.gateway.settings import GatewaySettings
-from shared.contracts.errors import HEADERS_TOO_LARGE, MESH_BUSY, REQUEST_MALFORMED, MeshError
+from shared.contracts.errors import BODY_MALFORMED, HEADERS_TOO_LARGE, MESH_BUSY, REQUEST_MALFORMED, MeshError
 
 _HEADERS_MAX = 100
 _DISCARDED_MAX_BYTES = 2 * 1024 * 1024
@@ -31,6 +31,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     connections_max = 10_000
     head_max_bytes = 32_768
     head_timeout_s = 10.0
+    body_timeout_s = 10.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,7 +47,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(self.connections) > self.connections_max:
             self._refuse(MESH_BUSY.error("Too many connections are open."))
         else:
-            self._set_deadline()
+            self._set_deadline(self.head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection ended, by whoever's will."""
@@ -63,7 +64,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._head_bytes > self.head_max_bytes:
                 self._refuse(self._head_too_large())
             elif self._deadline is None:
-                self._set_deadline()
+                self._set_deadline(self.head_timeout_s)
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self._await_body()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -88,7 +91,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             super().on_body(body)
             return
         if self._deadline is None:
-            self._set_deadline()
+            self._set_deadline(self.body_timeout_s)
         self._discarded_bytes += len(body)
         if self._discarded_bytes > _DISCARDED_MAX_BYTES:
             self.transport.abort()
@@ -104,9 +107,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.write(_refusal_of(error))
             self.transport.close()
 
-    def _set_deadline(self) -> None:
-        """The connection ends unless a whole head comes until then."""
-        self._deadline = self.loop.call_later(self.head_timeout_s, self.timeout_keep_alive_handler)
+    def _await_body(self) -> None:
+        """A body that is not here yet gets its time, from its head on."""
+        if not self.cycle.more_body:
+            self._unset_deadline()
+        elif self._deadline is None:
+            self._set_deadline(self.body_timeout_s)
+
+    def _set_deadline(self, seconds: float) -> None:
+        """The connection ends unless what it waits for, a whole head or body, comes until then."""
+        self._deadline = self.loop.call_later(seconds, self._too_late)
+
+    def _too_late(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete and not self._in_head:
+            self._refuse(BODY_MALFORMED.error(f"The body did not arrive within {self.body_timeout_s:g} s."))
+        else:
+            self.timeout_keep_alive_handler()
 
     def _unset_deadline(self) -> None:
         if self._deadline is not None:
@@ -126,6 +142,7 @@ def bounded_protocol(settings: GatewaySettings) -> type[BoundedHttpProtocol]:
         "connections_max": settings.connections_max,
         "head_max_bytes": settings.head_max_bytes,
         "head_timeout_s": settings.head_timeout_ms / 1000,
+        "body_timeout_s": settings.body_timeout_ms / 1000,
     }
     return type("Protocol", (BoundedHttpProtocol,), bounds)
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import httpx
@@ -37,47 +38,48 @@ class World:
     edge: Edge
 
 
-@pytest.fixture
-def signer() -> Signer:
-    """The key that good tokens are signed with."""
-    return Signer()
+def new_world(**changes: Any) -> World:
+    """A gateway with these settings, all the rest as by default."""
+    settings = GatewaySettings(**changes)
+    signer, caller, health = Signer(), FakeCaller(), Health()
+    clock, traffic = SystemClock(), Traffic()
+    keys = Keys(caller, health.part("keys"), settings.keys_refresh_s)
+    keys.by_kid.update(public_keys(signer.jwks))
+    keys.document = b'{"keys":[]}'
+    ttl = timedelta(seconds=settings.access_token_ttl_s)
+    revocations = Revocations(clock, ttl, settings.revocations_max)
+    verifier = TokenVerifier(keys.by_kid, settings.token_issuer, settings.token_audience, clock)
+    authenticator = Authenticator(verifier, keys, revocations)
+    authenticator.caught_up = True
+    desk = Desk(
+        caller=caller,
+        authenticator=authenticator,
+        in_flight_max=settings.in_flight_max,
+        body_max_bytes=settings.body_max_bytes,
+        call_timeout_ms=settings.call_timeout_ms,
+        open=True,
+    )
+    edge = compose(settings, desk, keys, health, traffic, None)
+    return World(caller, signer, keys, revocations, authenticator, desk, health, traffic, edge)
 
 
 @pytest.fixture
-def make_world(signer: Signer) -> Callable[..., World]:
-    """Build a gateway with these settings."""
+def make_world() -> Callable[..., World]:
+    """For tests that need other settings, or change more than the fake behind the gateway."""
+    return new_world
 
-    def make(**changes: Any) -> World:
-        settings = GatewaySettings(**changes)
-        caller, health, clock, traffic = FakeCaller(), Health(), SystemClock(), Traffic()
-        keys = Keys(caller, health.part("keys"), settings.keys_refresh_s)
-        keys.by_kid.update(public_keys(signer.jwks))
-        keys.document = b'{"keys":[]}'
-        revocations = Revocations(
-            clock, timedelta(seconds=settings.access_token_ttl_s), settings.revocations_max
-        )
-        verifier = TokenVerifier(keys.by_kid, settings.token_issuer, settings.token_audience, clock)
-        authenticator = Authenticator(verifier, keys, revocations)
-        authenticator.caught_up = True
-        desk = Desk(
-            caller=caller,
-            authenticator=authenticator,
-            in_flight_max=settings.in_flight_max,
-            body_max_bytes=settings.body_max_bytes,
-            body_timeout_s=settings.body_timeout_ms / 1000,
-            call_timeout_ms=settings.call_timeout_ms,
-            open=True,
-        )
-        edge = compose(settings, desk, keys, health, traffic, None)
-        return World(caller, signer, keys, revocations, authenticator, desk, health, traffic, edge)
 
-    return make
+_shared_world = cache(new_world)
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World]) -> World:
-    """A gateway as it is set by default."""
-    return make_world()
+def world() -> World:
+    """A gateway as it is set by default. Making one takes a while, so it is shared; see to its flags only."""
+    world = _shared_world()
+    world.caller.sent.clear()
+    world.caller.answer = None
+    world.desk.open, world.desk.draining, world.desk.in_flight = True, False, 0
+    return world
 
 
 @pytest.fixture
