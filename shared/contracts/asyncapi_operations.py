@@ -37,7 +37,6 @@ def _request(operation: Operation) -> Json:
         "action": "receive",
         "channel": _to_channel(operation.name),
         "title": operation.summary,
-        "summary": operation.summary,
         "description": _description(operation),
         "tags": [{"name": operation.service}],
         "bindings": _group(CONSUMER_GROUPS[operation.service]),
