@@ -66,7 +66,7 @@ def normal_email(email: str) -> str:
 
     Raises `validation.failed` when what is left is no address any more (too long, for one).
     """
-    local, _, host = unicodedata.normalize("NFC", email.strip()).rpartition("@")
+    local, _, host = email.strip().rpartition("@")
     normal = unicodedata.normalize("NFC", f"{local.lower()}@{host.casefold()}")
     try:
         return msgspec.convert(normal, Email)

@@ -45,7 +45,7 @@ async def _rotate(request: Refresh, call_id: str, unit: Unit, issuer: Issuer) ->
             return TOKEN_EXPIRED.error("The refresh token has expired.")
         case Standing.DEAD:
             assert account is not None and session is not None
-            if not (call_id and await unit.refresh_tokens.were_given_to(session.id, call_id)):
+            if not await unit.refresh_tokens.were_given_to(session.id, call_id):
                 await end_sessions(unit, account, [session], issuer.clock.now())
     return TOKEN_INVALID.error("The refresh token is not valid.")
 

@@ -40,14 +40,14 @@ async def enter(
     A session that has been ended meanwhile stays ended: `credentials.invalid`.
     """
     now = issuer.clock.now()
-    session = await unit.sessions.opened_by(account.id, call_id) if call_id else None
+    session = await unit.sessions.opened_by(account.id, call_id)
     if session is None:
         await _make_room(unit, account, issuer)
         session = Session(
             id=issuer.ids.new(),
             profile_id=account.id,
             user_agent=clean_user_agent(user_agent),
-            opened_by=call_id or None,
+            opened_by=call_id or None,  # what has no id is never known again
             created_at=now,
             last_used_at=now,
             expires_at=now + issuer.policy.refresh_ttl,

@@ -51,7 +51,7 @@ async def _enter_again(
 ) -> SignedIn:
     async with units.snapshot() as unit:
         account = await unit.accounts.by_email(email)
-        session = await unit.sessions.opened_by(account.id, call_id) if account and call_id else None
+        session = await unit.sessions.opened_by(account.id, call_id) if account else None
     taken = EMAIL_TAKEN.error("This e-mail address has an account already.")
     if account is None or session is None:
         raise taken

@@ -58,11 +58,13 @@ async def test_an_account_that_is_not_there(world: World) -> None:
 
 async def test_the_same_again_is_done_already(world: World) -> None:
     me = await world.sign_up()
+    world.clock.go_on(days=2)
+    me = await world.sign_in()
     await world.change_password(me, NEW, key="one")
     later = await world.sign_in(password=NEW)
     await world.change_password(me, NEW, key="one")
     await world.refresh(later.refresh_token)
-    assert await world.revoked() == []
+    assert world.session_id(later) not in await world.revoked()
 
 
 async def test_the_same_key_for_another_password_is_refused(world: World) -> None:
@@ -100,3 +102,19 @@ async def test_a_hash_that_is_renewed_meanwhile_is_no_obstacle(
     monkeypatch.setattr(world.passwords, "hash", slow)
     await world.change_password(me, NEW)
     await world.sign_in(password=NEW)
+
+
+async def test_a_password_that_is_changed_meanwhile_is_no_longer_the_current_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = await world.sign_up()
+    hashing = world.passwords.hash
+
+    async def slow(password: str) -> str:
+        monkeypatch.setattr(world.passwords, "hash", hashing)
+        await world.change_password(me, "the faster password", key="other")
+        return await hashing(password)
+
+    monkeypatch.setattr(world.passwords, "hash", slow)
+    assert await refusal(world.change_password(me, NEW)) is CREDENTIALS_INVALID
+    await world.sign_in(password="the faster password")
