@@ -7,7 +7,7 @@ from apps.auth.settings import AuthSettings
 from apps.gateway.settings import GatewaySettings
 from apps.message.settings import MessageSettings
 from apps.server.settings import ServerSettings
-from shared.kit.environ import Settings, SettingRow, describe
+from shared.kit.environ import SettingRow, Settings, describe
 from shared.kit.settings import MeshSettings
 
 SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
