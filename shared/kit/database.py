@@ -70,8 +70,8 @@ class Database:
         database = cls(_engine(url, bounds, options), _pool(url, bounds.hot, options), bounds, url, options)
         database.on_commit = on_commit
         try:
-            with database_errors():
-                await database.pool
+            await database.pool
+            await database.ping()
         except BaseException:
             await database.engine.dispose()
             raise
@@ -122,7 +122,7 @@ class Database:
         first used. Whoever asks for it closes it. Wrap its use into `database_errors()`.
         """
         settings = {**self._options["server_settings"], **session}
-        return _pool(self._url, size, {**self._options, "server_settings": settings}, size_min=0)
+        return _pool(self._url, size, {**self._options, "server_settings": settings})
 
     def committed(self) -> None:
         """Say that something was committed by way of the hot pool."""
@@ -144,10 +144,10 @@ async def _keep_session(connection: asyncpg.Connection) -> None:
     """
 
 
-def _pool(url: str, size: int, options: dict[str, Any], size_min: int = 1) -> asyncpg.Pool:
+def _pool(url: str, size: int, options: dict[str, Any]) -> asyncpg.Pool:
     return asyncpg.create_pool(
         url,
-        min_size=size_min,
+        min_size=0,
         max_size=size,
         max_queries=_QUERIES_MAX,
         max_inactive_connection_lifetime=0,

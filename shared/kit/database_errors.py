@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,7 @@ _BUSY_STATES = frozenset(
     }
 )
 
+_warned_s = float("-inf")
 _NETWORK = (ConnectionError, TimeoutError, socket.gaierror)
 
 
@@ -43,7 +45,7 @@ def database_errors() -> Iterator[None]:
     except Exception as error:
         if not is_busy(error):
             raise
-        _log.warning("database busy or away: %s", _first_line(error))
+        _warn(error)
         raise MESH_BUSY.error("The database cannot take this now.") from error
 
 
@@ -60,7 +62,8 @@ def _is_busy_cause(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, _NETWORK) or type(error) is OSError:  # asyncio raises bare OSErrors too
             return True
-        if isinstance(error, asyncpg.InvalidCachedStatementError):  # a migration ran meanwhile
+        # A migration ran meanwhile; the server's farewell came amid a conversation.
+        if isinstance(error, (asyncpg.InvalidCachedStatementError, asyncpg.InternalClientError)):
             return True
         state = getattr(error, "sqlstate", None)
         if isinstance(state, str):
@@ -74,6 +77,15 @@ def _is_busy_cause(error: BaseException | None) -> bool:
 def _is_closed(error: Exception) -> bool:
     """asyncpg tells a lost connection by an InterfaceError, a class that faults of the program share."""
     return not isinstance(error, asyncpg.DataError) and "clos" in str(error)
+
+
+def _warn(error: BaseException) -> None:
+    """At most once a second: when a database is away every request meets it."""
+    global _warned_s
+    now_s = time.monotonic()
+    if now_s - _warned_s > 1:
+        _warned_s = now_s
+        _log.warning("database busy or away: %s", _first_line(error))
 
 
 def _first_line(error: BaseException) -> str:

@@ -29,6 +29,7 @@ _BATCH_BYTES = 512 * 1024
 _REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
 _REQUEST_TIMEOUT_MS = 10_000
 _LOOK_S = 0.25
+_BACKOFF_MS = 250
 _CLOSE_S = 2.0
 
 
@@ -73,6 +74,7 @@ class FencedProducer:
             enable_idempotence=True,
             max_batch_size=self._batch_bytes,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            retry_backoff_ms=_BACKOFF_MS,
         )
         try:
             async with asyncio.timeout(_REQUEST_TIMEOUT_MS / 1000):

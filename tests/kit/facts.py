@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from sqlalchemy import Column, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.contracts.account import PublicProfile
@@ -23,6 +23,7 @@ metadata = MetaData()
 outbox_tables(metadata)
 requests_table(metadata)
 Table("things", metadata, Column("id", Integer, primary_key=True), Column("name", Text))
+Table("aggregates", metadata, Column("key", Uuid, primary_key=True), Column("revision", Integer))
 
 clock, ids = SystemClock(), SystemIds()
 
