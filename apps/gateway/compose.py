@@ -17,6 +17,7 @@ from apps.gateway.routes.health import HealthPages
 from apps.gateway.routes.route import Page
 from apps.gateway.settings import GatewaySettings
 from apps.gateway.traffic import Traffic
+from shared.contracts.asyncapi import asyncapi_document
 from shared.kit.health import Health
 
 
@@ -29,7 +30,9 @@ def compose(
     access_log: AccessLog | None,
 ) -> Edge:
     """The whole ASGI application."""
-    documents = Documents(keys, lambda: openapi_bytes(pages, settings.address), asyncapi_bytes)
+    documents = Documents(
+        keys, lambda: openapi_bytes(pages, settings.address), lambda: asyncapi_bytes(settings)
+    )
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     return Edge(make_app(desk, pages), uuid7, traffic, cors, access_log)
@@ -40,11 +43,15 @@ def openapi_bytes(pages: tuple[Page, ...], address: str) -> bytes:
     return msgspec.json.encode(openapi_document(ROUTES, pages, address, _version()))
 
 
-def asyncapi_bytes() -> bytes:
+def asyncapi_bytes(settings: GatewaySettings) -> bytes:
     """The AsyncAPI document as it is served."""
-    from shared.contracts.asyncapi import asyncapi_document
-
-    return msgspec.json.encode(asyncapi_document())
+    return msgspec.json.encode(
+        asyncapi_document(
+            version=_version(),
+            partitions=settings.kafka_partitions,
+            replicas=settings.kafka_replication_factor,
+        )
+    )
 
 
 def _version() -> str:

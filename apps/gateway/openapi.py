@@ -63,7 +63,10 @@ def openapi_document(routes: Sequence[Route], pages: Sequence[Page], address: st
             "description": _DESCRIPTION,
             "version": version,
         },
-        "servers": [{"url": address}],
+        "servers": [
+            {"url": "/", "description": "Where this document was read"},
+            {"url": address, "description": "The public address"},
+        ],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {

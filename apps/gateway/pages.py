@@ -15,6 +15,8 @@ WEB = Path(__file__).resolve().parents[2] / "web"
 ASSETS = "/api/docs/assets"
 
 _ASSET_CACHE = "public, max-age=3600"
+_VENDOR_CACHE = "public, max-age=31536000, immutable"
+"""The version of what others made stands in its path."""
 # The Swagger UI sets styles on elements and shows images of its own as data URLs.
 _DOCS_CSP = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -33,8 +35,12 @@ def read_page(name: str) -> Static:
 def read_assets() -> dict[str, Static]:
     """All that the pages load, by its path below `web/assets/`."""
     folder = WEB / "assets"
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {path.relative_to(folder).as_posix(): read_static(path, _ASSET_CACHE) for path in files}
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            found[name] = read_static(path, _VENDOR_CACHE if name.startswith("vendor/") else _ASSET_CACHE)
+    return found
 
 
 class ErrorPage(msgspec.Struct, rename="camel"):

@@ -32,7 +32,7 @@ class Documents:
             _page("/", "home", "To the documents", _HTML, self.home, {302: "To `/api/docs`."}),
             _page("/api/docs", "docs", "This API, to read and to try out", _HTML, self.docs),
             _page(
-                ASSETS + "/{asset}",
+                ASSETS + "/{assetPath}",
                 "docs.asset",
                 "What the pages of the documents load",
                 ("application/octet-stream",),
@@ -81,7 +81,7 @@ class Documents:
 
     async def asset(self, scope: Scope) -> Response:
         """A script, style, image or font."""
-        found = self._assets.get(scope["path_params"]["asset"].lstrip("/"))
+        found = self._assets.get(scope["path_params"]["assetPath"].lstrip("/"))
         if found is None:
             return problem_of(ROUTE_UNKNOWN.error("There is no such asset."), scope)
         return await found.respond(scope)

@@ -52,5 +52,9 @@ def parameters_of(path: str) -> tuple[str, ...]:
 
 
 def litestar_path(path: str) -> str:
-    """The path as Litestar writes it: every parameter is text until the gateway looks at it."""
-    return _PARAMETER.sub(r"{\1:str}", path)
+    """The path as Litestar writes it: a parameter is text, one named `…Path` has slashes in it."""
+
+    def typed(found: re.Match[str]) -> str:
+        return f"{{{found[1]}:{'path' if found[1].endswith('Path') else 'str'}}}"
+
+    return _PARAMETER.sub(typed, path)
