@@ -1,10 +1,9 @@
 """Roles and databases inside a Postgres, made by `psql` so that no driver has to be imported for it."""
 
 import os
-import subprocess
 
 from cli.embedded.postgres import program
-from cli.errors import ConcordError
+from cli.processes.helpers import run_helper
 
 # Names and passwords are our own: letters, digits, "_" and "-".
 ENSURE = """
@@ -33,12 +32,7 @@ def run_sql(url: str, sql: str, timeout_s: float = 60.0) -> str:
         f"postgresql://{user}@{place}",
     ]
     env = {**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}
-    done = subprocess.run(
-        command, check=False, input=sql, env=env, capture_output=True, text=True, timeout=timeout_s
-    )
-    if done.returncode != 0:
-        raise ConcordError(f"Postgres refused a statement: {done.stderr.strip()}")
-    return done.stdout.strip()
+    return run_helper(command, "Postgres refused a statement", timeout_s, env, sql).strip()
 
 
 def ensure_database(admin_url: str, name: str, password: str) -> None:

@@ -1,4 +1,4 @@
-"""Short programs that a start needs (initdb, formatting): run to their end, or ended with the start."""
+"""Short programs that a start needs (initdb, psql, ...): run to their end, or ended with the start."""
 
 import os
 import signal
@@ -14,12 +14,16 @@ _running: set[subprocess.Popen[str]] = set()
 
 
 def run_helper(
-    command: Sequence[str], what: str, timeout_s: float, env: Mapping[str, str] | None = None
-) -> None:
-    """Run a program; raises ConcordError, `what` and the program's words, when it fails."""
+    command: Sequence[str],
+    what: str,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+    text: str | None = None,
+) -> str:
+    """Run a program that reads `text` and return what it says; raises ConcordError, beginning with `what`."""
     process = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=env,
@@ -30,7 +34,7 @@ def run_helper(
     with _lock:
         _running.add(process)
     try:
-        output, _ = process.communicate(timeout=timeout_s)
+        output, _ = process.communicate(text, timeout=timeout_s)
     except subprocess.TimeoutExpired:
         end(process, signal.SIGKILL)
         output = f"no end after {timeout_s:.0f} s"
@@ -39,6 +43,7 @@ def run_helper(
             _running.discard(process)
     if process.wait() != 0:
         raise ConcordError(f"{what}: {output.strip()}")
+    return output
 
 
 def stop_helpers() -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.embedded.ports import free_port
-from cli.processes.identity import start_mark
+from cli.processes.identity import command_words, start_mark
 from cli.processes.records import Records
 from cli.settings import cache_folder
 
@@ -107,6 +107,14 @@ def processes_of(data: Path) -> list[int]:
         if mine and start_mark(int(entry.name)) is not None:
             found.append(int(entry.name))
     return found
+
+
+def nothing_left(data: Path) -> bool:
+    """Whether no process of the data folder is there; says which ones are."""
+    left = {pid: command_words(pid) for pid in processes_of(data)}
+    if left:
+        print("left:", left)
+    return not left
 
 
 def eventually(condition: Callable[[], bool], timeout_s: float, what: Callable[[], str] = lambda: "") -> None:

@@ -12,7 +12,7 @@ from cli.embedded.databases import run_sql
 from cli.embedded.kafka_probe import serves
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.secrets import load_secrets
-from tests.cli.running import Running, concord, environment, eventually, processes_of, running
+from tests.cli.running import Running, concord, environment, eventually, nothing_left, running
 
 
 def server_url(env: dict[str, str]) -> str:
@@ -44,7 +44,7 @@ def test_a_signal_stops_all_of_it(tmp_path: Path, number: signal.Signals) -> Non
         began = time.monotonic()
         assert infra.stop(number) == 0
         assert time.monotonic() - began < 10
-        assert processes_of(tmp_path / "data") == []
+        assert nothing_left(tmp_path / "data")
     assert concord("status", env=env).returncode == 3
 
 
@@ -61,7 +61,7 @@ def test_after_a_kill_the_next_start_cleans_up_and_has_the_data(tmp_path: Path) 
             assert "Stopped what a killed Concord had left running here: kafka, postgres" in second.output()
             assert run_sql(server_url(env), "SELECT id FROM kept;") == "7"
             assert second.stop() == 0
-    assert processes_of(tmp_path / "data") == []
+    assert nothing_left(tmp_path / "data")
 
 
 def test_down_stops_what_a_killed_one_left(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_down_stops_what_a_killed_one_left(tmp_path: Path) -> None:
         done = concord("down", env=env)
         assert done.returncode == 0
         assert "kafka, postgres" in done.stdout
-        assert processes_of(tmp_path / "data") == []
+        assert nothing_left(tmp_path / "data")
 
 
 @pytest.mark.parametrize("name", ["kafka", "postgres"])
@@ -152,7 +152,7 @@ def test_a_signal_during_the_start_stops_it_too(tmp_path: Path) -> None:
         eventually(lambda: (tmp_path / "data" / "run" / "kafka.json").exists(), 30, infra.output)
         infra.stop()
         assert "Ready" not in infra.output()
-        assert processes_of(tmp_path / "data") == []
+        assert nothing_left(tmp_path / "data")
 
 
 def test_outside_services_are_not_embedded(tmp_path: Path, kafka_bootstrap: str) -> None:
