@@ -88,6 +88,7 @@ class Batch:
         self._channels = channels
         self._locked_elsewhere = locked_elsewhere
         self._now = now
+        self._now_ms = now.timestamp() * 1000
         self._ids = ids
         self._by_request: dict[tuple[UUID, UUID, str], Stored] = {}
         self._by_nonce: dict[tuple[UUID, UUID, str], Stored] = {}
@@ -104,6 +105,8 @@ class Batch:
     def _decide(self, draft: Draft, known: Known) -> Decision:
         if draft.channel_id in self._locked_elsewhere:
             return Hold.LOCKED
+        if draft.deadline_ms < self._now_ms:
+            return too_late()
         try:
             channel, _ = admit(Gate(channel=self._channels.get(draft.channel_id), role=known.role))
         except Unsure as unsure:
@@ -154,6 +157,11 @@ class Batch:
         self._by_request[draft.channel_id, draft.profile_id, draft.request_key] = stored
         if draft.nonce is not None:
             self._by_nonce[draft.channel_id, draft.profile_id, draft.nonce] = stored
+
+
+def too_late() -> MeshError:
+    """The answer to a draft that nobody waits for any longer; it was not stored."""
+    return errors.MESH_TIMEOUT.error("The deadline passed before the message could be stored.")
 
 
 def _first(stored: Stored, status: int) -> Decision:

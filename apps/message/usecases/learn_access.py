@@ -41,7 +41,7 @@ class LearnAccess:
 
     * An answer is stored beside what events brought meanwhile, the newer fact wins; who asked reads it there.
     * A no holds for those who wanted to know before it was asked for: who has just joined may post at once.
-    * Who was told no three times in a second is not asked for again before that second is over.
+    * Who was told no ten times in a second is not asked for again before that second is over.
     * The calls under way and the noes remembered are bounded.
     """
 
@@ -52,7 +52,7 @@ class LearnAccess:
         *,
         calls_max: int = 256,
         noes_max: int = 10_000,
-        noes_before_silence: int = 3,
+        noes_before_silence: int = 10,
         memory_s: float = 1.0,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.message.numbering import Decision, Draft, Hold, Sent
+from apps.message.numbering import Decision, Draft, Hold, Sent, too_late
 from apps.message.ports import Sending, StillLocked
 from apps.message.usecases.learn_access import Asker, Key, LearnAccess
 from apps.message.usecases.send_message import send_messages
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, MESH_TIMEOUT, MeshError
+from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, MeshError
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ def _settle(waiting: _Waiting, outcome: Settled) -> None:
 def _alive(waiting: _Waiting) -> bool:
     """Whether somebody still waits for it; what came too late is settled."""
     if waiting.draft.deadline_ms <= time.time() * 1000:
-        _settle(waiting, MESH_TIMEOUT.error("The deadline passed before the message could be written."))
+        _settle(waiting, too_late())
     return not waiting.settled.done()
 
 

@@ -19,6 +19,7 @@ async def send_messages(
     * The same request again gives the first message with 201, the same nonce of the same author with 200.
     * Within a channel the messages are numbered from 1 without gaps, in the order in which they were asked.
     * With each message its event is stored, and the channel's `messages_revision` goes up by one.
+    * What nobody waits for any longer by the time the locks are held is not stored.
     * A channel that is locked elsewhere holds up its own drafts only (without `wait`).
     """
     locked = await unit.lock({draft.channel_id for draft in drafts}, wait=wait)
