@@ -30,7 +30,8 @@ async def test_another_correlation_id_is_replaced(value: bytes, api: httpx.Async
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/nope"), ("PUT", "/api/servers"), ("GET", "/health/live"), ("GET", "/"),
-     ("OPTIONS", "/api/servers"), ("POST", SEND), ("GET", "/api/errors/mesh.busy"), ("GET", "/api/openapi.json"), ("HEAD", "/api/docs")],
+     ("OPTIONS", "/api/servers"),
+     ("POST", SEND), ("GET", "/api/errors/mesh.busy"), ("GET", "/api/openapi.json"), ("HEAD", "/api/docs")],
 )  # fmt: skip
 async def test_every_answer_has_one(method: str, path: str, http: httpx.AsyncClient) -> None:
     first, second = [await http.request(method, path) for _ in range(2)]
