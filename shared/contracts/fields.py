@@ -11,6 +11,8 @@ from uuid import UUID
 
 from msgspec import Meta
 
+# In Python `$` also matches before a last line break; with this behind it, it means the end as in JavaScript.
+_END = r"$(?!\n)"
 _NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 _NO_NUL = r"^[^\u0000]+$"
 # At most 2000 characters between the first and the last one that is no white space.
@@ -49,7 +51,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        pattern=r"^[^@\s\u0000]+@[^@\s\u0000.]+(\.[^@\s\u0000.]+)+$",
+        pattern=r"^[^@\s\u0000]+@[^@\s\u0000.]+(\.[^@\s\u0000.]+)+" + _END,
         examples=["ada@example.org"],
         extra=_rule("must be an e-mail address of at most 254 characters"),
     ),
@@ -86,7 +88,7 @@ ImageUrl = Annotated[
     str,
     Meta(
         max_length=2048,
-        pattern=r"^[hH][tT][tT][pP][sS]?://[^\s\u0000/?#]+[^\s\u0000]*$",
+        pattern=r"^[hH][tT][tT][pP][sS]?://[^\s\u0000/?#]+[^\s\u0000]*" + _END,
         examples=["https://example.org/ada.png"],
         extra=_rule("must be an http or https URL of at most 2048 characters"),
     ),
@@ -115,7 +117,7 @@ InviteCode = Annotated[
     Meta(
         min_length=1,
         max_length=32,
-        pattern=r"^[A-Za-z0-9_-]+$",
+        pattern=r"^[A-Za-z0-9_-]+" + _END,
         examples=["q3Zk9TfW"],
         extra=_rule("must be an invite code"),
     ),
@@ -125,7 +127,7 @@ Cursor = Annotated[
     Meta(
         min_length=1,
         max_length=256,
-        pattern=r"^[A-Za-z0-9_-]+$",
+        pattern=r"^[A-Za-z0-9_-]+" + _END,
         extra=_rule("must be the `next` of an earlier page"),
     ),
 ]

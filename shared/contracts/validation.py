@@ -5,6 +5,7 @@ The straight way is one pass of msgspec. Only when it refuses is each field look
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, get_args
 
@@ -16,6 +17,7 @@ from shared.contracts.errors import BODY_MALFORMED, VALIDATION_FAILED, FieldErro
 T = TypeVar("T", bound=msgspec.Struct)
 
 _ERRORS_MAX = 50
+_SHOWN_MAX_CHARS = 100
 
 
 def decode_body(raw: bytes, kind: type[T]) -> T:
@@ -73,9 +75,9 @@ def _faults_of(
     values: Mapping[str, Any], kind: type[msgspec.Struct], *, strict: bool
 ) -> Iterable[FieldError]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    for name in values:
-        if name not in fields:
-            yield FieldError(name[:100], "is not a known field")
+    if kind.__struct_config__.forbid_unknown_fields:
+        unknown = (name for name in values if name not in fields)
+        yield from (FieldError(_shown(name), "is not a known field") for name in unknown)
     for name, field in fields.items():
         if name not in values:
             if field.required:
@@ -99,7 +101,9 @@ def _definition(field: FieldInfo) -> tuple[str, Any]:
 
 
 def rule_of(kind: Any) -> str | None:
-    """The sentence in the metadata of an annotated type, wherever it is in a union."""
+    """The sentence in the metadata of an annotated type, wherever it is in a union; an enum's values."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "must be one of " + ", ".join(str(member.value) for member in kind)
     for part in (*getattr(kind, "__metadata__", ()), *get_args(kind)):
         if isinstance(part, msgspec.Meta) and part.extra and "rule" in part.extra:
             return str(part.extra["rule"])
@@ -113,5 +117,10 @@ def _fault_of(error: msgspec.ValidationError, name: str, rule: str | None = None
     inner = path.rstrip("`").removeprefix(f".{name}").removeprefix(".")
     where = f"{name}.{inner}".rstrip(".") if inner else name
     if rule is None or inner:
-        return FieldError(where, message[:1].lower() + message[1:])
+        return FieldError(_shown(where), _shown(message[:1].lower() + message[1:]))
     return FieldError(where, rule)
+
+
+def _shown(text: str) -> str:
+    """What the caller sent, as far as it may be sent back: not at length, and encodable as UTF-8."""
+    return text[:_SHOWN_MAX_CHARS].encode(errors="replace").decode()
