@@ -141,9 +141,9 @@ PUBLISHED_PATTERNS = {
     "auth": "user.signup, user.signin, user.refresh, user.signout, user.get, user.update, "
     "user.changePassword, session.list, session.revoke, keys.get, user.verifyToken",
     "server": "create.server, get.involved.server, get.server, update.server, delete.server, "
-    "is.server.exists, leave.server, channel.create, channel.list, channel.get, channel.update, channel.delete, member.list, "
-    "member.update, member.remove, invite.create, invite.list, invite.revoke, invite.regenerate, invite.get, "
-    "invite.accept",
+    "is.server.exists, leave.server, channel.create, channel.list, channel.get, channel.update, "
+    "channel.delete, member.list, member.update, member.remove, invite.create, invite.list, invite.revoke, "
+    "invite.regenerate, invite.get, invite.accept",
     "message": "message.send, message.history, message.get, message.edit, message.delete",
 }
 
