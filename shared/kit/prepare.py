@@ -56,9 +56,11 @@ def prepare(environ: Mapping[str, str]) -> None:
 
 async def prepare_all(settings: PrepareSettings, *, wait_s: float = WAIT_S) -> None:
     """The same within an event loop."""
-    urls = settings.database_urls()
+    alembic = asyncio.Lock()
     outcomes = await asyncio.gather(
-        _topics(settings, wait_s), _all_tables(urls, wait_s), return_exceptions=True
+        _topics(settings, wait_s),
+        *(_tables(service, url, wait_s, alembic) for service, url in settings.database_urls().items()),
+        return_exceptions=True,
     )
     faults = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     for fault in faults:
@@ -81,20 +83,15 @@ async def _topics(settings: MeshSettings, wait_s: float) -> None:
         _log.info("created %d topics", len(report.created))
 
 
-async def _all_tables(urls: Mapping[str, str], wait_s: float) -> None:
-    """One after the other: Alembic's context is one for the whole process."""
-    for service, url in urls.items():
-        await _tables(service, url, wait_s)
-
-
-async def _tables(service: str, url: str, wait_s: float) -> None:
-    """Migrate, trying again while Postgres is not there."""
+async def _tables(service: str, url: str, wait_s: float, alembic: asyncio.Lock) -> None:
+    """Migrate, trying again while Postgres is not there. Alembic's context is one for the whole process."""
     if head_of(service) is None:
         return
     deadline = asyncio.get_running_loop().time() + wait_s
     while True:
         try:
-            await migrate(service, url)
+            async with alembic:
+                await migrate(service, url)
         except MeshError as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise PrepareError(_not_ready(service, error)) from error
