@@ -12,6 +12,9 @@ TEXT_MAX_CHARS = 16_384
 _NAMES = r"(?:password|passwd|pwd|secret|token|authorization|api_?key|cookie)"
 # Repetitions of words are bounded, so that no text makes a pattern slow.
 _PATTERNS = (
+    # Postgres tells the whole row that breaks a constraint.
+    (re.compile(r"(Failing row contains ).*"), rf"\1{MASK}"),
+    (re.compile(r"\$argon2\w{0,2}\$[\w$=,+/.-]+"), MASK),
     (re.compile(r"\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?"), MASK),
     (
         re.compile(r"\b(bearer\s+|authorization[\"']?[:=]\s?[\"']?basic\s+)[\w.~+/=-]{4,}", re.IGNORECASE),
@@ -20,7 +23,7 @@ _PATTERNS = (
     (re.compile(r"(\w{1,30}://[^\s:/@]{0,200}:)[^\s/@]{1,500}@"), rf"\1{MASK}@"),
     (
         re.compile(
-            rf"(\w{{0,40}}{_NAMES}\w{{0,40}}[\"'\\]{{0,4}}\s{{0,4}}[:=]\s{{0,4}})"
+            rf"({_NAMES}\w{{0,40}}[\"'\\]{{0,4}}\s{{0,4}}[:=]\s{{0,4}})"
             # A quote that is never closed (the text was cut) hides the rest.
             r"(\"(?:[^\"\\]|\\.)*\"?|\\+\"[^\"]*\"?|b?'(?:[^'\\]|\\.)*'?"
             r"|(?!(?:bearer|basic)\b)[^\s,;&}\])\"'\\]+)",

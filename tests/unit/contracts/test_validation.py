@@ -137,10 +137,10 @@ def test_what_the_caller_sent_is_not_sent_back_at_length() -> None:
 @pytest.mark.parametrize("kind", [*FROM_OUTSIDE, OfInvite], ids=lambda kind: kind.__name__)
 def test_no_value_makes_it_slow(kind: type[Struct], value: str) -> None:
     raw = json.dumps({field.encode_name: value for field in msgspec.structs.fields(kind)}).encode()
-    begun = time.monotonic()
+    begun = time.process_time()
     with suppress(MeshError):
         decode_body(raw, kind)
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 anything = st.recursive(

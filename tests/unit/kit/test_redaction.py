@@ -29,6 +29,8 @@ JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
         "?access_token=hunter2abc&x=1",
         "SECRET=hunter2abc",
         "password = b'hunter2abc'",
+        "DETAIL:  Failing row contains (1, ada@example.org, hunter2abc, \\\\x00).",
+        "verified $argon2id$v=19$m=19456,t=2,p=1$hunter2abc$hunter2abc+/ for ada",
     ],
 )
 def test_secrets_are_taken_out(text: str) -> None:
@@ -71,6 +73,6 @@ def test_values_by_name_and_inside() -> None:
     "text", ["token" * 40_000, 'password="' + "\\" * 90_000, "a" * 90_000 + "://", "eyJ" * 30_000]
 )
 def test_no_text_makes_it_slow(text: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     assert len(redact(text)) <= TEXT_MAX_CHARS * 2
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
