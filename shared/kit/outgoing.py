@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from msgspec import Struct
 
 from shared.kit.wire import Headers
@@ -18,6 +19,7 @@ Settle = Callable[[list["Record"], BaseException | None], None]
 BATCH_MAX_BYTES = 512 * 1024
 """Well below the broker's default bound of a batch; a single larger record still goes alone."""
 
+_UNKNOWN_TOPIC_TIMEOUT_S = 2.0
 _OVERHEAD_BYTES = 512
 """About what a record weighs beside its value."""
 
@@ -52,6 +54,22 @@ class Delivery:
         if error is not None:
             log.warning("%d record(s) for %s were not delivered: %r", len(self._records), self._topic, error)
         self._settle(self._records, error)
+
+
+async def know(client: AIOKafkaClient, topic: str) -> None:
+    """Learn where a topic is. Raises UnknownTopicOrPartitionError soon when it is nowhere.
+
+    Any caller names a reply topic, perhaps one that is gone: aiokafka would ask for it ten times a second
+    until the send times out, and go on asking with every look at the cluster as long as the process lives.
+    """
+    if client.cluster.partitions_for_topic(topic) is not None:
+        return
+    try:
+        async with asyncio.timeout(_UNKNOWN_TOPIC_TIMEOUT_S):
+            await client._wait_on_metadata(topic)
+    except TimeoutError:
+        client._topics.discard(topic)
+        raise UnknownTopicOrPartitionError(topic) from None
 
 
 def filled(batch: Any, records: list[Record]) -> int:

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from shared.kit.outgoing import BATCH_MAX_BYTES, Delivery, Record, filled, settle
+from shared.kit.outgoing import BATCH_MAX_BYTES, Delivery, Record, filled, know, settle
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,7 @@ class Producer:
     async def _hand_over(self, topic: str, partition: int, rest: list[Record]) -> None:
         """Empty the list batch by batch; returns when the last was accepted, not when it is written."""
         producer = self._producer()
+        await know(producer.client, topic)
         while rest:
             batch = producer.create_batch()
             count = filled(batch, rest)

@@ -22,6 +22,17 @@ class Broker:
         self.accepting.set()
         self.error: Exception | None = None
 
+    @property
+    def client(self) -> "Broker":
+        return self
+
+    @property
+    def cluster(self) -> "Broker":
+        return self
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {0}
+
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(512 * 1024, 0)
 
