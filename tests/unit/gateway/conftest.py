@@ -72,14 +72,19 @@ def make_world() -> Callable[..., World]:
 _shared_world = cache(new_world)
 
 
-@pytest.fixture
-def world() -> World:
-    """A gateway as it is set by default. Making one takes a while, so it is shared; see to its flags only."""
+def shared_world() -> World:
+    """A gateway as it is set by default, shared because making one takes a while; its flags are reset."""
     world = _shared_world()
     world.caller.sent.clear()
     world.caller.answer = None
     world.desk.open, world.desk.draining, world.desk.in_flight = True, False, 0
     return world
+
+
+@pytest.fixture
+def world() -> World:
+    """The shared one: a test that changes more than the fake behind it makes one of its own."""
+    return shared_world()
 
 
 @pytest.fixture
