@@ -7,8 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from apps.auth.domain.session import SessionPolicy
-from apps.auth.domain.signing_key import KeyPolicy
-from apps.auth.outbound.access_tokens import TokenTerms
+from apps.auth.domain.signing_key import KeyPolicy, TokenTerms
 from shared.kit.settings import MeshSettings, Secret
 
 _DAY_S = 24 * 60 * 60
@@ -20,21 +19,21 @@ class AuthSettings(MeshSettings, frozen=True, kw_only=True):
     auth_database_url: Annotated[Secret, Meta(description="postgresql://user:password@host:port/name")]
     token_issuer: Annotated[str, Meta(min_length=1, description="`iss` of access tokens")] = "concord"  # noqa: S105
     token_audience: Annotated[str, Meta(min_length=1, description="`aud` of access tokens")] = "concord"  # noqa: S105
-    access_token_ttl_s: Annotated[int, Meta(ge=10, le=_DAY_S, description="Life of an access token")] = 900
+    access_token_ttl_s: Annotated[int, Meta(ge=1, le=_DAY_S, description="Life of an access token")] = 900
     refresh_token_ttl_s: Annotated[
-        int, Meta(ge=60, le=365 * _DAY_S, description="Life of a refresh token, from when it was given")
+        int, Meta(ge=1, le=365 * _DAY_S, description="Life of a refresh token, from when it was given")
     ] = 30 * _DAY_S
     sessions_max: Annotated[
         int, Meta(ge=1, le=1000, description="Sessions of a person; the one used longest ago is ended")
     ] = 100
     key_rotation_s: Annotated[
-        int, Meta(ge=60, le=365 * _DAY_S, description="How long a key signs access tokens")
+        int, Meta(ge=3, le=365 * _DAY_S, description="How long a key signs access tokens")
     ] = 30 * _DAY_S
     key_publish_s: Annotated[
         int, Meta(ge=1, le=30 * _DAY_S, description="How long a key is published before it signs")
     ] = 3600
     key_overlap_s: Annotated[
-        int, Meta(ge=10, le=30 * _DAY_S, description="How long a key stays published after it signed last")
+        int, Meta(ge=2, le=30 * _DAY_S, description="How long a key stays published after it signed last")
     ] = 3600
     key_refresh_s: Annotated[int, Meta(ge=1, le=3600, description="How often keys are looked at")] = 60
     hash_threads: Annotated[int, Meta(ge=1, le=64, description="Passwords hashed at once, 19 MiB each")] = 2

@@ -186,6 +186,7 @@ def _engine(url: str, limits: Limits, options: dict[str, Any]) -> AsyncEngine:
         pool_size=limits.sessions,
         max_overflow=0,
         pool_timeout=limits.acquire_timeout_ms / 1000,
+        hide_parameters=True,  # an error's text is logged; hashes, keys and messages must not be
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine

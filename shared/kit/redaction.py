@@ -13,7 +13,7 @@ _NAMES = r"(?:password|passwd|pwd|secret|token|authorization|api_?key|cookie)"
 # Repetitions of words are bounded, so that no text makes a pattern slow.
 _PATTERNS = (
     # Postgres tells the whole row that breaks a constraint.
-    (re.compile(r"(Failing row contains ).*"), rf"\1{MASK}"),
+    (re.compile(r"(Failing row contains )\(.*?(?:\)\.?(?=\n)|\Z)", re.DOTALL), rf"\1{MASK}"),
     (re.compile(r"\$argon2\w{0,2}\$[\w$=,+/.-]+"), MASK),
     (re.compile(r"\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?"), MASK),
     (

@@ -10,6 +10,15 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTerms:
+    """What stands in every access token."""
+
+    issuer: str = "concord"
+    audience: str = "concord"
+    ttl_s: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPolicy:
     """How keys rotate. `overlap` is longer than an access token lives, `publish` than gateways look anew."""
 

@@ -1,25 +1,15 @@
 """Access tokens: JSON Web Tokens, signed with Ed25519 by the key whose turn it is."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from apps.auth.domain.signing_key import KeyPolicy, KeyRing
+from apps.auth.domain.signing_key import KeyPolicy, KeyRing, TokenTerms
 from apps.auth.outbound.key_maker import base64url
 from shared.contracts.account import Claims, Jwk, Jwks
 from shared.contracts.clock import Clock, Ids
 from shared.kit.tokens import ALGORITHM, TokenVerifier
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenTerms:
-    """What stands in every access token."""
-
-    issuer: str = "concord"
-    audience: str = "concord"
-    ttl_s: int = 900
 
 
 class JwtAccessTokens:

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from apps.auth.domain.session import SessionPolicy
-from apps.auth.domain.signing_key import KeyPolicy
-from apps.auth.outbound.access_tokens import JwtAccessTokens, TokenTerms
+from apps.auth.domain.signing_key import KeyPolicy, TokenTerms
+from apps.auth.outbound.access_tokens import JwtAccessTokens
 from apps.auth.outbound.key_maker import Ed25519KeyMaker
 from apps.auth.outbound.memory import PlainPasswords
 from apps.auth.ports import Attic, ProfileReader, SigningKeys, Units

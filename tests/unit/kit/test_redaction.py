@@ -29,7 +29,7 @@ JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
         "?access_token=hunter2abc&x=1",
         "SECRET=hunter2abc",
         "password = b'hunter2abc'",
-        "DETAIL:  Failing row contains (1, ada@example.org, hunter2abc, \\\\x00).",
+        "DETAIL:  Failing row contains (1, ada@example.org, first line\nhunter2abc, \\\\x00).\nMore",
         "verified $argon2id$v=19$m=19456,t=2,p=1$hunter2abc$hunter2abc+/ for ada",
     ],
 )
