@@ -9,13 +9,14 @@ from cli.embedded.parts import EmbeddedParts, check_ports
 from cli.environment import complete
 from cli.errors import ConcordError
 from cli.gates import Gate
+from cli.preparation import Preparation
 from cli.processes.child import Child
 from cli.processes.helpers import stop_helpers
 from cli.processes.leftovers import stop_leftovers
 from cli.processes.records import COMMAND, PART, SERVICE, own_record
 from cli.processes.signals import StopFlag
 from cli.processes.supervisor import Supervisor
-from cli.service_process import ServiceProcess, concord_command, gateway_address
+from cli.service_process import ServiceProcess, gateway_address
 from cli.settings import Settings
 
 POLL_S = 0.05
@@ -44,7 +45,7 @@ class Stack:
         self._supervisor = Supervisor(self._data.records, say)
         self._service_names = services
         self._services: list[ServiceProcess] = []
-        self._prepare: Child | None = None
+        self._preparation: Preparation | None = None
         self._trainer: Child | None = None
         self._starter: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -56,14 +57,19 @@ class Stack:
             self._begin()
             if self._come_up():
                 on_ready()
-                self._start_trainer()
+                self._start_late_work()
                 while not self._stop.wait(CHECK_EVERY_S):
                     self._supervisor.check(PART, SERVICE)
+                    if self._preparation is not None:
+                        self._preparation.finished_late(self._say)
             self._say("Stopping")
         finally:
             self._end()
 
-    def _start_trainer(self) -> None:
+    def _start_late_work(self) -> None:
+        """What a start need not wait for."""
+        if self._preparation is not None and self._preparation.known:
+            self._preparation.start()
         self._trainer = self._parts.trainer()
         if self._trainer is not None:
             self._trainer.start()
@@ -100,9 +106,10 @@ class Stack:
     def _start_services(self) -> None:
         """Processes load their code while Kafka starts, and wait at a gate for the rest."""
         env = complete(self._environ, self._data, self._settings.kafka_port, self._settings.postgres_port)
-        command, log = [*concord_command(), "prepare"], self._data.log("prepare")
-        self._prepare = Child("prepare", command, log, {**env, **self._parts_gate.variable()})
-        self._prepare.start()
+        embedded = self._parts.kafka is not None and self._parts.postgres is not None
+        self._preparation = Preparation(env, self._data, self._parts_gate, embedded)
+        if not self._preparation.known:
+            self._preparation.start()
         env |= {"CONCORD_PREPARED": "1", **self._prepared_gate.variable()}
         for name in self._service_names:
             service = ServiceProcess(name, env, self._data, self._may_start)
@@ -111,16 +118,10 @@ class Stack:
             service.start(self._say)
 
     def _prepared(self) -> bool:
-        """Wait for topics and tables; raises ConcordError with the end of the log when that failed."""
-        prepare = self._prepare
-        if prepare is None:
-            return True
-        if not self._wait(lambda: not prepare.running()):
+        """Wait for topics and tables where that is needed, then let the services go on."""
+        preparation = self._preparation
+        if preparation is not None and not preparation.known and not self._wait(preparation.finished):
             return False
-        if prepare.exit_code() != 0:
-            raise ConcordError(
-                f"Preparing topics and tables failed; the end of {prepare.log}:\n{prepare.last_lines()}"
-            )
         self._prepared_gate.open()
         return True
 
@@ -157,8 +158,8 @@ class Stack:
     def _end(self) -> None:
         self._stop.set()
         stop_helpers()
-        if self._prepare is not None and self._prepare.running():
-            self._prepare.kill()
+        if self._preparation is not None:
+            self._preparation.stop()
         if self._trainer is not None:
             self._trainer.stop(timeout_s=1.0)
             self._data.records.remove(self._trainer.name)
