@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from hypothesis.strategies import integers, sampled_from
 
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorKind, MeshError
@@ -75,15 +75,16 @@ class RefreshRule(RuleBasedStateMachine):
         return self.world.clock.now() + timedelta(days=30)
 
     @initialize(target=tokens)
-    def sign_up(self) -> tuple[int, Given]:
-        text = self.run(self.world.sign_up(call_id="open 0")).refresh_token
-        return 0, self.models[0].add(text, self.expiry(), None)
-
-    @initialize(target=tokens)
-    def sign_in(self) -> tuple[int, Given]:
-        self.run(self.world.sign_up(email="eve@example.org", call_id="open 1"))
-        text = self.run(self.world.sign_in(email="eve@example.org", call_id="open 1")).refresh_token
-        return 1, self.models[1].add(text, self.expiry(), None)
+    def open_both(self) -> Any:
+        signed_up = self.run(self.world.sign_up())
+        signed_in = self.run(self.world.sign_in())
+        texts = (signed_up.refresh_token, signed_in.refresh_token)
+        return multiple(
+            *(
+                (number, self.models[number].add(text, self.expiry(), None))
+                for number, text in enumerate(texts)
+            )
+        )
 
     @rule(target=tokens, token=tokens)
     def refresh(self, token: tuple[int, Given]) -> tuple[int, Given]:
