@@ -1,4 +1,4 @@
-"""Whether topics and tables of the embedded parts are known to be ready: then a start need not wait for them."""
+"""Whether the topics and tables of the embedded parts are known to be ready: a start then need not wait."""
 
 import hashlib
 from collections.abc import Mapping
