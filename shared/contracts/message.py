@@ -78,7 +78,8 @@ MESSAGE_SEND = Operation(
     summary="Send a message",
     description=(
         "Spaces around the content are trimmed. The same `nonce` of the same author in the same channel "
-        "gives the first message again, with 200; so does the same `Idempotency-Key`, with 201."
+        "gives the first message again, with 200; so does the same `Idempotency-Key`, with 201. A message that "
+        "was deleted meanwhile is not found; it is not sent once more."
     ),
     request=SendMessage,
     body=SendMessageBody,
@@ -86,7 +87,7 @@ MESSAGE_SEND = Operation(
     status=201,
     also={200: "The message that was sent with this nonce before."},
     key="channel_id",
-    errors=(*_IN_CHANNEL, e.CHANNEL_NOT_TEXT),
+    errors=(*_IN_CHANNEL, e.CHANNEL_NOT_TEXT, e.MESSAGE_NOT_FOUND),
     hot=True,
     many=True,
     idempotent=True,

@@ -1,0 +1,59 @@
+"""The hot statements probe indexes, also while Postgres knows nothing about the tables yet."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from apps.message.outbound import history, hot, messages
+from apps.message.outbound.hot import HotPool
+from shared.kit.database import Database
+
+FILL = """
+    INSERT INTO messages (channel_id, sequence, id, profile_id, server_id, content, request_key, created_at)
+    SELECT md5((n % 5)::text)::uuid, n, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'hello',
+           n::text, now()
+    FROM generate_series(1, 5000) AS n
+"""
+STATEMENTS = {
+    "lock": (messages._LOCK, 1, {"channels_pkey"}),
+    "lock skipping": (messages._LOCK_SKIPPING, 1, {"channels_pkey"}),
+    "known": (messages._KNOWN, 5, {"members_pkey", "messages_request", "messages_nonce"}),
+    "find": (messages._FIND, 2, {"messages_pkey"}),
+    "add": (messages._ADD, 21, {"channels_pkey"}),
+    "newest": (history._NEWEST, 3, {"channels_pkey", "members_pkey", "messages_pkey"}),
+    "around": (history._AROUND_ANCHOR, 5, {"channels_pkey", "members_pkey", "messages_id", "messages_pkey"}),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_each_statement_probes_indexes(database: Database, name: str) -> None:
+    statement, parameters, indexes = STATEMENTS[name]
+    async with database.transaction() as session:
+        await session.execute(text(FILL))
+    pool = HotPool(database, 1)
+    await pool.open()
+    async with pool.connection() as connection:
+        await connection.execute(f"PREPARE hot AS {statement}")
+        nulls = ", ".join(["NULL"] * parameters)
+        lines = [row[0] for row in await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE hot ({nulls})")]
+    await pool.close()
+    used = {line.split(" using ")[1].split()[0] for line in lines if " using " in line}
+    assert used == indexes
+    assert not [line for line in lines if "Seq Scan" in line or "Bitmap" in line]
+
+
+async def test_old_plans_are_thrown_away(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = HotPool(database, 1)
+    await pool.open()
+    seen: list[str] = []
+    async with pool.connection() as connection:
+        connection.add_query_logger(lambda record: seen.append(record.query))
+    async with pool.connection():
+        await asyncio.sleep(0.01)
+        assert seen == []
+    monkeypatch.setattr(hot, "_PLAN_LIFE_S", 0.0)
+    async with pool.connection():
+        await asyncio.sleep(0.01)
+        assert seen == ["DISCARD PLANS"]
+    await pool.close()
