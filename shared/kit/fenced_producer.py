@@ -181,7 +181,7 @@ def _put_fence(kafka: AIOKafkaProducer, fence: Callable[[], bool]) -> None:
     send = kafka.client.send
 
     async def fenced(node_id: int, request: Any, **options: Any) -> Any:
-        if isinstance(request, ProduceRequest) and not fence():
+        if isinstance(request, ProduceRequest) and (kafka._closed or not fence()):
             raise KafkaConnectionError("the lease has run out")
         return await send(node_id, request, **options)
 
@@ -191,6 +191,9 @@ def _put_fence(kafka: AIOKafkaProducer, fence: Callable[[], bool]) -> None:
 async def _kill(kafka: AIOKafkaProducer) -> None:
     """Close without flushing: `stop` would wait for the broker for ever, and send late what others sent by
     now.
+
+    The sender ends when what it waits for has an outcome: answers fail with their connections, an update of
+    the metadata, which nobody works on any more, is declared failed.
     """
     kafka._closed = True
     sender = kafka._sender.sender_task if kafka._sender is not None else None
@@ -199,7 +202,10 @@ async def _kill(kafka: AIOKafkaProducer) -> None:
     try:
         async with asyncio.timeout(_CLOSE_S):
             await kafka.client.close()
-            if sender is not None:
-                await asyncio.wait([sender])
-    except (TimeoutError, KafkaError, OSError) as error:
-        _log.warning("the producer did not close in time: %r", error)
+            while sender is not None and not sender.done():
+                update = kafka.client._md_update_fut
+                if update is not None and not update.done():
+                    update.set_result(False)
+                await asyncio.wait([sender], timeout=0.02)
+    except TimeoutError:
+        _log.warning("the producer did not end in time")

@@ -88,14 +88,14 @@ class Relay:
         """Send what is there within the timeout, then give the slices to others."""
         self._stopping = True
         self._woken.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks[:1], timeout=timeout_s)
+        done = await asyncio.wait(self._tasks[:1], timeout=timeout_s) if self._tasks else None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._producer.close()
+        await (self._producer.close() if done and done[0] else self._producer.kill())
         if self._pool is not None:
             await self._leave(self._pool)
+            self._pool = None
 
     def wake(self) -> None:
         """Something was committed. Many calls are one; costs next to nothing."""

@@ -1,9 +1,12 @@
 """The relay on a real broker: all that is committed arrives, in order; nothing blocks it for good."""
 
 import asyncio
+import os
 import secrets
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +16,13 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import REGISTRY
 
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.ports import free_port
 from shared.contracts.event import Event
 from shared.contracts.topics import dead_letter_topic
 from shared.kit import relay as relay_module
-from shared.kit.clock import SystemClock
+from shared.kit.clock import SystemClock, now_s
 from shared.kit.database import Database
 from shared.kit.fenced_producer import FencedProducer, LeaseLost, Parcel
 from shared.kit.outbox import SLICES, Outbox
@@ -312,3 +318,28 @@ async def test_rows_that_kafka_has_are_not_sent_again_for_a_failed_delete(
     async with place.relay():
         await until_empty(place.database)
     assert len(await read_all(place.bootstrap, place.topic)) == 100
+
+
+async def test_stopping_is_quick_when_the_broker_is_silent(
+    tmp_path: Path, jar_cache: JarCache, database: Database
+) -> None:
+    kafka = EmbeddedKafka(tmp_path / "kafka", free_port(), jar_cache, tmp_path / "kafka.log")
+    place = Place(kafka.bootstrap, database)
+    try:
+        await asyncio.to_thread(kafka.start)
+        await asyncio.to_thread(kafka.wait_ready)
+        await place.make_topics()
+        async with place.relay() as relay:
+            await place.publish([ids.new()], range(1, 4))
+            await until_empty(database)
+            assert kafka.child is not None and kafka.child.pid is not None
+            os.kill(kafka.child.pid, signal.SIGSTOP)
+            await place.publish([ids.new()], range(1, 4))
+            await asyncio.sleep(0.5)
+            began_s = now_s()
+            await relay.stop()
+            assert now_s() - began_s < 5
+            os.kill(kafka.child.pid, signal.SIGCONT)
+            assert [task for task in asyncio.all_tasks() if "Sender" in repr(task)] == []
+    finally:
+        await asyncio.to_thread(kafka.stop)
