@@ -10,6 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
+from shared.kit import steady_reading
+
 log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 1.0
@@ -17,6 +19,8 @@ _POLL_MS = 1_000
 _skipped = Counter("concord_tail_skipped", "Records of a followed topic that could not be read", ["topic"])
 
 Offsets = dict[TopicPartition, int]
+
+steady_reading.install()
 
 
 class Tail:
