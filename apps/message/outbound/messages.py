@@ -51,8 +51,9 @@ _ADD = f"""
     WITH stored AS (
         INSERT INTO messages (channel_id, sequence, id, profile_id, server_id, content, nonce, request_key,
                               fingerprint, created_at)
-        SELECT * FROM unnest($9::uuid[], $10::bigint[], $11::uuid[], $12::uuid[], $13::uuid[], $14::text[],
-                             $15::text[], $16::text[], $17::bytea[], $18::timestamptz[])
+        SELECT new.*, $18::timestamptz
+        FROM unnest($9::uuid[], $10::bigint[], $11::uuid[], $12::uuid[], $13::uuid[], $14::text[],
+                    $15::text[], $16::text[], $17::bytea[]) AS new
     ), counted AS (
         UPDATE channels SET last_sequence = new.last_sequence, messages_revision = new.messages_revision
         FROM unnest($19::uuid[], $20::bigint[], $21::bigint[]) AS new (id, last_sequence, messages_revision)
@@ -152,7 +153,8 @@ class PostgresSendUnit:
         return {(row["channel_id"], row["sequence"]): stored_of(row) for row in found}
 
 
-def _message_columns(news: Sequence[New]) -> tuple[list[object], ...]:
+def _message_columns(news: Sequence[New]) -> tuple[object, ...]:
+    """All messages of a batch are created at the same time."""
     return (
         [new.message.channel_id for new in news],
         [new.message.sequence for new in news],
@@ -163,7 +165,7 @@ def _message_columns(news: Sequence[New]) -> tuple[list[object], ...]:
         [new.message.nonce for new in news],
         [new.draft.request_key for new in news],
         [new.draft.fingerprint for new in news],
-        [new.message.created_at for new in news],
+        news[0].message.created_at,
     )
 
 
