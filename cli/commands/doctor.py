@@ -24,4 +24,4 @@ def doctor() -> None:
 def line(finding: Finding) -> str:
     """One finding as a line."""
     mark = "WRONG" if finding.wrong else "ok"
-    return f"{mark:<6} {finding.about:<22} {finding.text}"
+    return f"{mark:<6} {finding.about:<24}  {finding.text}"

@@ -74,8 +74,8 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: str, env: dict[str, str], output: Path) -> Iterator[Running]:
-    """The command in the background; whatever a failed test leaves is ended."""
+def running(*arguments: str, env: dict[str, str], output: Path, sweep: bool = True) -> Iterator[Running]:
+    """The command in the background; whatever a failed test leaves in its data folder is ended (`sweep`)."""
     command = Running(*arguments, env=env, output=output)
     try:
         yield command
@@ -87,7 +87,7 @@ def running(*arguments: str, env: dict[str, str], output: Path) -> Iterator[Runn
         except subprocess.TimeoutExpired:
             command.process.kill()
             command.process.wait()
-        for pid in processes_of(command.data):
+        for pid in processes_of(command.data) if sweep else []:
             os.kill(pid, signal.SIGKILL)
 
 

@@ -1,0 +1,125 @@
+"""`concord up` with all services: what a user sees, what survives, what is left."""
+
+import os
+import signal
+from pathlib import Path
+
+from cli.demo_client import Person
+from cli.processes.records import Records
+from tests.cli.running import concord, environment, eventually, nothing_left, processes_of, running
+
+SERVICES = ("auth", "gateway", "message", "server")
+
+
+def all_ready(env: dict[str, str]) -> bool:
+    return concord("status", env=env).returncode == 0
+
+
+def test_a_day_with_concord(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    base = f"http://localhost:{env['GATEWAY_PORT']}"
+    with running("up", env=env, output=tmp_path / "out") as up:
+        up.wait_for("Ctrl-C stops everything.", timeout_s=100)
+        for text in (
+            f"{base}/api/docs",
+            f"{base}/api/asyncapi",
+            "curl -X POST",
+            str(tmp_path / "data" / "logs"),
+        ):
+            assert text in up.output()
+        status = concord("status", env=env)
+        assert status.returncode == 0, status.stdout
+        names = [line.split()[0] for line in status.stdout.splitlines()[1:]]
+        assert names == [*SERVICES[:2], "kafka", SERVICES[2], "postgres", SERVICES[3], "up"]
+
+        demo = concord("demo", env=env)
+        assert demo.returncode == 0, demo.stdout
+        assert "2. Is there any oolong left? (edited)" in demo.stdout
+        assert "wrong window" not in demo.stdout.partition("The history")[2]
+
+        record = up.records.find("message")
+        assert record is not None
+        os.kill(record.pid, signal.SIGKILL)
+        up.wait_for("message died (signal 9)")
+        up.wait_for("message runs again")
+        eventually(lambda: all_ready(env), 60, up.output)
+        assert concord("demo", env=env).returncode == 0
+
+        logs = concord("logs", "message", "-n", "1000", env=env)
+        assert logs.returncode == 0
+        assert logs.stdout.count("ready") >= 2
+        assert "kafka     | " in concord("logs", env=env).stdout
+
+        with running("run", "server", env=env, output=tmp_path / "second", sweep=False) as second:
+            eventually(lambda: concord("status", env=env).stdout.count("server") == 2, 60, second.output)
+            eventually(lambda: all_ready(env), 60, second.output)
+            assert second.stop() == 0
+        assert "server-" not in concord("status", env=env).stdout
+
+        assert up.stop(timeout_s=10) == 0
+        assert nothing_left(tmp_path / "data")
+
+
+def test_accounts_outlive_a_kill_of_everything_that_watches(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    records = Records(tmp_path / "data" / "run")
+    base = f"http://localhost:{env['GATEWAY_PORT']}"
+    try:
+        first = concord("up", "--detach", env=env, timeout_s=120)
+        assert first.returncode == 0, first.stdout
+        assert "runs in the background" in first.stdout
+        ada = Person(base, "Ada", "ada@example.org", "a long password")
+        server = ada.call("POST", "/api/servers", {"name": "kept"})
+        watcher = records.find("up")
+        assert watcher is not None
+        os.kill(watcher.pid, signal.SIGKILL)
+        eventually(lambda: records.find("up") is None, 5)
+
+        second = concord("up", "--detach", env=env, timeout_s=120)
+        assert second.returncode == 0, second.stdout
+        assert "auth, gateway, message, server, kafka, postgres" in second.stdout
+        assert ada.call("GET", "/api/auth/me")["name"] == "Ada"
+        assert [item["id"] for item in ada.call("GET", "/api/servers")["items"]] == [server["id"]]
+        refused = concord("up", "--detach", env=env)
+        assert refused.returncode == 1
+        assert "in use by another Concord" in refused.stdout
+    finally:
+        down = concord("down", env=env)
+        for pid in processes_of(tmp_path / "data"):
+            os.kill(pid, signal.SIGKILL)
+    assert (down.returncode, down.stdout) == (0, "Stopped\n")
+    assert nothing_left(tmp_path / "data")
+
+
+def test_a_service_that_cannot_start_is_said_with_the_end_of_its_log(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data", RATE_LIMIT_PER_MINUTE="many", CALL_TIMEOUT_MS="never")
+    done = concord("up", env=env, timeout_s=120)
+    assert done.returncode == 1
+    assert "CALL_TIMEOUT_MS" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert nothing_left(tmp_path / "data")
+
+
+def test_an_unknown_service_is_one_sentence(tmp_path: Path) -> None:
+    done = concord("run", "kitchen", env=environment(tmp_path / "data"))
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 1)
+    assert "There is no service 'kitchen': there are gateway, auth, server, message" in done.stdout
+
+
+def test_a_service_without_any_kafka_is_one_sentence(tmp_path: Path) -> None:
+    for arguments in (("run", "auth"), ("prepare",)):
+        done = concord(*arguments, env=environment(tmp_path / "data"))
+        assert (done.returncode, len(done.stdout.splitlines())) == (1, 1)
+        assert "concord infra up" in done.stdout
+
+
+def test_a_demo_without_a_gateway_is_one_sentence(tmp_path: Path) -> None:
+    done = concord("demo", env=environment(tmp_path / "data"))
+    assert done.returncode == 1
+    assert "start it with `concord up`" in done.stdout.splitlines()[-1]
+
+
+def test_nothing_runs_nothing_stops(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    assert (concord("down", env=env).returncode, concord("status", env=env).returncode) == (0, 3)
+    assert concord("logs", env=env).returncode == 1
