@@ -18,9 +18,10 @@ CORRELATION_ID: Json = {
     "name": "X-Correlation-Id",
     "in": "header",
     "required": False,
-    "description": "Your own id of this request; it comes back and stands in every log. Another one is given "
-    "to a request without one, or with one that is not sane.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "description": "Your own id of this request, 1 to 64 of `A-Z a-z 0-9 . _ -`: it comes back and stands in "
+    "every log. A request without one, or with another text, is given one and not refused.",
+    "schema": {"type": "string"},
+    "example": "my-request-1",
 }
 IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",

@@ -41,11 +41,15 @@ def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
     for name, value in pairs:
         repeated.update({name} & values.keys())
         values[name] = value
-    if not repeated:
+    # In a query `null` is a text like any other, but the lax reading of numbers takes it for nothing.
+    nulls = [name for name, value in values.items() if value.lower() == "null"]
+    if not repeated and not nulls:
         with suppress(msgspec.ValidationError):
             return msgspec.convert(values, kind, strict=False)
     faults = [FieldError(name, "may be given once only") for name in sorted(repeated)]
     faults.extend(_faults_of(values, kind, strict=False))
+    told = {fault.path for fault in faults}
+    faults.extend(FieldError(name, "must not be null") for name in nulls if name not in told)
     raise validation_failed(faults or (FieldError("$", "is not a valid query"),))
 
 
