@@ -50,7 +50,8 @@ class LearnAccess:
         directory: Directory,
         facts: Facts,
         *,
-        calls_max: int = 256,
+        calls_max: int = 4096,
+        calls_at_once: int = 128,
         noes_max: int = 10_000,
         noes_before_silence: int = 10,
         memory_s: float = 1.0,
@@ -65,6 +66,7 @@ class LearnAccess:
         self._now_s = now_s
         self._calls: dict[Key, tuple[int, asyncio.Task[bool]]] = {}
         self._begun = 0
+        self._at_once = asyncio.Semaphore(calls_at_once)
         self._noes: OrderedDict[Key, tuple[float, int]] = OrderedDict()
 
     async def learn(self, asker: Asker) -> None:
@@ -107,16 +109,17 @@ class LearnAccess:
             call.exception()  # nobody may be waiting for it any longer
 
     async def _ask(self, asker: Asker) -> bool:
-        try:
-            access = await self._directory.access(
-                asker.channel_id, asker.profile_id, asker.deadline_ms, asker.correlation_id
-            )
-        except MeshError as error:
-            if error.kind is not CHANNEL_NOT_FOUND:
-                raise
-            self._remember_no(asker.key)
-            return False
-        await self._facts.access(access, asker.profile_id)
+        async with self._at_once:
+            try:
+                access = await self._directory.access(
+                    asker.channel_id, asker.profile_id, asker.deadline_ms, asker.correlation_id
+                )
+            except MeshError as error:
+                if error.kind is not CHANNEL_NOT_FOUND:
+                    raise
+                self._remember_no(asker.key)
+                return False
+            await self._facts.access(access, asker.profile_id)
         if access.role is None:
             self._remember_no(asker.key)
         return access.role is not None

@@ -139,3 +139,17 @@ async def test_who_gives_up_does_not_stop_the_others(waiters: int) -> None:
     asking.server.slow.set()
     await asyncio.gather(*tasks[1:])
     assert asking.server.calls == 1
+
+
+async def test_more_than_may_be_asked_at_once_wait_their_turn() -> None:
+    asking = Asking(calls_at_once=2)
+    strangers = [IDS.new() for _ in range(5)]
+    for stranger in strangers:
+        asking.server.join(stranger)
+    asking.server.slow = asyncio.Event()
+    tasks = [asking.ask(stranger) for stranger in strangers]
+    await asyncio.sleep(SOON_S)
+    assert asking.server.calls == 2
+    asking.server.slow.set()
+    await asyncio.gather(*tasks)
+    assert asking.server.calls == 5
