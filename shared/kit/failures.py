@@ -14,6 +14,7 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from prometheus_client import Counter
 
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
+from shared.kit.closing import close_quietly
 from shared.kit.failure_headers import Failure, Origin, failure_headers, foreign_headers
 from shared.kit.wire import Headers
 
@@ -63,7 +64,7 @@ class Failures:
     async def stop(self) -> None:
         """Close the producer, if there is one."""
         if self._producer is not None:
-            await self._producer.stop()
+            await close_quietly(self._producer.stop)
 
     def _retry_topic(self, attempt: int) -> str:
         return retry_topic(self._service, RETRY_DELAYS_S[attempt - 1])
@@ -84,7 +85,7 @@ class Failures:
                 try:
                     await producer.start()
                 except BaseException:
-                    await producer.stop()
+                    await close_quietly(producer.stop)
                     raise
                 self._producer = producer
             return self._producer

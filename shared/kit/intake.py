@@ -32,7 +32,7 @@ COMMIT_INTERVAL_S = 0.5
 SESSION_TIMEOUT_MS = 6_000
 HEARTBEAT_INTERVAL_MS = 500
 """Also how soon a member learns of a rebalance."""
-_COMMIT_TIMEOUT_S = 3.0
+_COMMIT_TIMEOUT_S = 2.0
 """aiokafka tries for ever while no broker answers; a process that stops must not."""
 _NEVER_MS = 10 * 365 * 86_400_000
 """After an empty poll FastStream sleeps as long as the poll was allowed to take: so no poll ends empty."""

@@ -8,7 +8,6 @@ What waits or is on the way is bounded, in records for each partition and in byt
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
+from shared.kit.closing import close_quietly
 from shared.kit.outgoing import BATCH_MAX_BYTES, Delivery, Record, filled, know, settle
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ HELD_MAX_BYTES = 128 * 1024 * 1024
 
 _PARTITIONS_MAX_AGE_S = 300.0
 _LINES_MAX = 4096
-_STOP_TIMEOUT_S = 3.0
+_STOP_TIMEOUT_S = 2.0
 
 
 class Producer:
@@ -55,20 +55,21 @@ class Producer:
         try:
             await kafka.start()
         except BaseException:
-            await kafka.stop()
+            await close_quietly(kafka.stop)
             raise
         self._kafka = kafka
 
     async def stop(self) -> None:
         """Send what waits and close; without a broker that is given up after some seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                if self._tasks:
-                    await asyncio.wait(self._tasks)
-                if self._kafka is not None:
-                    await self._kafka.stop()
+        await close_quietly(self._stop, _STOP_TIMEOUT_S)
         for task in self._tasks:
             task.cancel()
+
+    async def _stop(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._kafka is not None:
+            await self._kafka.stop()
 
     async def ping(self) -> None:
         """Ask the brokers for a sign of life. Raises KafkaError when there is none."""

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
 from shared.kit import steady_reading
+from shared.kit.closing import close_quietly
 from shared.kit.wire import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class ReplyReader:
             await consumer.seek_to_end(self._place)
             await consumer.position(self._place)
         except BaseException:
-            await consumer.stop()
+            await close_quietly(consumer.stop)
             raise
         self._consumer = consumer
         self._task = asyncio.create_task(self._read(consumer))
@@ -72,7 +73,7 @@ class ReplyReader:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._consumer is not None:
-            await self._consumer.stop()
+            await close_quietly(self._consumer.stop)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         while True:

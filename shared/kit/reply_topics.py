@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.topics import REPLY_RETENTION_MS
 from shared.kit.clock import now_ms
+from shared.kit.closing import close_quietly
 from shared.kit.wire import REPLY_TOPIC
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ async def create_reply_topic(options: Mapping[str, Any], topic: str, replication
             if code and error is not TopicAlreadyExistsError:
                 raise error(name)
     finally:
-        await admin.close()
+        await close_quietly(admin.close)
 
 
 class Sweeper:
@@ -55,7 +56,7 @@ class Sweeper:
                 log.info("deleted idle reply topics: %s", ", ".join(idle))
             return idle
         finally:
-            await admin.close()
+            await close_quietly(admin.close)
 
     async def _idle(self, topics: list[str]) -> list[str]:
         places = {TopicPartition(name, 0): now_ms() - self._idle_after_ms for name in topics}
@@ -68,7 +69,7 @@ class Sweeper:
             log.warning("idle reply topics could not be looked up: %r", error)
             return []
         finally:
-            await consumer.stop()
+            await close_quietly(consumer.stop)
         silent = {place.topic for place, offset in found.items() if offset is None}
         # One that never held a record was perhaps made a moment ago: it gets until the next time.
         empty = {place.topic for place, end in ends.items() if end == 0}

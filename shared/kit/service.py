@@ -12,6 +12,7 @@ from faststream.kafka import KafkaBroker
 
 from shared.kit.answering import Answering
 from shared.kit.broker import make_broker, start_together
+from shared.kit.closing import close_quietly
 from shared.kit.failures import Failures
 from shared.kit.health import Health
 from shared.kit.health_server import serve_health
@@ -86,7 +87,7 @@ async def _consume(parts: Parts[S], producer: Producer, broker: KafkaBroker, sta
     for topics, handler in parts.hears:
         inbox.add(topics, handler)
     inbox.attach(broker)
-    stack.push_async_callback(broker.stop)
+    stack.push_async_callback(close_quietly, broker.stop)
     consuming = parts.health.part("consumers")
     await start_together(broker)
     consuming.down("waiting for the group")

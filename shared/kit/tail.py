@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
 from shared.kit import steady_reading
+from shared.kit.closing import close_quietly
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Tail:
             await consumer.start()
             await self._read(consumer, await self._seek(consumer))
         finally:
-            await consumer.stop()
+            await close_quietly(consumer.stop)
 
     async def _seek(self, consumer: AIOKafkaConsumer) -> Offsets:
         """Go to the point in time; returns where each partition ended before that was looked up."""

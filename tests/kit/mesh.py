@@ -14,6 +14,7 @@ from shared.kit.answers import Answers
 from shared.kit.broker import make_broker, start_together
 from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
+from shared.kit.closing import close_quietly
 from shared.kit.failures import Failures
 from shared.kit.producer import Producer
 from shared.kit.settings import MeshSettings, kafka_options
@@ -79,7 +80,7 @@ async def running_service(
             yield answering
         finally:
             await answering.stop()
-            await broker.stop()
+            await close_quietly(broker.stop)
             await failures.stop()
 
 

@@ -1,0 +1,42 @@
+"""A small service as a process of its own: answers all of `auth`, and notes each effect in a file.
+
+`python -m tests.faults.replica EFFECTS SECONDS`: every request takes so many seconds; a line with its
+call id is appended to EFFECTS when it is done. Settings come from the environment, as for every service.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from shared.contracts.catalogue import operations_of
+from shared.kit.parts import Parts
+from shared.kit.service import run_service
+from shared.kit.settings import MeshSettings, load
+from shared.kit.wire import Call, Reply
+
+
+def note(effects: Path, call_id: str) -> None:
+    """Append a line, whole, whoever else does the same."""
+    with effects.open("a", encoding="utf-8") as lines:
+        lines.write(f"{call_id}\n")
+
+
+def main() -> None:
+    effects, seconds = Path(sys.argv[1]), float(sys.argv[2])
+
+    async def answer(request: Any, call: Call) -> Reply:
+        await asyncio.sleep(seconds)
+        note(effects, call.call_id)
+        return Reply(200, call.call_id.encode())
+
+    async def build(parts: Parts[MeshSettings]) -> None:
+        for operation in operations_of("auth"):
+            parts.answers.one(operation, answer)
+
+    run_service("auth", load(MeshSettings, os.environ), build)
+
+
+if __name__ == "__main__":
+    main()
