@@ -1,7 +1,6 @@
 """Sends lines of records to Kafka, each line in order, and only as long as a lease holds."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,43 +14,20 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 from aiokafka.partitioner import DefaultPartitioner
-from aiokafka.protocol.produce import ProduceRequest
-from msgspec import Struct
 
-from shared.kit.wire import Headers
-
-_log = logging.getLogger(__name__)
-
-Line = tuple[str, int]
-"""A topic and a partition: what is sent there keeps its order."""
+from shared.kit.parcels import LeaseLost, Line, Parcel, Refused
+from shared.kit.producer_fence import kill_producer, put_fence
 
 _BATCH_BYTES = 512 * 1024
+"""Well below the broker's default bound; a topic with a lower one gets smaller batches when it says so."""
+_RECORD_BYTES_MAX = 16 * 1024 * 1024
+_OVERHEAD_BYTES = 512
+"""More than key and headers of a record take."""
 _REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
 _REQUEST_TIMEOUT_MS = 10_000
 _LOOK_S = 0.25
 _BACKOFF_MS = 250
 _CLOSE_S = 2.0
-
-
-class Parcel(Struct):
-    """A record to be sent, for the row `place` of the caller's list."""
-
-    place: int
-    key: bytes
-    value: bytes
-    headers: Headers
-
-
-class Refused(Struct):
-    """A record that Kafka will never take, and why."""
-
-    line: Line
-    parcel: Parcel
-    reason: str
-
-
-class LeaseLost(Exception):
-    """The lease ran out while records were on their way; the producer that had them must be killed."""
 
 
 class FencedProducer:
@@ -60,7 +36,7 @@ class FencedProducer:
     def __init__(self, options: Mapping[str, Any], fence: Callable[[], bool]) -> None:
         self._options = options
         self._fence = fence
-        self._batch_bytes = _BATCH_BYTES
+        self._limits: dict[str, int] = {}
         self._partitioner = DefaultPartitioner()
         self._kafka: AIOKafkaProducer | None = None
 
@@ -72,7 +48,7 @@ class FencedProducer:
             **self._options,
             acks="all",
             enable_idempotence=True,
-            max_batch_size=self._batch_bytes,
+            max_batch_size=2 * _RECORD_BYTES_MAX,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
             retry_backoff_ms=_BACKOFF_MS,
         )
@@ -80,9 +56,9 @@ class FencedProducer:
             async with asyncio.timeout(_REQUEST_TIMEOUT_MS / 1000):
                 await kafka.start()
         except BaseException:
-            await _kill(kafka)
+            await kill_producer(kafka)
             raise
-        _put_fence(kafka, self._fence)
+        put_fence(kafka, self._fence)
         self._kafka = kafka
 
     async def line_of(self, topic: str, key: bytes) -> Line:
@@ -121,42 +97,50 @@ class FencedProducer:
             async with asyncio.timeout(_CLOSE_S):
                 await kafka.stop()
         except (TimeoutError, KafkaError):
-            await _kill(kafka)
+            await kill_producer(kafka)
 
     async def kill(self) -> None:
         """Drop the producer with all that it still had; the next `ready` makes a new one."""
         kafka, self._kafka = self._kafka, None
         if kafka is not None:
-            await _kill(kafka)
+            await kill_producer(kafka)
 
     async def _send_line(
         self, line: Line, parcels: Sequence[Parcel], taken: Callable[[Parcel], None]
     ) -> Refused | None:
         """One batch after another: the next one begins when Kafka has the last."""
-        producer, start = self._producer(), 0
+        start = 0
         while start < len(parcels):
-            batch, end, now_ms = producer.create_batch(), start, time.time_ns() // 1_000_000
-            while end < len(parcels):
-                parcel = parcels[end]
-                if not batch.append(
-                    key=parcel.key, value=parcel.value, timestamp=now_ms, headers=parcel.headers
-                ):
-                    break
-                end += 1
-            batch.close()
+            if len(parcels[start].value) > _RECORD_BYTES_MAX:
+                return _refused(line, parcels[start], "too large for any broker")
+            batch, end = self._fill(line[0], parcels, start)
             try:
-                await (await producer.send_batch(batch, line[0], partition=line[1]))
+                await (await self._producer().send_batch(batch, line[0], partition=line[1]))
             except _REFUSALS as error:
-                if end - start > 1:
-                    self._batch_bytes = max(self._batch_bytes // 4, 1)
-                    raise
-                return Refused(
-                    line, parcels[start], f"{type(error).__name__}: {len(parcels[start].value)} bytes"
-                )
+                if end - start == 1:
+                    return _refused(line, parcels[start], type(error).__name__)
+                self._limits[line[0]] = self._limit(line[0]) // 4
+                raise
             for parcel in parcels[start:end]:
                 taken(parcel)
             start = end
         return None
+
+    def _fill(self, topic: str, parcels: Sequence[Parcel], start: int) -> tuple[Any, int]:
+        """A batch of as many as fit, at least one, and the place of the first that is not in it."""
+        batch, end, now_ms = self._producer().create_batch(), start, time.time_ns() // 1_000_000
+        limit = self._limit(topic)
+        while end < len(parcels):
+            parcel = parcels[end]
+            if end > start and batch.size() + len(parcel.value) + _OVERHEAD_BYTES > limit:
+                break
+            batch.append(key=parcel.key, value=parcel.value, timestamp=now_ms, headers=parcel.headers)
+            end += 1
+        batch.close()
+        return batch, end
+
+    def _limit(self, topic: str) -> int:
+        return self._limits.get(topic, _BATCH_BYTES)
 
     def _sort(self, outcomes: Sequence[Refused | BaseException | None]) -> list[Refused]:
         for outcome in outcomes:
@@ -174,38 +158,5 @@ class FencedProducer:
         return self._kafka
 
 
-def _put_fence(kafka: AIOKafkaProducer, fence: Callable[[], bool]) -> None:
-    """Ask for the lease at the last moment before the socket: a process that was stopped wakes up
-    anywhere.
-    """
-    send = kafka.client.send
-
-    async def fenced(node_id: int, request: Any, **options: Any) -> Any:
-        if isinstance(request, ProduceRequest) and (kafka._closed or not fence()):
-            raise KafkaConnectionError("the lease has run out")
-        return await send(node_id, request, **options)
-
-    kafka.client.send = fenced
-
-
-async def _kill(kafka: AIOKafkaProducer) -> None:
-    """Close without flushing: `stop` would wait for the broker for ever, and send late what others sent by
-    now.
-
-    The sender ends when what it waits for has an outcome: answers fail with their connections, an update of
-    the metadata, which nobody works on any more, is declared failed.
-    """
-    kafka._closed = True
-    sender = kafka._sender.sender_task if kafka._sender is not None else None
-    if sender is not None:
-        sender.cancel()
-    try:
-        async with asyncio.timeout(_CLOSE_S):
-            await kafka.client.close()
-            while sender is not None and not sender.done():
-                update = kafka.client._md_update_fut
-                if update is not None and not update.done():
-                    update.set_result(False)
-                await asyncio.wait([sender], timeout=0.02)
-    except TimeoutError:
-        _log.warning("the producer did not end in time")
+def _refused(line: Line, parcel: Parcel, why: str) -> Refused:
+    return Refused(line, parcel, f"{why}: {len(parcel.value)} bytes")

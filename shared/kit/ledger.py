@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, SmallInteger, Table, Uuid, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.base import Answer
@@ -24,7 +23,10 @@ from shared.contracts.errors import (
 )
 from shared.kit.clock import SystemClock
 from shared.kit.database import Database
+from shared.kit.ledger_rows import CLAIM, READ, STORE, SWEEP, SWEEP_PAGE, requests_table
 from shared.kit.wire import Call, Reply
+
+__all__ = ["KEY_LIFE", "REDELIVERY_LIFE", "once", "requests_table", "sweep_requests"]
 
 KEY_LIFE = timedelta(hours=24)
 REDELIVERY_LIFE = timedelta(hours=1)
@@ -32,25 +34,6 @@ REDELIVERY_LIFE = timedelta(hours=1)
 
 Outcome = Answer | Reply | None
 Work = Callable[[AsyncSession], Awaitable[Outcome]]
-
-
-def requests_table(metadata: MetaData) -> Table:
-    """Add the table `requests` to a service's metadata.
-
-    `key` and `fingerprint` are SHA-256 digests; `body` is the JSON of the answer or, from status 400 on, of
-    the error; both are null only within the transaction that works.
-    """
-    return Table(
-        "requests",
-        metadata,
-        Column("profile_id", Uuid, primary_key=True),
-        Column("key", LargeBinary, primary_key=True),
-        Column("fingerprint", LargeBinary, nullable=False),
-        Column("status", SmallInteger),
-        Column("body", LargeBinary),
-        Column("expires_at", DateTime(timezone=True), nullable=False),
-        Index("requests_expires_at", "expires_at"),
-    )
 
 
 async def once(
@@ -88,42 +71,11 @@ async def sweep_requests(database: Database, clock: Clock) -> int:
     while True:
         async with database.transaction() as session:
             deleted: int = (
-                await session.execute(_SWEEP, {"now": clock.now(), "page": _SWEEP_PAGE})
+                await session.execute(SWEEP, {"now": clock.now(), "page": SWEEP_PAGE})
             ).scalar_one()
         swept += deleted
-        if deleted < _SWEEP_PAGE:
+        if deleted < SWEEP_PAGE:
             return swept
-
-
-_SWEEP_PAGE = 2_000
-
-# Waits for another transaction that has the same key, then takes the row only when it is none or too old.
-_CLAIM = text(
-    """
-    INSERT INTO requests (profile_id, key, fingerprint, expires_at)
-    VALUES (:profile_id, :key, :fingerprint, :expires_at)
-    ON CONFLICT (profile_id, key) DO UPDATE
-        SET fingerprint = excluded.fingerprint, expires_at = excluded.expires_at, status = NULL, body = NULL
-        WHERE requests.expires_at <= :now
-    RETURNING 1
-    """
-)
-_READ = text("SELECT fingerprint, status, body FROM requests WHERE profile_id = :profile_id AND key = :key")
-_STORE = text(
-    "UPDATE requests SET status = :status, body = :body WHERE profile_id = :profile_id AND key = :key"
-)
-_SWEEP = text(
-    """
-    WITH old AS (
-        SELECT profile_id, key FROM requests WHERE expires_at <= :now
-        ORDER BY expires_at LIMIT :page FOR UPDATE SKIP LOCKED
-    ), gone AS (
-        DELETE FROM requests USING old
-        WHERE requests.profile_id = old.profile_id AND requests.key = old.key RETURNING 1
-    )
-    SELECT count(*) FROM gone
-    """
-)
 
 
 def _key_of(call: Call) -> tuple[str, timedelta]:
@@ -135,7 +87,7 @@ def _key_of(call: Call) -> tuple[str, timedelta]:
 
 
 async def _claimed(session: AsyncSession, row: dict[str, Any], life: timedelta) -> bool:
-    return (await session.execute(_CLAIM, {**row, "expires_at": row["now"] + life})).first() is not None
+    return (await session.execute(CLAIM, {**row, "expires_at": row["now"] + life})).first() is not None
 
 
 async def _done(session: AsyncSession, call: Call, row: dict[str, Any], work: Work) -> Outcome | MeshError:
@@ -150,13 +102,13 @@ async def _done(session: AsyncSession, call: Call, row: dict[str, Any], work: Wo
             raise
         outcome, status, body = error, error.kind.status, _encode_error(error)
     await session.execute(
-        _STORE, {"profile_id": row["profile_id"], "key": row["key"], "status": status, "body": body}
+        STORE, {"profile_id": row["profile_id"], "key": row["key"], "status": status, "body": body}
     )
     return outcome
 
 
 async def _stored(session: AsyncSession, row: dict[str, Any]) -> Reply | MeshError:
-    found = (await session.execute(_READ, {"profile_id": row["profile_id"], "key": row["key"]})).one_or_none()
+    found = (await session.execute(READ, {"profile_id": row["profile_id"], "key": row["key"]})).one_or_none()
     if found is None or found.status is None:  # swept, or given up, between the two statements
         return MESH_BUSY.error("The same request was being answered. Try again.")
     if found.fingerprint != row["fingerprint"]:

@@ -8,78 +8,25 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Raw, Struct
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    DateTime,
-    Identity,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Table,
-    Text,
-    Uuid,
-    column,
-    insert,
-    table,
-)
+from sqlalchemy import column, insert, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import Event, EventType
 from shared.kit.context import correlation_id_var
+from shared.kit.outbox_tables import SLICES, outbox_tables
 
-SLICES = 8
-"""The keys are cut into so many slices, each relayed by one process at a time. Never changed."""
-
-_QUEUE = {
-    # A queue lives by vacuuming: clean up after each thousand dead rows, however many live ones there are.
-    "autovacuum_vacuum_scale_factor": 0,
-    "autovacuum_vacuum_threshold": 1000,
-    "autovacuum_vacuum_cost_delay": 0,
-    "autovacuum_analyze_scale_factor": 0,
-    "autovacuum_analyze_threshold": 10000,
-}
-
-
-def outbox_tables(metadata: MetaData) -> tuple[Table, ...]:
-    """Add `outbox`, `outbox_slices` and `outbox_relays` to a service's metadata.
-
-    The place of a row is its `id`, taken while the transaction holds the lock of the aggregate: of one
-    aggregate, the order of ids is the order of commits. `topics` are separated by spaces.
-    """
-    return (
-        Table(
-            "outbox",
-            metadata,
-            Column("id", BigInteger, Identity(always=True), primary_key=True),
-            Column("slice", SmallInteger, nullable=False),
-            Column("key", Uuid, nullable=False),
-            Column("event_id", Uuid, nullable=False),
-            Column("type", Text, nullable=False),
-            Column("topics", Text, nullable=False),
-            Column("body", LargeBinary, nullable=False),
-            Column("correlation_id", Text),
-            Column("created_at", DateTime(timezone=True), nullable=False),
-            postgresql_with=_QUEUE,
-        ),
-        Table(
-            "outbox_slices",
-            metadata,
-            Column("slice", SmallInteger, primary_key=True, autoincrement=False),
-            Column("owner", Text),
-            Column("token", Uuid),
-            Column("expires_at", DateTime(timezone=True)),
-        ),
-        Table(
-            "outbox_relays",
-            metadata,
-            Column("token", Uuid, primary_key=True),
-            Column("owner", Text, nullable=False),
-            Column("expires_at", DateTime(timezone=True), nullable=False),
-        ),
-    )
+__all__ = [
+    "OUTBOX_INSERT",
+    "SLICES",
+    "Fact",
+    "Outbox",
+    "encode_event",
+    "outbox_rows",
+    "outbox_tables",
+    "slice_of",
+]
 
 
 class Fact(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from shared.contracts.topics import dead_letter_topic
 from shared.kit.failure_headers import ORIGINAL_TOPIC, REASON
-from shared.kit.fenced_producer import Line, Parcel
+from shared.kit.parcels import Line, Parcel
+from shared.kit.refusals import Refusals
 from shared.kit.wire import CORRELATION_ID, Headers
 
 EVENT_ID = "event_id"
@@ -18,9 +19,6 @@ TRUNCATED = "truncated"
 Sign = Callable[[str, bytes, bytes, Headers], Headers]
 """Gives the headers that sign a record, from its topic, key, body and other headers."""
 LineOf = Callable[[str, bytes], Awaitable[Line]]
-Refusals = Mapping[tuple[UUID, str], str]
-"""Why a topic never takes an event, by the event's id and the topic."""
-
 _PAGE_BYTES = 8 * 1024 * 1024
 _DEAD_BODY_BYTES = 64 * 1024
 
@@ -50,19 +48,21 @@ class Page:
     async def pack(self, service: str, line_of: LineOf, refusals: Refusals, sign: Sign | None) -> None:
         """Fill the lines, each in the order of the rows; what a topic refuses goes to the dead letters."""
         for place, row in enumerate(self.rows):
-            key = str(row.key).encode()
-            for topic in row.topics.split():
-                body, headers = row.body, _headers(row)
-                reason = refusals.get((row.event_id, topic)) if refusals else None
-                if reason is not None:
-                    dead = dead_letter_topic(service)
+            key, topics = str(row.key).encode(), row.topics.split()
+            self._missing[place] = len(topics)
+            if not topics:
+                self.sent[row.id] = row.event_id
+            for topic in topics:
+                headers, body, target = _headers(row), row.body, topic
+                if (reason := refusals.reason(row.event_id, topic)) is not None:
+                    target = dead_letter_topic(service)
+                    whole = refusals.reason(row.event_id, target) is None
                     headers += [(ORIGINAL_TOPIC, topic.encode()), (REASON, reason.encode())]
-                    body, headers = _cut(body, headers, whole=(row.event_id, dead) not in refusals)
-                    topic = dead
-                headers += sign(topic, key, body, headers) if sign is not None else []
-                line = await line_of(topic, key)
+                    body, headers = _cut(body, headers, whole=whole)
+                if sign is not None:
+                    headers += sign(target, key, body, headers)
+                line = await line_of(target, key)
                 self.lines.setdefault(line, []).append(Parcel(place, key, body, headers))
-                self._missing[place] += 1
 
     def taken(self, parcel: Parcel) -> None:
         """Kafka has this record."""

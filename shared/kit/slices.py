@@ -76,6 +76,11 @@ class Leases:
         self._until = float("-inf")
         self._first = True
 
+    @property
+    def renew_after_s(self) -> float:
+        """How long to wait between two renewals: two may fail before the lease runs out."""
+        return self._lease_s * 0.3
+
     def remaining_s(self) -> float:
         """How long what is held may still be relied upon; negative: not any more."""
         return self._until - self._steady_s() if self._held else -1.0

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -18,6 +17,7 @@ from aiokafka.errors import (
 from msgspec import Struct
 
 from shared.contracts.topics import Topic
+from shared.kit.topic_compare import differences
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ async def ensure_topics(
         async with asyncio.timeout(wait_s), _connected(options) as admin:
             created = await _create_missing(admin, topics, replication_factor)
             await _wait_seen(admin, topics)
-            differing = await _differences(admin, topics, created)
+            differing = await differences(admin, topics, created)
     except TimeoutError:
         raise TopicsError(
             f"Kafka at {where} was not ready within {wait_s:g} s: look whether it runs, at "
@@ -135,41 +135,3 @@ def _is_led(described: Mapping[str, Any]) -> bool:
     return (
         not described["error_code"] and bool(partitions) and all(part["leader"] >= 0 for part in partitions)
     )
-
-
-async def _differences(
-    admin: AIOKafkaAdminClient, topics: Sequence[Topic], created: Sequence[str]
-) -> list[str]:
-    """One sentence for each topic and setting that differs, with both values."""
-    old = {topic.name: topic for topic in topics if topic.name not in created}
-    if not old:
-        return []
-    sentences = []
-    for described in await admin.describe_topics(list(old)):
-        topic, count = old[described["topic"]], len(described["partitions"])
-        if count != topic.partitions:
-            sentences.append(
-                f"Topic {topic.name} has {count} partitions, not {topic.partitions}; it stays so."
-            )
-    for name, there in (await _configs(admin, old.values())).items():
-        for setting, value in old[name].config.items():
-            if there.get(setting) != value:
-                sentences.append(
-                    f"Topic {name} has {setting}={there.get(setting)}, not {value}; it stays so."
-                )
-    return sentences
-
-
-async def _configs(admin: AIOKafkaAdminClient, topics: Any) -> dict[str, dict[str, str]]:
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=dict.fromkeys(topic.config, ""))
-        for topic in topics
-    ]
-    found: dict[str, dict[str, str]] = {}
-    for response in await admin.describe_configs(resources):
-        for code, message, _, name, entries in response.resources:
-            if code:
-                _log.warning("The settings of topic %s can not be read: %s %s", name, for_code(code), message)
-                continue
-            found[name] = {entry[0]: entry[1] for entry in entries}
-    return found

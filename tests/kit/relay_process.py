@@ -13,6 +13,7 @@ from shared.kit.relay import Relay
 
 LEASE_S = 2.0
 MARGIN_S = 0.5
+PAGE_ROWS = 50
 
 
 async def main(service: str, url: str, bootstrap: str, name: str) -> None:
@@ -27,7 +28,7 @@ async def main(service: str, url: str, bootstrap: str, name: str) -> None:
         SystemClock(),
         lease_s=LEASE_S,
         margin_s=MARGIN_S,
-        page_rows=50,
+        page_rows=PAGE_ROWS,
     )
     await relay.start()
     print("started", flush=True)

@@ -24,8 +24,9 @@ from shared.contracts.topics import dead_letter_topic
 from shared.kit import relay as relay_module
 from shared.kit.clock import SystemClock, now_s
 from shared.kit.database import Database
-from shared.kit.fenced_producer import FencedProducer, LeaseLost, Parcel
+from shared.kit.fenced_producer import FencedProducer
 from shared.kit.outbox import SLICES, Outbox
+from shared.kit.parcels import LeaseLost, Parcel
 from shared.kit.relay import Relay
 from tests.kit.facts import (
     clock,
@@ -181,6 +182,15 @@ async def test_an_event_that_kafka_refuses_is_a_dead_letter_and_blocks_nothing(p
         assert int(header["truncated"]) > 2_000_000
         assert record.value[:6] == b'{"id":'
         assert record.key == str(key).encode()
+
+
+async def test_an_event_that_no_topic_carries_just_goes(place: Place) -> None:
+    key = ids.new()
+    await publish(place.database, [fact(event_type(place.service), key, 1)])
+    await place.publish([key], range(2, 3))
+    async with place.relay():
+        await until_empty(place.database)
+    assert revisions_by_key(await read_all(place.bootstrap, place.topic)) == {key: [2]}
 
 
 async def test_batches_that_are_too_large_are_cut(place: Place, keys: list[UUID]) -> None:

@@ -35,10 +35,10 @@ from tests.kit.facts import (
     until_empty,
 )
 from tests.kit.mesh import make_topics
-from tests.kit.relay_process import LEASE_S
+from tests.kit.relay_process import LEASE_S, PAGE_ROWS
 
 KEYS = 30
-FLOW_S = 14.0
+FLOW_S = 10.0
 
 
 class Flow:
@@ -136,7 +136,7 @@ async def disturb(relay: RelayProcess, how: str) -> None:
         await relay.start()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_relays_that_are_stopped_and_killed(
     seed: int, kafka_bootstrap: str, facts_url: str, database: Database
 ) -> None:
@@ -145,16 +145,19 @@ async def test_relays_that_are_stopped_and_killed(
     await make_topics(kafka_bootstrap, topic)
     async with relays(2, "chaos", facts_url, kafka_bootstrap) as running:
         async with Flow(database, (topic,)) as flow:
-            until = time.monotonic() + FLOW_S
+            until, disturbed = time.monotonic() + FLOW_S, 0
             while time.monotonic() < until:
+                disturbed += 1
                 await asyncio.sleep(random.random())
                 await disturb(
                     random.choice(running), random.choice(["stop", "stop", "blink", "kill", "leave"])
                 )
         await until_empty(database)
     expected = await flow.expected()
-    assert revisions_by_key(await read_all(kafka_bootstrap, topic)) == expected
-    assert sum(len(revisions) for revisions in expected.values()) > 500
+    records, facts = await read_all(kafka_bootstrap, topic), sum(map(len, expected.values()))
+    assert revisions_by_key(records) == expected
+    assert facts > 300
+    assert len(records) - facts <= PAGE_ROWS * disturbed, "no more than one page comes twice each time"
 
 
 async def test_a_killed_relay_that_comes_back_goes_on_at_once(
