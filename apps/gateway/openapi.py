@@ -188,10 +188,11 @@ def _page(page: Page) -> Json:
     if page.schema is not None:
         content = {"application/json": {"schema": ref(page.schema)}}
     headers = {"X-Correlation-Id": _header("The id that finds this in the logs.")}
+    location = {"Location": _header("Where it is.")}
     responses: Json = {
         str(status): {
             "description": text,
-            "headers": headers,
+            "headers": {**headers, **(location if status == 302 else {})},
             **({} if status == 302 else {"content": content}),
         }
         for status, text in page.outcomes.items()

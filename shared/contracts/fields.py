@@ -13,10 +13,12 @@ from msgspec import Meta
 
 # In Python `$` also matches before a last line break; with this behind it, it means the end as in JavaScript.
 _END = r"$(?!\n)"
-_NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+# What Python takes for white space. `\s` would be less in JavaScript, and a caller's check another than ours.
+_SPACE = r"\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_NOT_BLANK = rf"^[^\u0000]*[^{_SPACE}\u0000][^\u0000]*$"
 _NO_NUL = r"^[^\u0000]+$"
 # At most 2000 characters between the first and the last one that is no white space.
-_TRIMMED_2000 = r"^\s*[^\s\u0000](?:[^\u0000]{0,1998}[^\s\u0000])?\s*$"
+_TRIMMED_2000 = rf"^[{_SPACE}]*[^{_SPACE}\u0000](?:[^\u0000]{{0,1998}}[^{_SPACE}\u0000])?[{_SPACE}]*$"
 
 
 def _rule(sentence: str) -> dict[str, str]:
@@ -51,7 +53,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        pattern=r"^[^@\s\u0000]+@[^@\s\u0000.]+(\.[^@\s\u0000.]+)+" + _END,
+        pattern=rf"^[^@{_SPACE}\u0000]+@[^@{_SPACE}\u0000.]+(\.[^@{_SPACE}\u0000.]+)+" + _END,
         examples=["ada@example.org"],
         extra=_rule("must be an e-mail address of at most 254 characters"),
     ),
@@ -88,7 +90,7 @@ ImageUrl = Annotated[
     str,
     Meta(
         max_length=2048,
-        pattern=r"^[hH][tT][tT][pP][sS]?://[^\s\u0000/?#]+[^\s\u0000]*" + _END,
+        pattern=rf"^[hH][tT][tT][pP][sS]?://[^{_SPACE}\u0000/?#]+[^{_SPACE}\u0000]*" + _END,
         examples=["https://example.org/ada.png"],
         extra=_rule("must be an http or https URL of at most 2048 characters"),
     ),

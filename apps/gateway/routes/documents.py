@@ -35,7 +35,7 @@ class Documents:
                 ASSETS + "/{assetPath}",
                 "docs.asset",
                 "What the pages of the documents load",
-                ("application/octet-stream",),
+                ("*/*",),
                 self.asset,
             ),
             _page("/api/openapi.json", "openapi", "This API (OpenAPI 3.1)", _JSON, self.openapi),
