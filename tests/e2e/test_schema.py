@@ -1,0 +1,112 @@
+"""The OpenAPI document is true: what it allows and what it forbids is sent, and answered as it says."""
+
+import copy
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.result import Ok
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.schemas import BaseSchema
+
+from apps.gateway.app import ROUTES
+from tests.e2e.stage import Case, Stage
+
+SETTINGS = settings(
+    max_examples=12,  # random requests an operation, beside the examples and the edges of every schema
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+TIMEOUT_S = 15
+OF_HTTP = {
+    "allow", "cache-control", "content-encoding", "content-length", "content-security-policy", "content-type",
+    "date", "etag", "referrer-policy", "vary", "x-content-type-options",
+}  # fmt: skip
+"""Headers that need no word in the document."""
+
+PAGES = (
+    "home", "docs", "docs.asset", "openapi", "asyncapi.page", "asyncapi", "errors", "errors.explain",
+    "keys.get", "health.live", "health.ready", "metrics",
+)  # fmt: skip
+NAMES = (*(route.operation.name for route in ROUTES), *PAGES)
+
+
+@pytest.fixture(scope="module")
+def stage(gateway_url: str) -> Stage:
+    return Stage(httpx.Client(base_url=gateway_url, timeout=TIMEOUT_S))
+
+
+@pytest.fixture(scope="module")
+def session() -> requests.Session:
+    """Its connections stay open."""
+    return requests.Session()
+
+
+@pytest.fixture(scope="module")
+def document(gateway_url: str) -> Any:
+    """The document as it is served, but that an answer may have no field that is not in it."""
+    served = httpx.get(f"{gateway_url}/api/openapi.json").raise_for_status().json()
+    strict = copy.deepcopy(served)
+    for schema in strict["components"]["schemas"].values():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    config = SchemathesisConfig()
+    config.projects.default.cache.enabled = False
+    config.projects.default.generation.update(deterministic=True, with_security_parameters=False)
+    found = schemathesis.openapi.from_dict(strict, config=config)
+    found.config.update(base_url=gateway_url)
+    return found
+
+
+def check_headers(response: Any, case: Case) -> None:
+    """Every header that is told for this status is there, and no other that means something."""
+    told = case.operation.definition.raw["responses"].get(str(response.status_code), {}).get("headers", {})
+    names = {name.lower() for name in told}
+    assert names <= response.headers.keys(), f"told but not sent: {names - response.headers.keys()}"
+    assert response.headers.keys() - OF_HTTP <= names | {"x-correlation-id"}
+
+
+def test_every_operation_is_tried(document: BaseSchema) -> None:
+    assert sorted(_operations(document)) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_answered_as_the_document_says(
+    name: str, document: BaseSchema, stage: Stage, session: requests.Session
+) -> None:
+    answered: Counter[int] = Counter()
+
+    def send(case: Case) -> None:
+        person = stage.set_for(case)
+        headers = {"Authorization": f"Bearer {person.access_token}"}
+        response = case.call(headers=headers, session=session, timeout=TIMEOUT_S, allow_redirects=False)
+        stage.note(case, response.status_code)
+        case.validate_response(response, headers=headers, transport_kwargs={"session": session})
+        check_headers(response, case)
+        answered[response.status_code] += 1
+
+    operation = _operations(document)[name]
+    build_operation_test(
+        config=document.config,
+        operation=operation,
+        test_func=settings(SETTINGS)(send),
+        given_kwargs={},
+        feedback=FeedbackSources(),
+    )()
+    print(dict(answered))
+    succeeded = {int(status) for status in operation.definition.raw["responses"] if status[0] in "23"}
+    assert succeeded & answered.keys(), f"none of {succeeded} came: {answered}"
+
+
+def _operations(document: BaseSchema) -> dict[str, Any]:
+    found = [result.ok() for result in document.get_all_operations() if isinstance(result, Ok)]
+    return {operation.definition.raw["operationId"]: operation for operation in found}
