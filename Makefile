@@ -12,8 +12,9 @@ up: has-python ## Run everything: Kafka, Postgres and all services
 	@$(SET_UP) run
 	@exec $(BIN)/concord up
 
-test: lint ## Lint, and all tests but the long ones
-	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults
+test: setup ## Lint, and all tests but the long ones
+	@status=0; $(MAKE) --no-print-directory lint || status=1; \
+	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults || status=1; exit $$status
 
 test-faults: setup ## The tests that break things on purpose
 	$(BIN)/python -m pytest tests/faults

@@ -50,8 +50,7 @@ class ServiceProcess:
 
     def unready(self) -> dict[str, str]:
         """What is not ready yet, by part, with the reason; empty when all is."""
-        host = gateway_address(self._environ)[0] if self.name == "gateway" else LOOPBACK
-        return unready_parts(reachable(host), self.port)
+        return unready_parts(health_host(self.name, self._environ), self.port)
 
     def _record(self, child: Child) -> None:
         started = start_mark(child.pid) or ""
@@ -65,6 +64,12 @@ class ServiceProcess:
 def health_port(service: str, environ: Mapping[str, str]) -> int:
     """Where a service process tells its health: the gateway on its own port, the others on a free one."""
     return gateway_address(environ)[1] if service == "gateway" else free_port()
+
+
+def health_host(service: str, environ: Mapping[str, str]) -> str:
+    """Where to ask a process of this service for its health."""
+    listens = gateway_address(environ)[0] if service == "gateway" else environ.get("HEALTH_HOST") or LOOPBACK
+    return reachable(listens)
 
 
 def gateway_address(environ: Mapping[str, str]) -> tuple[str, int]:

@@ -10,9 +10,9 @@ from cli.data_folder import DataFolder
 from cli.embedded.kafka_probe import serves
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.postgres import says_ready
-from cli.health import reachable, unready_parts
+from cli.health import unready_parts
 from cli.processes.records import Record
-from cli.service_process import gateway_address
+from cli.service_process import health_host
 from cli.settings import read_settings
 
 
@@ -42,11 +42,5 @@ def state(record: Record) -> str:
         return "ready" if says_ready(data, record.pid) else "is starting or stopping"
     if not record.port:
         return "ready"
-    missing = unready_parts(health_host(record), record.port)
+    missing = unready_parts(health_host(record.note or record.name, os.environ), record.port)
     return ", ".join(f"{part}: {why}" for part, why in missing.items()) or "ready"
-
-
-def health_host(record: Record) -> str:
-    """Where the process answers for its health."""
-    is_gateway = "gateway" in (record.name, record.note)
-    return reachable(gateway_address(os.environ)[0]) if is_gateway else LOOPBACK
