@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Method
 
 from apps.gateway.edge import log_unexpected
-from apps.gateway.exchange import Response, exchange_of
+from apps.gateway.exchange import Response, current_exchange
 from apps.gateway.forward import Desk, Forward
 from apps.gateway.problems import problem_of
 from apps.gateway.routes import accounts, messages, servers
@@ -46,15 +46,15 @@ def make_app(desk: Desk, pages: Sequence[Page]) -> Litestar:
 
 
 def _route_handler(route: Route, forward: Forward) -> HTTPRouteHandler:
-    async def handle(request: AnyRequest) -> ASGIApp:
-        return await forward(request.scope, request.receive)
+    async def handle() -> ASGIApp:
+        return await forward(current_exchange.get())
 
     return _handler(cast(Method, route.method), route.path, route.operation.name, handle)
 
 
 def _page_handler(page: Page) -> HTTPRouteHandler:
-    async def handle(request: AnyRequest) -> ASGIApp:
-        return await page.respond(request.scope)
+    async def handle() -> ASGIApp:
+        return await page.respond(current_exchange.get())
 
     return _handler("GET", page.path, page.name, handle)
 
@@ -62,7 +62,7 @@ def _page_handler(page: Page) -> HTTPRouteHandler:
 def _options_handler(path: str, methods: set[str]) -> HTTPRouteHandler:
     answer = Response(204, [(b"allow", _allowed(methods).encode("ascii"))])
 
-    async def handle(request: AnyRequest) -> ASGIApp:
+    async def handle() -> ASGIApp:
         return answer
 
     return _handler("OPTIONS", path, f"OPTIONS {path}", handle)
@@ -90,14 +90,14 @@ def _on_http_exception(request: AnyRequest, exception: HTTPException) -> litesta
 
 def _on_exception(request: AnyRequest, exception: Exception) -> litestar.Response[bytes]:
     """What nobody expected: logged, and not told."""
-    log_unexpected(exchange_of(request.scope))
+    log_unexpected(current_exchange.get())
     return _problem(request, INTERNAL_ERROR.error(""))
 
 
 def _problem(
     request: AnyRequest, error: MeshError, *headers: tuple[bytes, bytes]
 ) -> litestar.Response[bytes]:
-    answer = problem_of(error, request.scope, *headers)
+    answer = problem_of(error, current_exchange.get(), *headers)
     named = {name.decode("ascii"): value.decode("latin-1") for name, value in answer.headers}
     return litestar.Response(
         answer.body, status_code=answer.status, media_type=named.pop("content-type"), headers=named

@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from apps.gateway.access_log import AccessLog
 from apps.gateway.cors import Cors
-from apps.gateway.exchange import EXCHANGE, Exchange
+from apps.gateway.exchange import Exchange, current_exchange
 from apps.gateway.problems import problem_of
 from apps.gateway.traffic import Traffic
 from shared.contracts.errors import INTERNAL_ERROR
@@ -49,11 +49,11 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        exchange = Exchange(scope, self._new_id)
         method = scope["method"]
         # A HEAD is routed as a GET. The server looks at its own scope, so that stays as it is.
         inner = cast(HTTPScope, {**scope, "method": "GET"}) if method == "HEAD" else scope
-        inner[EXCHANGE] = exchange  # type: ignore[literal-required]
+        exchange = Exchange(inner, receive, self._new_id)
+        current_exchange.set(exchange)
         answer = self._answering(exchange, method, send)
         try:
             await self._answer(inner, receive, answer, exchange)
@@ -75,7 +75,7 @@ class Edge:
             log_unexpected(exchange)
             if exchange.status:
                 raise  # the answer has begun: the server cuts the connection
-            await problem_of(INTERNAL_ERROR.error(""), scope)(scope, receive, send)
+            await problem_of(INTERNAL_ERROR.error(""), exchange)(scope, receive, send)
 
     def _answering(self, exchange: Exchange, method: str, send: Send) -> Send:
         """What adds the common headers to the answer, and drops the body of a HEAD's."""

@@ -1,33 +1,31 @@
 """One request and what is known about it on its way through the gateway, and the answer to it."""
 
 from collections.abc import Callable
-from typing import cast
+from contextvars import ContextVar
 
-from litestar.types import HTTPScope, Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
 
 from apps.gateway.correlation import correlation_id_of, traceparent_of
 
 Headers = list[tuple[bytes, bytes]]
 
-EXCHANGE = "concord"
-"""Where the exchange lies in the ASGI scope."""
-
 
 class Exchange:
     """Made by the edge before anything else looks at a request."""
 
-    __slots__ = ("correlation_id", "headers", "status", "traceparent")
+    __slots__ = ("correlation_id", "headers", "receive", "scope", "status", "traceparent")
 
-    def __init__(self, scope: HTTPScope, new_id: Callable[[], object]) -> None:
+    def __init__(self, scope: HTTPScope, receive: Receive, new_id: Callable[[], object]) -> None:
+        self.scope = scope
+        self.receive = receive
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.correlation_id = correlation_id_of(self.headers.get(b"x-correlation-id"), new_id)
         self.traceparent = traceparent_of(self.headers.get(b"traceparent"))
         self.status = 0
 
 
-def exchange_of(scope: Scope) -> Exchange:
-    """The exchange of a request that came through the edge."""
-    return cast(Exchange, scope[EXCHANGE])  # type: ignore[literal-required]
+current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
+"""The exchange of the request that this task serves: so no layer between has to hand it on."""
 
 
 class Response:
@@ -57,6 +55,3 @@ def respond(status: int, media_type: str, body: bytes, *headers: tuple[bytes, by
         ],
         body,
     )
-
-
-__all__ = ["EXCHANGE", "Exchange", "Headers", "Message", "Response", "exchange_of", "respond"]

@@ -3,12 +3,11 @@
 from asyncio import CancelledError
 
 import msgspec
-from litestar.types import HTTPScope, Receive
 from msgspec import Struct
 
 from apps.gateway.authenticate import Authenticator
 from apps.gateway.body import read_json
-from apps.gateway.exchange import Exchange, Headers, Response, exchange_of
+from apps.gateway.exchange import Exchange, Headers, Response
 from apps.gateway.inputs import Inputs
 from apps.gateway.ports import Caller
 from apps.gateway.problems import problem_of
@@ -50,24 +49,26 @@ class Forward:
         self._inputs = Inputs(route)
         self._desk = desk
 
-    async def __call__(self, scope: HTTPScope, receive: Receive) -> Response:
+    async def __call__(self, exchange: Exchange) -> Response:
         """The answer to one request, a problem where it went wrong."""
         desk = self._desk
         if desk.in_flight >= desk.in_flight_max:
-            return problem_of(MESH_BUSY.error("The gateway has as many requests in hand as it may."), scope)
+            return problem_of(
+                MESH_BUSY.error("The gateway has all the requests in hand that it may."), exchange
+            )
         desk.in_flight += 1
         try:
-            return await self._forward(scope, receive, exchange_of(scope))
+            return await self._forward(exchange)
         except MeshError as error:
-            return problem_of(error, scope)
+            return problem_of(error, exchange)
         except CancelledError:
             if not desk.draining:
                 raise
-            return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), scope)
+            return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), exchange)
         finally:
             desk.in_flight -= 1
 
-    async def _forward(self, scope: HTTPScope, receive: Receive, exchange: Exchange) -> Response:
+    async def _forward(self, exchange: Exchange) -> Response:
         desk, operation, headers = self._desk, self._operation, exchange.headers
         if not desk.open:
             raise MESH_BUSY.error("The gateway is starting: Kafka is not there yet.")
@@ -77,9 +78,9 @@ class Forward:
             claims = desk.authenticator.known(authorization) or await desk.authenticator.caller(authorization)
         body = b""
         if operation.body is not None:
-            body = await read_json(headers, receive, desk.body_max_bytes)
-        path, query = scope["path_params"], scope["query_string"]
-        fields, key = self._inputs.read(path, query, headers, body, claims)
+            body = await read_json(headers, exchange.receive, desk.body_max_bytes)
+        scope = exchange.scope
+        fields, key = self._inputs.read(scope["path_params"], scope["query_string"], headers, body, claims)
         request = operation.request(**fields)
         reply = await desk.caller.call_raw(
             operation,

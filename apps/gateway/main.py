@@ -1,6 +1,7 @@
 """The gateway: HTTP in, Kafka out. No business rule, no database."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -50,6 +51,7 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
     REGISTRY.register(traffic)
     access_log = AccessLog(_write, instance) if settings.access_log else None
     server = make_server(compose(settings, desk, mesh.keys, health, traffic, access_log), settings)
+    gc.freeze()  # what is there now stays: no collection need look through it again
     following = asyncio.create_task(mesh.run(desk.open_now), name="mesh")
     following.add_done_callback(lambda _: stop.set())  # it never ends by itself but by a fault
     try:

@@ -4,9 +4,8 @@ from html import escape
 from pathlib import Path
 
 import msgspec
-from litestar.types import Scope
 
-from apps.gateway.exchange import Response, exchange_of, respond
+from apps.gateway.exchange import Exchange, Response, respond
 from apps.gateway.problems import PAGES, problem_of
 from apps.gateway.static import Static, read_static
 from shared.contracts.errors import CATALOGUE, ROUTE_UNKNOWN, ErrorKind
@@ -53,10 +52,10 @@ class ErrorPage(msgspec.Struct, rename="camel"):
     retry_after_s: int | None
 
 
-async def list_errors(scope: Scope) -> Response:
+async def list_errors(exchange: Exchange) -> Response:
     """All codes."""
     kinds = sorted(CATALOGUE.values(), key=lambda kind: (kind.status, kind.code))
-    if not _wants_html(scope):
+    if not _wants_html(exchange):
         return respond(
             200,
             "application/json",
@@ -71,12 +70,12 @@ async def list_errors(scope: Scope) -> Response:
     return _page("Errors", f"<table><tr><th>Status<th>Code<th>Meaning{rows}</table>")
 
 
-async def explain_error(scope: Scope) -> Response:
+async def explain_error(exchange: Exchange) -> Response:
     """What one code means; the `type` of a problem is the address of this."""
-    kind = CATALOGUE.get(scope["path_params"]["code"])
+    kind = CATALOGUE.get(exchange.scope["path_params"]["code"])
     if kind is None:
-        return problem_of(ROUTE_UNKNOWN.error("There is no such error code; see /api/errors."), scope)
-    if not _wants_html(scope):
+        return problem_of(ROUTE_UNKNOWN.error("There is no such error code; see /api/errors."), exchange)
+    if not _wants_html(exchange):
         return respond(200, "application/json", msgspec.json.encode(_told(kind)), _CACHED, _VARY)
     return _page(kind.code, _explanation(kind))
 
@@ -104,8 +103,8 @@ def _page(title: str, content: str) -> Response:
     return respond(200, _HTML, html.encode(), _CACHED, _VARY, (b"content-security-policy", _PLAIN_CSP))
 
 
-def _wants_html(scope: Scope) -> bool:
-    return b"text/html" in exchange_of(scope).headers.get(b"accept", b"")
+def _wants_html(exchange: Exchange) -> bool:
+    return b"text/html" in exchange.headers.get(b"accept", b"")
 
 
 _CACHED = (b"cache-control", b"public, max-age=300")

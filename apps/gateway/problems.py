@@ -1,10 +1,9 @@
 """Errors as a caller sees them: RFC 9457, `application/problem+json`."""
 
 import msgspec
-from litestar.types import Scope
 from msgspec import Struct
 
-from apps.gateway.exchange import Headers, Response, exchange_of
+from apps.gateway.exchange import Exchange, Headers, Response
 from shared.contracts.errors import INTERNAL_ERROR, ErrorKind, FieldError, MeshError
 
 MEDIA_TYPE = "application/problem+json"
@@ -25,10 +24,9 @@ class Problem(Struct, kw_only=True, rename="camel", omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
-def problem_of(error: MeshError, scope: Scope, *headers: tuple[bytes, bytes]) -> Response:
+def problem_of(error: MeshError, exchange: Exchange, *headers: tuple[bytes, bytes]) -> Response:
     """The answer that tells this error."""
-    exchange = exchange_of(scope)
-    body = encode_problem(error, address_of(scope), exchange.correlation_id)
+    body = encode_problem(error, address_of(exchange), exchange.correlation_id)
     kind = error.kind
     answer: Headers = [
         (b"content-type", b"application/problem+json"),
@@ -65,9 +63,9 @@ def encode_problem(error: MeshError, instance: str, correlation_id: str) -> byte
         return msgspec.json.encode(problem)
 
 
-def address_of(scope: Scope) -> str:
+def address_of(exchange: Exchange) -> str:
     """The path as it was asked for, still percent-encoded, without the query."""
-    return scope["raw_path"].decode("latin-1")
+    return exchange.scope["raw_path"].decode("latin-1")
 
 
 def _challenge(kind: ErrorKind) -> bytes:

@@ -6,9 +6,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
-from litestar.types import Scope
-
-from apps.gateway.exchange import Headers, Response, exchange_of
+from apps.gateway.exchange import Exchange, Headers, Response
 
 _COMPRESSED_FROM_BYTES = 1024
 _COMPRESSED_TYPES = ("text/", "application/json", "image/svg")
@@ -31,9 +29,9 @@ class Static:
         self._etag = b'"' + sha256(body).hexdigest()[:32].encode() + b'"'
         self._common = ((b"cache-control", cache.encode()), (b"etag", self._etag), *headers)
 
-    async def respond(self, scope: Scope) -> Response:
+    async def respond(self, exchange: Exchange) -> Response:
         """The document, or 304 when the caller has it."""
-        asked = exchange_of(scope).headers
+        asked = exchange.headers
         if self._etag in asked.get(b"if-none-match", b""):
             return Response(304, list(self._common))
         headers: Headers = [(b"content-type", self._media_type.encode()), *self._common]

@@ -3,9 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 
-from litestar.types import Scope
-
-from apps.gateway.exchange import Response, respond
+from apps.gateway.exchange import Exchange, Response, respond
 from apps.gateway.keys import Keys
 from apps.gateway.pages import ASSETS, explain_error, list_errors, read_assets, read_page
 from apps.gateway.problems import problem_of
@@ -67,37 +65,37 @@ class Documents:
             ),
         )
 
-    async def home(self, scope: Scope) -> Response:
+    async def home(self, exchange: Exchange) -> Response:
         """There is no site here but the documents."""
         return Response(302, [(b"location", b"/api/docs"), (b"content-length", b"0")])
 
-    async def docs(self, scope: Scope) -> Response:
+    async def docs(self, exchange: Exchange) -> Response:
         """The Swagger UI."""
-        return await self._docs.respond(scope)
+        return await self._docs.respond(exchange)
 
-    async def asyncapi_page(self, scope: Scope) -> Response:
+    async def asyncapi_page(self, exchange: Exchange) -> Response:
         """The AsyncAPI page."""
-        return await self._asyncapi_page.respond(scope)
+        return await self._asyncapi_page.respond(exchange)
 
-    async def asset(self, scope: Scope) -> Response:
+    async def asset(self, exchange: Exchange) -> Response:
         """A script, style, image or font."""
-        found = self._assets.get(scope["path_params"]["assetPath"].lstrip("/"))
+        found = self._assets.get(exchange.scope["path_params"]["assetPath"].lstrip("/"))
         if found is None:
-            return problem_of(ROUTE_UNKNOWN.error("There is no such asset."), scope)
-        return await found.respond(scope)
+            return problem_of(ROUTE_UNKNOWN.error("There is no such asset."), exchange)
+        return await found.respond(exchange)
 
-    async def openapi(self, scope: Scope) -> Response:
+    async def openapi(self, exchange: Exchange) -> Response:
         """The OpenAPI document."""
-        return await self._openapi.respond(scope)
+        return await self._openapi.respond(exchange)
 
-    async def asyncapi(self, scope: Scope) -> Response:
+    async def asyncapi(self, exchange: Exchange) -> Response:
         """The AsyncAPI document."""
-        return await self._asyncapi.respond(scope)
+        return await self._asyncapi.respond(exchange)
 
-    async def keys(self, scope: Scope) -> Response:
+    async def keys(self, exchange: Exchange) -> Response:
         """The keys as this gateway knows them."""
         if self._keys.document is None:
-            return problem_of(MESH_BUSY.error("The gateway is starting: it has no keys yet."), scope)
+            return problem_of(MESH_BUSY.error("The gateway is starting: it has no keys yet."), exchange)
         return respond(200, "application/json", self._keys.document, _KEYS_CACHE)
 
     @cached_property
@@ -126,7 +124,7 @@ def _page(
     name: str,
     summary: str,
     media_types: tuple[str, ...],
-    respond_to: Callable[[Scope], Awaitable[Response]],
+    respond_to: Callable[[Exchange], Awaitable[Response]],
     outcomes: dict[int, str] | None = None,
 ) -> Page:
     return Page(

@@ -1,9 +1,8 @@
 """Health and figures: the same addresses as on every process of the mesh."""
 
 import msgspec
-from litestar.types import Scope
 
-from apps.gateway.exchange import Response, exchange_of, respond
+from apps.gateway.exchange import Exchange, Response, respond
 from apps.gateway.routes.route import Page
 from shared.kit.health import Health, Report
 from shared.kit.health_server import metrics
@@ -53,17 +52,17 @@ class HealthPages:
             ),
         )
 
-    async def live(self, scope: Scope) -> Response:
+    async def live(self, exchange: Exchange) -> Response:
         """The event loop turns."""
         return respond(200, "application/json", b'{"status":"alive"}', _FRESH)
 
-    async def ready(self, scope: Scope) -> Response:
+    async def ready(self, exchange: Exchange) -> Response:
         """200 when every part is ready, else 503."""
         report = await self._health.report()
         status = 200 if report.is_ready else 503
         return respond(status, "application/json", msgspec.json.encode(report), _FRESH)
 
-    async def metrics(self, scope: Scope) -> Response:
+    async def metrics(self, exchange: Exchange) -> Response:
         """In the format that the caller reads best."""
-        answer = metrics(exchange_of(scope).headers.get(b"accept", b"").decode("latin-1"))
+        answer = metrics(exchange.headers.get(b"accept", b"").decode("latin-1"))
         return respond(answer.status, answer.content_type, answer.body, _FRESH)

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Awaitable, Callable
 
-from litestar.types import Scope
 from msgspec import Struct
 
-from apps.gateway.exchange import Response
+from apps.gateway.exchange import Exchange, Response
 from shared.contracts.operation import Operation
 
 _PARAMETER = re.compile(r"{(\w+)}")
@@ -38,7 +37,7 @@ class Page(Struct, frozen=True, kw_only=True):
     outcomes: dict[int, str]
     schema: type[Struct] | None = None
     """The shape of a JSON answer, when it is worth telling."""
-    respond: Callable[[Scope], Awaitable[Response]]
+    respond: Callable[[Exchange], Awaitable[Response]]
 
     @property
     def parameters(self) -> tuple[str, ...]:
