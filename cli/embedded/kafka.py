@@ -104,7 +104,7 @@ class EmbeddedKafka:
         if (storage / "meta.properties").exists():
             return
         shutil.rmtree(storage, ignore_errors=True)
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster_id = new_cluster_id()
         command = self._java(
             "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
         )
@@ -130,6 +130,15 @@ class EmbeddedKafka:
 
     def _last_lines(self) -> str:
         return self.child.last_lines() if self.child else ""
+
+
+def new_cluster_id() -> str:
+    """A cluster id in Kafka's form, 22 characters of URL-safe base64.
+
+    The first bit is 0, as in Kafka's own: an id that begins with "-" reads as an option.
+    """
+    raw = uuid.uuid4().bytes
+    return base64.urlsafe_b64encode(bytes((raw[0] & 0x7F, *raw[1:]))).decode().rstrip("=")
 
 
 def java() -> str:
