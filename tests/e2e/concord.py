@@ -1,5 +1,6 @@
 """A whole Concord for tests: real processes, on the test run's Kafka and Postgres."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import httpx
+from aiokafka.admin import AIOKafkaAdminClient
 
 from cli.embedded.ports import free_port
 from shared.kit.prepare import prepare
@@ -80,6 +82,7 @@ class Concord:
     def __init__(self, folder: Path, bootstrap: str, databases: dict[str, str], **settings: str) -> None:
         self.folder = folder
         self.processes: list[Process] = []
+        self.topics_before: frozenset[str] = frozenset()
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CONCORD_")},
             "CONCORD_DATA": str(folder / "data"),
@@ -90,7 +93,8 @@ class Concord:
         }
 
     def prepare(self) -> None:
-        """Topics and tables."""
+        """Topics and tables. What other tests have on this broker is noted before."""
+        self.topics_before = frozenset(asyncio.run(topics_of(self.environ["KAFKA_BOOTSTRAP_SERVERS"])))
         prepare(self.environ)
 
     def start(self, *services: str) -> list[Process]:
@@ -121,3 +125,13 @@ class Concord:
                 os.kill(process.pid, signal.SIGTERM)
         for process in self.processes:
             process.stop()
+
+
+async def topics_of(bootstrap: str) -> dict[str, int]:
+    """Every topic of a broker, and how many partitions it has."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        return {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
+    finally:
+        await admin.close()
