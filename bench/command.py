@@ -1,0 +1,125 @@
+"""The command: sets the stage, warms up, measures, checks, tells, cleans up."""
+
+import ipaddress
+import secrets
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import click
+
+from bench import with_python, with_wrk
+from bench.api import Api, ApiError
+from bench.job import Job, Operation, Result
+from bench.stage import SEEDS, Sizes, Stage
+from bench.table import row_of, table
+
+WARM_UP_S = 3
+WARM_UP_IN_FLIGHT = 32
+TOTAL_MAX_S = 600
+"""Access tokens live fifteen minutes."""
+
+Driver = Callable[[Job], Result]
+
+
+class Levels(click.ParamType[list[int]]):
+    """Numbers by commas."""
+
+    name = "numbers"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        if isinstance(value, list):
+            return value
+        texts = str(value).split(",")
+        if not all(text.isascii() and text.isdigit() and 1 <= int(text) <= 4096 for text in texts):
+            self.fail("must be numbers from 1 to 4096, by commas", param, ctx)
+        return [int(text) for text in texts]
+
+
+@click.command()
+@click.argument("operations", nargs=-1, type=click.Choice([one.value for one in Operation]))
+@click.option("--in-flight", type=Levels(), default="1,16,64,256", show_default=True)
+@click.option("--seconds", type=click.IntRange(1, 120), default=8, show_default=True, help="For each run.")
+@click.option("--url", default="http://127.0.0.1:3001", show_default=True)
+@click.option("--anywhere", is_flag=True, help="Also when the URL is not on this machine.")
+@click.option("--driver", type=click.Choice(["wrk", "python"]), help="Default: wrk when it is installed.")
+def bench(
+    operations: tuple[str, ...],
+    in_flight: list[int],
+    seconds: int,
+    url: str,
+    anywhere: bool,
+    driver: str | None,
+) -> None:
+    """Put a running Concord under load and tell how it fares."""
+    host, port = place(url, anywhere)
+    wanted = [Operation(one) for one in operations or list(Operation)]
+    if len(wanted) * (len(in_flight) * seconds + WARM_UP_S) > TOTAL_MAX_S:
+        raise click.BadParameter(f"all runs together may take {TOTAL_MAX_S} seconds")
+    name = driver or ("wrk" if with_wrk.is_there() else "python")
+    drive = with_wrk.run if name == "wrk" else with_python.run
+    try:
+        good = measure(Stage(Api(host, port), Sizes()), drive, wanted, in_flight, seconds)
+    except (ApiError, OSError, RuntimeError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    if not good:
+        raise click.exceptions.Exit(1)
+
+
+def place(url: str, anywhere: bool) -> tuple[str, int]:
+    """Host and port; refuses another machine unless it was asked for."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):
+        raise click.BadParameter("must be like http://127.0.0.1:3001", param_hint="--url")
+    if not anywhere and not _is_here(parts.hostname):
+        raise click.BadParameter("is another machine; say --anywhere if that is meant", param_hint="--url")
+    return parts.hostname, parts.port or 80
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def measure(
+    stage: Stage, drive: Driver, operations: list[Operation], levels: list[int], seconds: int
+) -> bool:
+    """Set the stage, measure, clear it; returns whether all that was acknowledged is stored, and no more."""
+    try:
+        click.echo("Setting the stage: people, servers, channels, first messages")
+        stage.build()
+        return _measure(stage, drive, operations, levels, seconds)
+    finally:
+        click.echo("Cleaning up")
+        stage.clear()
+
+
+def _measure(
+    stage: Stage, drive: Driver, operations: list[Operation], levels: list[int], seconds: int
+) -> bool:
+    rows = []
+    created = len(stage.channels) * SEEDS
+    for operation in operations:
+        created += drive(_job(stage, operation, WARM_UP_IN_FLIGHT, WARM_UP_S)).created
+        for in_flight in levels:
+            result = drive(_job(stage, operation, in_flight, seconds))
+            created += result.created
+            rows.append(row_of(operation, in_flight, result))
+            click.echo(f"  {operation.value}, {in_flight} in flight: {result.rate:,.0f}/s by {result.driver}")
+    click.echo("\n" + table(rows) + "\n")
+    stored = stage.stored()
+    click.echo(f"Messages acknowledged with 201: {created:,}; in the histories: {stored:,}.")
+    return stored == created
+
+
+def _job(stage: Stage, operation: Operation, in_flight: int, seconds: int) -> Job:
+    return Job(
+        operation=operation,
+        host=stage.api.host,
+        port=stage.api.port,
+        in_flight=in_flight,
+        seconds=seconds,
+        run=secrets.token_hex(6),
+        targets=stage.targets,
+    )
