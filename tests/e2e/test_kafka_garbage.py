@@ -1,0 +1,312 @@
+"""Garbage in Kafka stops nobody, strangers who ask rightly are answered, and no secret is left behind."""
+
+import asyncio
+import json
+import random
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from shared.contracts.catalogue import OPERATIONS, SERVICES
+from shared.contracts.errors import MeshError
+from shared.contracts.topics import dead_letter_topic
+from shared.contracts.validation import decode_body
+from tests.e2e.concord import Concord, topics_of
+from tests.e2e.people import PASSWORD, Person, sign_up
+from tests.kit.raw import RawName, raw_batch, write_raw
+
+Headers: TypeAlias = list[tuple[str, bytes | None]]
+Place: TypeAlias = tuple[str, int, int]
+
+MIB = 1024 * 1024 - 2048
+"""Just below what the broker takes."""
+MARK = "dont-keep-this"
+TOKEN = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|[0-9a-f]{32}\.[\w-]{43}")
+"""What access and refresh tokens look like."""
+SETTLE_S = 30
+
+
+@pytest.fixture(scope="module")
+def bootstrap(concord: Concord) -> str:
+    return concord.environ["KAFKA_BOOTSTRAP_SERVERS"]
+
+
+def garbage(chance: random.Random) -> list[tuple[bytes, Headers]]:
+    """Values and headers that no caller should write."""
+    noise = chance.randbytes
+    return [
+        (noise(MIB), []),
+        (b'{"content": "' + b"x" * (MIB - 100) + b'"}', []),
+        (noise(200), [("correlation_id", noise(20)), ("call_id", noise(20)), ("reply_to", noise(20))]),
+        (b"", [(name, None) for name in ("correlation_id", "call_id", "reply_to", "traceparent")]),
+        (b"[" * 100_000, [("deadline", b"99999999999999999999"), ("reply_to", b"message.send")]),
+        (b"null", [("idempotency_key", noise(50_000)), ("", b""), ("ключ", b"x")]),
+        (json.dumps({"password": [MARK], "profileId": 7, "token": MARK}).encode(), [("h", b"x")] * 500),
+    ]
+
+
+def use(http: httpx.Client) -> Person:
+    """A bit of everything; each call must be answered as ever."""
+    ada = sign_up(http, "Ada")
+    server = ada.make_server()
+    channel = server["channels"][0]["id"]
+    for number in range(3):
+        assert ada.send(channel, f"message {number}").status_code == 201
+    history = ada.get(f"/api/channels/{channel}/messages")
+    assert (history.status_code, len(history.json()["items"])) == (200, 3)
+    me = ada.get("/api/auth/me")
+    assert me.status_code == 200, me.text
+    members = ada.get(f"/api/servers/{server['id']}/members")
+    assert members.status_code == 200, members.text
+    return ada
+
+
+async def test_garbage_everywhere_stops_nobody(bootstrap: str, http: httpx.Client) -> None:
+    """While it comes in and after it; each piece is a dead letter that tells its place alone."""
+    chance = random.Random(11)
+    before = await _ends(bootstrap)
+    done = asyncio.Event()
+
+    async def use_until_done() -> int:
+        rounds = 0
+        while not done.is_set() or not rounds:
+            await asyncio.to_thread(use, http)
+            rounds += 1
+        return rounds
+
+    using = asyncio.create_task(use_until_done())
+    try:
+        expected = await _write(bootstrap, garbage(chance))
+        await _write_replies(bootstrap, garbage(chance))
+    finally:
+        done.set()
+    assert await using > 0
+    assert len(expected) > 6 * len(OPERATIONS)
+    letters = await _letters(bootstrap, before, expected)
+    for letter in letters:
+        assert not letter.value, "a dead letter keeps its value"
+        assert MARK.encode() not in repr(letter.headers).encode()
+        assert dict(letter.headers)["reason"]
+    await asyncio.to_thread(use, http)
+
+
+async def _write(bootstrap: str, records: list[tuple[bytes, Headers]]) -> set[Place]:
+    """Each into every request topic; returns the places of what is no request there."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB)
+    await producer.start()
+    places = set()
+    try:
+        for topic in OPERATIONS:
+            for number, (value, headers) in enumerate(records):
+                sent = await producer.send_and_wait(topic, value, partition=number % 4, headers=headers)
+                if _is_refused(topic, value):
+                    places.add((topic, sent.partition, sent.offset))
+    finally:
+        await producer.stop()
+    return places
+
+
+def _is_refused(topic: str, value: bytes) -> bool:
+    if len(value) > 256 * 1024:
+        return True
+    try:
+        decode_body(value, OPERATIONS[topic].request)
+    except MeshError:
+        return True
+    return False
+
+
+async def _write_replies(bootstrap: str, records: list[tuple[bytes, Headers]]) -> None:
+    """The same into the reply topics of whoever calls, and what only looks like a reply."""
+    looks: list[tuple[bytes, Headers]] = [
+        (b"{}", [("call_id", call_id), ("status", status)])
+        for call_id in (b"nobody", b"\xff", None)
+        for status in (b"200", b"999", b"", None)
+    ]
+    topics = [name for name in await topics_of(bootstrap) if re.match(r"(gateway|message)\.replies\.", name)]
+    assert any(name.startswith("gateway") for name in topics)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB)
+    await producer.start()
+    try:
+        for topic in topics:
+            for value, headers in (*records, *looks):
+                await producer.send_and_wait(topic, value, partition=0, headers=headers)
+            bad = raw_batch([], [(RawName(b"\xff"), b"")])
+            await write_raw(bootstrap, topic, 0, bad, 2)
+    finally:
+        await producer.stop()
+
+
+async def _ends(bootstrap: str) -> dict[TopicPartition, int]:
+    """Where the dead letters end now."""
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None) as consumer:
+        places = [TopicPartition(dead_letter_topic(service), 0) for service in SERVICES]
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+        return ends
+
+
+async def _letters(
+    bootstrap: str, since: dict[TopicPartition, int], expected: set[Place]
+) -> list[ConsumerRecord]:
+    """The dead letters that came for these places; fails when one does not."""
+    found: dict[Place, ConsumerRecord] = {}
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None) as consumer:
+        consumer.assign(list(since))
+        for place, offset in since.items():
+            consumer.seek(place, offset)
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                while expected - found.keys():
+                    for records in (await consumer.getmany(timeout_ms=500)).values():
+                        found.update({_origin(record): record for record in records})
+        except TimeoutError:
+            lacking = sorted(expected - found.keys())
+            raise AssertionError(f"{len(lacking)} are no dead letters: {lacking[:5]}") from None
+    return [found[place] for place in expected]
+
+
+def _origin(record: ConsumerRecord) -> Place:
+    headers = dict(record.headers)
+    partition, offset = (int(headers[f"original-{name}"]) for name in ("partition", "offset"))
+    return headers["original-topic"].decode(), partition, offset
+
+
+async def test_a_request_without_a_call_id_is_answered_by_its_correlation_id(
+    bootstrap: str, person: Callable[..., Person]
+) -> None:
+    """Somebody else's program may ask as well: correlation id and reply topic are enough."""
+    ada = person("Ada")
+    server = ada.make_server()
+    channel = server["channels"][0]["id"]
+    sent = ada.send(channel, "hello").json()
+    caller = {"profileId": ada.id}
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "me": ("user.get", caller),
+        "server": ("get.server", {**caller, "serverId": server["id"]}),
+        "history": ("message.history", {**caller, "channelId": channel}),
+        "send": ("message.send", {**caller, "channelId": channel, "content": "by Kafka"}),
+        "nobody": ("get.server", {**caller, "serverId": ada.id}),
+        "wrong": ("get.server", {**caller, "serverId": 5}),
+    }
+    replies = await _ask(bootstrap, {f"{ada.id}-{name}": asked[name] for name in asked})
+    bodies = {name: json.loads(replies[f"{ada.id}-{name}"].value) for name in asked}
+    headers = {name: dict(replies[f"{ada.id}-{name}"].headers) for name in asked}
+    statuses = {name: int(headers[name]["status"]) for name in asked}
+    assert statuses == {"me": 200, "server": 200, "history": 200, "send": 201, "nobody": 404, "wrong": 400}
+    assert bodies["me"] == ada.profile
+    assert bodies["server"] == server
+    assert sent in bodies["history"]["items"]
+    assert bodies["send"]["sequence"] == 2
+    assert headers["nobody"]["error"] == b"server.not_found"
+    assert headers["wrong"]["error"] == b"validation.failed"
+    assert [error["path"] for error in bodies["wrong"]["errors"]] == ["serverId"]
+    assert not any("error" in headers[name] for name in ("me", "server", "history", "send"))
+
+
+async def _ask(bootstrap: str, asked: dict[str, tuple[str, dict[str, Any]]]) -> dict[str, ConsumerRecord]:
+    """Write these requests; their replies by correlation id."""
+    reply_to = f"stranger.replies.{secrets.token_hex(4)}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(reply_to, 1, 1)])
+    replies: dict[str, ConsumerRecord] = {}
+    try:
+        async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+            for correlation_id, (topic, body) in asked.items():
+                headers = [("correlation_id", correlation_id.encode()), ("reply_to", reply_to.encode())]
+                await producer.send_and_wait(topic, json.dumps(body).encode(), headers=headers)
+        async with (
+            asyncio.timeout(SETTLE_S),
+            AIOKafkaConsumer(
+                reply_to, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
+            ) as consumer,
+        ):
+            while asked.keys() - replies.keys():
+                record = await consumer.getone()
+                replies[dict(record.headers)["correlation_id"].decode()] = record
+    finally:
+        await admin.delete_topics([reply_to])
+        await admin.close()
+    return replies
+
+
+async def test_no_secret_is_in_a_log_or_a_dead_letter(
+    concord: Concord, bootstrap: str, http: httpx.Client
+) -> None:
+    """Passwords and tokens, those of this test and what looks like one of any other."""
+    password = f"very secret {secrets.token_hex(8)}"
+    ada = _use_secrets(http, password)
+    known = {password, PASSWORD, MARK, ada.access_token, ada.refresh_token}
+    for token in (ada.access_token, ada.refresh_token):
+        assert TOKEN.search(token.encode()), "tokens look otherwise than this test knows"
+    logs = {path.name: path.read_bytes() for path in concord.folder.rglob("*.log")}
+    assert {name.split("-")[0] for name in logs} >= {"gateway", *SERVICES}
+    assert b"/api/auth/signin" in b"".join(logs.values()), "the logs say nothing of this test"
+    before = await _ends(bootstrap)
+    wrong = json.dumps({"email": 5, "password": password, "token": ada.refresh_token}).encode()
+    await _letters(bootstrap, before, await _write(bootstrap, [(wrong, [])]))
+    letters = await _all_dead_letters(bootstrap)
+    assert len(letters) > len(OPERATIONS) / 2
+    for name, text in {**logs, **letters}.items():
+        assert _secrets_in(text, known) == [], name
+
+
+def _use_secrets(http: httpx.Client, password: str) -> Person:
+    """Send secrets rightly and wrongly, in bodies, headers and queries."""
+    email = f"{secrets.token_hex(6)}@example.org"
+    body = {"name": "Ada", "email": email, "password": password}
+    ada = Person(http, http.post("/api/auth/signup", json=body).raise_for_status().json())
+    for wrong in (
+        {"email": email, "password": password, password: ada.refresh_token},
+        {"email": [password], "password": {password: password}},
+        {"email": email, "password": password * 10},
+    ):
+        assert http.post("/api/auth/signin", json=wrong).status_code == 400
+    assert http.post("/api/auth/signin", json={"email": email, "password": password}).status_code == 200
+    assert http.post("/api/auth/signin", content=password).status_code == 415
+    assert ada.post("/api/auth/password", json={"current": password, "new": "short"}).status_code == 400
+    refreshed = http.post("/api/auth/refresh", json={"refreshToken": ada.refresh_token})
+    assert refreshed.status_code == 200
+    assert http.post("/api/auth/refresh", json={"refreshToken": ada.refresh_token + "x"}).status_code == 401
+    assert ada.get("/api/auth/me", params={"access_token": ada.access_token}).status_code == 200
+    assert ada.get(f"/api/invites/{ada.refresh_token[:30]}").status_code in (400, 404)
+    changed = f"{password} 2"
+    assert ada.post("/api/auth/password", json={"current": password, "new": changed}).status_code == 204
+    return ada
+
+
+async def _all_dead_letters(bootstrap: str) -> dict[str, bytes]:
+    """Every dead letter and every record that waits to be tried again, by its place."""
+    found: dict[str, bytes] = {}
+    topics = [name for name in await topics_of(bootstrap) if re.search(r"\.dead-letters$|\.retry\.", name)]
+    async with AIOKafkaConsumer(
+        *topics, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
+    ) as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                for record in records:
+                    parts = (record.key, record.value, repr(record.headers).encode())
+                    found[f"{place.topic} {place.partition} {record.offset}"] = b" ".join(
+                        part or b"" for part in parts
+                    )
+    return found
+
+
+def _secrets_in(text: bytes, known: set[str]) -> list[bytes]:
+    """What of these, or of what looks like a token, stands in a text."""
+    return [secret.encode() for secret in known if secret.encode() in text] + TOKEN.findall(text)
+
+
+def test_secrets_would_be_found() -> None:
+    token = b"eyJhbGciOiJFZERTQSJ9x.eyJpc3MiOiJjb25jb3JkIn0x.c2ln"
+    assert _secrets_in(b'{"m": "%s"}' % token, set())
+    assert _secrets_in(b"token " + b"0a" * 16 + b"." + b"A" * 43, set())
+    assert _secrets_in(b"pass word!", {"pass word"}) == [b"pass word"]
+    assert _secrets_in(b"a plain line", {PASSWORD}) == []
