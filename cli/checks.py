@@ -86,7 +86,11 @@ def postgres_user() -> Iterator[Finding]:
     if os.geteuid() != 0:
         return
     fine = namespaces_work()
-    text = "root may open them" if fine else "are off here: Postgres then runs as the user nobody"
+    text = (
+        "root may open them"
+        if fine
+        else "are off here: Postgres runs as the user nobody, with its data in /var/tmp"
+    )
     yield Finding("user namespaces", text)
 
 

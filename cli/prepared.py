@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cli.data_folder import DataFolder
+from cli.embedded.postgres_place import cluster_parent
+from cli.embedded.postgres_state import system_identifier
+from cli.embedded.postgres_user import run_as
 from cli.embedded.secrets import write_private
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,7 +18,8 @@ SETTINGS = ("KAFKA_PARTITIONS", "KAFKA_REPLICATION_FACTOR")
 
 def fingerprint(environ: Mapping[str, str], data: DataFolder) -> str | None:
     """One word for code, settings and the very Kafka and Postgres; None when these are new."""
-    identities = [kafka_identity(data.root / "kafka"), postgres_identity(data.root / "postgres")]
+    cluster = cluster_parent(data.root / "postgres", run_as()) / "data"
+    identities = [kafka_identity(data.root / "kafka"), system_identifier(cluster)]
     if None in identities:
         return None
     digest = hashlib.sha256(repr(identities).encode())
@@ -34,15 +38,6 @@ def kafka_identity(folder: Path) -> bytes | None:
     except OSError:
         return None
     return next((line for line in lines if line.startswith(b"cluster.id=")), None)
-
-
-def postgres_identity(folder: Path) -> bytes | None:
-    """The system identifier that initdb gave it: the first eight bytes of its control file."""
-    try:
-        with (folder / "data" / "global" / "pg_control").open("rb") as handle:
-            return handle.read(8)
-    except OSError:
-        return None
 
 
 def is_prepared(environ: Mapping[str, str], data: DataFolder) -> bool:

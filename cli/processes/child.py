@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypedDict
 
 ROTATE_AT_BYTES = 20_000_000
 
@@ -21,6 +22,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         on_start: Callable[["Child"], None] = lambda _: None,
+        uid: int | None = None,
     ) -> None:
         self.name = name
         self.command = list(command)
@@ -28,6 +30,7 @@ class Child:
         self.env = dict(os.environ if env is None else env)
         self.stop_signal = stop_signal
         self._on_start = on_start
+        self._uid = uid
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,6 +52,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=self.env,
                 start_new_session=True,
+                **become(self._uid),
             )
         self._on_start(self)
 
@@ -88,6 +92,20 @@ class Child:
         """The end of the log, for an error message: without the frames of Java's stack traces."""
         lines = tail(self.log, 200).splitlines()
         return "\n".join([line for line in lines if not line.startswith("\t")][-count:])
+
+
+class Become(TypedDict, total=False):
+    """What Popen needs to start a program as another user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+    cwd: str
+
+
+def become(uid: int | None) -> Become:
+    """Arguments for Popen: nothing for oneself; another user starts where everyone may be."""
+    return {} if uid is None else {"user": uid, "group": uid, "extra_groups": [], "cwd": "/"}
 
 
 def tail(log: Path, count: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from cli.errors import ConcordError
+from cli.processes.child import become
 
 _lock = threading.Lock()
 _running: set[subprocess.Popen[str]] = set()
@@ -19,6 +20,7 @@ def run_helper(
     timeout_s: float,
     env: Mapping[str, str] | None = None,
     text: str | None = None,
+    uid: int | None = None,
 ) -> str:
     """Run a program that reads `text` and return what it says; raises ConcordError, beginning with `what`."""
     process = subprocess.Popen(
@@ -30,6 +32,7 @@ def run_helper(
         text=True,
         errors="replace",
         start_new_session=True,
+        **become(uid),
     )
     with _lock:
         _running.add(process)

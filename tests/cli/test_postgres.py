@@ -2,15 +2,21 @@
 
 import asyncio
 import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from cli.embedded import postgres_place, postgres_user
 from cli.embedded.databases import ensure_database, run_sql
 from cli.embedded.ports import LOOPBACK, free_port, is_taken
 from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.postgres_place import cluster_parent, enterable, make_cluster_parent, programs
+from cli.embedded.postgres_user import NOBODY
 from cli.errors import ConcordError
 from tests.cli.running import eventually, processes_of
 from tests.cli.test_kafka import listening
@@ -99,3 +105,78 @@ def test_a_server_that_dies_at_its_start_is_a_sentence_with_its_log(tmp_path: Pa
     postgres.start()
     with pytest.raises(ConcordError, match=r"Postgres did not start[\s\S]+no_such_setting"):
         postgres.wait_ready()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become someone else")
+def test_root_without_user_namespaces_runs_it_as_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_user, "namespaces_work", lambda: False)
+    tmp_path.chmod(0o700)
+    said: list[str] = []
+    server = EmbeddedPostgres(tmp_path / "postgres", free_port(), tmp_path / "postgres.log")
+    outside = server.data.parent.parent
+    try:
+        server.start(said.append)
+        server.wait_ready()
+        assert server.child is not None
+        assert f"Uid:\t{NOBODY}\t{NOBODY}" in Path(f"/proc/{server.child.pid}/status").read_text()
+        assert server.data.stat().st_uid == NOBODY
+        assert str(server.data.parent) in said[-1]
+        run_sql(server.admin_url, "CREATE TABLE kept AS SELECT generate_series(1, 10) AS id;")
+        server.stop()
+        start(server)
+        assert run_sql(server.admin_url, "SELECT count(*) FROM kept;") == "10"
+        server.stop()
+        assert server.child.exit_code() == 0
+    finally:
+        server.stop(timeout_s=3)
+        shutil.rmtree(outside)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become someone else")
+def test_a_folder_outside_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
+    who = postgres_user.RunAs(uid=NOBODY)
+    outside = cluster_parent(tmp_path, who).parent
+    outside.mkdir()
+    os.chown(outside, NOBODY, NOBODY)
+    try:
+        with pytest.raises(ConcordError, match="belongs to somebody else"):
+            make_cluster_parent(tmp_path, who)
+    finally:
+        outside.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become someone else")
+def test_clusters_outside_of_temporary_folders_that_are_gone_are_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_place, "OUTSIDE", tmp_path / "outside")
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    who = postgres_user.RunAs(uid=NOBODY)
+    for name in ("outside", "gone", "here"):
+        (tmp_path / name).mkdir()
+    gone, here = (make_cluster_parent(tmp_path / name, who) for name in ("gone", "here"))
+    elsewhere = make_cluster_parent(Path("/nowhere/any/more"), who)
+    (tmp_path / "gone").rmdir()
+    make_cluster_parent(tmp_path / "here", who)
+    assert [gone.exists(), here.exists(), elsewhere.exists()] == [False, True, True]
+
+
+def test_programs_that_another_user_cannot_reach_are_copied_to_where_they_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_place, "OUTSIDE", tmp_path)
+    monkeypatch.setattr(postgres_place, "enterable", lambda _: False)
+    folder = programs(postgres_user.RunAs(uid=NOBODY))
+    assert folder.is_relative_to(tmp_path)
+    done = subprocess.run([folder / "psql", "--version"], check=True, capture_output=True, text=True)
+    assert "(PostgreSQL) 18" in done.stdout
+    assert programs(postgres_user.RunAs(uid=NOBODY)) == folder
+
+
+def test_a_path_is_enterable_only_when_each_folder_is(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.touch(mode=0o755)
+    assert not enterable(program)  # the test's folder is its owner's alone
+    assert enterable(Path("/bin/sh"))

@@ -1,0 +1,43 @@
+"""What a Postgres cluster tells about itself in its files."""
+
+import os
+from pathlib import Path
+
+
+def says_ready(data: Path, pid: int) -> bool:
+    """Whether the server with this data and process id takes connections, by its own word."""
+    lines = pid_file_lines(data)
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def remove_stale_pid_file(data: Path) -> None:
+    """Postgres itself refuses an empty file, and one whose pid belongs by now to someone else."""
+    lines = pid_file_lines(data)
+    if not lines or not lines[0].isdigit() or not is_postgres(int(lines[0]), data):
+        (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def pid_file_lines(data: Path) -> list[str]:
+    """What the server writes about itself: pid, folder, start, port, ... and, in line 8, its state."""
+    try:
+        return (data / "postmaster.pid").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def is_postgres(pid: int, data: Path) -> bool:
+    """Whether the process is a Postgres server of this cluster."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(data) in words and any(word.endswith(b"postgres") for word in words)
+
+
+def system_identifier(data: Path) -> bytes | None:
+    """The number that initdb gave the cluster: the first eight bytes of its control file."""
+    try:
+        with (data / "global" / "pg_control").open("rb") as handle:
+            return handle.read(8)
+    except OSError:
+        return None
