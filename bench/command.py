@@ -1,6 +1,7 @@
 """The command: sets the stage, warms up, measures, checks, tells, cleans up."""
 
 import ipaddress
+import os
 import secrets
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -21,6 +22,11 @@ TOTAL_MAX_S = 600
 Driver = Callable[[Job], Result]
 
 
+def gateway_here() -> str:
+    """The gateway on this machine, at the port that the environment names."""
+    return f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT') or 3001}"
+
+
 class Levels(click.ParamType[list[int]]):
     """Numbers by commas."""
 
@@ -39,7 +45,7 @@ class Levels(click.ParamType[list[int]]):
 @click.argument("operations", nargs=-1, type=click.Choice([one.value for one in Operation]))
 @click.option("--in-flight", type=Levels(), default="1,16,64,256", show_default=True)
 @click.option("--seconds", type=click.IntRange(1, 120), default=8, show_default=True, help="For each run.")
-@click.option("--url", default="http://127.0.0.1:3001", show_default=True)
+@click.option("--url", default=gateway_here, show_default="the gateway of this environment")
 @click.option("--anywhere", is_flag=True, help="Also when the URL is not on this machine.")
 @click.option("--driver", type=click.Choice(["wrk", "python"]), help="Default: wrk when it is installed.")
 def bench(

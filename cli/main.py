@@ -17,6 +17,7 @@ COMMANDS = {
     "logs": "cli.commands.logs:logs",
     "doctor": "cli.commands.doctor:doctor",
     "demo": "cli.commands.demo:demo",
+    "bench": "bench.command:bench",
 }
 
 
