@@ -1,6 +1,7 @@
 """One child process in a session of its own, its output in a log file."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +120,12 @@ def tail(log: Path, count: int) -> str:
     return "\n".join(lines[-count:])
 
 
-def rotate(log: Path) -> None:
-    """Move a log that has grown beyond 20 MB aside; one older generation is kept."""
-    if log.exists() and log.stat().st_size > ROTATE_AT_BYTES:
-        log.replace(log.with_name(log.name + ".1"))
+def rotate(log: Path, limit_bytes: int = ROTATE_AT_BYTES) -> None:
+    """Copy a log that has grown beyond its limit aside and empty it; one older generation is kept.
+
+    Whoever writes it has it open for appending and goes on at its new beginning; what is written between
+    the copy and the emptying is lost.
+    """
+    if log.exists() and log.stat().st_size > limit_bytes:
+        shutil.copyfile(log, log.with_name(log.name + ".1"))
+        os.truncate(log, 0)

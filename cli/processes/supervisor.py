@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cli.errors import ConcordError
-from cli.processes.child import Child
+from cli.processes.child import Child, rotate
 from cli.processes.records import PART, SERVICE, Records
 
 FIRST_PAUSE_S = 0.5
@@ -73,6 +73,8 @@ class Supervisor:
     def _notice_death(self, watched: Watched) -> None:
         child = watched.part.child
         code = child.exit_code() if child else None
+        if child is not None and code is None:
+            rotate(child.log)
         if child is None or code is None:
             return
         if time.monotonic() - watched.started_at > STEADY_AFTER_S:

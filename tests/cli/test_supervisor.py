@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from cli.errors import ConcordError
-from cli.processes.child import Child
+from cli.processes.child import Child, rotate
 from cli.processes.records import PART, SERVICE, Records
 from cli.processes.supervisor import FIRST_PAUSE_S, Supervisor
 from tests.cli.running import eventually
@@ -103,3 +103,18 @@ def test_a_stop_ends_even_who_does_not_want_to_within_ten_seconds(tmp_path: Path
     supervisor.stop()
     assert time.monotonic() - began < 10
     assert not any(part.ready() for part in parts)
+
+
+def test_a_log_that_grows_is_cut_while_it_is_written(tmp_path: Path) -> None:
+    code = "import time\nwhile True: print('x' * 99, flush=True); time.sleep(0.001)"
+    part = Program("writer", [sys.executable, "-c", code], tmp_path)
+    part.start(print)
+    assert part.child is not None
+    try:
+        eventually(lambda: part.log.stat().st_size > 5000, 10)
+        rotate(part.log, limit_bytes=5000)
+        assert part.log.with_name("writer.log.1").stat().st_size > 5000
+        eventually(lambda: part.log.stat().st_size > 100, 10)
+        assert part.log.read_bytes()[:10] == b"x" * 10  # no hole where the old text was
+    finally:
+        part.child.kill()
