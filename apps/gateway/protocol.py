@@ -8,11 +8,12 @@ from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from http import HTTPStatus
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from apps.gateway.joining import JoiningTransport
 from apps.gateway.problems import MEDIA_TYPE, encode_problem
 from apps.gateway.settings import GatewaySettings
 from shared.contracts.errors import BODY_MALFORMED, HEADERS_TOO_LARGE, MESH_BUSY, REQUEST_MALFORMED, MeshError
@@ -44,6 +45,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Too many connections get an answer and are closed; a silent one is closed in time."""
         super().connection_made(transport)
+        self.transport = cast(Transport, JoiningTransport(transport, self.loop))
         if len(self.connections) > self.connections_max:
             self._refuse(MESH_BUSY.error("Too many connections are open."))
         else:
@@ -95,6 +97,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._discarded_bytes += len(body)
         if self._discarded_bytes > _DISCARDED_MAX_BYTES:
             self.transport.abort()
+
+    def handle_websocket_upgrade(self) -> None:
+        """From now on it is another protocol's connection."""
+        self.transport = cast(JoiningTransport, self.transport).raw
+        super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for what can not be parsed."""
