@@ -62,13 +62,13 @@ def origin_of(record: ConsumerRecord) -> Origin:
 
 def redriven(headers: Iterable[tuple[str, bytes]]) -> Headers:
     """The headers of a dead letter that is to be tried anew: its origin stays, its attempts are forgotten."""
-    kept = tuple(pair for pair in headers if pair[0] not in (ATTEMPT, REASON, TRACE))
-    return (*kept, (ATTEMPT, b"0"))
+    kept = [pair for pair in headers if pair[0] not in (ATTEMPT, REASON, TRACE)]
+    return [*kept, (ATTEMPT, b"0")]
 
 
 def foreign_headers(headers: Iterable[tuple[str, bytes]]) -> Headers:
     """The headers that a record had before it failed."""
-    return tuple((name, value) for name, value in headers if name not in FAILURE_HEADERS)
+    return [(name, value) for name, value in headers if name not in FAILURE_HEADERS]
 
 
 def failure_headers(origin: Origin, attempt: int, failure: Failure) -> Headers:
@@ -81,7 +81,7 @@ def failure_headers(origin: Origin, attempt: int, failure: Failure) -> Headers:
         REASON: failure.reason,
         TRACE: failure.trace,
     }
-    return tuple((name, text.encode(errors="replace")) for name, text in texts.items())
+    return [(name, text.encode(errors="replace")) for name, text in texts.items()]
 
 
 def _line_of(error: BaseException) -> str:

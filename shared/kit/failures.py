@@ -40,7 +40,7 @@ class Failures:
         attempt = origin.attempt + 1
         retry = not failure.final and attempt <= len(RETRY_DELAYS_S)
         topic = self._retry_topic(attempt) if retry else dead_letter_topic(self._service)
-        headers = (*foreign_headers(record.headers), *failure_headers(origin, attempt, failure))
+        headers = [*foreign_headers(record.headers), *failure_headers(origin, attempt, failure)]
         try:
             await self._send(topic, record.key, record.value, headers)
         except _TOO_LARGE:
@@ -71,7 +71,7 @@ class Failures:
 
     async def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         producer = await self._started()
-        await producer.send_and_wait(topic, value, key=key, headers=list(headers))
+        await producer.send_and_wait(topic, value, key=key, headers=headers)
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._lock:

@@ -13,9 +13,9 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
-from aiokafka.partitioner import DefaultPartitioner
 
 from shared.kit.parcels import LeaseLost, Line, Parcel, Refused
+from shared.kit.partitioning import partition_for
 from shared.kit.producer_fence import kill_producer, put_fence
 
 _BATCH_BYTES = 512 * 1024
@@ -37,7 +37,6 @@ class FencedProducer:
         self._options = options
         self._fence = fence
         self._limits: dict[str, int] = {}
-        self._partitioner = DefaultPartitioner()
         self._kafka: AIOKafkaProducer | None = None
 
     async def ready(self) -> None:
@@ -63,8 +62,7 @@ class FencedProducer:
 
     async def line_of(self, topic: str, key: bytes) -> Line:
         """Where Kafka's usual partitioner (murmur2) puts a key."""
-        partitions = sorted(await self._producer().partitions_for(topic))
-        return topic, self._partitioner(key, partitions, partitions)
+        return topic, partition_for(key, len(await self._producer().partitions_for(topic)))
 
     async def send(
         self, lines: Mapping[Line, Sequence[Parcel]], taken: Callable[[Parcel], None]

@@ -48,19 +48,19 @@ class Page:
     async def pack(self, service: str, line_of: LineOf, refusals: Refusals, sign: Sign | None) -> None:
         """Fill the lines, each in the order of the rows; what a topic refuses goes to the dead letters."""
         for place, row in enumerate(self.rows):
-            key, topics = str(row.key).encode(), row.topics.split()
+            key, topics, common = str(row.key).encode(), row.topics.split(), _headers(row)
             self._missing[place] = len(topics)
             if not topics:
                 self.sent[row.id] = row.event_id
             for topic in topics:
-                headers, body, target = _headers(row), row.body, topic
+                headers, body, target = common, row.body, topic
                 if (reason := refusals.reason(row.event_id, topic)) is not None:
                     target = dead_letter_topic(service)
                     whole = refusals.reason(row.event_id, target) is None
-                    headers += [(ORIGINAL_TOPIC, topic.encode()), (REASON, reason.encode())]
+                    headers = [*headers, (ORIGINAL_TOPIC, topic.encode()), (REASON, reason.encode())]
                     body, headers = _cut(body, headers, whole=whole)
                 if sign is not None:
-                    headers += sign(target, key, body, headers)
+                    headers = [*headers, *sign(target, key, body, headers)]
                 line = await line_of(target, key)
                 self.lines.setdefault(line, []).append(Parcel(place, key, body, headers))
 

@@ -8,15 +8,14 @@ What waits or is on the way is bounded, in records for each partition and in byt
 import asyncio
 import logging
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from shared.kit.closing import close_quietly
 from shared.kit.outgoing import BATCH_MAX_BYTES, Delivery, Record, filled, know, settle
+from shared.kit.partitioning import partition_for
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ class Producer:
             count = len(await self._producer().partitions_for(topic))
             cached = (loop.time() + _PARTITIONS_MAX_AGE_S, count)
             self._counts[topic] = cached
-        return _hash(key) % cached[1]
+        return partition_for(key, cached[1])
 
     def send(self, topic: str, partition: int, record: Record) -> bool:
         """Put a record into the partition's next batch; False when too much waits already."""
@@ -140,11 +139,6 @@ class Producer:
         if self._kafka is None:
             raise KafkaError("the producer was not started")
         return self._kafka
-
-
-@lru_cache(maxsize=65_536)
-def _hash(key: bytes) -> int:
-    return int(murmur2(key)) & 0x7FFFFFFF
 
 
 __all__ = ["Producer", "Record"]

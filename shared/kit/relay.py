@@ -30,6 +30,8 @@ from shared.kit.slices import LEASE_S, MARGIN_S, Leases
 _log = logging.getLogger(__name__)
 
 _POLL_S = 0.1
+_GATHER_S = 0.01
+"""Pause between two rounds that had rows: what is sent live is later by half of it on the average."""
 _PAUSE_S = 0.5
 """How long to wait after something failed."""
 
@@ -109,10 +111,16 @@ class Relay:
                 await self._broken_off(error)
                 pause_s = _PAUSE_S
             if more:
+                await self._gather()
                 continue
             if self._stopping:
                 return
             await self._rest(pause_s)
+
+    async def _gather(self) -> None:
+        """Under load a round costs less than the rows that come in during a short pause save."""
+        if not self._stopping:
+            await asyncio.sleep(_GATHER_S)
 
     async def _rest(self, pause_s: float) -> None:
         if pause_s == _PAUSE_S:
@@ -123,7 +131,7 @@ class Relay:
                 await self._woken.wait()
 
     async def _round(self) -> bool:
-        """Read a page, send it, delete it; True when more may be there."""
+        """Read a page, send it, delete it; True when there were rows."""
         async with self._store.connection() as connection:
             await self._delete_sent(connection)
             if self._leases.surplus:
