@@ -1,0 +1,225 @@
+"""Two gateways and two replicas of each service, with a broker and databases of their own."""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.ports import free_port
+from tests.e2e.concord import Concord, Process
+from tests.e2e.conftest import SERVICES, make_databases
+from tests.e2e.people import PASSWORD, Person, sign_up
+
+pytestmark = pytest.mark.timeout(300)  # so many processes take long to start on a busy machine
+
+TIMEOUT_S = 15
+REVOKED_WITHIN_S = 5
+LOCKED_S = 2.0
+
+
+class Pair:
+    """The processes, and people who may use either gateway."""
+
+    def __init__(self, concord: Concord, gateways: list[Process], databases: dict[str, str]) -> None:
+        self.concord = concord
+        self.databases = databases
+        self.urls = [gateway.url for gateway in gateways]
+        self.https = [httpx.Client(base_url=url, timeout=TIMEOUT_S) for url in self.urls]
+
+    def close(self) -> None:
+        for http in self.https:
+            http.close()
+
+    def person(self, gateway: int = 0) -> Person:
+        return sign_up(self.https[gateway])
+
+    def sign_in(self, person: Person, gateway: int) -> Person:
+        """The same person in a new session, through a gateway."""
+        body = {"email": person.profile["email"], "password": PASSWORD}
+        response = self.https[gateway].post("/api/auth/signin", json=body)
+        return Person(self.https[gateway], response.raise_for_status().json())
+
+
+@pytest.fixture(scope="module")
+def pair(
+    tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache, postgres_admin_url: str
+) -> Iterator[Pair]:
+    """All of it is ready, every replica with its part of the requests."""
+    folder = tmp_path_factory.mktemp("two")
+    kafka = EmbeddedKafka(folder / "kafka", free_port(), jar_cache, folder / "kafka.log")
+    try:
+        kafka.start(print)
+        kafka.wait_ready()
+        databases = make_databases(postgres_admin_url, "two")
+        concord = Concord(folder, kafka.bootstrap, databases)
+        concord.prepare()
+        try:
+            gateways = []
+            for _ in range(2):  # one wave after the other: so many at once take long to start
+                gateways.append(concord.start_all())
+            running = Pair(concord, gateways, databases)
+            yield running
+            running.close()
+        finally:
+            concord.stop()
+    finally:
+        kafka.stop()
+
+
+@asynccontextmanager
+async def clients_of(pair: Pair) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """A client of each gateway, for many requests at once."""
+    limits = httpx.Limits(max_connections=None)
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, limits=limits))
+            for url in pair.urls
+        ]
+
+
+class Asker:
+    """Someone with a server of his own, who asks through both gateways in turn."""
+
+    def __init__(self, pair: Pair, clients: list[httpx.AsyncClient]) -> None:
+        self.person = pair.person()
+        self.server = self.person.make_server(f"of {self.person.id}"[:100])
+        self.channel = self.server["channels"][0]["id"]
+        self._clients = itertools.cycle(clients)
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The answer carries the correlation id of this request."""
+        correlation_id = secrets.token_hex(8)
+        headers = {"Authorization": f"Bearer {self.person.access_token}", "X-Correlation-Id": correlation_id}
+        response = await next(self._clients).request(method, path, headers=headers, **options)
+        assert response.headers["x-correlation-id"] == correlation_id
+        return response
+
+    async def me(self) -> None:
+        response = await self.request("GET", "/api/auth/me")
+        assert (response.status_code, response.json()) == (200, self.person.profile)
+
+    async def my_server(self) -> None:
+        response = await self.request("GET", f"/api/servers/{self.server['id']}")
+        assert (response.status_code, response.json()) == (200, self.server)
+
+    async def my_servers(self) -> None:
+        response = await self.request("GET", "/api/servers")
+        assert (response.status_code, response.json()["items"]) == (200, [self.server])
+
+    async def send(self) -> int:
+        """Returns the sequence of the new message."""
+        content = secrets.token_hex(8)
+        path = f"/api/channels/{self.channel}/messages"
+        response = await self.request("POST", path, json={"content": content})
+        assert response.status_code == 201, response.text
+        sent = response.json()
+        whose = (sent["content"], sent["channelId"], sent["profileId"])
+        assert whose == (content, self.channel, self.person.id)
+        return int(sent["sequence"])
+
+    async def a_bit_of_everything(self) -> None:
+        """Five requests at once."""
+        sequences = await asyncio.gather(
+            self.send(), self.send(), self.me(), self.my_server(), self.my_servers()
+        )
+        assert sorted(sequences[:2]) == [1, 2]
+
+
+async def test_two_hundred_at_once_are_answered_to_those_who_asked(pair: Pair) -> None:
+    async with clients_of(pair) as clients:
+        askers = [Asker(pair, clients) for _ in range(40)]
+        await asyncio.gather(*(asker.a_bit_of_everything() for asker in askers))
+    for process in pair.concord.processes:
+        if process.service in SERVICES:
+            assert await asyncio.to_thread(answered_by, process) > 0, f"one {process.service} idles"
+
+
+async def test_sends_through_both_gateways_are_numbered_without_a_gap(pair: Pair) -> None:
+    async with clients_of(pair) as clients:
+        asker = Asker(pair, clients)
+        sequences = await asyncio.gather(*(asker.send() for _ in range(200)))
+    assert sorted(sequences) == list(range(1, 201))
+    for gateway in pair.https:
+        newest: list[int] = []
+        cursor: dict[str, str] = {}
+        while len(newest) < 200:
+            page = gateway.get(
+                f"/api/channels/{asker.channel}/messages",
+                params={"limit": 100, **cursor},
+                headers={"Authorization": f"Bearer {asker.person.access_token}"},
+            ).json()
+            newest.extend(message["sequence"] for message in page["items"])
+            cursor = {"before": page["next"]}
+        assert newest == list(range(200, 0, -1))
+
+
+def answered_by(process: Process) -> float:
+    """How many requests a process has answered."""
+    metrics = httpx.get(f"{process.url}/metrics", timeout=TIMEOUT_S).raise_for_status().text
+    lines = [line for line in metrics.splitlines() if line.startswith("concord_request_seconds_count{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def test_a_revoked_session_ends_on_both_gateways_and_on_one_that_comes_later(pair: Pair) -> None:
+    ada = pair.person()
+    other, untouched = pair.sign_in(ada, 0), pair.sign_in(ada, 1)
+    sessions = other.get("/api/auth/sessions").json()["items"]
+    (revoked,) = (session["id"] for session in sessions if session["current"])
+    assert [status_of(http, other) for http in pair.https] == [200, 200]
+    assert ada.delete(f"/api/auth/sessions/{revoked}").status_code == 204
+    revoked_at = time.monotonic()
+    for http in pair.https:
+        while status_of(http, other) != 401:
+            assert time.monotonic() - revoked_at < REVOKED_WITHIN_S
+            time.sleep(0.05)
+    assert time.monotonic() - revoked_at < REVOKED_WITHIN_S
+    (later,) = pair.concord.start("gateway")
+    later.wait_ready()
+    with httpx.Client(base_url=later.url, timeout=TIMEOUT_S) as http:
+        refused = http.get("/api/auth/me", headers={"Authorization": f"Bearer {other.access_token}"})
+        assert (refused.status_code, refused.json()["code"]) == (401, "token.invalid")
+        assert [status_of(http, person) for person in (ada, untouched)] == [200, 200]
+    later.stop()
+    assert [status_of(http, untouched) for http in pair.https] == [200, 200]
+
+
+def status_of(http: httpx.Client, person: Person) -> int:
+    """What a gateway answers to this person's token."""
+    return http.get("/api/auth/me", headers={"Authorization": f"Bearer {person.access_token}"}).status_code
+
+
+async def test_a_locked_channel_holds_up_its_own_sends_alone(pair: Pair) -> None:
+    """Someone else holds the row of one channel; its sends wait for that, in order, and no others."""
+    async with clients_of(pair) as clients:
+        locked, *others = (Asker(pair, clients) for _ in range(9))
+        await asyncio.gather(*(asker.send() for asker in (locked, *others)))
+        connection = await asyncpg.connect(pair.databases["message"])
+        try:
+            async with connection.transaction():
+                row = await connection.fetchrow(
+                    "SELECT 1 FROM channels WHERE id = $1 FOR UPDATE", locked.channel
+                )
+                assert row is not None
+                locked_at = time.monotonic()
+                waiting = [asyncio.create_task(locked.send()) for _ in range(4)]
+                rounds = 0
+                while time.monotonic() - locked_at < LOCKED_S:
+                    sent = await asyncio.gather(*(asker.send() for asker in others))
+                    rounds += 1
+                    assert set(sent) == {rounds + 1}
+                    assert not any(task.done() for task in waiting)
+        finally:
+            await connection.close()
+        assert rounds >= 2, "the other channels were held up"
+        freed_at = time.monotonic()
+        assert sorted(await asyncio.gather(*waiting)) == [2, 3, 4, 5]
+        assert time.monotonic() - freed_at < LOCKED_S
