@@ -1,7 +1,7 @@
 """From what came over HTTP to the fields of a request, with every fault told at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -48,26 +48,15 @@ class Inputs:
         """The request's fields, and the idempotency key. Raises `validation.failed` with every fault."""
         fields: dict[str, Any] = {}
         faults: list[FieldError] = []
-        try:
-            if self._path is not None:
-                fields.update(asdict(_decode_path(path, self._path)))
-        except MeshError as error:
-            faults.extend(error.errors)
-        try:
-            if self._query is not None:
-                fields.update(asdict(decode_query(_pairs(query), self._query)))
-        except MeshError as error:
-            faults.extend(error.errors)
+        if self._path is not None:
+            _collect(fields, faults, _decode_path, path, self._path)
+        if self._query is not None:
+            _collect(fields, faults, _decode_query, query, self._query)
         key = headers.get(b"idempotency-key") if self._takes_key else None
         if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
             faults.append(FieldError("Idempotency-Key", "must be 1 to 255 printable ASCII characters"))
-        try:
-            if self._body is not None:
-                fields.update(asdict(decode_body(body, self._body)))
-        except MeshError as error:
-            if error.kind is not VALIDATION_FAILED:
-                raise
-            faults.extend(error.errors)
+        if self._body is not None:
+            _collect(fields, faults, decode_body, body, self._body)
         if faults:
             raise validation_failed(faults)
         self._add_caller(fields, headers, claims)
@@ -91,6 +80,22 @@ def _path_struct(parameters: tuple[str, ...], fields: Mapping[str, Any]) -> type
     return msgspec.defstruct("Path", definitions, rename={fields[name].name: name for name in parameters})
 
 
+def _collect(
+    fields: dict[str, Any],
+    faults: list[FieldError],
+    decode: Callable[[Any, type[Struct]], Struct],
+    raw: Any,
+    kind: type[Struct],
+) -> None:
+    """Add the fields that are read from a part of the input, or all that is wrong with it."""
+    try:
+        fields.update(asdict(decode(raw, kind)))
+    except MeshError as error:
+        if error.kind is not VALIDATION_FAILED:
+            raise
+        faults.extend(error.errors)
+
+
 def _decode_path(path: Mapping[str, str], kind: type[Struct]) -> Struct:
     try:
         return msgspec.convert(path, kind)
@@ -98,15 +103,16 @@ def _decode_path(path: Mapping[str, str], kind: type[Struct]) -> Struct:
         return decode_query(path.items(), kind)  # refuses as well, with every fault
 
 
-def _pairs(query: bytes) -> list[tuple[str, str]]:
+def _decode_query(query: bytes, kind: type[Struct]) -> Struct:
     if not query:
-        return []
+        return decode_query((), kind)
     try:
-        return parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX)
+        text = query.decode("latin-1")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX)
     except ValueError:
-        raise validation_failed(
-            (FieldError("$", f"a query may have at most {_QUERY_FIELDS_MAX} fields"),)
-        ) from None
+        fault = FieldError("$", f"a query may have at most {_QUERY_FIELDS_MAX} fields")
+        raise validation_failed((fault,)) from None
+    return decode_query(pairs, kind)
 
 
 def _printable(user_agent: bytes) -> str | None:

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from apps.gateway.access_log import AccessLog
 from apps.gateway.compose import compose
 from apps.gateway.forward import Desk
-from apps.gateway.mesh import Mesh
+from apps.gateway.mesh import STOP_TIMEOUT_S, Mesh
 from apps.gateway.serving import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
 from apps.gateway.traffic import Traffic
@@ -44,11 +44,7 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
         body_max_bytes=settings.body_max_bytes,
         call_timeout_ms=settings.call_timeout_ms,
     )
-    traffic = Traffic()
-    traffic.gauge("concord_http_requests_in_flight", "API requests in hand", lambda: desk.in_flight)
-    traffic.gauge("concord_calls_pending", "Calls that wait for their answer", lambda: mesh.caller.pending)
-    traffic.gauge("concord_sessions_revoked", "Revoked sessions remembered", lambda: len(mesh.revocations))
-    REGISTRY.register(traffic)
+    traffic = _traffic(desk, mesh)
     access_log = AccessLog(_write, instance) if settings.access_log else None
     server = make_server(compose(settings, desk, mesh.keys, health, traffic, access_log), settings)
     _settle_garbage_collection()
@@ -57,13 +53,24 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
     try:
         await serve_until(stop, server, settings, desk, serving)
     finally:
+        fault = following.exception() if following.done() else None
         following.cancel()
-        results = await asyncio.gather(following, return_exceptions=True)
+        await asyncio.wait({following}, timeout=STOP_TIMEOUT_S)
         await mesh.stop()
         if access_log is not None:
             access_log.flush()
-    if isinstance(results[0], Exception):
-        raise results[0]
+    if fault is not None:
+        raise fault
+
+
+def _traffic(desk: Desk, mesh: Mesh) -> Traffic:
+    """The figures that `/metrics` shows beside those of the kit."""
+    traffic = Traffic()
+    traffic.gauge("concord_http_requests_in_flight", "API requests in hand", lambda: desk.in_flight)
+    traffic.gauge("concord_calls_pending", "Calls that wait for their answer", lambda: mesh.caller.pending)
+    traffic.gauge("concord_sessions_revoked", "Revoked sessions remembered", lambda: len(mesh.revocations))
+    REGISTRY.register(traffic)
+    return traffic
 
 
 def _settle_garbage_collection() -> None:

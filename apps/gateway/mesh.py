@@ -6,7 +6,7 @@ It serves from the first moment on and says by its health what is not there yet.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
 from aiokafka.errors import KafkaError
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _WAITING_MAX = 20_000
 _RETRY_AFTER_S = 0.5
 _SWEEP_INTERVAL_S = 60.0
+STOP_TIMEOUT_S = 2.0
 
 
 class Mesh:
@@ -69,8 +70,10 @@ class Mesh:
         await asyncio.gather(self.keys.follow(), self._tail.follow(), self._sweep())
 
     async def stop(self) -> None:
-        """Leave Kafka; calls that still wait get `mesh.busy`."""
-        await self._stack.aclose()
+        """Leave Kafka, which may be away itself and is not waited for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._stack.aclose()
 
     def _caught_up(self) -> None:
         self.authenticator.caught_up = True

@@ -1,26 +1,14 @@
 """The OpenAPI 3.1 document, made from the routes and the contract, so that it says what they do."""
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from apps.gateway.openapi_parts import (
-    CORRELATION_ID,
-    IDEMPOTENCY_KEY,
-    ref,
-    schema_and_components,
-    success,
-    with_rules,
-)
-from apps.gateway.problems import MEDIA_TYPE, PAGES, Problem
+from apps.gateway.openapi_operation import operation_of, operation_of_page
+from apps.gateway.openapi_parts import schema_and_components, with_rules
+from apps.gateway.problems import Problem
 from apps.gateway.routes.route import Page, Route
-from shared.contracts import errors as e
-from shared.contracts.errors import ErrorKind
-from shared.contracts.examples import example_of
-from shared.contracts.operation import Operation
 
 Json = dict[str, Any]
 
@@ -33,6 +21,12 @@ _TAGS = {
     "Messages": "Messages and the history of channels",
     "Health": "For those who run Concord",
     "About": "Documents",
+}
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "The `accessToken` of a sign-up, sign-in or refresh.",
 }
 _DESCRIPTION = """\
 Chat servers with channels, members, roles, invites and messages.
@@ -52,9 +46,9 @@ def openapi_document(routes: Sequence[Route], pages: Sequence[Page], address: st
     """The whole document. `address` is where the API is, as callers see it."""
     paths: dict[str, Json] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation_of(route)
     for page in pages:
-        paths.setdefault(page.path, {})["get"] = _page(page)
+        paths.setdefault(page.path, {})["get"] = operation_of_page(page)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -71,153 +65,9 @@ def openapi_document(routes: Sequence[Route], pages: Sequence[Page], address: st
         "paths": paths,
         "components": {
             "schemas": with_rules(_components(routes, pages), _structs(routes, pages)),
-            "securitySchemes": {
-                "bearer": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": "The `accessToken` of a sign-up, sign-in or refresh.",
-                }
-            },
+            "securitySchemes": {"bearer": _BEARER},
         },
     }
-
-
-def _operation(route: Route) -> Json:
-    operation = route.operation
-    shown: Json = {
-        "operationId": operation.name,
-        "summary": operation.summary,
-        "description": operation.description or f"{operation.summary}.",
-        "tags": [route.tag],
-        "security": [] if operation.public else [{"bearer": []}],
-        "parameters": [
-            *_path_parameters(route),
-            *_query_parameters(operation),
-            *_header_parameters(operation),
-        ],
-        "responses": _responses(route),
-    }
-    if operation.body is not None:
-        content = {"schema": ref(operation.body), "example": example_of(operation.body)}
-        shown["requestBody"] = {"required": True, "content": {"application/json": content}}
-    return shown
-
-
-def _path_parameters(route: Route) -> Iterable[Json]:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(route.operation.request)}
-    examples = example_of(route.operation.request)
-    for name in route.parameters:
-        schema, _ = schema_and_components(fields[name].type)
-        yield {"name": name, "in": "path", "required": True, "schema": schema, "example": examples[name]}
-
-
-def _query_parameters(operation: Operation) -> Iterable[Json]:
-    if operation.query is None:
-        return
-    schema = msgspec.json.schema(operation.query)["$defs"][operation.query.__name__]
-    for name, field in schema["properties"].items():
-        shown = next((part for part in field.get("anyOf", ()) if part.get("type") != "null"), field)
-        yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": shown}
-
-
-def _header_parameters(operation: Operation) -> Iterable[Json]:
-    yield CORRELATION_ID
-    if operation.idempotent:
-        yield IDEMPOTENCY_KEY
-
-
-def _responses(route: Route) -> Json:
-    operation = route.operation
-    responses = {str(operation.status): success(operation, "Done." if operation.status == 204 else "Done:")}
-    for status, meaning in operation.also.items():
-        responses[str(status)] = success(operation, meaning)
-    for status, kinds in groupby(
-        sorted(errors_of(route), key=lambda kind: kind.status), lambda kind: kind.status
-    ):
-        responses[str(status)] = _problems(tuple(kinds), route.path)
-    return responses
-
-
-def errors_of(route: Route) -> tuple[ErrorKind, ...]:
-    """Every error that a call of this route can meet, beside those of HTTP itself and of our own faults."""
-    operation = route.operation
-    found = [*operation.errors, e.MESH_BUSY, e.MESH_TIMEOUT]
-    if route.parameters or operation.query or operation.body or operation.idempotent:
-        found.append(e.VALIDATION_FAILED)
-    if operation.body is not None:
-        found.extend((e.BODY_MALFORMED, e.BODY_TOO_LARGE, e.MEDIA_TYPE_UNSUPPORTED))
-    if operation.idempotent:
-        found.append(e.IDEMPOTENCY_MISMATCH)
-    return tuple({kind.code: kind for kind in found}.values())
-
-
-def _problems(kinds: tuple[ErrorKind, ...], path: str) -> Json:
-    headers: Json = {"X-Correlation-Id": _header("The id that finds this in the logs.")}
-    if any(kind.retry_after_s is not None for kind in kinds):
-        headers["Retry-After"] = _header("Seconds to wait before the next try.")
-    if kinds[0].status == 401:
-        headers["WWW-Authenticate"] = _header("`Bearer`, RFC 6750.")
-    examples = {
-        kind.code: {"summary": kind.title, "value": msgspec.to_builtins(_problem(kind, path))}
-        for kind in kinds
-    }
-    return {
-        "description": "\n".join(f"* `{kind.code}`: {kind.title}" for kind in kinds),
-        "headers": headers,
-        "content": {MEDIA_TYPE: {"schema": ref(Problem), "examples": examples}},
-    }
-
-
-def _problem(kind: ErrorKind, path: str) -> Problem:
-    faults = (e.FieldError("content", "is required"),) if kind is e.VALIDATION_FAILED else ()
-    return Problem(
-        type=PAGES + kind.code,
-        title=kind.title,
-        status=kind.status,
-        detail=kind.explanation,
-        instance=path.replace("{", "").replace("}", ""),
-        code=kind.code,
-        correlation_id="019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f",
-        errors=faults,
-    )
-
-
-def _page(page: Page) -> Json:
-    content: Json = {media_type: {} for media_type in page.media_types}
-    if page.schema is not None:
-        content = {"application/json": {"schema": ref(page.schema)}}
-    headers = {"X-Correlation-Id": _header("The id that finds this in the logs.")}
-    location = {"Location": _header("Where it is.")}
-    responses: Json = {
-        str(status): {
-            "description": text,
-            "headers": {**headers, **(location if status == 302 else {})},
-            **({} if status == 302 else {"content": content}),
-        }
-        for status, text in page.outcomes.items()
-    }
-    if page.parameters:
-        responses["404"] = _problems((e.ROUTE_UNKNOWN,), page.path)
-    return {
-        "operationId": page.name,
-        "summary": page.summary,
-        "description": page.description or f"{page.summary}.",
-        "tags": [page.tag],
-        "security": [],
-        "parameters": [
-            *(
-                {"name": n, "in": "path", "required": True, "schema": {"type": "string"}}
-                for n in page.parameters
-            ),
-            CORRELATION_ID,
-        ],
-        "responses": responses,
-    }
-
-
-def _header(text: str) -> Json:
-    return {"description": text, "schema": {"type": "string"}}
 
 
 def _structs(routes: Sequence[Route], pages: Sequence[Page]) -> tuple[type[Struct], ...]:

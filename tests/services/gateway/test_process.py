@@ -14,6 +14,8 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from shared.contracts.account import KEYS_GET, USER_GET, GetKeys, GetProfile, Jwks, Profile
 from shared.contracts.event import SESSION_REVOKED, Event, SessionRevoked
@@ -161,6 +163,42 @@ async def test_without_kafka_it_says_what_is_missing_and_still_leaves(tmp_path: 
             assert busy.headers["retry-after"] == "1"
     finally:
         assert await asyncio.to_thread(process.stop) == 0
+
+
+async def test_leaves_in_time_also_when_kafka_went_away(tmp_path: Path, jar_cache: JarCache) -> None:
+    kafka = EmbeddedKafka(tmp_path / "kafka", free_port(), jar_cache, tmp_path / "kafka.log")
+    kafka.start(print)
+    kafka.wait_ready()
+    try:
+        await make_topics(kafka.bootstrap, "user-events", "keys.get", "user.get")
+        process = start_gateway(kafka.bootstrap, tmp_path)
+        async with httpx.AsyncClient(base_url=process.url) as http:
+            async with asyncio.timeout(30):
+                while (await _parts(http)).get("revocations") != "ready":
+                    await asyncio.sleep(0.05)
+            await asyncio.to_thread(kafka.stop)
+            signing_in = asyncio.create_task(
+                http.post(
+                    "/api/auth/signin",
+                    json={"email": "ada@example.org", "password": "correct horse battery"},
+                    timeout=20,
+                )
+            )
+            await asyncio.sleep(0.5)
+            started = time.monotonic()
+            assert await asyncio.to_thread(process.stop) == 0
+            assert time.monotonic() - started < 8
+            answer = await signing_in
+            assert (answer.status_code, answer.json()["code"]) == (503, "mesh.busy")
+    finally:
+        kafka.stop()
+
+
+async def _parts(http: httpx.AsyncClient) -> dict[str, str]:
+    try:
+        return (await http.get("/health/ready")).json()["parts"]  # type: ignore[no-any-return]
+    except httpx.ConnectError:
+        return {}
 
 
 async def _parts_once_up(http: httpx.AsyncClient) -> dict[str, str]:

@@ -11,7 +11,7 @@ import schemathesis
 from litestar import Litestar
 
 from apps.gateway.app import ROUTES
-from apps.gateway.openapi import errors_of
+from apps.gateway.openapi_operation import errors_of
 from apps.gateway.pages import ASSETS, WEB
 from apps.gateway.routes.route import Route
 from shared.contracts.errors import CATALOGUE
