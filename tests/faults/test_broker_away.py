@@ -63,14 +63,14 @@ async def test_calls_get_an_answer_or_are_told_and_all_recovers(kafka: EmbeddedK
     ):
         load = Load(client, deadline_s=DEADLINE_S)
         load.start(32)
-        await load.until_good(300, 20)
+        await load.until_good(300, 60)
         await stop(kafka, clean=clean)
         # Longer than the timeout of calls and of the producer.
         await asyncio.sleep(DEADLINE_S + 3)
         good = load.outcomes["ok"]
         held = client._producer.held_bytes
         await restart(kafka)
-        await load.until_good(300, 30)
+        await load.until_good(300, 60)
         await load.stop()
         assert client.pending == 0
         assert held < 1_000_000
@@ -87,7 +87,7 @@ async def test_processes_stop_in_time_while_the_broker_is_away(kafka: EmbeddedKa
         async with running_service(settings, answering_all("auth", fine)):
             load = Load(client, deadline_s=DEADLINE_S)
             load.start(8)
-            await load.until_good(50, 20)
+            await load.until_good(50, 60)
             await stop(kafka, clean=False)
             await asyncio.sleep(0.5)
             begun = time.monotonic()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.kit.intake import COMMIT_INTERVAL_S
 from tests.faults.replicas import Load, Replica
 from tests.kit.mesh import make_request_topics, make_topics, running_client, settings_for
 
@@ -45,20 +46,22 @@ async def test_what_a_killed_replica_did_not_answer_the_other_does(bootstrap: st
     async with running_client(settings_for(bootstrap)) as client:
         load = Load(client, deadline_s=20)
         load.start(64)
-        await load.until_good(500, 20)
+        await load.until_good(500, 60)
         one.kill()
         killed_at = time.monotonic()
         await load.until_good(1, 15)
         await asyncio.sleep(max(0.0, killed_at + 12 - time.monotonic()))
-        await load.until_good(500, 15)
+        await load.until_good(500, 60)
         await load.stop()
         assert client.pending == 0
     assert set(load.outcomes) == {"ok"}
     assert load.slowest_s < 15
     done = effects(two)
     assert load.answered <= set(done)
-    twice = [call_id for call_id, count in done.items() if count > 1]
-    assert len(twice) <= 64, "only what was in hand may be done again"
+    again = [count for count in done.values() if count > 1]
+    assert max(again, default=1) <= 2
+    # What was in hand, and what was done since the last commit, at 64 in a tenth of a second.
+    assert len(again) <= 64 + 64 * 10 * 2 * COMMIT_INTERVAL_S
 
 
 async def test_nobody_waits_past_the_deadline_when_all_replicas_are_dead(
@@ -69,13 +72,12 @@ async def test_nobody_waits_past_the_deadline_when_all_replicas_are_dead(
     async with running_client(settings_for(bootstrap)) as client:
         load = Load(client, deadline_s=2)
         load.start(32)
-        await load.until_good(200, 20)
+        await load.until_good(200, 60)
         only.kill()
-        await asyncio.sleep(4)
-        assert load.outcomes["mesh.timeout"] >= 32
+        await load.until("mesh.timeout", 32, 30)
         again = start(0.0)
         await again.until_ready()
-        await load.until_good(500, 20)
+        await load.until_good(500, 60)
         await load.stop()
         assert client.pending == 0
     assert set(load.outcomes) == {"ok", "mesh.timeout"}
@@ -91,14 +93,14 @@ async def test_a_rolling_restart_loses_no_reply_and_does_nothing_twice(bootstrap
         for load in loads:
             load.start(24)
         for _ in range(2):
-            await loads[0].until_good(200, 30)
+            await loads[0].until_good(200, 60)
             leaving = running.pop(0)
             assert await leaving.leave() == 0
-            await loads[1].until_good(200, 30)
+            await loads[1].until_good(200, 60)
             running.append(start())
             await running[-1].until_ready()
         for load in loads:
-            await load.until_good(300, 30)
+            await load.until_good(300, 60)
             await load.stop()
     done = effects(running[0])
     for load in loads:

@@ -42,7 +42,7 @@ class _Ready(BatchBuilder):  # type: ignore[misc]
 
 async def write_raw(bootstrap: str, topic: str, partition: int, raw: bytes, records: int) -> None:
     """Write a batch as it is."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
     await producer.start()
     try:
         await (await producer.send_batch(_Ready(raw, records), topic, partition=partition))

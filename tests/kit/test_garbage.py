@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from shared.contracts.catalogue import operations_of
 from shared.contracts.fields import Time
@@ -178,6 +179,14 @@ async def test_batches_that_can_not_be_read_stop_nobody(bootstrap: str, service_
         await good_calls(client)
         await good_calls(client)
         await until_committed(bootstrap, GROUP, (MESSAGE_SEND.name, MESSAGE_GET.name))
+
+
+async def test_the_broker_refuses_a_corrupt_batch(bootstrap: str) -> None:
+    """So a batch with a wrong checksum is none that a consumer must survive."""
+    raw = bytearray(raw_batch([("name", b"value")]))
+    raw[-1] ^= 0xFF
+    with pytest.raises(KafkaError):
+        await write_raw(bootstrap, MESSAGE_SEND.name, 0, bytes(raw), 1)
 
 
 async def test_garbage_in_the_reply_topic_hides_no_reply(bootstrap: str) -> None:
