@@ -1,5 +1,6 @@
 """A page of the outbox: how it is read, and how its rows become records."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
@@ -20,6 +21,8 @@ Sign = Callable[[str, bytes, bytes, Headers], Headers]
 """Gives the headers that sign a record, from its topic, key, body and other headers."""
 LineOf = Callable[[str, bytes], Awaitable[Line]]
 _PAGE_BYTES = 8 * 1024 * 1024
+_ROWS_AT_A_TIME = 100
+"""The loop belongs to requests too: after so many rows they have their turn."""
 _DEAD_BODY_BYTES = 64 * 1024
 
 
@@ -48,6 +51,8 @@ class Page:
     async def pack(self, service: str, line_of: LineOf, refusals: Refusals, sign: Sign | None) -> None:
         """Fill the lines, each in the order of the rows; what a topic refuses goes to the dead letters."""
         for place, row in enumerate(self.rows):
+            if place % _ROWS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
             key, topics, common = str(row.key).encode(), row.topics.split(), _headers(row)
             self._missing[place] = len(topics)
             if not topics:

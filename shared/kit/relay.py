@@ -53,7 +53,7 @@ class Relay:
         *,
         lease_s: float = LEASE_S,
         margin_s: float = MARGIN_S,
-        page_rows: int = 2_000,
+        page_rows: int = 1_000,
         sign: Sign | None = None,
         report: Callable[[str | None], None] = lambda reason: None,
     ) -> None:
@@ -67,6 +67,7 @@ class Relay:
         self._keeper = LeaseKeeper(service, self._store, self._leases, self._metrics, self.wake)
         self._producer = FencedProducer(kafka_options, self._may_send)
         self._generation = 0
+        self._full = False
         self._sent: dict[int, UUID] = {}
         self._refusals = Refusals(service)
         self._woken = asyncio.Event()
@@ -119,7 +120,7 @@ class Relay:
 
     async def _gather(self) -> None:
         """Under load a round costs less than the rows that come in during a short pause save."""
-        if not self._stopping:
+        if not (self._stopping or self._full):
             await asyncio.sleep(_GATHER_S)
 
     async def _rest(self, pause_s: float) -> None:
@@ -140,6 +141,7 @@ class Relay:
             if not held:
                 return False
             page = await read_page(connection, held, self._page_rows)
+        self._full = len(page.rows) >= self._page_rows
         if not page.rows:
             self._report(None)
             return False

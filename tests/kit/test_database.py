@@ -134,7 +134,7 @@ async def test_a_lock_is_waited_for_a_bounded_time(quick: Database) -> None:
                 await session.execute(locked)
 
         await busy(wait())
-        assert 0.15 < time.monotonic() - began < 1.5
+        assert 0.15 < time.monotonic() - began < 4
 
 
 async def test_a_statement_runs_a_bounded_time(quick: Database) -> None:
@@ -148,7 +148,7 @@ async def test_a_statement_runs_a_bounded_time(quick: Database) -> None:
     began = time.monotonic()
     await busy(run(hot=False))
     await busy(run(hot=True))
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10
 
 
 async def test_a_crowded_pool_is_busy(quick: Database) -> None:
@@ -167,7 +167,7 @@ async def test_a_crowded_pool_is_busy(quick: Database) -> None:
     await asyncio.sleep(0.3)
     began = time.monotonic()
     await asyncio.gather(busy(add(quick, 1)), busy(quick.ping()))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
     free.set()
     await asyncio.gather(*holders)
     await add(quick, 1)

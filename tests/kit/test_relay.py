@@ -153,7 +153,7 @@ async def test_a_commit_wakes_it(place: Place, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(relay_module, "_POLL_S", 60)
         await asyncio.sleep(0.2)
         await place.publish([ids.new()], range(1, 4))
-        await until_empty(place.database, 2)
+        await until_empty(place.database, 20)
 
 
 async def test_it_looks_by_itself_too(place: Place) -> None:
@@ -161,7 +161,7 @@ async def test_it_looks_by_itself_too(place: Place) -> None:
         place.database.on_commit = lambda: None
         await asyncio.sleep(0.3)
         await place.publish([ids.new()], range(1, 4))
-        await until_empty(place.database, 5)
+        await until_empty(place.database, 20)
 
 
 async def test_an_event_that_kafka_refuses_is_a_dead_letter_and_blocks_nothing(place: Place) -> None:

@@ -95,7 +95,7 @@ class RelayProcess:
         command = (sys.executable, "-m", "tests.kit.relay_process", *self._arguments)
         self._process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert self._process.stdout is not None
-        assert await asyncio.wait_for(self._process.stdout.readline(), 20) == b"started\n"
+        assert await asyncio.wait_for(self._process.stdout.readline(), 60) == b"started\n"
 
     def tell(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -104,7 +104,7 @@ class RelayProcess:
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None and self._process.returncode is None:
             self.tell(number)
-            await asyncio.wait_for(self._process.wait(), 10)
+            await asyncio.wait_for(self._process.wait(), 30)
 
 
 @asynccontextmanager
@@ -179,7 +179,7 @@ async def test_a_killed_relay_that_comes_back_goes_on_at_once(
     await relay.stop()
     relay = Relay("chaos", database, {"bootstrap_servers": kafka_bootstrap}, "same", SystemClock())
     await relay.start()
-    await until_empty(database, 3)
+    await until_empty(database, 6)
     await relay.stop()
 
 
