@@ -135,7 +135,7 @@ Cursor = Annotated[
 ]
 PageLimit = Annotated[int, Meta(ge=1, le=100, examples=[50], extra=_rule("must be a number from 1 to 100"))]
 Sequence = Annotated[int, Meta(ge=1, examples=[1])]
-Revision = Annotated[int, Meta(ge=0, examples=[7])]
+Revision = Annotated[int, Meta(ge=0, le=2**63 - 1, examples=[7])]
 MaxAgeS = Annotated[
     int, Meta(ge=1, le=31_536_000, examples=[86400], extra=_rule("must be 1 to 31536000 seconds"))
 ]

@@ -28,6 +28,8 @@ class Stage:
             sign_up(http, name) for name in ("Ada", "Bob", "Maker", "Eve")
         )
         self._password = PASSWORD
+        self._again(self.ada)
+        self.ada.make_server("Another")
         self._server = self.ada.make_server()
         self._path = f"/api/servers/{self._server['id']}"
         self._channel = self._server["channels"][0]["id"]
@@ -64,34 +66,41 @@ class Stage:
         """Put real things into the valid parts of two cases in three; returns who is to call."""
         name = case.operation.definition.raw["operationId"]
         self._turns[name] += 1
-        self._mend_query(case)
         if _is_valid(case, ParameterLocation.BODY) and isinstance(case.body, dict):
             case.body = {name: _whole(value) for name, value in case.body.items()}
-        caller = self._callers.get(name, self.ada)
-        if self._turns[name] % MADE_UP_EVERY == 0 and name != "user.signout":
-            return caller
-        if _is_valid(case, ParameterLocation.PATH):
+        made_up = self._turns[name] % MADE_UP_EVERY == 0
+        if not made_up and _is_valid(case, ParameterLocation.PATH):
             for parameter in case.path_parameters.keys() & self._ids.keys():
                 case.path_parameters[parameter] = self._ids[parameter]
-        return self._own[name](case) if name in self._own else caller
+        self._mend_query(case, made_up)
+        if name in self._own and (not made_up or name == "user.signout"):
+            return self._own[name](case)
+        return self._callers.get(name, self.ada)
 
     def note(self, case: Case, status: int) -> None:
         """Keep up with what a call changed."""
         if case.operation.definition.raw["operationId"] == "user.changePassword" and status == 204:
             self._password = str(_object(case.body)["new"])
 
-    def _mend_query(self, case: Case) -> None:
+    def _mend_query(self, case: Case, made_up: bool) -> None:
         """What the schema of a query can not say: cursors were given before, and one bound is enough."""
-        if not _is_valid(case, ParameterLocation.QUERY) or not case.query:
+        if not _is_valid(case, ParameterLocation.QUERY):
             return
         bounds = [name for name in ("before", "after", "around", "cursor") if name in case.query]
         for name in bounds[1:]:
             del case.query[name]
-        if "messages" in case.path:
-            if bounds and self._turns[case.operation.definition.raw["operationId"]] % MADE_UP_EVERY:
-                case.query[bounds[0]] = self._ids["messageId"]
-        elif bounds:
+        if bounds and "messages" not in case.path:
             del case.query["cursor"]
+            if not made_up and (cursor := self._cursor_of(case)):
+                case.query["cursor"] = cursor
+        elif bounds and not made_up:
+            case.query[bounds[0]] = self._ids["messageId"]
+
+    def _cursor_of(self, case: Case) -> str | None:
+        """The `next` of the first page of a list, if there is more than one."""
+        response = self.ada.get(case.formatted_path, params={"limit": 1})
+        cursor: str | None = response.json().get("next")
+        return cursor
 
     def _own_thing(self, case: Case, parameter: str, value: str) -> Person:
         if _is_valid(case, ParameterLocation.PATH):

@@ -5,15 +5,16 @@ import json
 import random
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from shared.contracts.catalogue import OPERATIONS, SERVICES
+from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES
 from shared.contracts.errors import MeshError
 from shared.contracts.topics import dead_letter_topic
 from shared.contracts.validation import decode_body
@@ -37,7 +38,7 @@ def bootstrap(concord: Concord) -> str:
     return concord.environ["KAFKA_BOOTSTRAP_SERVERS"]
 
 
-def garbage(chance: random.Random) -> list[tuple[bytes, Headers]]:
+def garbage(chance: random.Random, mark: str = MARK) -> list[tuple[bytes, Headers]]:
     """Values and headers that no caller should write."""
     noise = chance.randbytes
     return [
@@ -47,7 +48,7 @@ def garbage(chance: random.Random) -> list[tuple[bytes, Headers]]:
         (b"", [(name, None) for name in ("correlation_id", "call_id", "reply_to", "traceparent")]),
         (b"[" * 100_000, [("deadline", b"99999999999999999999"), ("reply_to", b"message.send")]),
         (b"null", [("idempotency_key", noise(50_000)), ("", b""), ("ключ", b"x")]),
-        (json.dumps({"password": [MARK], "profileId": 7, "token": MARK}).encode(), [("h", b"x")] * 500),
+        (json.dumps({"password": [mark], "profileId": 7, "token": mark}).encode(), [("h", b"x")] * 500),
     ]
 
 
@@ -98,17 +99,20 @@ async def test_garbage_everywhere_stops_nobody(bootstrap: str, http: httpx.Clien
 
 async def _write(bootstrap: str, records: list[tuple[bytes, Headers]]) -> set[Place]:
     """Each into every request topic; returns the places of what is no request there."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB)
-    await producer.start()
-    places = set()
-    try:
-        for topic in OPERATIONS:
+    places = await _write_to(bootstrap, OPERATIONS, records)
+    return {place for place, value in places.items() if _is_refused(place[0], value)}
+
+
+async def _write_to(
+    bootstrap: str, topics: Iterable[str], records: list[tuple[bytes, Headers]]
+) -> dict[Place, bytes]:
+    """Each into every topic, over all partitions; where they are."""
+    places = {}
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB) as producer:
+        for topic in topics:
             for number, (value, headers) in enumerate(records):
                 sent = await producer.send_and_wait(topic, value, partition=number % 4, headers=headers)
-                if _is_refused(topic, value):
-                    places.add((topic, sent.partition, sent.offset))
-    finally:
-        await producer.stop()
+                places[topic, sent.partition, sent.offset] = value
     return places
 
 
@@ -131,16 +135,12 @@ async def _write_replies(bootstrap: str, records: list[tuple[bytes, Headers]]) -
     ]
     topics = [name for name in await topics_of(bootstrap) if re.match(r"(gateway|message)\.replies\.", name)]
     assert any(name.startswith("gateway") for name in topics)
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB)
-    await producer.start()
-    try:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB) as producer:
         for topic in topics:
             for value, headers in (*records, *looks):
                 await producer.send_and_wait(topic, value, partition=0, headers=headers)
             bad = raw_batch([], [(RawName(b"\xff"), b"")])
             await write_raw(bootstrap, topic, 0, bad, 2)
-    finally:
-        await producer.stop()
 
 
 async def _ends(bootstrap: str) -> dict[TopicPartition, int]:
@@ -175,6 +175,51 @@ def _origin(record: ConsumerRecord) -> Place:
     headers = dict(record.headers)
     partition, offset = (int(headers[f"original-{name}"]) for name in ("partition", "offset"))
     return headers["original-topic"].decode(), partition, offset
+
+
+def false_events() -> list[bytes]:
+    """Records that are events by their form only."""
+    common = {"id": str(uuid4()), "occurredAt": "2026-05-01T12:00:00Z", "version": 1}
+    said = [
+        {"type": name, "revision": revision, "data": data}
+        for name in EVENTS
+        for revision, data in ((1, {}), (1, None), (2**63, {"id": str(uuid4())}), (-1, {}))
+    ]
+    said += [{"type": "no.such", "revision": 1, "data": {}}, {"type": 5}]
+    return [json.dumps({**common, **event}).encode() for event in said]
+
+
+async def test_garbage_among_the_events_stops_nobody(
+    bootstrap: str, http: httpx.Client, person: Callable[..., Person]
+) -> None:
+    """Kicks, new names and revoked sessions still get where they belong, within seconds."""
+    topics = sorted({topic for event in EVENTS.values() for topic in event.topics})
+    before = await _ends(bootstrap)
+    noise = garbage(random.Random(12), "no event has a secret")
+    records = [*noise, *((value, []) for value in false_events())]
+    places = await _write_to(bootstrap, topics, records)
+    ada, bob = person("Ada"), person("Bob")
+    server = ada.make_server()
+    channel = server["channels"][0]["id"]
+    bob.join(server)
+    assert bob.send(channel, "hello").status_code == 201
+    assert ada.delete(f"/api/servers/{server['id']}/members/{bob.id}").status_code == 204
+    await _until(lambda: bob.send(channel, "still?").status_code == 404)
+    assert ada.patch("/api/auth/me", json={"name": "Countess"}).status_code == 200
+    members = f"/api/servers/{server['id']}/members"
+    await _until(lambda: ada.get(members).json()["items"][0]["name"] == "Countess")
+    assert bob.post("/api/auth/signout").status_code == 204
+    await _until(lambda: bob.get("/api/auth/me").status_code == 401)
+    read = {place for place in places if place[0] in ("server-events", "user-events")}
+    undecodable = {place for place in read if not places[place].startswith(b'{"id"')}
+    assert len(undecodable) == 2 * len(noise)
+    await _letters(bootstrap, before, undecodable)
+
+
+async def _until(holds: Callable[[], bool], seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(holds):
+            await asyncio.sleep(0.05)
 
 
 async def test_a_request_without_a_call_id_is_answered_by_its_correlation_id(

@@ -1,7 +1,10 @@
 """The OpenAPI document is true: what it allows and what it forbids is sent, and answered as it says."""
 
 import copy
+import struct
+from base64 import urlsafe_b64encode
 from collections import Counter
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -105,6 +108,26 @@ def test_it_is_answered_as_the_document_says(
     print(dict(answered))
     succeeded = {int(status) for status in operation.definition.raw["responses"] if status[0] in "23"}
     assert succeeded & answered.keys(), f"none of {succeeded} came: {answered}"
+
+
+LISTS = ("servers", "servers/{0}/channels", "servers/{0}/members", "servers/{0}/invites", "auth/sessions")
+TIMES_US = (0, -(2**63), 2**63 - 1, -62_135_596_800_000_000, 253_402_300_799_999_999)
+"""As a cursor may hold them: the bounds of 64 bits, the first and the last moment that Python knows."""
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_cursors_that_nobody_gave(path: str, stage: Stage) -> None:
+    ada = stage.ada
+    address = f"/api/{path.format(ada.make_server()['id'])}"
+    scope = sha256(f"servers {ada.id}".encode()).digest()[:8]
+    packed = [struct.pack(">q16s", at_us, bytes(16)) for at_us in TIMES_US]
+    raw = [b"", b"\0", b"\xff" * 192, *packed, *(scope + rest for rest in packed)]
+    for cursor in (*(urlsafe_b64encode(one).decode().rstrip("=") for one in raw), "A", "-_-", "null"):
+        response = ada.get(address, params={"cursor": cursor})
+        assert response.status_code in (200, 400), f"{cursor}: {response.text}"
+        if response.status_code == 400:
+            assert [fault["path"] for fault in response.json()["errors"]] == ["cursor"]
+    assert ada.get(address, params={"cursor": "A" * 40}).status_code == 400
 
 
 def _operations(document: BaseSchema) -> dict[str, Any]:
