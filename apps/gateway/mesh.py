@@ -4,12 +4,9 @@ It serves from the first moment on and says by its health what is not there yet.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
-
-from aiokafka.errors import KafkaError
 
 from apps.gateway.authenticate import Authenticator
 from apps.gateway.keys import Keys
@@ -17,16 +14,14 @@ from apps.gateway.revocations import Revocations
 from apps.gateway.settings import GatewaySettings
 from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock
-from shared.kit.health import Health, Part
+from shared.kit.health import Health
 from shared.kit.producer import Producer
 from shared.kit.settings import kafka_options
 from shared.kit.tail import Tail
 from shared.kit.tokens import TokenVerifier
-
-log = logging.getLogger(__name__)
+from shared.kit.waiting import until_there
 
 _WAITING_MAX = 20_000
-_RETRY_AFTER_S = 0.5
 _SWEEP_INTERVAL_S = 60.0
 STOP_TIMEOUT_S = 2.0
 
@@ -61,10 +56,10 @@ class Mesh:
 
     async def run(self, on_open: Callable[[], None]) -> None:
         """Come up, say so, then follow what changes, until it is cancelled."""
-        await _until_there(self._kafka, self._producer.start)
+        await until_there(self._kafka, self._producer.start)
         self._stack.push_async_callback(self._producer.stop)
         self._health.probe("kafka", self._producer.ping)
-        await _until_there(self._replies, self._calling.start)
+        await until_there(self._replies, self._calling.start)
         self._stack.push_async_callback(self._calling.stop)
         on_open()
         await asyncio.gather(self.keys.follow(), self._tail.follow(), self._sweep())
@@ -83,16 +78,3 @@ class Mesh:
         while True:
             await asyncio.sleep(_SWEEP_INTERVAL_S)
             self.revocations.sweep()
-
-
-async def _until_there(part: Part, attempt: Callable[[], Awaitable[None]]) -> None:
-    """Try until it works: Kafka may start later than the gateway does."""
-    while True:
-        try:
-            await attempt()
-        except (KafkaError, OSError, TimeoutError) as error:
-            part.down(f"waiting: {type(error).__name__}")
-            await asyncio.sleep(_RETRY_AFTER_S)
-        else:
-            part.ready()
-            return

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Any, Generic, TypeVar
 
-from aiokafka.errors import KafkaError
-
 from shared.contracts.errors import MeshError
 from shared.contracts.event import Event
 from shared.kit.answers import Answers
@@ -15,19 +13,17 @@ from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database import Database
-from shared.kit.health import Health, Part
+from shared.kit.health import Health
 from shared.kit.producer import Producer
 from shared.kit.relay import Relay
 from shared.kit.settings import MeshSettings, kafka_options
+from shared.kit.waiting import until_there as until_there
 
 log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=MeshSettings)
-T = TypeVar("T")
 
 EventHandler = Callable[[Event], Awaitable[None]]
-
-_RETRY_AFTER_S = 0.5
 
 
 class Parts(Generic[S]):
@@ -101,20 +97,6 @@ class Parts(Generic[S]):
     def on_stop(self, close: Callable[[], Awaitable[Any]]) -> None:
         """Close something when the process stops, in the reverse order of asking."""
         self._stack.push_async_callback(close)
-
-
-async def until_there(part: Part, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Try until it works: what this process needs may start later than it does."""
-    while True:
-        try:
-            result = await attempt()
-        except (KafkaError, OSError, TimeoutError, MeshError) as error:
-            # The text of an error may hold an address with a password; its kind does not.
-            part.down(f"waiting: {type(error).__name__}")
-            await asyncio.sleep(_RETRY_AFTER_S)
-        else:
-            part.ready()
-            return result
 
 
 async def _repeat(interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
