@@ -14,7 +14,7 @@ from shared.contracts.message import Message
 from shared.kit.database import Database
 from shared.kit.wire import Reply
 from tests.services.message.conftest import MakeWorld
-from tests.unit.message.world import World, ask, message_of, refused
+from tests.unit.message.world import IDS, World, ask, message_of, refused
 
 
 async def stored(database: Database, channel_id: UUID) -> list[Any]:
@@ -101,10 +101,11 @@ async def test_a_held_lock_delays_its_channel_only(world: World, message_databas
     await connection.execute("SELECT 1 FROM channels WHERE id = $1 FOR UPDATE", one)
 
     held = asyncio.create_task(world.send_all([ask(one, ada, "a"), ask(one, ada, "b")]))
-    await asyncio.sleep(0.05)
+    while one not in world.queue._lanes:
+        await asyncio.sleep(0.005)
     mixed = asyncio.create_task(world.send_all([ask(one, ada, "c"), ask(two, ada, "x")]))
     for turn in range(5):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(3):
             await world.send(two, ada, f"{turn}")
         await asyncio.sleep(0.1)
     assert not held.done()
@@ -201,6 +202,22 @@ async def test_once_a_deletion_was_heard_nothing_is_stored(make_world: MakeWorld
     await senders
     assert len(await stored(database, channel)) == count > 0
     assert await refused(worlds[1].send(channel, ada)) == "channel.not_found"
+
+
+async def test_nothing_slips_in_beside_the_deletion_of_its_server(make_world: MakeWorld) -> None:
+    for _ in range(15):
+        world = await make_world()
+        channel, created = world.server.add_channel()
+        ada = IDS.new()
+        joined = world.server.join(ada)
+        answer = world.outside.facts.access(world.server.answer(channel, ada), ada)
+        gone = world.server.delete()
+        facts = [answer, *(world.hear(event) for event in (created, joined, gone))]
+        random.shuffle(facts)
+        await asyncio.gather(*facts)
+        async with world.outside.work.snapshot() as unit:
+            gate = await unit.gate(channel, ada)
+        assert gate.channel is None or gate.channel.deleted
 
 
 async def test_the_data_of_one_harm_no_other(world: World, database: Database) -> None:

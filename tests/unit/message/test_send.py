@@ -155,7 +155,8 @@ async def test_those_who_are_known_do_not_wait_for_those_who_are_not(world: Worl
     world.server.join(bob)
     world.server.slow = asyncio.Event()
     strangers = asyncio.create_task(world.send_all([ask(channel, bob, "1"), ask(channel, bob, "2")]))
-    await asyncio.sleep(0.02)
+    while not world.server.calls:
+        await asyncio.sleep(0.005)
     assert (await world.send(channel, ada)).sequence == 1
     late = asyncio.create_task(world.send(channel, bob, "3"))
     await asyncio.sleep(0.02)

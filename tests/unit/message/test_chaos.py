@@ -1,0 +1,99 @@
+"""Whatever happens at once: nothing lost, nothing doubled, no gap, and everyone's messages in his order."""
+
+import asyncio
+import random
+from collections import defaultdict
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from apps.message.outbound.memory.store import Store
+from apps.message.usecases.queue_sends import QueueLimits
+from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.kit.answers import Later
+from tests.unit.message.test_queue_sends import Faulty
+from tests.unit.message.world import IDS, World, ask, memory, message_of
+
+
+class Chaos:
+    """Random senders, known and unknown, beside locks that others hold and a database that fails."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        outside, self.store = memory()
+        self.world = World(outside, QueueLimits(lanes_at_work=2, lane_batch_max=4))
+        self.world.queue._sending = Faulty(self.world, self.fail, self.fail)
+        self.channels: list[UUID] = []
+        self.people: list[UUID] = []
+
+    def fail(self) -> None:
+        if self.random.random() < 0.05:
+            raise MESH_BUSY.error("the connection is lost")
+
+    async def settle_in(self) -> None:
+        self.channels = [await self.world.channel() for _ in range(3)]
+        self.people = [await self.world.member() for _ in range(3)]
+        for _ in range(3):
+            self.people.append(IDS.new())
+            self.world.server.join(self.people[-1])
+
+    async def hold_locks(self, store: Store) -> None:
+        while True:
+            async with store.lock_of(self.random.choice(self.channels)):
+                await asyncio.sleep(self.random.uniform(0, 0.01))
+            await asyncio.sleep(0)
+
+    async def send(self, count: int) -> list[tuple[UUID, UUID, Any]]:
+        """Batches as a group commit makes them; outcomes in the order asked."""
+        outcomes: list[tuple[UUID, UUID, Any]] = []
+        for turn in range(count):
+            batch = [
+                ask(self.random.choice(self.channels), self.random.choice(self.people), f"{turn} {n}")
+                for n in range(self.random.randint(1, 6))
+            ]
+            for asked, outcome in zip(batch, await self.world.inbound.send(batch), strict=True):
+                waiting = asyncio.ensure_future(outcome.outcome) if isinstance(outcome, Later) else outcome
+                outcomes.append((asked.request.channel_id, asked.request.profile_id, waiting))
+            await asyncio.sleep(self.random.choice([0, 0, 0.003]))
+        return [
+            (channel, person, await it if isinstance(it, asyncio.Future) else it)
+            for channel, person, it in outcomes
+        ]
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_nothing_is_lost_doubled_or_misnumbered(seed: int) -> None:
+    chaos = Chaos(seed)
+    await chaos.settle_in()
+    locks = asyncio.create_task(chaos.hold_locks(chaos.store))
+    async with asyncio.timeout(30):
+        outcomes = await chaos.send(60)
+    locks.cancel()
+
+    lines: dict[tuple[UUID, UUID], list[int]] = defaultdict(list)
+    answered = []
+    for channel, person, outcome in outcomes:
+        if isinstance(outcome, MeshError):
+            assert outcome.kind is MESH_BUSY
+            continue
+        answered.append(message_of(outcome).id)
+        lines[channel, person].append(message_of(outcome).sequence)
+    assert len(answered) > 0.9 * len(outcomes)
+    assert all(line == sorted(line) for line in lines.values())
+
+    stored = []
+    for channel in chaos.channels:
+        messages = [row.stored.message for row in chaos.store.rows(channel)]
+        assert [message.sequence for message in messages] == list(range(1, len(messages) + 1))
+        stored += [message.id for message in messages]
+    assert len(set(answered)) == len(answered)
+    assert set(answered) <= set(stored)
+    assert len(set(stored)) == len(stored) <= len(outcomes)
+    assert [told.data.id for told in chaos.store.outbox] and {t.data.id for t in chaos.store.outbox} == set(
+        stored
+    )  # type: ignore[attr-defined]
+    assert len(chaos.store.outbox) == len(stored)
+    assert not chaos.world.queue._lanes
+    assert not chaos.world.queue._asking
+    assert chaos.world.queue._waiting == 0
