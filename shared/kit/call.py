@@ -46,7 +46,7 @@ class MeshClient:
             operation,
             _encode(request),
             operation.key_of(request),
-            correlation_id=correlation_id or str(self._ids.new()),
+            correlation_id=correlation_id or self._ids.text(),
             deadline_ms=deadline_ms or now_ms() + self._timeout_ms,
         )
         return decode_reply(operation, reply)
@@ -72,22 +72,27 @@ class MeshClient:
         call = Call(
             operation=operation,
             correlation_id=correlation_id,
-            call_id=str(self._ids.new()),
+            call_id=self._ids.text(),
             deadline_ms=deadline_ms,
             idempotency_key=idempotency_key,
             traceparent=traceparent,
         )
-        if call.remaining_s() <= 0:
+        remaining_s = call.remaining_s()
+        if remaining_s <= 0:
             raise call.expired()
-        waiting: asyncio.Future[RawReply] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[RawReply] = loop.create_future()
+        # A timer of our own costs a third of `asyncio.timeout`, and this is done for every request.
+        timer = loop.call_later(remaining_s, _expire, waiting, call)
         self._pending[call.call_id] = waiting
         try:
-            async with asyncio.timeout(call.remaining_s()):
-                await self._send(call, body, key, waiting)
-                return await waiting
-        except TimeoutError:
-            raise call.expired() from None
+            partition = self._producer.known_partition(operation.name, key)
+            if partition is None:
+                partition = await self._partition_of(call, key)
+            self._send(call, partition, key, body, waiting)
+            return await waiting
         finally:
+            timer.cancel()
             del self._pending[call.call_id]
 
     def on_reply(self, call_id: str, reply: RawReply) -> None:
@@ -96,19 +101,31 @@ class MeshClient:
         if waiting is not None and not waiting.done():
             waiting.set_result(reply)
 
-    async def _send(self, call: Call, body: bytes, key: bytes, waiting: "asyncio.Future[RawReply]") -> None:
+    async def _partition_of(self, call: Call, key: bytes) -> int:
+        """The first call of an operation has to ask a broker."""
+        try:
+            async with asyncio.timeout(call.remaining_s()):
+                return await self._producer.partition_of(call.operation.name, key)
+        except TimeoutError:
+            raise call.expired() from None
+        except KafkaError as error:
+            raise MESH_BUSY.error("Kafka can not be reached.") from error
+
+    def _send(
+        self, call: Call, partition: int, key: bytes, body: bytes, waiting: "asyncio.Future[RawReply]"
+    ) -> None:
         def done(error: BaseException | None) -> None:
             if error is not None and not waiting.done():
                 waiting.set_exception(MESH_BUSY.error("The request could not be written to Kafka."))
 
-        topic = call.operation.name
-        try:
-            partition = await self._producer.partition_of(topic, key)
-        except KafkaError as error:
-            raise MESH_BUSY.error("Kafka can not be reached.") from error
         record = Record(key, body, request_headers(call, self._reply_to), done)
-        if not self._producer.send(topic, partition, record):
+        if not self._producer.send(call.operation.name, partition, record):
             raise MESH_BUSY.error("Too many requests wait to be written.")
+
+
+def _expire(waiting: "asyncio.Future[RawReply]", call: Call) -> None:
+    if not waiting.done():
+        waiting.set_exception(call.expired())
 
 
 def decode_reply(operation: Operation, reply: RawReply) -> Answer | None:

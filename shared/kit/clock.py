@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 
@@ -21,6 +22,10 @@ class SystemIds:
     def new(self) -> UUID:
         """A new UUID version 7 (RFC 9562)."""
         return uuid7()
+
+    def text(self) -> str:
+        """The text of a new one, at a third of the cost."""
+        return str(uuid_utils.uuid7())
 
 
 def now_ms() -> int:

@@ -7,6 +7,7 @@ What waits or is on the way is bounded, in records for each partition and in byt
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,7 +43,7 @@ class Producer:
         self._waiting_max = waiting_max
         self._held_max_bytes = held_max_bytes
         self._waiting: dict[tuple[str, int], list[Record]] = {}
-        self._counts: dict[str, tuple[float, int]] = {}
+        self._counts: dict[str, tuple[int, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._kafka: AIOKafkaProducer | None = None
         self.held_bytes = 0
@@ -74,15 +75,18 @@ class Producer:
         """Ask the brokers for a sign of life. Raises KafkaError when there is none."""
         await self._producer().client.fetch_all_metadata()
 
+    def known_partition(self, topic: str, key: bytes) -> int | None:
+        """The partition of a key when the topic was looked up of late, without waiting."""
+        count, until = self._counts.get(topic, (0, 0.0))
+        return partition_for(key, count) if until > time.monotonic() else None
+
     async def partition_of(self, topic: str, key: bytes) -> int:
         """The partition of a key, the same as for every Kafka client (murmur2)."""
-        loop = asyncio.get_running_loop()
-        cached = self._counts.get(topic)
-        if cached is None or cached[0] < loop.time():
-            count = len(await self._producer().partitions_for(topic))
-            cached = (loop.time() + _PARTITIONS_MAX_AGE_S, count)
-            self._counts[topic] = cached
-        return partition_for(key, cached[1])
+        if (known := self.known_partition(topic, key)) is not None:
+            return known
+        count = len(await self._producer().partitions_for(topic))
+        self._counts[topic] = (count, time.monotonic() + _PARTITIONS_MAX_AGE_S)
+        return partition_for(key, count)
 
     def send(self, topic: str, partition: int, record: Record) -> bool:
         """Put a record into the partition's next batch; False when too much waits already."""

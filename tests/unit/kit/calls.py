@@ -39,6 +39,9 @@ class Outbox:
         self.sent: list[tuple[str, int, Record]] = []
         self.full = False
 
+    def known_partition(self, topic: str, key: bytes) -> int | None:
+        return None
+
     async def partition_of(self, topic: str, key: bytes) -> int:
         return 0
 
