@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from cli.embedded.jars import JarCache
+from cli.processes.leftovers import stop_leftovers
+from cli.processes.records import Records
 
 SCRATCH = "train-"
 # One for each virtual environment and set of flags, 65 MB each: the oldest go.
@@ -59,6 +61,7 @@ class TrainingPlace:
         except BlockingIOError:
             return None
         for left in self._cache.glob(f"{SCRATCH}*"):
+            stop_leftovers(Records(left))
             shutil.rmtree(left, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=SCRATCH, dir=self._cache))
 

@@ -8,6 +8,9 @@ from cli.embedded.aot import TrainingPlace, aot_file, put_in_place
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.ports import free_port
+from cli.processes.child import Child
+from cli.processes.identity import start_mark
+from cli.processes.records import PART, Record, Records
 from cli.processes.signals import StopFlag
 
 # Writing the cache is what the JVM does at its end; on a busy machine that takes a while.
@@ -24,7 +27,7 @@ def train(cache: Path, options: KafkaOptions, stop: StopFlag) -> bool:
     if folder is None:
         return wanted.exists()
     output = folder / "out.aot"
-    kafka = EmbeddedKafka(folder / "kafka", free_port(), jars, folder / "kafka.log", options)
+    kafka = make_kafka(folder, jars, options)
     kafka.train_into = output
     try:
         if run_once(kafka, stop) and output.exists():
@@ -34,6 +37,17 @@ def train(cache: Path, options: KafkaOptions, stop: StopFlag) -> bool:
             kafka.child.kill()
         place.give_back(folder)
     return wanted.exists()
+
+
+def make_kafka(folder: Path, jars: JarCache, options: KafkaOptions) -> EmbeddedKafka:
+    """A throw-away broker, recorded so that the next trainer finds what a killed one left."""
+
+    def record(child: Child) -> None:
+        started = start_mark(child.pid) or ""
+        Records(folder).write(Record(child.name, PART, child.pid, started, kafka.marks))
+
+    kafka = EmbeddedKafka(folder / "kafka", free_port(), jars, folder / "kafka.log", options, record)
+    return kafka
 
 
 def run_once(kafka: EmbeddedKafka, stop: StopFlag) -> bool:
