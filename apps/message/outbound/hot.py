@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
+from shared.contracts.errors import MeshError
 from shared.kit.database import Database
 from shared.kit.database_errors import database_errors
 
@@ -32,9 +33,12 @@ class HotPool:
         self._planned_s: dict[int, float] = {}
 
     async def open(self) -> None:
-        """Get ready; a connection is made when it is first needed."""
+        """Get ready, with a first connection; the others are made when they are needed."""
         with database_errors():
             await self._pool
+        with suppress(MeshError):  # when it cannot be made now, who needs it first tries again
+            async with self.connection():
+                pass
 
     async def close(self) -> None:
         """Cut off what is still used."""
