@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from cli.embedded.ports import free_port
 from shared.kit.prepare import prepare
 
-READY_TIMEOUT_S = 40.0
+READY_TIMEOUT_S = 80.0
 STOP_TIMEOUT_S = 10.0
 
 
