@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,7 +67,8 @@ class Calling:
     async def _keep_up(self) -> None:
         sweeper = Sweeper(self._options)
         while True:
-            await asyncio.sleep(self._beat_interval_s)
+            # Not all at the same time, though they may have started together: one sweep is enough.
+            await asyncio.sleep(self._beat_interval_s * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             try:
                 # Made again each time, should somebody have deleted it.
                 await self._make_topic()

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 BEAT_INTERVAL_S = 120.0
 IDLE_AFTER_MS = 3 * REPLY_RETENTION_MS
 """A reply topic without a beat for so long belongs to nobody."""
+_LOOK_UP_TIMEOUT_MS = 3_000
 
 
 async def create_reply_topic(options: Mapping[str, Any], topic: str, replication_factor: int) -> None:
@@ -60,7 +61,10 @@ class Sweeper:
 
     async def _idle(self, topics: list[str]) -> list[str]:
         places = {TopicPartition(name, 0): now_ms() - self._idle_after_ms for name in topics}
-        consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, **self._options)
+        # A topic that another process deletes meanwhile is asked for again and again until the time is over.
+        consumer = AIOKafkaConsumer(
+            group_id=None, enable_auto_commit=False, request_timeout_ms=_LOOK_UP_TIMEOUT_MS, **self._options
+        )
         try:
             await consumer.start()
             found = await consumer.offsets_for_times(places)

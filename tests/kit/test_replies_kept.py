@@ -71,6 +71,14 @@ async def test_a_topic_that_was_just_made_is_kept_at_the_first_look(kafka_bootst
     assert new in await sweeper.sweep()
 
 
+async def test_sweepers_that_meet_disturb_each_other_for_seconds_at_most(kafka_bootstrap: str) -> None:
+    for _ in range(3):
+        await reply_topic_with(kafka_bootstrap, IDLE_AFTER_MS + 60_000)
+    sweepers = [Sweeper({"bootstrap_servers": kafka_bootstrap}) for _ in range(4)]
+    await asyncio.wait_for(asyncio.gather(*(sweeper.sweep() for sweeper in sweepers)), 20)
+    assert await Sweeper({"bootstrap_servers": kafka_bootstrap}).sweep() == []
+
+
 async def test_no_other_topic_is_swept(kafka_bootstrap: str, admin: AIOKafkaAdminClient) -> None:
     await make_request_topics(kafka_bootstrap, "auth")
     before = {name for name in await admin.list_topics() if ".replies." not in name}
