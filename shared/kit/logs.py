@@ -6,6 +6,7 @@ from typing import Any, TextIO
 
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
+from shared.kit.calm import Calm
 from shared.kit.context import correlation_id_var, operation_var
 from shared.kit.redaction import redact_value
 
@@ -51,6 +52,7 @@ def setup_logging(
     """Log JSON lines to stdout from `level` on; libraries that chatter only from WARNING on."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter(service, instance))
+    handler.addFilter(Calm("aiokafka"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
