@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 
-from apps.message.domain import trimmed, window
-from apps.message.numbering import Draft, Sent
+from apps.message.domain.messages import trimmed, window
+from apps.message.domain.numbering import Draft, Sent
 from apps.message.ports import Facts, History, Work
 from apps.message.usecases.delete_message import delete_message
 from apps.message.usecases.edit_message import edit_message

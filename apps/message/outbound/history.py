@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from apps.message.domain import Channel, Gate, Window
+from apps.message.domain.messages import Channel, Gate, Window
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.rows import role_of, type_of
 from apps.message.ports import Page

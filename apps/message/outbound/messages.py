@@ -6,8 +6,8 @@ from uuid import UUID
 
 import asyncpg
 
-from apps.message.domain import Channel, Stored
-from apps.message.numbering import Draft, Known, New
+from apps.message.domain.messages import Channel, Stored
+from apps.message.domain.numbering import Draft, Known, New
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
 from apps.message.ports import Locked, SendUnit, StillLocked

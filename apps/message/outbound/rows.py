@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from apps.message.domain import Channel, Stored
+from apps.message.domain.messages import Channel, Stored
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.message import Message
 

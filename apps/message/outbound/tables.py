@@ -122,5 +122,5 @@ class MessageRow(Base, table=True):
     deleting_call: str | None = Field(sa_type=Text)
 
 
-REQUESTS = requests_table(metadata)
-OUTBOX_TABLES = outbox_tables(metadata)
+outbox_tables(metadata)
+requests_table(metadata)

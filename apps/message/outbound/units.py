@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from apps.message.domain import Gate, Stored
+from apps.message.domain.messages import Gate, Stored
 from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
 from apps.message.ports import Unit
 from shared.contracts.base import Answer

@@ -1,6 +1,6 @@
 """Delete a message."""
 
-from apps.message.domain import admit, check_delete, message_not_found
+from apps.message.domain.messages import admit, check_delete, message_not_found
 from apps.message.ports import Unit
 from shared.contracts.clock import Clock
 from shared.contracts.event import MESSAGE_DELETED, MessageGone

@@ -1,6 +1,6 @@
 """Edit a message."""
 
-from apps.message.domain import admit, check_edit, edited, message_not_found
+from apps.message.domain.messages import admit, check_edit, edited, message_not_found
 from apps.message.ports import Unit
 from shared.contracts.clock import Clock
 from shared.contracts.event import MESSAGE_UPDATED

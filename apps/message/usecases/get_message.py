@@ -1,6 +1,6 @@
 """Read one message."""
 
-from apps.message.domain import admit, message_not_found
+from apps.message.domain.messages import admit, message_not_found
 from apps.message.ports import Unit
 from shared.contracts.message import Message, OfMessage
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.message.domain import Unsure, channel_not_found
+from apps.message.domain.messages import Unsure, channel_not_found
 from apps.message.ports import Directory, Facts
 from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MESH_TIMEOUT, MeshError
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.message.numbering import Decision, Draft, Hold, Sent, too_late
+from apps.message.domain.numbering import Decision, Draft, Hold, Sent, too_late
 from apps.message.ports import Sending, StillLocked
 from apps.message.usecases.learn_access import Asker, Key, LearnAccess
 from apps.message.usecases.send_message import send_messages

@@ -1,6 +1,6 @@
 """Read a channel's history."""
 
-from apps.message.domain import Window, admit, message_not_found, not_text, page_next
+from apps.message.domain.messages import Window, admit, message_not_found, not_text, page_next
 from apps.message.ports import History
 from shared.contracts.fields import ChannelType
 from shared.contracts.message import Messages, ReadHistory

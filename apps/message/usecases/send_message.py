@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from apps.message.numbering import Batch, Decision, Draft
+from apps.message.domain.numbering import Batch, Decision, Draft
 from apps.message.ports import SendUnit
 from shared.contracts.clock import Clock, Ids
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.message.domain import Gate
+from apps.message.domain.messages import Gate
 from apps.message.usecases.purge_channels import purge_channels
 from shared.contracts.event import Event
 from shared.contracts.fields import ChannelType, Role

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from apps.message.domain import Channel
-from apps.message.numbering import New
+from apps.message.domain.messages import Channel
+from apps.message.domain.numbering import New
 from apps.message.ports import SendUnit
 from apps.message.usecases.queue_sends import QueueLimits
 from shared.contracts.errors import MESH_BUSY, MeshError

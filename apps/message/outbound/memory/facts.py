@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from apps.message.domain import Channel
+from apps.message.domain.messages import Channel
 from apps.message.outbound.memory.store import Store
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import ChannelAccess

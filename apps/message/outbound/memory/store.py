@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apps.message.domain import Channel, Gate, Stored
+from apps.message.domain.messages import Channel, Gate, Stored
 from apps.message.ports import StillLocked
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType

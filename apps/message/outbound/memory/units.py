@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apps.message.domain import Gate, Stored, Window
+from apps.message.domain.messages import Gate, Stored, Window
 from apps.message.outbound.memory.store import Row, Store, Told, Transaction, copy_of
 from apps.message.ports import Page, Unit
 from shared.contracts.base import Answer

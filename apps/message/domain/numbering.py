@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.message.domain import (
+from apps.message.domain.messages import (
     Channel,
     Gate,
     Stored,
