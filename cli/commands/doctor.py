@@ -12,7 +12,10 @@ from cli.settings import read_settings
 
 @click.command()
 def doctor() -> None:
-    """Tell what is missing or taken; exit code 1 when something has to be put right."""
+    """Tell what is missing or taken on this machine.
+
+    Exit code 1 when something has to be put right.
+    """
     findings = list(all_checks(os.environ, read_settings(os.environ)))
     for finding in findings:
         click.echo(line(finding))

@@ -14,7 +14,7 @@ STOP_TIMEOUT_S = 12.0
 
 @click.command()
 def down() -> None:
-    """Stop what `concord up` or `concord infra up` started here, detached or not."""
+    """Stop what `up` or `infra up` started here, detached or not."""
     data = DataFolder(read_settings(os.environ).data)
     running = data.records.find("up")
     if running is not None:

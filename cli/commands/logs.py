@@ -17,7 +17,14 @@ POLL_S = 0.2
 @click.command()
 @click.argument("service", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
-@click.option("-n", "--lines", default=50, show_default=True, help="How many of the last lines of each log.")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(0, 100_000),
+    default=50,
+    show_default=True,
+    help="How many of the last lines of each log.",
+)
 def logs(service: str | None, follow: bool, lines: int) -> None:
     """Show the logs of SERVICE (gateway, kafka, ...), or of everything."""
     folder = DataFolder(read_settings(os.environ).data).logs

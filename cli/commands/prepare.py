@@ -18,7 +18,10 @@ READABLE = ("SettingsError", "PortError", "PrepareError")
 
 @click.command()
 def prepare() -> None:
-    """Create the topics and bring the databases up to date; does nothing where that is so already."""
+    """Create the topics and bring the databases up to date.
+
+    What is there already stays as it is, so it may be run as often as you like.
+    """
     # Loaded before the gate opens: under `concord up` that is while Kafka starts.
     from shared.kit.prepare import prepare as prepare_all
 

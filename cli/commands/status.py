@@ -18,7 +18,10 @@ from cli.settings import read_settings
 
 @click.command()
 def status() -> None:
-    """Show what runs here; exit code 0 when all of it is ready, 1 when not, 3 when nothing runs."""
+    """Show what runs here and whether it is ready.
+
+    Exit code 0 when all of it is ready, 1 when not, 3 when nothing runs.
+    """
     data = DataFolder(read_settings(os.environ).data)
     records = data.records.all()
     if not records:

@@ -1,7 +1,8 @@
 """What a Postgres cluster tells about itself in its files."""
 
-import os
 from pathlib import Path
+
+from cli.processes.identity import command_words, has_words
 
 
 def says_ready(data: Path, pid: int) -> bool:
@@ -27,11 +28,7 @@ def pid_file_lines(data: Path) -> list[str]:
 
 def is_postgres(pid: int, data: Path) -> bool:
     """Whether the process is a Postgres server of this cluster."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return os.fsencode(data) in words and any(word.endswith(b"postgres") for word in words)
+    return has_words(pid, [str(data)]) and any("postgres" in word for word in command_words(pid))
 
 
 def system_identifier(data: Path) -> bytes | None:

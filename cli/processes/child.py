@@ -113,11 +113,15 @@ def tail(log: Path, count: int) -> str:
     """The last `count` lines of a log file; empty when there is none."""
     try:
         with log.open("rb") as handle:
-            handle.seek(max(0, log.stat().st_size - 16_384))
-            lines = handle.read().decode(errors="replace").splitlines()
+            begin, step, text = handle.seek(0, os.SEEK_END), 16_384, b""
+            while begin > 0 and text.count(b"\n") <= count:
+                begin, step = max(0, begin - step), 2 * step
+                handle.seek(begin)
+                text = handle.read()
     except OSError:
         return ""
-    return "\n".join(lines[-count:])
+    lines = text.decode(errors="replace").splitlines()
+    return "\n".join(lines[max(0, len(lines) - count) :])
 
 
 def rotate(log: Path, limit_bytes: int = ROTATE_AT_BYTES) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def command_words(pid: int) -> list[str]:
     except OSError:
         return (ps_column(pid, "command") or "").split() if not PROC.exists() else []
     return [os.fsdecode(word) for word in words[:-1]]
+
+
+def has_words(pid: int, words: Sequence[str]) -> bool:
+    """Whether all these words are in the command line."""
+    found = command_words(pid)
+    if PROC.exists():
+        return all(word in found for word in words)
+    line = " ".join(found)  # what ps gives tells no blank within a word from one between words
+    return all(word in line for word in words)
 
 
 def ps_column(pid: int, column: str) -> str | None:

@@ -6,7 +6,7 @@ import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cli.processes.identity import command_words, start_mark
+from cli.processes.identity import command_words, has_words, start_mark
 
 # Services stop before the parts that they need.
 PART, SERVICE, COMMAND = "part", "service", "command"
@@ -29,8 +29,7 @@ class Record:
         """Whether this very process still runs: pid, start time and command line all match."""
         if not self.started or start_mark(self.pid) != self.started:
             return False
-        words = command_words(self.pid)
-        return all(mark in words for mark in self.marks)
+        return has_words(self.pid, self.marks)
 
 
 class Records:

@@ -1,7 +1,7 @@
 """Keeping parts and services alive, and ending them in the right order."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,8 +13,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 # Who lived that long did not die of its start: the next pause is a short one again.
 STEADY_AFTER_S = 30.0
-SERVICES_STOP_WITHIN_S = 5.0
-PARTS_STOP_WITHIN_S = 3.5
+# One after the other, all within 10 s of the signal: services need the parts until they have ended.
+STOP_WITHIN_S = {SERVICE: 5.0, PART: 3.5}
 
 Say = Callable[[str], None]
 
@@ -47,8 +47,9 @@ class Watched:
 class Supervisor:
     """Starts what died again, with growing pauses, and says so; stops everything on request."""
 
-    def __init__(self, records: Records, say: Say) -> None:
+    def __init__(self, records: Records, say: Say, bounds_s: Mapping[str, float] = STOP_WITHIN_S) -> None:
         self._records = records
+        self._bounds_s = bounds_s
         self._say = say
         self._watched: list[Watched] = []
 
@@ -99,8 +100,8 @@ class Supervisor:
             self._say(f"{watched.part.name} could not be started: {error}")
 
     def stop(self) -> None:
-        """Stop the services, then the parts; together less than 9 s, whatever they do."""
-        for kind, timeout_s in ((SERVICE, SERVICES_STOP_WITHIN_S), (PART, PARTS_STOP_WITHIN_S)):
+        """Stop the services, then the parts; each kind within its bound, whatever they do."""
+        for kind, timeout_s in self._bounds_s.items():
             children = [w.part.child for w in self._watched if w.kind == kind and w.part.child is not None]
             stop_children(children, timeout_s)
             for child in children:
