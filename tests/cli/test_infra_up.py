@@ -14,6 +14,9 @@ from cli.embedded.ports import LOOPBACK
 from cli.embedded.secrets import load_secrets
 from tests.cli.running import Running, concord, environment, eventually, nothing_left, running
 
+# Seconds; on an idle machine each takes a tenth of it.
+pytestmark = pytest.mark.timeout(240)
+
 
 def server_url(env: dict[str, str]) -> str:
     """The URL of the server service's database in a data folder."""

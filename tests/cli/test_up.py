@@ -4,10 +4,16 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
+from cli.data_folder import DataFolder
 from cli.demo_client import Person
+from cli.environment import complete
 from cli.processes.records import Records
 from tests.cli.running import concord, environment, eventually, nothing_left, processes_of, running
 
+# Seconds; on an idle machine each takes a tenth of it.
+pytestmark = pytest.mark.timeout(300)
 SERVICES = ("auth", "gateway", "message", "server")
 
 
@@ -123,3 +129,20 @@ def test_nothing_runs_nothing_stops(tmp_path: Path) -> None:
     env = environment(tmp_path / "data")
     assert (concord("down", env=env).returncode, concord("status", env=env).returncode) == (0, 3)
     assert concord("logs", env=env).returncode == 1
+
+
+def test_everything_outside_is_used_and_left_alone(tmp_path: Path) -> None:
+    outside, env = environment(tmp_path / "outside"), environment(tmp_path / "data")
+    with running("infra", "up", env=outside, output=tmp_path / "out1") as infra:
+        infra.wait_for("Ready after")
+        parts = DataFolder(tmp_path / "outside")
+        named = complete({}, parts, int(outside["CONCORD_KAFKA_PORT"]), int(outside["CONCORD_POSTGRES_PORT"]))
+        del named["CONCORD_DATA"]
+        with running("up", env={**env, **named}, output=tmp_path / "out2") as up:
+            up.wait_for("Ctrl-C stops everything.", timeout_s=100)
+            assert concord("demo", env=env).returncode == 0
+            assert sorted(record.name for record in up.records.all()) == [*SERVICES, "up"]
+            assert not (tmp_path / "data" / "kafka").exists()
+            assert not (tmp_path / "data" / "postgres").exists()
+            assert up.stop() == 0
+        assert all_ready(outside)
