@@ -29,7 +29,8 @@ setup: has-python ## Set up for development and tests
 	@$(SET_UP) test
 
 clean: ## Remove what was set up and built; not the data of the embedded parts
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
+		.schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 has-python:

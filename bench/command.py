@@ -14,8 +14,8 @@ from bench.job import Job, Operation, Result
 from bench.stage import SEEDS, Sizes, Stage
 from bench.table import row_of, table
 
-WARM_UP_S = 3
-WARM_UP_IN_FLIGHT = 32
+WARM_UP_S = 5
+WARM_UP_IN_FLIGHT = 64
 TOTAL_MAX_S = 600
 """Access tokens live fifteen minutes."""
 
@@ -43,9 +43,20 @@ class Levels(click.ParamType[list[int]]):
 
 @click.command()
 @click.argument("operations", nargs=-1, type=click.Choice([one.value for one in Operation]))
-@click.option("--in-flight", type=Levels(), default="1,16,64,256", show_default=True)
+@click.option(
+    "--in-flight",
+    type=Levels(),
+    default="1,16,64,256",
+    show_default=True,
+    help="Requests at once, by commas: a run for each.",
+)
 @click.option("--seconds", type=click.IntRange(1, 120), default=8, show_default=True, help="For each run.")
-@click.option("--url", default=gateway_here, show_default="the gateway of this environment")
+@click.option(
+    "--url",
+    default=gateway_here,
+    show_default="the gateway of this environment",
+    help="Address of the gateway.",
+)
 @click.option("--anywhere", is_flag=True, help="Also when the URL is not on this machine.")
 @click.option("--driver", type=click.Choice(["wrk", "python"]), help="Default: wrk when it is installed.")
 def bench(
@@ -56,7 +67,11 @@ def bench(
     anywhere: bool,
     driver: str | None,
 ) -> None:
-    """Put a running Concord under load and tell how it fares."""
+    """Put a running Concord under load and tell how it fares.
+
+    It sends messages, reads histories and asks who the caller is, or only what is named, on servers of its own
+    that it deletes at the end, and compares what was acknowledged with what is stored.
+    """
     host, port = place(url, anywhere)
     wanted = [Operation(one) for one in operations or list(Operation)]
     if len(wanted) * (len(in_flight) * seconds + WARM_UP_S) > TOTAL_MAX_S:

@@ -21,19 +21,13 @@ class Asked(Struct, Generic[R]):
     call: Call
 
 
-class Again:
-    """Outcome of a request that is to be asked once more, in a later batch."""
-
-
-AGAIN = Again()
-
 Outcome = Answer | Reply | MeshError | None
 
 
 class Later(Struct):
     """Outcome of a request that was put aside, so that it does not hold up its batch."""
 
-    outcome: Awaitable[Outcome | Again]
+    outcome: Awaitable[Outcome]
 
 
 OneHandler = Callable[[Any, Call], Awaitable[Answer | Reply | None]]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from shared.contracts.errors import INTERNAL_ERROR, MeshError
-from shared.kit.answers import Again, Asked, Later, ManyHandler, Outcome
+from shared.kit.answers import Asked, Later, ManyHandler, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +42,10 @@ class GroupCommit:
         """Queue a request; False when the queue is full. `settle` is called once with its outcome."""
         if len(self._queue) + len(self._aside) >= self._queue_max:
             return False
-        self._push(_Waiting(asked, settle))
-        return True
-
-    def _push(self, waiting: _Waiting) -> None:
-        self._queue.append(waiting)
+        self._queue.append(_Waiting(asked, settle))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
+        return True
 
     async def _run(self) -> None:
         while self._queue:
@@ -96,15 +93,12 @@ class GroupCommit:
     async def _wait(self, waiting: _Waiting, later: Later) -> None:
         call = waiting.asked.call
 
-        async def wait() -> Outcome | Again:
+        async def wait() -> Outcome:
             async with asyncio.timeout(call.remaining_s()):
                 return await later.outcome
 
         outcome = await _carefully(wait())
-        if isinstance(outcome, Again):
-            self._push(waiting)
-        else:
-            waiting.settle(call.expired() if isinstance(outcome, _Late) else outcome)
+        waiting.settle(call.expired() if isinstance(outcome, _Late) else outcome)
 
 
 class _Late:

@@ -23,6 +23,8 @@ class Instance:
         host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:64]
         folder = Path(tempfile.gettempdir()) / f"concord-instances-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.lstat().st_uid != os.getuid():  # whose folder it is could place links in it
+            raise RuntimeError(f"{folder} belongs to somebody else: remove it, or set INSTANCE_NAME")
         for slot in range(_SLOTS_MAX):
             lock = (folder / f"{self.service}-{slot}").open("w")
             try:

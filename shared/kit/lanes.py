@@ -23,8 +23,6 @@ class Lanes:
         self._waiting: dict[bytes, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._jobs = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     def __len__(self) -> int:
         """Jobs that wait or run."""
@@ -36,7 +34,6 @@ class Lanes:
         if self._jobs >= self._jobs_max or (lane is not None and len(lane) >= self._lane_max):
             return False
         self._jobs += 1
-        self._idle.clear()
         if lane is not None:
             lane.append(job)
             return True
@@ -46,17 +43,13 @@ class Lanes:
         task.add_done_callback(self._tasks.discard)
         return True
 
-    async def drained(self) -> None:
-        """Wait until no job waits or runs."""
-        await self._idle.wait()
-
     async def _run(self, key: bytes, lane: deque[Job]) -> None:
         try:
             while lane:
                 await self._do(lane.popleft())
         finally:
             # A cancelled lane must not keep its waiting jobs counted for ever.
-            self._done(len(lane))
+            self._jobs -= len(lane)
             del self._waiting[key]
 
     async def _do(self, job: Job) -> None:
@@ -65,9 +58,4 @@ class Lanes:
         except Exception:
             log.exception("a job failed")
         finally:
-            self._done(1)
-
-    def _done(self, jobs: int) -> None:
-        self._jobs -= jobs
-        if self._jobs == 0:
-            self._idle.set()
+            self._jobs -= 1

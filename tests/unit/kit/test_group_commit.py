@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MeshError
-from shared.kit.answers import AGAIN, Asked, Later, Outcome
+from shared.kit.answers import Asked, Later, Outcome
 from shared.kit.clock import now_ms
 from shared.kit.group_commit import GroupCommit
 from shared.kit.wire import Reply
@@ -98,18 +98,18 @@ async def test_a_full_queue_refuses_and_those_put_aside_count() -> None:
     assert written.submit(group, "e")
 
 
-async def test_what_is_put_aside_holds_nobody_up_and_may_ask_again() -> None:
+async def test_what_is_put_aside_holds_nobody_up() -> None:
     written = Written()
     known = asyncio.Event()
 
     async def find_out() -> Any:
         await known.wait()
-        return AGAIN
+        return Reply(200, b"")
 
     async def handle(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
         outcomes = await written.handle(asked)
         return [
-            Later(find_out()) if one.request.content == "stranger" and not known.is_set() else outcome
+            Later(find_out()) if one.request.content == "stranger" else outcome
             for one, outcome in zip(asked, outcomes, strict=True)
         ]
 
@@ -120,8 +120,8 @@ async def test_what_is_put_aside_holds_nobody_up_and_may_ask_again() -> None:
     assert written.codes() == {"stranger": [], "friend": [201]}
     known.set()
     await written.until_told(2)
-    assert written.codes()["stranger"] == [201]
-    assert written.batches == [["stranger", "friend"], ["stranger"]]
+    assert written.codes()["stranger"] == [200]
+    assert written.batches == [["stranger", "friend"]]
 
 
 async def _told_by(handle: Any, *contents: str, **changes: Any) -> dict[str, list[object]]:

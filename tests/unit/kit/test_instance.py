@@ -1,5 +1,6 @@
 """Names of processes: no two living ones share one, and the name of a dead one is free."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,14 @@ def test_two_of_one_process_differ_and_services_do_not_meet() -> None:
     one, two, other = Instance("message"), Instance("message"), Instance("auth")
     assert one.name != two.name
     assert other.name == one.name
+
+
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = os.getuid() + 1
+    monkeypatch.setattr("os.getuid", lambda: foreign)
+    (tmp_path / f"concord-instances-{foreign}").mkdir()
+    with pytest.raises(RuntimeError, match="belongs to somebody else"):
+        Instance("message")
 
 
 def test_a_name_that_was_set_is_taken_as_it_is() -> None:
