@@ -69,8 +69,8 @@ def bench(
 ) -> None:
     """Put a running Concord under load and tell how it fares.
 
-    It sends messages, reads histories and asks who the caller is, or only what is named, on servers of its own
-    that it deletes at the end, and compares what was acknowledged with what is stored.
+    It sends messages, reads histories and asks who the caller is, or only what is named, on servers of its
+    own that it deletes at the end, and compares what was acknowledged with what is stored.
     """
     host, port = place(url, anywhere)
     wanted = [Operation(one) for one in operations or list(Operation)]
