@@ -8,7 +8,7 @@ import shutil
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DOWNLOADS_AT_ONCE = 8
 ATTEMPTS = 3
-REQUEST_TIMEOUT_S = 30
+REQUEST_TIMEOUT_S = 15
 
 Say = Callable[[str], None]
 
@@ -66,8 +66,11 @@ class JarCache:
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=self.cache) as scratch, quiet_jgo():
             context = maven_context(Path(scratch), self.repository)
             with ThreadPoolExecutor(max_workers=DOWNLOADS_AT_ONCE) as pool:
-                done = pool.map(lambda coordinate: self._fetch(context, coordinate), coordinates)
-                for number, _ in enumerate(done, start=1):
+                futures = [pool.submit(self._fetch, context, coordinate) for coordinate in coordinates]
+                for number, future in enumerate(as_completed(futures), start=1):
+                    if error := future.exception():
+                        pool.shutdown(wait=False, cancel_futures=True)  # the first failure is said at once
+                        raise error
                     if number % 10 == 0 or number == len(coordinates):
                         say(f"  {number} of {len(coordinates)} jars")
 
@@ -78,7 +81,7 @@ class JarCache:
             try:
                 path = context.project(group, artifact).at_version(version).artifact().resolve()
             except Exception as error:  # noqa: BLE001 - jgo raises whatever lies below it, AssertionError too
-                reason = f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {str(error)[:200]}"
                 continue
             found = sha256(path)
             if found == self._jars[coordinate]:

@@ -1,7 +1,9 @@
 """The cache of jars: nothing runs that is not what we listed."""
 
 import shutil
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.embedded import jars
 from cli.embedded.jar_list import JARS
 from cli.embedded.jars import JarCache, file_name
 from cli.embedded.kafka import EmbeddedKafka
@@ -105,3 +108,16 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ConcordError, match="CONCORD_CACHE"):
         JarCache(tmp_path / "file" / "cache", {SMALL: JARS[SMALL]}).ensure(print)
+
+
+def test_a_network_that_is_away_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jars, "REQUEST_TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, never answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        cache = JarCache(tmp_path / "cache", repository=url)
+        began = time.monotonic()
+        with pytest.raises(ConcordError, match=r"could not be fetched from http://127.0.0.1:.*Timeout"):
+            cache.ensure(print)
+    # One jar's attempts, not those of 46 jars.
+    assert time.monotonic() - began < jars.ATTEMPTS * jars.REQUEST_TIMEOUT_S + 20
+    assert len(cache.bad()) == len(JARS)
