@@ -13,6 +13,8 @@ from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, TOKEN_MISSING, Mes
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 REMEMBERED_MAX = 20_000
+REMEMBERED_MAX_BYTES = 1024
+"""Of one header; ours are shorter. With blanks before the token the same one makes any number of long ones."""
 
 
 class Verifier(Protocol):
@@ -66,6 +68,8 @@ class Authenticator:
         return claims
 
     def _remember(self, authorization: bytes, claims: Claims) -> None:
+        if len(authorization) > REMEMBERED_MAX_BYTES:
+            return
         self._known[authorization] = claims
         if len(self._known) > REMEMBERED_MAX:
             self._known.popitem(last=False)

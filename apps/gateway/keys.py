@@ -101,5 +101,5 @@ def kid_of(token: str) -> str | None:
     """The key that a token says it was signed with."""
     try:
         return msgspec.json.decode(base64url_decode(token.partition(".")[0]), type=_Header).kid
-    except (msgspec.MsgspecError, binascii.Error, ValueError):
+    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError):
         return None

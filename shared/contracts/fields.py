@@ -90,7 +90,7 @@ ImageUrl = Annotated[
     str,
     Meta(
         max_length=2048,
-        pattern=rf"^[hH][tT][tT][pP][sS]?://[^{_SPACE}\u0000/?#]+[^{_SPACE}\u0000]*" + _END,
+        pattern=rf"^[hH][tT][tT][pP][sS]?://[^{_SPACE}\u0000/?#]+(?:[/?#][^{_SPACE}\u0000]*)?" + _END,
         examples=["https://example.org/ada.png"],
         extra=_rule("must be an http or https URL of at most 2048 characters"),
     ),

@@ -101,7 +101,7 @@ class TokenVerifier:
 def _read_header(token: str) -> _Header:
     try:
         return msgspec.json.decode(base64url_decode(token.partition(".")[0]), type=_Header)
-    except (msgspec.MsgspecError, binascii.Error, ValueError):
+    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError):
         raise _invalid("it is malformed") from None
 
 

@@ -54,7 +54,9 @@ async def test_no_token(world: World) -> None:
     "authorization",
     ["", "Bearer", "Bearer ", "Basic YTpi", "Token abc", "Bearer a b", "Bearer a,b", "Bearerabc",
      "Bearer \u00fc", "Bearer abc", "Bearer a.b", "Bearer a.b.c", "Bearer ...", "Bearer " + "a" * 9000,
-     "Bearer a.b.c.d.e", "Bearer eyJhbGciOiJFZERTQSJ9.e30."],
+     "Bearer a.b.c.d.e", "Bearer eyJhbGciOiJFZERTQSJ9.e30.",
+     "Bearer " + base64url_encode(b'{"alg":"EdDSA","kid":"k1","x":' + b"[" * 2500).decode() + ".e30.aa",
+     "Bearer " + base64url_encode(b'{"kid":"k1","x":' + b"[" * 20_000).decode() + ".e30.aa"],
 )  # fmt: skip
 async def test_what_is_no_token(authorization: str, world: World) -> None:
     assert await ask(world, authorization.encode("latin-1")) == (401, "token.invalid")
@@ -200,6 +202,17 @@ async def test_headers_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyP
     await authenticator.caller(headers[2])
     assert [authenticator.known(header) is not None for header in headers] == [True, False, True]
     assert REMEMBERED_MAX > 2
+
+
+async def test_one_token_can_not_fill_the_memory_with_long_spellings_of_its_header(world: World) -> None:
+    authenticator = Authenticator(world.authenticator._verifier, world.keys, world.revocations)
+    authenticator.caught_up = True
+    token = world.signer.token()
+    for blanks in range(20_000, 20_010):
+        assert await authenticator.caller(f"Bearer{' ' * blanks}{token}".encode())
+    assert sum(map(len, authenticator._known)) == 0
+    await authenticator.caller(f"Bearer {token}".encode())
+    assert authenticator.known(f"Bearer {token}".encode())
 
 
 def test_only_the_bearer_scheme_has_a_token() -> None:

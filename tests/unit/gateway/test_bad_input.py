@@ -1,6 +1,7 @@
 """Whatever a client sends is answered with the right code, and never with a 5xx."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -131,6 +132,15 @@ async def test_another_media_type_is_refused(content_type: str, api: httpx.Async
         SEND, content=b'{"content": "a"}', headers={"Content-Type": content_type.encode()}
     )
     assert (response.status_code, response.json()["code"]) == (415, "media_type.unsupported")
+
+
+@pytest.mark.parametrize("end", [b"x", b";x", b"; charset=utf-8x", b"; charset=utf-8" + b" " * 8000 + b"x"])
+async def test_no_media_type_takes_long_to_refuse(end: bytes, api: httpx.AsyncClient) -> None:
+    begun = time.process_time()
+    content_type = b"application/json" + b" " * 16_000 + end
+    response = await api.post(SEND, content=b"{}", headers={"Content-Type": content_type})
+    assert response.status_code == 415
+    assert time.process_time() - begun < 0.5
 
 
 async def test_a_body_without_a_media_type_is_refused(api: httpx.AsyncClient) -> None:
