@@ -14,7 +14,7 @@ from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, TOKEN_MISSING, Mes
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 REMEMBERED_MAX = 20_000
 REMEMBERED_MAX_BYTES = 1024
-"""Of one header; ours are shorter. With blanks before the token the same one makes any number of long ones."""
+"""Of one header; ours are shorter. With blanks before it, one token makes any number of long ones."""
 
 
 class Verifier(Protocol):
