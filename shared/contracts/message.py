@@ -78,8 +78,8 @@ MESSAGE_SEND = Operation(
     summary="Send a message",
     description=(
         "Spaces around the content are trimmed. The same `nonce` of the same author in the same channel "
-        "gives the first message again, with 200; so does the same `Idempotency-Key`, with 201. A message that "
-        "was deleted meanwhile is not found; it is not sent once more."
+        "gives the first message again, with 200; so does the same `Idempotency-Key`, with 201. A message "
+        "that was deleted meanwhile is not found; it is not sent once more."
     ),
     request=SendMessage,
     body=SendMessageBody,

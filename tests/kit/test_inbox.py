@@ -105,7 +105,7 @@ def event(revision: int) -> bytes:
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - conditions of all kinds
+        while not condition():
             await asyncio.sleep(0.01)
 
 
