@@ -6,10 +6,26 @@ import httpx
 import pytest
 
 from cli.embedded.databases import ensure_database
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.ports import free_port
 from tests.e2e.concord import Concord
 from tests.e2e.people import Person, sign_up
 
 SERVICES = ("auth", "server", "message")
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache) -> Iterator[str]:
+    """A broker of its own: the services below answer for the whole run, and other tests have their own."""
+    folder = tmp_path_factory.mktemp("e2e-kafka")
+    kafka = EmbeddedKafka(folder / "kafka", free_port(), jar_cache, folder / "kafka.log")
+    try:
+        kafka.start(print)
+        kafka.wait_ready()
+        yield kafka.bootstrap
+    finally:
+        kafka.stop()
 
 
 @pytest.fixture(scope="session")
