@@ -18,12 +18,18 @@ log = logging.getLogger(__name__)
 BEAT_INTERVAL_S = 120.0
 IDLE_AFTER_MS = 3 * REPLY_RETENTION_MS
 """A reply topic without a beat for so long belongs to nobody."""
+REPLY_MAX_BYTES = 4 * 1024 * 1024
+"""Kafka's own bound, 1 MiB, is less than the largest page: JSON takes six bytes for a control character."""
 _LOOK_UP_TIMEOUT_MS = 3_000
 
 
 async def create_reply_topic(options: Mapping[str, Any], topic: str, replication_factor: int) -> None:
     """Make the topic if it is not there. Raises KafkaError while no broker answers."""
-    config = {"retention.ms": str(REPLY_RETENTION_MS), "segment.ms": str(REPLY_RETENTION_MS)}
+    config = {
+        "retention.ms": str(REPLY_RETENTION_MS),
+        "segment.ms": str(REPLY_RETENTION_MS),
+        "max.message.bytes": str(REPLY_MAX_BYTES),
+    }
     new = NewTopic(topic, 1, replication_factor, topic_configs=config)
     admin = AIOKafkaAdminClient(**options)
     try:
