@@ -17,9 +17,6 @@ def outside_checks(environ: Mapping[str, str]) -> Iterator[Finding]:
     plain = environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT") == "PLAINTEXT"
     for server in filter(None, environ.get(KAFKA_VARIABLE, "").split(",")):
         yield kafka(server.strip(), plain)
-    if environ.get(KAFKA_VARIABLE) and not environ.get("MESH_SECRET"):
-        text = "not set: processes with different data folders will refuse each other's requests"
-        yield Finding("MESH_SECRET", text, wrong=True)
     for name in DATABASES:
         variable = database_variable(name)
         if url := environ.get(variable):

@@ -29,10 +29,10 @@ def complete(
     environ: Mapping[str, str], data: DataFolder, kafka_port: int, postgres_port: int
 ) -> dict[str, str]:
     """The environment with the embedded parts filled in where nothing else is named."""
-    if not needs_kafka(environ) and not needs_postgres(environ) and environ.get("MESH_SECRET"):
+    if not needs_kafka(environ) and not needs_postgres(environ):
         return {**environ, "CONCORD_DATA": str(data.root)}
     secrets = load_secrets(data.root)
-    defaults = {KAFKA_VARIABLE: f"{LOOPBACK}:{kafka_port}", "MESH_SECRET": secrets["mesh"]}
+    defaults = {KAFKA_VARIABLE: f"{LOOPBACK}:{kafka_port}"}
     for name in DATABASES:
         url = f"postgresql://{name}:{secrets[name]}@{LOOPBACK}:{postgres_port}/{name}"
         defaults[database_variable(name)] = url

@@ -1,6 +1,7 @@
 """Roles and databases inside a Postgres, made by `psql` so that no driver has to be imported for it."""
 
 import os
+from collections.abc import Mapping
 
 from cli.embedded.postgres_place import wheel
 from cli.processes.helpers import run_helper
@@ -37,7 +38,12 @@ def run_sql(url: str, sql: str, timeout_s: float = 60.0) -> str:
 
 def ensure_database(admin_url: str, name: str, password: str) -> None:
     """Make sure that the role `name` and its own database of the same name exist, with this password."""
-    run_sql(admin_url, ENSURE.format(name=name, password=password))
+    ensure_databases(admin_url, {name: password})
+
+
+def ensure_databases(admin_url: str, passwords: Mapping[str, str]) -> None:
+    """The same for several, by name, in one go."""
+    run_sql(admin_url, "".join(ENSURE.format(name=name, password=word) for name, word in passwords.items()))
 
 
 def drop_database(admin_url: str, name: str) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cli.data_folder import DataFolder
 from cli.embedded.aot import aot_file, train_command
-from cli.embedded.databases import ensure_database
+from cli.embedded.databases import ensure_databases
 from cli.embedded.jars import JarCache, Say
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.ports import LOOPBACK, is_taken
@@ -76,8 +76,7 @@ class EmbeddedParts:
 
     def _ensure_databases(self, admin_url: str) -> None:
         secrets = load_secrets(self._data.root)
-        for name in DATABASES:
-            ensure_database(admin_url, name, secrets[name])
+        ensure_databases(admin_url, {name: secrets[name] for name in DATABASES})
 
     def _make_kafka(self) -> EmbeddedKafka:
         options = KafkaOptions(self._settings.kafka_jit, self._settings.kafka_heap_mib)

@@ -9,10 +9,10 @@ DATABASES = ("auth", "server", "message")
 
 
 def load_secrets(folder: Path) -> dict[str, str]:
-    """The secrets by name: `mesh` and one password a database; made when they are not there yet."""
+    """One password a database, by its name; made when they are not there yet."""
     path = folder / "secrets.json"
     known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = [name for name in ("mesh", *DATABASES) if name not in known]
+    missing = [name for name in DATABASES if name not in known]
     if missing:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
         write_private(path, json.dumps(known))
