@@ -16,8 +16,9 @@ test: setup ## Lint, and all tests but the long ones
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
 	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults || status=1; exit $$status
 
-test-faults: setup ## The tests that break things on purpose
-	$(BIN)/python -m pytest tests/faults
+test-faults: setup ## The tests that break things on purpose, and the long ones
+	@status=0; $(BIN)/python -m pytest tests/faults || status=1; \
+	$(BIN)/python -m pytest -m slow --ignore=tests/faults || status=1; exit $$status
 
 lint: setup ## Style, types and the rules on imports
 	$(BIN)/ruff check .

@@ -88,7 +88,7 @@ class Forward:
             operation.key_of(request),
             correlation_id=exchange.correlation_id,
             deadline_ms=now_ms() + desk.call_timeout_ms,
-            idempotency_key=None if key is None else f"{scope['method']} {scope['path']} {key}",
+            idempotency_key=None if key is None else f"{scope['method']} {scope['path'].rstrip('/')} {key}",
             traceparent=exchange.traceparent,
         )
         if reply.error is not None:

@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from shared.kit.settings import MeshSettings, Port
+from shared.kit.settings import MeshSettings
 
 
 class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
     """The gateway's own settings, beside those that every process of the mesh has."""
 
     gateway_host: Annotated[str, Meta(description="Where the gateway listens")] = "127.0.0.1"
-    gateway_port: Annotated[Port, Meta(description="The port that it listens on")] = 3001
+    gateway_port: Annotated[int, Meta(ge=1, le=65535, description="The port that it listens on")] = 3001
     public_url: Annotated[
         str, Meta(description="The address that clients are told; empty: localhost and the port")
     ] = ""

@@ -12,7 +12,6 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "deadline": ("Milliseconds since the epoch; work is dropped when it has passed.", "1777636810000"),
     "idempotency_key": ("Scoped to the caller: method, path and the caller's key.", "POST /api/servers k-1"),
     "traceparent": ("W3C trace context.", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
-    "signature": ("Reserved: authenticates topic, key, headers and body.", "v1:c2lnbmF0dXJl"),
     "status": ("HTTP status of the reply.", "200"),
     "error": ("Code of the error, on a reply that is one.", "validation.failed"),
     "event_id": ("The event's id.", _ID),
@@ -24,7 +23,7 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "reason": ("Why the last try failed.", "TimeoutError"),
     "trace": ("The line that failed.", "apps/message/inbound.py:41 in take_in"),
 }
-REQUEST_HEADERS = ("correlation_id", "call_id", "reply_to", "deadline", "traceparent", "signature")
+REQUEST_HEADERS = ("correlation_id", "call_id", "reply_to", "deadline", "traceparent")
 REPLY_HEADERS = ("correlation_id", "call_id", "status")
 EVENT_HEADERS = ("event_id", "event_type")
 FAILURE_HEADERS = ("original-topic", "original-partition", "original-offset", "attempt", "reason", "trace")

@@ -38,7 +38,6 @@ def test_outside_services_that_answer_are_fine(
         tmp_path / "data",
         KAFKA_BOOTSTRAP_SERVERS=kafka_bootstrap,
         AUTH_DATABASE_URL=postgres_admin_url,
-        MESH_SECRET="x" * 32,
     )
     done = concord("doctor", env=env)
     assert (done.returncode, wrong(done.stdout)) == (0, [])
@@ -59,7 +58,6 @@ def test_outside_services_that_do_not_answer_are_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert wrong(done.stdout) == [
         "KAFKA_BOOTSTRAP_SERVERS",
-        "MESH_SECRET",
         "AUTH_DATABASE_URL",
         "SERVER_DATABASE_URL",
     ]
@@ -67,7 +65,5 @@ def test_outside_services_that_do_not_answer_are_named(tmp_path: Path) -> None:
 
 def test_something_that_is_no_kafka_does_not_pass_for_one(tmp_path: Path, postgres_admin_url: str) -> None:
     place = postgres_admin_url.partition("@")[2].partition("/")[0]
-    done = concord(
-        "doctor", env=environment(tmp_path / "data", KAFKA_BOOTSTRAP_SERVERS=place, MESH_SECRET="x" * 32)
-    )
+    done = concord("doctor", env=environment(tmp_path / "data", KAFKA_BOOTSTRAP_SERVERS=place))
     assert wrong(done.stdout) == ["KAFKA_BOOTSTRAP_SERVERS"]

@@ -58,7 +58,6 @@ def start_gateway(bootstrap: str, folder: Path, **settings: str) -> Process:
             f"{name}_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"
             for name in ("AUTH", "SERVER", "MESSAGE")
         },
-        "MESH_SECRET": os.environ.get("MESH_SECRET", "a secret of the tests, long enough"),
         **settings,
     }
     return Process("gateway", environ, folder / "gateway.log")
