@@ -38,10 +38,13 @@ def make_cluster_parent(folder: Path, who: RunAs) -> Path:
 
 def sweep() -> None:
     """Delete the clusters outside whose data folder was a temporary one (a test's) and is gone."""
-    for note in OUTSIDE.glob(f"concord-postgres-*/{FOR}"):
+    for place in OUTSIDE.glob("concord-postgres-*"):
+        note = place / FOR
+        if not is_own(place) or not note.exists():  # everybody may put folders there, with pipes in them
+            continue
         folder = Path(note.read_text(encoding="utf-8"))
         if folder.is_relative_to(tempfile.gettempdir()) and not folder.exists():
-            shutil.rmtree(note.parent, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def programs(who: RunAs) -> Path:
@@ -75,10 +78,15 @@ def wheel() -> Path:
 def make_own(folder: Path, mode: int) -> None:
     """Make a folder unless it is there; one that is a link or not this user's own is refused."""
     folder.mkdir(mode=mode, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+    if not is_own(folder):
         raise ConcordError(f"{folder} is needed for Postgres but belongs to somebody else: remove it.")
     folder.chmod(mode)
+
+
+def is_own(folder: Path) -> bool:
+    """Whether this is a folder, no link to one, that only this user can put something into."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def enterable(path: Path) -> bool:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,6 +162,21 @@ def test_clusters_outside_of_temporary_folders_that_are_gone_are_swept(
     (tmp_path / "gone").rmdir()
     make_cluster_parent(tmp_path / "here", who)
     assert [gone.exists(), here.exists(), elsewhere.exists()] == [False, True, True]
+
+
+def test_what_others_put_beside_the_clusters_is_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_place, "OUTSIDE", tmp_path)
+    foreign = tmp_path / "concord-postgres-of-somebody"
+    foreign.mkdir()
+    foreign.chmod(0o777)  # as good as somebody else's
+    os.mkfifo(foreign / postgres_place.FOR)  # who reads it waits for ever
+    sweeping = threading.Thread(target=postgres_place.sweep, daemon=True)
+    sweeping.start()
+    sweeping.join(2)
+    assert not sweeping.is_alive()
+    assert foreign.exists()
 
 
 def test_programs_that_another_user_cannot_reach_are_copied_to_where_they_run(
