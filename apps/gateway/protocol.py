@@ -20,6 +20,8 @@ from shared.contracts.errors import BODY_MALFORMED, HEADERS_TOO_LARGE, MESH_BUSY
 
 _HEADERS_MAX = 100
 _DISCARDED_MAX_BYTES = 2 * 1024 * 1024
+_READ_INTERVAL_S = 60.0
+"""Of a long answer something is read in that time; else it would be kept as long as its caller likes."""
 
 
 class _RefusedError(Exception):
@@ -33,6 +35,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     head_max_bytes = 32_768
     head_timeout_s = 10.0
     body_timeout_s = 10.0
+    read_interval_s = _READ_INTERVAL_S
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -41,6 +44,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._discarded_bytes = 0
         self._refusal: MeshError | None = None
         self._deadline: TimerHandle | None = None
+        self._reading: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Too many connections get an answer and are closed; a silent one is closed in time."""
@@ -54,7 +58,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection ended, by whoever's will."""
         self._unset_deadline()
+        self._unwatch_reading()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More of an answer waits to be read than is good: from now on it has to become less."""
+        super().pause_writing()
+        self._watch_reading()
+
+    def resume_writing(self) -> None:
+        """What waits to be read is little again."""
+        self._unwatch_reading()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Parse; a head that does not end is refused."""
@@ -135,6 +150,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _watch_reading(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._reading = self.loop.call_later(self.read_interval_s, self._look_at_reading, waiting)
+
+    def _look_at_reading(self, waited: int) -> None:
+        if self.transport.get_write_buffer_size() >= waited:
+            self.transport.abort()
+        else:
+            self._watch_reading()
+
+    def _unwatch_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _head_too_large(self) -> MeshError:
         return HEADERS_TOO_LARGE.error(

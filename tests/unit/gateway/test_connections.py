@@ -1,6 +1,7 @@
 """The connection's bounds, over real sockets: what ends a request before the application sees it."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -251,6 +252,26 @@ async def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> Non
         writer.write(b"GET /health/live HTTP/1.1\r\nHost: a\r\nX-Correlation-Id: %s\r\n\r\n" % name)
     ids = [(await read_answer(reader))[1]["x-correlation-id"] for _ in range(3)]
     assert ids == ["one", "two", "three"]
+    writer.close()
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["not at all", "slowly"])
+async def test_who_does_not_read_a_long_answer_is_cut_off(
+    reads: bool, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.gateway.protocol.BoundedHttpProtocol.read_interval_s", 0.5)
+    body = b'"' + b"a" * 16_000_000 + b'"'
+    gateway.world.caller.answer = lambda sent: RawReply(200, body)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    token = gateway.world.signer.token()
+    writer.write(f"GET /api/auth/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    read = 0
+    await asyncio.sleep(0 if reads else 2.0)
+    with contextlib.suppress(ConnectionError):
+        while read <= len(body) and (part := await asyncio.wait_for(reader.read(1_000_000), 5)):
+            read += len(part)
+            await asyncio.sleep(0.01)
+    assert (read > len(body)) is reads
     writer.close()
 
 
