@@ -14,7 +14,7 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 auto.create.topics.enable=false
 # After a kill -9 the new process waits for the session of the old one to run out.
-broker.session.timeout.ms=2000
+broker.session.timeout.ms=5000
 broker.heartbeat.interval.ms=500
 group.initial.rebalance.delay.ms=100
 offsets.topic.num.partitions=4

@@ -1,10 +1,16 @@
-"""The name of a process: `<host>-<user>-<slot>`, the slot leased so that two on one host differ."""
+"""The name of a process: `<host>-<word>-<slot>`, the slot leased so that two on one host differ.
+
+The word belongs to the folder of the leases: two processes that do not see the same folder (containers
+on one host, another user) have different words.
+"""
 
 import fcntl
 import os
 import re
+import secrets
 import socket
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +31,7 @@ class Instance:
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.lstat().st_uid != os.getuid():  # whose folder it is could place links in it
             raise RuntimeError(f"{folder} belongs to somebody else: remove it, or set INSTANCE_NAME")
+        word = _word_of(folder)
         for slot in range(_SLOTS_MAX):
             lock = (folder / f"{self.service}-{slot}").open("w")
             try:
@@ -34,5 +41,18 @@ class Instance:
                 lock.close()
                 continue
             self._lock = lock
-            return f"{host}-{os.getuid()}-{slot}"
+            return f"{host}-{word}-{slot}"
         raise RuntimeError(f"{_SLOTS_MAX} processes of {self.service} run on this host: set INSTANCE_NAME")
+
+
+def _word_of(folder: Path) -> str:
+    """The folder's own word, made by the first process that comes."""
+    path = folder / "word"
+    scratch = folder / f"word.{os.getpid()}"
+    scratch.write_text(secrets.token_hex(3), encoding="ascii")
+    try:
+        with suppress(FileExistsError):
+            path.hardlink_to(scratch)
+    finally:
+        scratch.unlink()
+    return path.read_text(encoding="ascii")

@@ -4,9 +4,11 @@ import logging
 from collections.abc import Callable
 
 import msgspec
+from aiokafka.errors import MessageSizeTooLargeError
 
 from shared.contracts.errors import INTERNAL_ERROR, ErrorReply, MeshError
 from shared.kit.answers import Outcome
+from shared.kit.outgoing import Done
 from shared.kit.producer import Producer, Record
 from shared.kit.wire import Call, Headers, Reply, reply_headers
 
@@ -32,11 +34,24 @@ class Responder:
         if call.reply_to is None:
             finished()
             return
-        headers, body = record_of(call, outcome)
-        record = Record(None, body, headers, lambda _: finished())
-        if not self._producer.send(call.reply_to, 0, record):
+        reply_to = call.reply_to
+
+        def done(error: BaseException | None) -> None:
+            if isinstance(
+                error, MessageSizeTooLargeError
+            ):  # it went alone: nobody else's reply failed with it
+                too_large = INTERNAL_ERROR.error("The answer is larger than a reply may be.")
+                self._send(call, reply_to, _error_record(call, too_large), lambda _: finished())
+            else:
+                finished()
+
+        self._send(call, reply_to, record_of(call, outcome), done)
+
+    def _send(self, call: Call, reply_to: str, reply: tuple[Headers, bytes], done: Done) -> None:
+        headers, body = reply
+        if not self._producer.send(reply_to, 0, Record(None, body, headers, done)):
             log.warning("a reply to %s was let fall: too many wait", call.operation.name)
-            finished()
+            done(None)
 
 
 def record_of(call: Call, outcome: Outcome) -> tuple[Headers, bytes]:

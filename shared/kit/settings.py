@@ -44,7 +44,7 @@ class MeshSettings(Settings, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^[A-Za-z0-9._-]{0,100}$",
-            description="Name of this process in reply topics and logs; empty: host, user and a free slot",
+            description="Name of this process in reply topics and logs; empty: host, a word and a free slot",
         ),
     ] = ""
     call_timeout_ms: Annotated[int, _number(1, 600_000, "How long a call waits for its answer")] = 10_000

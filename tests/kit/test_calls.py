@@ -36,7 +36,10 @@ async def test_a_call_is_answered(bootstrap: str) -> None:
         return Jwks(keys=[Jwk(kid=call.correlation_id, x=request.audience)])
 
     settings = settings_for(bootstrap)
-    async with running_service(settings, _answers(account.KEYS_GET, keys)), running_client(settings) as client:
+    async with (
+        running_service(settings, _answers(account.KEYS_GET, keys)),
+        running_client(settings) as client,
+    ):
         answer = await client.call(account.KEYS_GET, GetKeys(audience="a"), correlation_id="c-1")
     assert answer == Jwks(keys=[Jwk(kid="c-1", x="a")])
 
@@ -100,7 +103,10 @@ async def test_a_slow_request_delays_only_its_own_key(bootstrap: str) -> None:
             order.append(request.session_id.int)
 
     settings = settings_for(bootstrap)
-    async with running_service(settings, _answers(USER_SIGNOUT, sign_out)), running_client(settings) as client:
+    async with (
+        running_service(settings, _answers(USER_SIGNOUT, sign_out)),
+        running_client(settings) as client,
+    ):
         held = [
             asyncio.create_task(
                 client.call(USER_SIGNOUT, SignOut(profile_id=slow, session_id=UUID(int=number)))
@@ -118,6 +124,7 @@ async def test_a_slow_request_delays_only_its_own_key(bootstrap: str) -> None:
 
 async def test_two_callers_and_two_replicas(bootstrap: str) -> None:
     """Every reply reaches the process that asked, also while replicas come and go."""
+
     async def keys(request: GetKeys, call: Call) -> Jwks:
         return Jwks(keys=[Jwk(kid="k", x=request.audience)])
 
@@ -127,6 +134,7 @@ async def test_two_callers_and_two_replicas(bootstrap: str) -> None:
         running_client(settings) as first,
         running_client(settings) as second,
     ):
+
         async def ask(name: str, number: int) -> bool:
             client = first if name == "first" else second
             answer = await client.call(account.KEYS_GET, GetKeys(audience=f"{name}-{number}"))

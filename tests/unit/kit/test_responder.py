@@ -3,7 +3,7 @@
 from typing import cast
 
 import msgspec
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.contracts.account import KEYS_GET, USER_SIGNOUT, Jwk, Jwks
 from shared.contracts.errors import SESSION_NOT_FOUND, ErrorReply, FieldError
@@ -71,3 +71,13 @@ def test_a_request_is_finished_at_once_when_nobody_can_be_told() -> None:
     outbox.full = True
     responder.reply(call_of(KEYS_GET), KEYS, lambda: finished.append(2))
     assert finished == [1, 2]
+
+
+def test_a_reply_that_kafka_finds_too_large_becomes_an_error() -> None:
+    outbox, finished = Outbox(), []
+    Responder(cast(Producer, outbox)).reply(call_of(KEYS_GET), KEYS, lambda: finished.append(True))
+    outbox.sent[0][2].done(MessageSizeTooLargeError())  # type: ignore[misc]
+    assert [reply[:2] for reply in outbox.replies()] == [(200, None), (500, "internal.error")]
+    assert finished == []
+    outbox.sent[1][2].done(None)  # type: ignore[misc]
+    assert finished == [True]
