@@ -66,8 +66,11 @@ class RefreshTokens(Protocol):
     async def were_given_to(self, session_id: UUID, call_id: str) -> bool:
         """Whether this call was answered with a token of this session."""
 
-    async def forget(self, session_id: UUID, *, before: int, of: int, beyond: int) -> None:
-        """Forget generations before `before`, and of generation `of` all but the newest `beyond`."""
+    async def count(self, session_id: UUID, generation: int) -> int:
+        """How many of a generation were given."""
+
+    async def forget(self, session_id: UUID, *, before: int) -> None:
+        """Forget generations before `before`."""
 
 
 class Events(Protocol):

@@ -17,8 +17,8 @@ from uuid import UUID
 from shared.contracts import account as contract
 
 USER_AGENT_MAX = 256
-SUCCESSORS_MAX = 20
-"""Unused successors of one token; the oldest is forgotten (it is unknown then, not dead)."""
+SUCCESSORS_MAX = 100
+"""Unused successors of one token. None of them is forgotten: one more would end the session instead."""
 TRAIL_MAX = 5_000
 """Generations of dead tokens that are remembered, so that their reuse is noticed."""
 

@@ -110,11 +110,12 @@ class MemoryRefreshTokens:
     async def were_given_to(self, session_id: UUID, call_id: str) -> bool:
         return any(token.given_to == call_id for token in self._of(session_id))
 
-    async def forget(self, session_id: UUID, *, before: int, of: int, beyond: int) -> None:
-        newest_last = [token for token in self._of(session_id) if token.generation == of]
-        surplus = newest_last[: max(0, len(newest_last) - beyond)]
+    async def count(self, session_id: UUID, generation: int) -> int:
+        return sum(token.generation == generation for token in self._of(session_id))
+
+    async def forget(self, session_id: UUID, *, before: int) -> None:
         for token in self._of(session_id):
-            if token.generation < before or token in surplus:
+            if token.generation < before:
                 del self._rows[token.digest]
 
     def _of(self, session_id: UUID) -> list[RefreshToken]:

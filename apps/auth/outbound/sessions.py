@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.auth.domain.place import Place
@@ -64,16 +64,14 @@ class SqlRefreshTokens:
         mine = and_(refresh_tokens.c.session_id == session_id, refresh_tokens.c.given_to == call_id)
         return bool(await self._session.scalar(select(exists().where(mine))))
 
-    async def forget(self, session_id: UUID, *, before: int, of: int, beyond: int) -> None:
-        mine = refresh_tokens.c.session_id == session_id
-        surplus = (
-            select(refresh_tokens.c.digest)
-            .where(mine, refresh_tokens.c.generation == of)
-            .order_by(refresh_tokens.c.created_at.desc(), refresh_tokens.c.digest)
-            .offset(beyond)
-        )
-        over = or_(refresh_tokens.c.generation < before, refresh_tokens.c.digest.in_(surplus))
-        await self._session.execute(delete(refresh_tokens).where(mine, over))
+    async def count(self, session_id: UUID, generation: int) -> int:
+        mine = and_(refresh_tokens.c.session_id == session_id, refresh_tokens.c.generation == generation)
+        statement = select(func.count()).select_from(refresh_tokens).where(mine)
+        return (await self._session.execute(statement)).scalar_one()
+
+    async def forget(self, session_id: UUID, *, before: int) -> None:
+        mine = and_(refresh_tokens.c.session_id == session_id, refresh_tokens.c.generation < before)
+        await self._session.execute(delete(refresh_tokens).where(mine))
 
 
 def _active(profile_id: UUID, now: datetime) -> ColumnElement[bool]:

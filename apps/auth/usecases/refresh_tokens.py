@@ -13,9 +13,11 @@ from apps.auth.domain.session import (
     standing,
 )
 from apps.auth.ports import Unit, Units
-from apps.auth.usecases.session_steps import Issuer, end_sessions, give_tokens
+from apps.auth.usecases.session_steps import Issuer, end_sessions, give_tokens, settled
 from shared.contracts.account import Refresh, Tokens
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, MeshError
+
+_TOO_MANY = "This refresh token was used too often, so its session has been ended. Sign in again."
 
 
 async def refresh_tokens(request: Refresh, call_id: str, units: Units, issuer: Issuer) -> Tokens:
@@ -25,22 +27,23 @@ async def refresh_tokens(request: Refresh, call_id: str, units: Units, issuer: I
       then it is dead, and so are the other successors.
     * A dead token that comes back ends the whole session: somebody has a copy. Unless it is a
       request that has been answered before, delivered again.
+    * One successor more than a token may have unused ends the session too: none is ever forgotten.
     * Unknown ones and those of an ended session are `token.invalid`, old ones `token.expired`.
     """
     async with units.transaction() as unit:
         outcome = await _rotate(request, call_id, unit, issuer)
-    # A refusal is raised only here, because what it did to the session has to be committed.
-    if isinstance(outcome, MeshError):
-        raise outcome
-    return outcome
+    return settled(outcome)
 
 
 async def _rotate(request: Refresh, call_id: str, unit: Unit, issuer: Issuer) -> Tokens | MeshError:
     account, session, token = await _find(request.refresh_token, unit)
     match standing(session, token, issuer.clock.now()):
         case Standing.GOOD:
-            assert session is not None and token is not None
-            return await _succeed(request, call_id, unit, issuer, session, token)
+            assert account is not None and session is not None and token is not None
+            session = _used(session, token, request, issuer)
+            await unit.sessions.save(session)
+            tokens = await give_tokens(unit, account, session, call_id, issuer)
+            return tokens or TOKEN_INVALID.error(_TOO_MANY)
         case Standing.EXPIRED:
             return TOKEN_EXPIRED.error("The refresh token has expired.")
         case Standing.DEAD:
@@ -61,11 +64,7 @@ async def _find(text: str, unit: Unit) -> tuple[Account | None, Session | None, 
     return account, session, await unit.refresh_tokens.by_digest(known.id, digest_of(text))
 
 
-async def _succeed(
-    request: Refresh, call_id: str, unit: Unit, issuer: Issuer, session: Session, token: RefreshToken
-) -> Tokens:
+def _used(session: Session, token: RefreshToken, request: Refresh, issuer: Issuer) -> Session:
     now = issuer.clock.now()
     session = session.advanced(token, now, now + issuer.policy.refresh_ttl)
-    session = replace(session, user_agent=clean_user_agent(request.user_agent) or session.user_agent)
-    await unit.sessions.save(session)
-    return await give_tokens(unit, session, call_id, issuer)
+    return replace(session, user_agent=clean_user_agent(request.user_agent) or session.user_agent)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from apps.auth.domain.account import Account
 from apps.auth.domain.session import (
@@ -18,8 +19,10 @@ from apps.auth.domain.session import (
 from apps.auth.ports import AccessTokens, Unit
 from shared.contracts.account import SignedIn, Tokens
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.errors import CREDENTIALS_INVALID
+from shared.contracts.errors import CREDENTIALS_INVALID, MeshError
 from shared.contracts.event import SESSION_REVOKED, SessionRevoked
+
+A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +35,24 @@ class Issuer:
     policy: SessionPolicy
 
 
+def settled(outcome: A | MeshError) -> A:
+    """The answer, or its refusal raised: after the transaction, so that what the refusal did is kept."""
+    if isinstance(outcome, MeshError):
+        raise outcome
+    return outcome
+
+
 async def enter(
     unit: Unit, account: Account, call_id: str, user_agent: str | None, issuer: Issuer
-) -> SignedIn:
+) -> SignedIn | MeshError:
     """Sign a person in: a new session, or the one that this very call opened when it came before.
 
-    A session that has been ended meanwhile stays ended: `credentials.invalid`.
+    A session that has been ended meanwhile, or is ended by this, stays ended: `credentials.invalid`.
     """
     now = issuer.clock.now()
     session = await unit.sessions.opened_by(account.id, call_id)
     if session is None:
-        await _make_room(unit, account, issuer)
+        account = await _make_room(unit, account, issuer)
         session = Session(
             id=issuer.ids.new(),
             profile_id=account.id,
@@ -53,9 +63,9 @@ async def enter(
             expires_at=now + issuer.policy.refresh_ttl,
         )
         await unit.sessions.add(session)
-    if not session.active(now):
-        raise CREDENTIALS_INVALID.error("The session of this sign-in has been ended.")
-    tokens = await give_tokens(unit, session, call_id, issuer)
+    tokens = await give_tokens(unit, account, session, call_id, issuer) if session.active(now) else None
+    if tokens is None:
+        return CREDENTIALS_INVALID.error("The session of this sign-in has been ended.")
     return SignedIn(
         profile=account.profile(),
         access_token=tokens.access_token,
@@ -64,10 +74,19 @@ async def enter(
     )
 
 
-async def give_tokens(unit: Unit, session: Session, call_id: str, issuer: Issuer) -> Tokens:
-    """A new pair: an access token, and a successor of the session's current refresh token."""
-    text = new_refresh_text(session.id)
+async def give_tokens(
+    unit: Unit, account: Account, session: Session, call_id: str, issuer: Issuer
+) -> Tokens | None:
+    """A new pair: an access token, and a successor of the session's current refresh token.
+
+    None, and the session is ended, when there are too many unused successors: no honest client loses
+    that many answers in a row, and one that were forgotten could come back unnoticed.
+    """
     now = issuer.clock.now()
+    if await unit.refresh_tokens.count(session.id, session.generation + 1) >= SUCCESSORS_MAX:
+        await end_sessions(unit, account, [session], now)
+        return None
+    text = new_refresh_text(session.id)
     token = RefreshToken(
         session_id=session.id,
         digest=digest_of(text),
@@ -77,9 +96,7 @@ async def give_tokens(unit: Unit, session: Session, call_id: str, issuer: Issuer
         expires_at=now + issuer.policy.refresh_ttl,
     )
     await unit.refresh_tokens.add(token)
-    await unit.refresh_tokens.forget(
-        session.id, before=token.generation - TRAIL_MAX, of=token.generation, beyond=SUCCESSORS_MAX
-    )
+    await unit.refresh_tokens.forget(session.id, before=token.generation - TRAIL_MAX)
     access = issuer.access.issue(session.profile_id, session.id)
     return Tokens(access_token=access, refresh_token=text, expires_in_s=issuer.access.ttl_s)
 
@@ -95,9 +112,10 @@ async def end_sessions(unit: Unit, account: Account, sessions: Iterable[Session]
     return account
 
 
-async def _make_room(unit: Unit, account: Account, issuer: Issuer) -> None:
+async def _make_room(unit: Unit, account: Account, issuer: Issuer) -> Account:
     """End the sessions used longest ago when there would be more than a person may have."""
     now = issuer.clock.now()
     active = await unit.sessions.active(account.id, now)
     if surplus := active[issuer.policy.sessions_max - 1 :]:
-        await end_sessions(unit, account, surplus, now)
+        return await end_sessions(unit, account, surplus, now)
+    return account

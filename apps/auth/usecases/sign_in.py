@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from apps.auth.domain.account import normal_email
 from apps.auth.ports import Passwords, Units
-from apps.auth.usecases.session_steps import Issuer, enter
+from apps.auth.usecases.session_steps import Issuer, enter, settled
 from shared.contracts.account import SignedIn, SignIn
 from shared.contracts.errors import CREDENTIALS_INVALID, MESH_BUSY
 
@@ -34,8 +34,10 @@ async def sign_in(
         renewed = await passwords.hash(request.password) if outdated else account.password_hash
         async with units.transaction() as unit:
             locked = await unit.accounts.lock(account.id)
-            if locked is not None and locked.password_hash == account.password_hash:
-                locked = replace(locked, password_hash=renewed)
-                await unit.accounts.save(locked)
-                return await enter(unit, locked, call_id, request.user_agent, issuer)
+            if locked is None or locked.password_hash != account.password_hash:
+                continue
+            locked = replace(locked, password_hash=renewed)
+            await unit.accounts.save(locked)
+            outcome = await enter(unit, locked, call_id, request.user_agent, issuer)
+        return settled(outcome)
     raise MESH_BUSY.error("The password of this account is being changed.")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from apps.auth.domain.account import Account, clean_name, normal_email
 from apps.auth.ports import Passwords, Units
-from apps.auth.usecases.session_steps import Issuer, enter
+from apps.auth.usecases.session_steps import Issuer, enter, settled
 from shared.contracts.account import SignedIn, SignUp
 from shared.contracts.errors import EMAIL_TAKEN
 from shared.contracts.event import PROFILE_UPDATED
@@ -25,9 +25,12 @@ async def sign_up(
     password_hash = await passwords.hash(request.password)
     account = _new_account(request, email, password_hash, issuer.ids.new(), issuer.clock.now())
     async with units.transaction() as unit:
-        if await unit.accounts.add(account):
+        is_new = await unit.accounts.add(account)
+        if is_new:
             await unit.events.publish(PROFILE_UPDATED, account.id, account.revision, account.public())
-            return await enter(unit, account, call_id, request.user_agent, issuer)
+            outcome = await enter(unit, account, call_id, request.user_agent, issuer)
+    if is_new:
+        return settled(outcome)
     return await _enter_again(request, email, call_id, units, passwords, issuer)
 
 
@@ -61,4 +64,5 @@ async def _enter_again(
         locked = await unit.accounts.lock(account.id)
         if locked is None or locked.password_hash != account.password_hash:
             raise taken
-        return await enter(unit, locked, call_id, request.user_agent, issuer)
+        outcome = await enter(unit, locked, call_id, request.user_agent, issuer)
+    return settled(outcome)

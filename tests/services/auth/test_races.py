@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from shared.contracts.errors import CREDENTIALS_INVALID, EMAIL_TAKEN, TOKEN_INVALID, MeshError
 from shared.kit.database import Database
 from tests.unit.auth.world import World
@@ -45,6 +47,15 @@ async def test_one_token_used_many_times_at_once_stays_good(world: World) -> Non
     assert await outcomes(*(world.refresh(token) for _ in range(8))) == {"fine": 8}
     await world.refresh(token)
     assert await world.revoked() == []
+
+
+async def test_the_bound_on_successors_holds_when_many_are_asked_for_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.auth.usecases.session_steps.SUCCESSORS_MAX", 3)
+    token = (await world.sign_up()).refresh_token
+    assert await outcomes(*(world.refresh(token) for _ in range(8))) == {"fine": 3, TOKEN_INVALID.code: 5}
+    assert len(await world.revoked()) == 1
 
 
 async def test_two_successors_used_at_once_are_a_theft(world: World) -> None:

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from apps.auth.domain import session as rules
-from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID
+from shared.contracts.errors import CREDENTIALS_INVALID, TOKEN_EXPIRED, TOKEN_INVALID, MeshError
 from tests.unit.auth.world import World, refusal
 
 
@@ -106,17 +106,62 @@ async def test_only_digests_are_stored(world: World) -> None:
     assert text.partition(".")[2] not in repr(stored) and "digest" not in repr(stored)
 
 
-async def test_unused_successors_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.auth.usecases.session_steps.SUCCESSORS_MAX", 3)
-    first = (await world.sign_up()).refresh_token
-    successors = []
-    for _ in range(5):
+@pytest.mark.parametrize("uses", [20, 99])
+async def test_a_thief_cannot_have_the_successor_of_its_owner_forgotten(world: World, uses: int) -> None:
+    stolen = (await world.sign_up()).refresh_token
+    mine = await world.refresh(stolen)
+    for _ in range(uses):
         world.clock.go_on(seconds=1)
-        successors.append((await world.refresh(first)).refresh_token)
-    for forgotten in successors[:2]:
-        assert await refusal(world.refresh(forgotten)) is TOKEN_INVALID
+        his = await world.refresh(stolen)
+    his = await world.refresh(his.refresh_token)
     assert await world.revoked() == []
-    await world.refresh(successors[2])
+    assert await refusal(world.refresh(mine.refresh_token)) is TOKEN_INVALID
+    assert await world.revoked() == [world.session_id(mine)]
+    assert await refusal(world.refresh(his.refresh_token)) is TOKEN_INVALID
+    assert await refusal(world.verify(his.access_token)) is TOKEN_INVALID
+
+
+async def test_no_successor_is_forgotten_while_the_session_lasts(world: World) -> None:
+    first = (await world.sign_up()).refresh_token
+    oldest = await world.refresh(first)
+    for _ in range(99):
+        world.clock.go_on(seconds=1)
+        await world.refresh(first)
+    await world.refresh(oldest.refresh_token)
+    assert await world.revoked() == []
+
+
+async def test_one_successor_too_many_ends_the_session(world: World) -> None:
+    assert rules.SUCCESSORS_MAX == 100
+    signed_up = await world.sign_up()
+    first = signed_up.refresh_token
+    given = [await world.refresh(first) for _ in range(rules.SUCCESSORS_MAX)]
+    assert await world.revoked() == []
+    with pytest.raises(MeshError, match="Sign in again") as caught:
+        await world.refresh(first)
+    assert caught.value.kind is TOKEN_INVALID
+    assert await world.revoked() == [world.session_id(signed_up)]
+    for tokens in (given[0], given[-1]):
+        assert await refusal(world.refresh(tokens.refresh_token)) is TOKEN_INVALID
+        assert await refusal(world.verify(tokens.access_token)) is TOKEN_INVALID
+    assert await refusal(world.refresh(first)) is TOKEN_INVALID
+    assert len(await world.revoked()) == 1
+    await world.refresh((await world.sign_in()).refresh_token)
+
+
+@pytest.mark.parametrize("how", ["sign up", "sign in"])
+async def test_a_sign_in_delivered_too_often_ends_its_session(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("apps.auth.usecases.session_steps.SUCCESSORS_MAX", 3)
+    enter = world.sign_up if how == "sign up" else world.sign_in
+    if how == "sign in":
+        await world.sign_up()
+    given = [await enter(call_id="one") for _ in range(3)]
+    assert await refusal(enter(call_id="one")) is CREDENTIALS_INVALID
+    assert await world.revoked() == [world.session_id(given[0])]
+    assert await refusal(world.refresh(given[0].refresh_token)) is TOKEN_INVALID
+    await world.refresh((await world.sign_in()).refresh_token)
 
 
 async def test_the_trail_of_dead_tokens_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from hypothesis.strategies import integers, sampled_from
 
+from apps.auth.domain.session import SUCCESSORS_MAX
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorKind, MeshError
 from tests.unit.auth.conftest import memory_world
 from tests.unit.auth.world import World
@@ -28,9 +30,10 @@ class Given:
 class Model:
     """One session: `using one kills its parent and its siblings`, word for word."""
 
-    def __init__(self) -> None:
+    def __init__(self, successors_max: int) -> None:
         self.given: list[Given] = []
         self.over = False
+        self.successors_max = successors_max
 
     def add(self, text: str, expires_at: datetime, parent: Given | None) -> Given:
         self.given.append(Given(text, expires_at, parent))
@@ -51,6 +54,9 @@ class Model:
                 is_sibling = other.parent is token.parent and other is not token
                 if other is token.parent or is_sibling:
                     other.dead = True
+        if sum(other.parent is token for other in self.given) >= self.successors_max:
+            self.over = True
+            return TOKEN_INVALID
         return None
 
 
@@ -63,19 +69,23 @@ class RefreshRule(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.world: World = self.run(memory_world().begin())
-        self.models = (Model(), Model())
+        self.patch = pytest.MonkeyPatch()
+        self.models: tuple[Model, ...] = ()
 
     def run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
 
     def teardown(self) -> None:
+        self.patch.undo()
         self.loop.close()
 
     def expiry(self) -> datetime:
         return self.world.clock.now() + timedelta(days=30)
 
-    @initialize(target=tokens)
-    def open_both(self) -> Any:
+    @initialize(target=tokens, successors_max=sampled_from([1, 2, 3, SUCCESSORS_MAX]))
+    def open_both(self, successors_max: int) -> Any:
+        self.patch.setattr("apps.auth.usecases.session_steps.SUCCESSORS_MAX", successors_max)
+        self.models = (Model(successors_max), Model(successors_max))
         signed_up = self.run(self.world.sign_up())
         signed_in = self.run(self.world.sign_in())
         texts = (signed_up.refresh_token, signed_in.refresh_token)
