@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 steady_reading.install()
 
 _RETRY_AFTER_S = 1.0
+_KNOWN_TIMEOUT_S = 10.0
+_KNOWN_PAUSE_S = 0.02
 _STATUS = re.compile(rb"[2-5][0-9][0-9]")
 
 
@@ -58,6 +60,7 @@ class ReplyReader:
         )
         try:
             await consumer.start()
+            await _known(consumer, self._place.topic)
             consumer.assign([self._place])
             await consumer.seek_to_end(self._place)
             await consumer.position(self._place)
@@ -96,3 +99,14 @@ class ReplyReader:
             error = texts.get(ERROR)
             code = None if error is None else header_text(error)
             self._on_reply(call_id, RawReply(int(status), value or b"", code))
+
+
+async def _known(consumer: AIOKafkaConsumer, topic: str) -> None:
+    """Wait until the brokers tell of a topic that was just made: assigned before that, aiokafka asks for it
+    without a pause. Raises TimeoutError.
+    """
+    async with asyncio.timeout(_KNOWN_TIMEOUT_S):
+        while True:
+            if topic in await consumer.topics():
+                return
+            await asyncio.sleep(_KNOWN_PAUSE_S)
