@@ -39,7 +39,7 @@ async def build(parts: Parts[AuthSettings]) -> None:
 
     desk = SqlDesk(database, SqlUnits(database, clock, parts.ids))
     issuer = Issuer(access=access, clock=clock, ids=parts.ids, policy=sessions)
-    answer_all(parts.answers, desk, passwords, SqlProfileReader(database), issuer)
+    answer_all(parts.answers, desk, passwords, SqlProfileReader(database), issuer, settings.attempt_policy())
 
     parts.every(settings.key_refresh_s, rotate)
     parts.every(settings.sweep_s, lambda: sweep(SqlAttic(database), sessions, clock))

@@ -57,7 +57,14 @@ async def service(world: World, database: Database) -> AsyncIterator[Service]:
     passwords = ArgonPasswords(memory_kib=64)
     answers = Answers("auth")
     units = SqlUnits(database, world.clock, SystemIds())
-    answer_all(answers, SqlDesk(database, units), passwords, SqlProfileReader(database), world.issuer)
+    answer_all(
+        answers,
+        SqlDesk(database, units),
+        passwords,
+        SqlProfileReader(database),
+        world.issuer,
+        world.attempt_policy,
+    )
     yield Service(answers)
     await passwords.close()
 
