@@ -16,6 +16,7 @@ from bench.table import row_of, table
 
 WARM_UP_S = 5
 WARM_UP_IN_FLIGHT = 64
+DEFAULT = (Operation.SEND, Operation.HISTORY, Operation.ME)
 TOTAL_MAX_S = 600
 """Access tokens live fifteen minutes."""
 
@@ -73,7 +74,7 @@ def bench(
     own that it deletes at the end, and compares what was acknowledged with what is stored.
     """
     host, port = place(url, anywhere)
-    wanted = [Operation(one) for one in operations or list(Operation)]
+    wanted = [Operation(one) for one in operations or DEFAULT]
     if len(wanted) * (len(in_flight) * seconds + WARM_UP_S) > TOTAL_MAX_S:
         raise click.BadParameter(f"all runs together may take {TOTAL_MAX_S} seconds")
     name = driver or ("wrk" if with_wrk.is_there() else "python")
@@ -110,6 +111,11 @@ def measure(
     try:
         click.echo("Setting the stage: people, servers, channels, first messages")
         stage.build()
+        if Operation.LIMITED_SEND in operations and not stage.limit():
+            raise RuntimeError(
+                "The limits are off: for limited-send, start Concord with RATE_LIMIT_PER_MINUTE=10000000 and "
+                "SIGN_IN_LIMIT_PER_MINUTE=1000."
+            )
         return _measure(stage, drive, operations, levels, seconds)
     finally:
         click.echo("Cleaning up")
