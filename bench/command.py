@@ -55,7 +55,32 @@ class Levels(click.ParamType[list[int]]):
         return [int(text) for text in texts]
 
 
-@click.command()
+class WithMore(click.Group):
+    """Its first word may name another command; anything else is meant for the load."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the load's command before its arguments."""
+        if not args or args[0] not in ("durability", "load", *ctx.help_option_names):
+            args = ["load", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["load", "durability"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "durability":  # needs the embedded parts, which the load does not
+            from bench.durability.command import durability
+
+            return durability
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=WithMore, context_settings={"help_option_names": ["-h", "--help"]})
+def bench() -> None:
+    """How fast Concord is (`load`, a word that may be left out), and whether anything is lost."""
+
+
+@bench.command()
 @click.argument("operations", nargs=-1, type=click.Choice([one.value for one in Operation]))
 @click.option(
     "--in-flight",
@@ -81,7 +106,7 @@ class Levels(click.ParamType[list[int]]):
 )
 @click.option("--anywhere", is_flag=True, help="Also when the URL is not on this machine.")
 @click.option("--driver", type=click.Choice(["wrk", "python"]), help="Default: wrk when it is installed.")
-def bench(
+def load(
     operations: tuple[str, ...],
     in_flight: list[int],
     seconds: int,
