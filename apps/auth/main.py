@@ -38,7 +38,7 @@ async def build(parts: Parts[AuthSettings]) -> None:
 
     units = sql_units(database, clock, parts.ids)
     issuer = Issuer(access=access, clock=clock, ids=parts.ids, policy=sessions)
-    answer_all(parts.answers, units, passwords, SqlProfileReader(database), issuer)
+    answer_all(parts.answers, units, passwords, SqlProfileReader(database), issuer, settings.attempt_policy())
 
     parts.every(settings.key_refresh_s, rotate)
     parts.every(settings.sweep_s, lambda: sweep(SqlAttic(database), sessions, clock))

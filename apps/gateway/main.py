@@ -11,7 +11,9 @@ from prometheus_client import REGISTRY
 from apps.gateway.access_log import AccessLog
 from apps.gateway.compose import compose
 from apps.gateway.forward import Desk
+from apps.gateway.limits import Limits
 from apps.gateway.mesh import STOP_TIMEOUT_S, Mesh
+from apps.gateway.proxies import Proxies
 from apps.gateway.serving import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
 from apps.gateway.traffic import Traffic
@@ -36,10 +38,19 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     health = Health()
     serving = health.part("http")
-    mesh = Mesh(settings, instance, health)
+    proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
+    limits = Limits(
+        proxies,
+        per_minute=settings.rate_limit_per_minute,
+        sign_ins_per_minute=settings.sign_in_limit_per_minute,
+        callers_max=settings.limit_callers_max,
+    )
+    mesh = Mesh(settings, instance, health, limits)
     desk = Desk(
         caller=mesh.caller,
         authenticator=mesh.authenticator,
+        proxies=proxies,
+        limits=limits,
         in_flight_max=settings.in_flight_max,
         body_max_bytes=settings.body_max_bytes,
         call_timeout_ms=settings.call_timeout_ms,

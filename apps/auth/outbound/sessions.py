@@ -28,6 +28,10 @@ class SqlSessions:
         mine = and_(sessions.c.profile_id == profile_id, sessions.c.opened_by == call_id)
         return next(iter(await self._all(select(sessions).where(mine))), None)
 
+    async def opened_from(self, profile_id: UUID, network: str) -> bool:
+        mine = and_(sessions.c.profile_id == profile_id, sessions.c.network == network)
+        return bool(await self._session.scalar(select(exists().where(mine))))
+
     async def save(self, session: Session) -> None:
         values = asdict(session)
         await self._session.execute(update(sessions).where(sessions.c.id == values.pop("id")).values(values))

@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.auth.outbound.accounts import SqlAccounts
+from apps.auth.outbound.attempts import SqlAttempts
 from apps.auth.outbound.sessions import SqlRefreshTokens, SqlSessions
 from shared.contracts.clock import Clock, Ids
 from shared.kit.database import Database
@@ -17,6 +18,7 @@ class SqlUnit:
         self.accounts = SqlAccounts(session)
         self.sessions = SqlSessions(session)
         self.refresh_tokens = SqlRefreshTokens(session)
+        self.attempts = SqlAttempts(session)
         self.events = Outbox(session, clock, ids)
 
 

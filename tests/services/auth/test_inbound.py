@@ -56,7 +56,8 @@ async def service(world: World, database: Database) -> AsyncIterator[Service]:
     passwords = ArgonPasswords(memory_kib=64)
     answers = Answers("auth")
     units = sql_units(database, world.clock, SystemIds())
-    answer_all(answers, units, passwords, SqlProfileReader(database), world.issuer)
+    reader = SqlProfileReader(database)
+    answer_all(answers, units, passwords, reader, world.issuer, world.attempt_policy)
     yield Service(answers)
     await passwords.close()
 
