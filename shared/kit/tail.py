@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 1.0
 _POLL_MS = 1_000
-_SLOW_START_S = 2.0
+_SLOW_START_S = 5.0
 _skipped = Counter("concord_tail_skipped", "Records of a followed topic that could not be read", ["topic"])
 
 Offsets = dict[TopicPartition, int]
