@@ -29,10 +29,8 @@ Tools = ParamSpec("Tools")
 UseCase = Callable[Concatenate[Any, Unit, Tools], Awaitable[A]]
 
 
-class Desk(Protocol):
+class Desk(Units, Protocol):
     """Where use cases get their unit from."""
-
-    units: Units
 
     async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
         """Do the work in a transaction unless this very call was done before."""
@@ -51,7 +49,7 @@ class Inbound:
         """Answer from one snapshot."""
 
         async def answer(request: Any, call: Call) -> Any:
-            async with self._desk.units.snapshot() as unit:
+            async with self._desk.snapshot() as unit:
                 return await usecase(request, unit, *tools, **named)
 
         self._answers.one(operation, answer)
@@ -87,7 +85,7 @@ def answer_all(
     inbound.change(ops.SESSION_REVOKE, revoke_session, issuer.clock)
     answers.one(ops.USER_GET, lambda request, call: get_profile(request, reader))
     answers.one(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access))
-    answer_with_secrets(answers, desk.units, passwords, issuer, policy)
+    answer_with_secrets(answers, desk, passwords, issuer, policy)
 
 
 def answer_with_secrets(

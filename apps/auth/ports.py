@@ -7,12 +7,12 @@ from typing import Protocol
 from uuid import UUID
 
 from apps.auth.domain.account import Account
-from apps.auth.domain.place import Place
 from apps.auth.domain.session import RefreshToken, Session
 from apps.auth.domain.signing_key import KeyRing, SigningKey
 from shared.contracts.account import Claims, Jwks, Profile, PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
+from shared.contracts.paging import Place
 
 
 class Accounts(Protocol):

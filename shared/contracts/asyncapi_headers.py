@@ -22,12 +22,22 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "attempt": ("How many times it was tried.", "1"),
     "reason": ("Why the last try failed.", "TimeoutError"),
     "trace": ("The line that failed.", "apps/message/inbound.py:41 in take_in"),
+    "dead-letter": ("Which dead letter it was, if it was redriven.", "message/0/17"),
 }
 REQUEST_HEADERS = ("correlation_id", "call_id", "reply_to", "deadline", "traceparent")
 REPLY_HEADERS = ("correlation_id", "call_id", "status")
 EVENT_HEADERS = ("event_id", "event_type")
-FAILURE_HEADERS = ("original-topic", "original-partition", "original-offset", "attempt", "reason", "trace")
+FAILURE_HEADERS = (
+    "original-topic",
+    "original-partition",
+    "original-offset",
+    "attempt",
+    "reason",
+    "trace",
+    "dead-letter",
+)
 _REQUIRED = {"correlation_id", "call_id", "deadline", "status", "error", *EVENT_HEADERS, *FAILURE_HEADERS}
+_REQUIRED -= {"dead-letter"}
 
 
 def headers(names: tuple[str, ...], **only: list[str]) -> Json:

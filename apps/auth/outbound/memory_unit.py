@@ -7,11 +7,11 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.auth.domain.account import Account
-from apps.auth.domain.place import Place
 from apps.auth.domain.session import RefreshToken, Session
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
+from shared.contracts.paging import Place
 
 
 @dataclass(frozen=True, slots=True)
