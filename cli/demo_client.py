@@ -27,11 +27,12 @@ class Person:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The decoded answer (None for 204); raises ConcordError with the problem's words for an error."""
+        status, text, retry_after_s = self._request(method, path, body)
         for _ in range(_WAITS_MAX):
-            status, text, retry_after_s = self._request(method, path, body)
             if status != 429 or retry_after_s > _WAIT_MAX_S:
                 break
             time.sleep(retry_after_s)  # the demo was played often of late
+            status, text, retry_after_s = self._request(method, path, body)
         document = json.loads(text) if text else None
         if status >= 400:
             detail = document.get("detail") or document.get("title") if isinstance(document, dict) else ""
