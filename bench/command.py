@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import click
+from msgspec import Struct
 
 from bench import with_python, with_wrk
 from bench.api import Api, ApiError
@@ -14,12 +15,25 @@ from bench.job import Job, Operation, Result
 from bench.stage import SEEDS, Sizes, Stage
 from bench.table import row_of, table
 
-WARM_UP_S = 5
 WARM_UP_IN_FLIGHT = 64
 TOTAL_MAX_S = 600
 """Access tokens live fifteen minutes."""
 
 Driver = Callable[[Job], Result]
+
+
+class Plan(Struct, frozen=True):
+    """What is measured: each operation warmed up, then each level for so long."""
+
+    operations: list[Operation]
+    levels: list[int]
+    seconds: int
+    warm_up_s: int
+
+    @property
+    def total_s(self) -> int:
+        """How long all runs take together."""
+        return len(self.operations) * (len(self.levels) * self.seconds + self.warm_up_s)
 
 
 def gateway_here() -> str:
@@ -77,6 +91,14 @@ def bench() -> None:
 )
 @click.option("--seconds", type=click.IntRange(1, 120), default=8, show_default=True, help="For each run.")
 @click.option(
+    "--warm-up",
+    "warm_up_s",
+    type=click.IntRange(1, 120),
+    default=5,
+    show_default=True,
+    help="Seconds before the first run of each operation; Java takes some 40,000 sends to reach its pace.",
+)
+@click.option(
     "--url",
     default=gateway_here,
     show_default="the gateway of this environment",
@@ -88,6 +110,7 @@ def load(
     operations: tuple[str, ...],
     in_flight: list[int],
     seconds: int,
+    warm_up_s: int,
     url: str,
     anywhere: bool,
     driver: str | None,
@@ -98,13 +121,13 @@ def load(
     own that it deletes at the end, and compares what was acknowledged with what is stored.
     """
     host, port = place(url, anywhere)
-    wanted = [Operation(one) for one in operations or list(Operation)]
-    if len(wanted) * (len(in_flight) * seconds + WARM_UP_S) > TOTAL_MAX_S:
+    plan = Plan([Operation(one) for one in operations or list(Operation)], in_flight, seconds, warm_up_s)
+    if plan.total_s > TOTAL_MAX_S:
         raise click.BadParameter(f"all runs together may take {TOTAL_MAX_S} seconds")
     name = driver or ("wrk" if with_wrk.is_there() else "python")
     drive = with_wrk.run if name == "wrk" else with_python.run
     try:
-        good = measure(Stage(Api(host, port), Sizes()), drive, wanted, in_flight, seconds)
+        good = measure(Stage(Api(host, port), Sizes()), drive, plan)
     except (ApiError, OSError, RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     if not good:
@@ -128,28 +151,24 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
-def measure(
-    stage: Stage, drive: Driver, operations: list[Operation], levels: list[int], seconds: int
-) -> bool:
+def measure(stage: Stage, drive: Driver, plan: Plan) -> bool:
     """Set the stage, measure, clear it; returns whether all that was acknowledged is stored, and no more."""
     try:
         click.echo("Setting the stage: people, servers, channels, first messages")
         stage.build()
-        return _measure(stage, drive, operations, levels, seconds)
+        return _measure(stage, drive, plan)
     finally:
         click.echo("Cleaning up")
         stage.clear()
 
 
-def _measure(
-    stage: Stage, drive: Driver, operations: list[Operation], levels: list[int], seconds: int
-) -> bool:
+def _measure(stage: Stage, drive: Driver, plan: Plan) -> bool:
     rows = []
     created = len(stage.channels) * SEEDS
-    for operation in operations:
-        created += drive(_job(stage, operation, WARM_UP_IN_FLIGHT, WARM_UP_S)).created
-        for in_flight in levels:
-            result = drive(_job(stage, operation, in_flight, seconds))
+    for operation in plan.operations:
+        created += drive(_job(stage, operation, WARM_UP_IN_FLIGHT, plan.warm_up_s)).created
+        for in_flight in plan.levels:
+            result = drive(_job(stage, operation, in_flight, plan.seconds))
             created += result.created
             rows.append(row_of(operation, in_flight, result))
             click.echo(f"  {operation.value}, {in_flight} in flight: {result.rate:,.0f}/s by {result.driver}")

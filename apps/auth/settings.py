@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.domain.session import SessionPolicy
 from apps.auth.domain.signing_key import KeyPolicy, TokenTerms
 from shared.kit.settings import MeshSettings, Secret
@@ -36,6 +37,9 @@ class AuthSettings(MeshSettings, frozen=True, kw_only=True):
         int, Meta(ge=2, le=30 * _DAY_S, description="How long a key stays published after it signed last")
     ] = 3600
     key_refresh_s: Annotated[int, Meta(ge=1, le=3600, description="How often keys are looked at")] = 60
+    rate_limit_per_minute: Annotated[
+        int, Meta(ge=0, le=10_000_000, description="As at the gateway; 0: wrong passwords are not counted")
+    ] = 100
     hash_threads: Annotated[int, Meta(ge=1, le=64, description="Passwords hashed at once, 19 MiB each")] = 2
     hash_queue_max: Annotated[
         int, Meta(ge=0, le=10_000, description="Passwords waiting to be hashed; more are busy")
@@ -61,6 +65,10 @@ class AuthSettings(MeshSettings, frozen=True, kw_only=True):
         return SessionPolicy(
             refresh_ttl=timedelta(seconds=self.refresh_token_ttl_s), sessions_max=self.sessions_max
         )
+
+    def attempt_policy(self) -> AttemptPolicy:
+        """How often passwords may be guessed."""
+        return AttemptPolicy(on=self.rate_limit_per_minute > 0)
 
     def key_policy(self) -> KeyPolicy:
         """How signing keys rotate."""

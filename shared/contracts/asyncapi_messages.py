@@ -17,6 +17,7 @@ from shared.contracts.catalogue import EVENTS, OPERATIONS
 from shared.contracts.errors import ErrorKind, ErrorReply
 from shared.contracts.event import Event, EventType
 from shared.contracts.examples import example_of, example_of_event
+from shared.contracts.limits import Taken
 from shared.contracts.operation import SECRET_KEYS, Operation
 
 BINDING_VERSION = "0.5.0"
@@ -34,12 +35,13 @@ def messages() -> dict[str, Json]:
     for event in EVENTS.values():
         found[event.name] = _event(event)
     found["failed-record"] = _failed_record()
+    found["limits.taken"] = _taken()
     return found
 
 
 def schemas() -> dict[str, Json]:
     """The schemas of all structs that messages are made of."""
-    kinds = [ErrorReply, Event, *(event.data for event in EVENTS.values())]
+    kinds = [ErrorReply, Event, Taken, *(event.data for event in EVENTS.values())]
     for operation in OPERATIONS.values():
         kinds += [kind for kind in (operation.request, operation.answer) if kind is not None]
     _, components = msgspec.json.schema_components(
@@ -123,6 +125,17 @@ def _failed_record() -> Json:
         "headers": {**headers(names), "required": list(FAILURE_HEADERS)},
         "payload": {"description": "The record's value as it was read; in dead letters it may be no JSON."},
         "examples": [example(names, example_of_event(first), event_type=first.name)],
+    }
+
+
+def _taken() -> Json:
+    return {
+        "name": "limits.taken",
+        "title": "What a gateway let through",
+        "summary": "Counts of callers who took many, added by all other gateways to their own.",
+        "payload": _ref(Taken),
+        "bindings": _kafka_key("`node` of the payload."),
+        "examples": [{"payload": example_of(Taken)}],
     }
 
 

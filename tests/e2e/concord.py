@@ -88,6 +88,7 @@ class Concord:
             "CONCORD_DATA": str(folder / "data"),
             "CONCORD_PREPARED": "1",
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "RATE_LIMIT_PER_MINUTE": "0",
             **{f"{service.upper()}_DATABASE_URL": url for service, url in databases.items()},
             **settings,
         }
