@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from bench import with_python, with_wrk
+from bench import with_files, with_python, with_wrk
 from bench.api import Api, ApiError
 from bench.job import Job, Operation, Result
 from bench.stage import SEEDS, Sizes, Stage
@@ -18,6 +18,8 @@ WARM_UP_S = 5
 WARM_UP_IN_FLIGHT = 64
 TOTAL_MAX_S = 600
 """Access tokens live fifteen minutes."""
+
+BY_DEFAULT = (Operation.SEND, Operation.HISTORY, Operation.ME)
 
 Driver = Callable[[Job], Result]
 
@@ -70,10 +72,11 @@ def bench(
     """Put a running Concord under load and tell how it fares.
 
     It sends messages, reads histories and asks who the caller is, or only what is named, on servers of its
-    own that it deletes at the end, and compares what was acknowledged with what is stored.
+    own that it deletes at the end, and compares what was acknowledged with what is stored. `file` and
+    `thumbnail` share files by way of S3; the quotas of the people on the stage bound how many.
     """
     host, port = place(url, anywhere)
-    wanted = [Operation(one) for one in operations or list(Operation)]
+    wanted = [Operation(one) for one in operations or BY_DEFAULT]
     if len(wanted) * (len(in_flight) * seconds + WARM_UP_S) > TOTAL_MAX_S:
         raise click.BadParameter(f"all runs together may take {TOTAL_MAX_S} seconds")
     name = driver or ("wrk" if with_wrk.is_there() else "python")
@@ -117,11 +120,12 @@ def measure(
 
 
 def _measure(
-    stage: Stage, drive: Driver, operations: list[Operation], levels: list[int], seconds: int
+    stage: Stage, usual: Driver, operations: list[Operation], levels: list[int], seconds: int
 ) -> bool:
     rows = []
     created = len(stage.channels) * SEEDS
     for operation in operations:
+        drive = with_files.run if operation in with_files.FILES else usual
         created += drive(_job(stage, operation, WARM_UP_IN_FLIGHT, WARM_UP_S)).created
         for in_flight in levels:
             result = drive(_job(stage, operation, in_flight, seconds))

@@ -11,6 +11,8 @@ class Operation(StrEnum):
     SEND = "send"
     HISTORY = "history"
     ME = "me"
+    FILE = "file"
+    THUMBNAIL = "thumbnail"
 
 
 class Target(Struct, frozen=True):

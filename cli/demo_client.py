@@ -24,14 +24,21 @@ class Person:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The decoded answer (None for 204); raises ConcordError with the problem's words for an error."""
-        status, text = self._request(method, path, body)
+        status, text, _ = self._request(method, path, body)
         document = json.loads(text) if text else None
         if status >= 400:
             detail = document.get("detail") or document.get("title") if isinstance(document, dict) else ""
             raise ConcordError(f"{method} {path} was answered with {status}: {detail}")
         return document
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
+    def place_of(self, path: str) -> str:
+        """Where a redirect leads; raises ConcordError for any other answer."""
+        status, _, location = self._request("GET", path, None)
+        if status != 302:
+            raise ConcordError(f"GET {path} was answered with {status} and not with a place")
+        return location
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes, str]:
         secure = self._url.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self._url.hostname or "localhost", self._url.port, timeout=TIMEOUT_S)
@@ -41,7 +48,7 @@ class Person:
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            return answer.status, answer.read(), answer.getheader("location", "")
         except (OSError, http.client.HTTPException) as error:
             where = f"{self._url.scheme}://{self._url.netloc}"
             reason = f"{type(error).__name__}: {error}"
@@ -50,3 +57,21 @@ class Person:
             ) from error
         finally:
             connection.close()
+
+
+def fetch(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
+    """The answer of another server, such as S3; raises ConcordError for any but a good one."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)
+    try:
+        connection.request(method, f"{parts.path}?{parts.query}", body, headers or {})
+        answer = connection.getresponse()
+        content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise ConcordError(f"The file storage does not answer at {parts.netloc}: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise ConcordError(f"The file storage answered {method} with {answer.status}")
+    return content

@@ -35,7 +35,7 @@ def compose(
     )
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    return Edge(make_app(desk, pages), uuid7, traffic, cors, access_log)
+    return Edge(make_app(desk, settings.file_door, pages), uuid7, traffic, cors, access_log)
 
 
 def openapi_bytes(pages: tuple[Page, ...], address: str) -> bytes:

@@ -63,6 +63,9 @@ def success(operation: Operation, description: str) -> Json:
             "schema": {"type": "string"},
         }
     }
+    if operation.status == 302:
+        location = {"description": "Where it is, for a short time.", "schema": {"type": "string"}}
+        return {"description": description, "headers": {**headers, "Location": location}}
     if operation.answer is None:
         return {"description": description, "headers": headers}
     content = {"schema": ref(operation.answer), "example": example_of(operation.answer)}
