@@ -10,7 +10,7 @@ import click
 
 from bench import with_files, with_python, with_wrk
 from bench.api import Api, ApiError
-from bench.job import Job, Operation, Result
+from bench.job import SINGLE, Job, Operation, Result
 from bench.stage import SEEDS, Sizes, Stage
 from bench.table import row_of, table
 
@@ -18,8 +18,6 @@ WARM_UP_S = 5
 WARM_UP_IN_FLIGHT = 64
 TOTAL_MAX_S = 600
 """Access tokens live fifteen minutes."""
-
-BY_DEFAULT = (Operation.SEND, Operation.HISTORY, Operation.ME)
 
 Driver = Callable[[Job], Result]
 
@@ -76,7 +74,7 @@ def bench(
     `thumbnail` share files by way of S3; the quotas of the people on the stage bound how many.
     """
     host, port = place(url, anywhere)
-    wanted = [Operation(one) for one in operations or BY_DEFAULT]
+    wanted = [Operation(one) for one in operations or SINGLE]
     if len(wanted) * (len(in_flight) * seconds + WARM_UP_S) > TOTAL_MAX_S:
         raise click.BadParameter(f"all runs together may take {TOTAL_MAX_S} seconds")
     name = driver or ("wrk" if with_wrk.is_there() else "python")

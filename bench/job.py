@@ -15,6 +15,10 @@ class Operation(StrEnum):
     THUMBNAIL = "thumbnail"
 
 
+SINGLE = (Operation.SEND, Operation.HISTORY, Operation.ME)
+"""One request each; a file takes several."""
+
+
 class Target(Struct, frozen=True):
     """A channel and the access token of one of its members."""
 

@@ -108,8 +108,8 @@ class Storage(Protocol):
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store an object."""
 
-    async def fetch(self, key: str, target: Path) -> None:
-        """Write an object into a file, without holding it in memory."""
+    async def fetch(self, key: str, target: Path) -> bool:
+        """Write an object into a file, without holding it in memory; False when it is not there."""
 
     async def begin(self, key: str, content_type: str) -> str:
         """Begin an object in parts; gives the id of this upload."""

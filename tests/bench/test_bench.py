@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from bench import with_python, with_wrk
 from bench.command import bench
-from bench.job import Job, Operation, Result, Target
+from bench.job import SINGLE, Job, Operation, Result, Target
 from tests.bench.desk import Desk
 
 DRIVERS = [
@@ -68,7 +68,7 @@ def test_a_message_that_was_acknowledged_but_not_stored_is_found_out(driver: str
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("operation", SINGLE)
 def test_drivers_count_every_answer(driver: str, operation: Operation) -> None:
     with Desk(refuse_every=5) as desk:
         result: Result = RUN[driver](job(desk, operation))

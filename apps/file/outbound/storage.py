@@ -31,8 +31,11 @@ _GONE = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 _ANOTHER = frozenset({"412", "PreconditionFailed"})
 
 
-class Away(Exception):
-    """What was asked for is not there, or is no longer the same."""
+class Away(MeshError):
+    """What was asked for is not there, or is no longer the same. Who expects no such thing tries again."""
+
+    def __init__(self) -> None:
+        super().__init__(MESH_BUSY, "The file storage does not have what it had.")
 
 
 class S3(Struct, frozen=True, kw_only=True):
@@ -67,8 +70,8 @@ class S3Storage:
         await self._run(self._open)
 
     async def ping(self) -> None:
-        """Ask for a sign of life. Raises `mesh.busy` when there is none."""
-        await self._run(lambda: self._client.head_bucket(Bucket=self._bucket))
+        """Ask for a sign of life, and make the bucket anew if it is gone. Raises `mesh.busy` without one."""
+        await self._run(self._open)
 
     async def close(self) -> None:
         """Wait for nobody: what is under way ends by its own bounds."""
@@ -106,7 +109,7 @@ class S3Storage:
             wanted = {"IfMatch": found.etag, "Range": f"bytes=0-{min(size, found.size) - 1}"}
             answer = self._client.get_object(Bucket=self._bucket, Key=key, **wanted)
             if answer["ETag"] != found.etag:
-                raise Away
+                raise Away()
             body: bytes = answer["Body"].read()
             return body
 
@@ -138,8 +141,8 @@ class S3Storage:
             lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
         )
 
-    async def fetch(self, key: str, target: Path) -> None:
-        """Write an object into a file, without holding it in memory."""
+    async def fetch(self, key: str, target: Path) -> bool:
+        """Write an object into a file, without holding it in memory; False when it is not there."""
 
         def fetch() -> None:
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
@@ -147,7 +150,11 @@ class S3Storage:
                 for piece in body.iter_chunks(_FETCHED_BYTES):
                     file.write(piece)
 
-        await self._run(fetch)
+        try:
+            await self._run(fetch)
+        except Away:
+            return False
+        return True
 
     async def begin(self, key: str, content_type: str) -> str:
         """Begin an object in parts; gives the id of this upload."""
@@ -229,7 +236,7 @@ def _told() -> Iterator[None]:
     except ClientError as error:
         code = _code(error)
         if code in _GONE or code in _ANOTHER:
-            raise Away from error
+            raise Away() from error
         log.warning("S3 refused %s: %s", error.operation_name, code)
         raise _busy() from error
     except (BotoCoreError, OSError) as error:

@@ -61,7 +61,8 @@ class MakeThumbnails:
     async def _paint(self, file_id: UUID) -> bool:
         async with self._painter.desk() as folder:
             image = folder / "image"
-            await self._storage.fetch(file_key(file_id), image)
+            if not await self._storage.fetch(file_key(file_id), image):
+                return False
             pictures = await self._painter.paint(image, folder)
         for size, picture in pictures.items():
             await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
