@@ -2,7 +2,7 @@
 
 import os
 
-from apps.file.inbound.http import Bounds, Uploads
+from apps.file.inbound.http import Bounds, Door
 from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
 from apps.file.inbound.serving import HttpPort
 from apps.file.outbound.leftovers import PostgresLeftovers
@@ -50,15 +50,16 @@ async def build(parts: Parts[FileSettings]) -> None:
         clock=clock,
         ids=ids,
     )
-    Inbound(tools).register(parts.answers)
+    inbound = Inbound(tools)
+    inbound.register(parts.answers)
     parts.inbox(("server-events",), hear(facts, clock))
     parts.inbox(("file-events",), hear_own(work, tools.thumbnails))
 
     pace = Pace(settings.file_part_bytes, settings.file_upload_timeout_ms / 1000)
     receive = ReceiveUpload(tools.work, storage, tools.sniffer, tools.limits, pace, clock, ids)
-    uploads = Uploads(client, tools.learn, receive, bounds_of(settings))
+    door = Door(client, tools.learn, receive, inbound, bounds_of(settings))
     port = HttpPort(
-        uploads.app(),
+        door.app(),
         (settings.file_host, settings.file_port),
         parts.health.part("http"),
         upload_timeout_ms=settings.file_upload_timeout_ms,

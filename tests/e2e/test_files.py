@@ -212,6 +212,13 @@ def test_a_file_is_uploaded_at_the_port_of_the_file_service(room: Room, concord:
     assert done.status_code == 201, done.text
     assert done.headers["x-correlation-id"] == "of-mine"
     assert room.ada.get(f"/api/files/{done.json()['id']}").json() == done.json()
+    content = f"{url.removesuffix('/upload')}/{done.json()['id']}/content"
+    found = httpx.get(content, headers=headers)
+    assert (found.status_code, httpx.get(found.headers["location"]).content) == (302, b"tea")
+    stranger = {"Authorization": f"Bearer {room.eve.access_token}"}
+    assert code(httpx.get(content, headers=stranger)) == (404, "file.not_found")
+    assert code(httpx.get(content)) == (401, "token.missing")
+    assert code(httpx.get(f"{url}x/content", headers=headers)) == (400, "validation.failed")
     assert code(httpx.post(url, **form)) == (401, "token.missing")
     assert code(httpx.post(url, headers={"Authorization": "Bearer x"}, **form)) == (401, "token.invalid")
     assert code(httpx.get(url)) == (405, "method.not_allowed")

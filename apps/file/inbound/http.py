@@ -1,4 +1,4 @@
-"""The file service's own HTTP port: uploads that are streamed, and its health."""
+"""The file service's own HTTP port: uploads that are streamed, and the way to downloads."""
 
 import asyncio
 import logging
@@ -6,17 +6,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
-from litestar import Litestar, Request, Response, post
+from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.types import Receive
 from msgspec import Struct
 
 from apps.file.inbound.form import IncomingFile, open_form
+from apps.file.inbound.mesh import Inbound
 from apps.file.usecases.receive_upload import ReceiveUpload
 from shared.contracts.account import USER_VERIFY_TOKEN, VerifiedToken, VerifyToken
+from shared.contracts.base import Body
 from shared.contracts.errors import (
     BODY_MALFORMED,
     BODY_TOO_LARGE,
@@ -27,13 +30,16 @@ from shared.contracts.errors import (
     ROUTE_UNKNOWN,
     MeshError,
 )
-from shared.contracts.file import UPLOAD_PATH, File
+from shared.contracts.fields import Id
+from shared.contracts.file import FILE_DOWNLOAD, UPLOAD_PATH, DownloadFile, DownloadQuery
+from shared.contracts.validation import decode_query
 from shared.kit.bearer import token_of
 from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.context import correlation_id_var
 from shared.kit.correlation import correlation_id_of
 from shared.kit.problems import encode_problem, problem_headers
+from shared.kit.wire import Call
 from shared.membership.learn_access import Asker, LearnAccess, informed
 
 log = logging.getLogger(__name__)
@@ -42,6 +48,13 @@ _FORM_BYTES = 16_384
 """What a form takes beside its file."""
 
 AnyRequest = Request[Any, Any, Any]
+
+
+Answer = Callable[[AnyRequest, str], Awaitable[Response[bytes]]]
+
+
+class _FilePath(Body, kw_only=True, rename=None):
+    file_id: Id
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -55,13 +68,19 @@ class Bounds(Struct, frozen=True, kw_only=True):
     call_timeout_ms: int
 
 
-class Uploads:
-    """Answers `POST /api/files/upload`."""
+class Door:
+    """Answers `POST /api/files/upload` and `GET /api/files/{id}/content`."""
 
     def __init__(
-        self, client: MeshClient, learn: LearnAccess, receive: ReceiveUpload, bounds: Bounds
+        self,
+        client: MeshClient,
+        learn: LearnAccess,
+        receive: ReceiveUpload,
+        inbound: Inbound,
+        bounds: Bounds,
     ) -> None:
         self._client = client
+        self._inbound = inbound
         self._learn = learn
         self._receive = receive
         self._bounds = bounds
@@ -73,27 +92,30 @@ class Uploads:
 
         @post(UPLOAD_PATH, status_code=201)
         async def upload(request: AnyRequest) -> Response[bytes]:
-            return await self._answer(request)
+            return await self._answer(request, self._upload)
+
+        @get("/api/files/{file_id:str}/content", status_code=302)
+        async def content(request: AnyRequest) -> Response[bytes]:
+            return await self._answer(request, self._content)
 
         return Litestar(
-            [upload],
+            [upload, content],
             openapi_config=None,
             logging_config=None,
             exception_handlers={HTTPException: self._on_http_exception, Exception: self._on_exception},
         )
 
-    async def _answer(self, request: AnyRequest) -> Response[bytes]:
+    async def _answer(self, request: AnyRequest, answer: Answer) -> Response[bytes]:
         correlation_id = self._correlation_id(request)
         correlation_id_var.set(correlation_id)
         try:
-            file = await self._upload(request, correlation_id)
+            response = await answer(request, correlation_id)
         except MeshError as error:
             return _problem(error, request, correlation_id)
-        headers = {"cache-control": "no-store", "x-correlation-id": correlation_id}
-        body = msgspec.json.encode(file)
-        return Response(body, status_code=201, media_type="application/json", headers=headers)
+        response.headers.update({"cache-control": "no-store", "x-correlation-id": correlation_id})
+        return response
 
-    async def _upload(self, request: AnyRequest, correlation_id: str) -> File:
+    async def _upload(self, request: AnyRequest, correlation_id: str) -> Response[bytes]:
         bounds = self._bounds
         length = _length_of(request)
         if length is not None and length > bounds.file_max_bytes + _FORM_BYTES:
@@ -102,9 +124,25 @@ class Uploads:
         async with self._room_for(profile_id), _within(bounds.upload_timeout_s):
             pieces = _Pieces(request.receive, bounds.stall_timeout_s)
             incoming = await open_form(request.headers.get("content-type", ""), length, pieces.next)
-            return await self._receive.receive(
+            file = await self._receive.receive(
                 incoming, profile_id, self._admitted(incoming, profile_id, correlation_id)
             )
+        return Response(msgspec.json.encode(file), status_code=201, media_type="application/json")
+
+    async def _content(self, request: AnyRequest, correlation_id: str) -> Response[bytes]:
+        """The same as through the gateway: what leads to the bytes in S3."""
+        profile_id = await self._caller(request, correlation_id)
+        fields = decode_query(request.path_params.items(), _FilePath)
+        query = decode_query(parse_qsl(request.scope["query_string"].decode("latin-1"), True), DownloadQuery)
+        call = Call(
+            operation=FILE_DOWNLOAD,
+            correlation_id=correlation_id,
+            call_id=str(self._ids.new()),
+            deadline_ms=now_ms() + self._bounds.call_timeout_ms,
+        )
+        asked = DownloadFile(file_id=fields.file_id, profile_id=profile_id, inline=query.inline)
+        location = await self._inbound.download(asked, call)
+        return Response(b"", status_code=302, headers={"location": location.url})
 
     async def _caller(self, request: AnyRequest, correlation_id: str) -> UUID:
         """Whose token it is; auth knows which sessions have ended."""
@@ -144,9 +182,9 @@ class Uploads:
 
     def _on_http_exception(self, request: AnyRequest, exception: HTTPException) -> Response[bytes]:
         if isinstance(exception, NotFoundException):
-            error = ROUTE_UNKNOWN.error(f"Here is {UPLOAD_PATH} only.")
+            error = ROUTE_UNKNOWN.error(f"Here are {UPLOAD_PATH} and /api/files/<id>/content only.")
         elif isinstance(exception, MethodNotAllowedException):
-            error = METHOD_NOT_ALLOWED.error("This path takes POST.")
+            error = METHOD_NOT_ALLOWED.error("This path takes another method.")
         elif exception.status_code < 500:
             error = REQUEST_MALFORMED.error(f"{exception.detail}.")
         else:
