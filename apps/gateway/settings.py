@@ -46,6 +46,9 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
     upload_stall_timeout_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="How long an upload may stand still")
     ] = 20_000
+    upload_answer_timeout_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="How long the answer may take after an upload's last byte")
+    ] = 70_000
     keep_alive_ms: Annotated[
         int, Meta(ge=0, le=600_000, description="How long an idle connection stays open")
     ] = 30_000
@@ -96,7 +99,7 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
             secure=secure,
             uploads_max=self.uploads_max,
             stall_timeout_s=self.upload_stall_timeout_ms / 1000,
-            answer_timeout_s=self.call_timeout_ms / 1000,
+            answer_timeout_s=self.upload_answer_timeout_ms / 1000,
         )
 
 

@@ -26,6 +26,8 @@ T = TypeVar("T")
 _WAITING_MAX = 512
 _CONNECT_TIMEOUT_S = 2
 _READ_TIMEOUT_S = 8
+_JOIN_TIMEOUT_S = 60
+"""To make one object of many parts, or of another object, may take S3 long."""
 _FETCHED_BYTES = 1024 * 1024
 _GONE = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 _ANOTHER = frozenset({"412", "PreconditionFailed"})
@@ -61,6 +63,7 @@ class S3Storage:
         self._bucket = s3.bucket
         self._region = s3.region
         self._client = _client(s3, s3.endpoint_url)
+        self._patient = _client(s3, s3.endpoint_url, _JOIN_TIMEOUT_S)
         self._signer = self._client if s3.public_url == s3.endpoint_url else _client(s3, s3.public_url)
         self._threads = ThreadPoolExecutor(s3.threads, thread_name_prefix="s3")
         self._waiting = 0
@@ -122,7 +125,7 @@ class S3Storage:
         """Copy exactly that object; False when another lies there by now."""
 
         def copy() -> None:
-            self._client.copy_object(
+            self._patient.copy_object(
                 Bucket=self._bucket,
                 Key=target,
                 CopySource={"Bucket": self._bucket, "Key": source},
@@ -174,7 +177,7 @@ class S3Storage:
         """Make one object of the parts."""
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
         whole = {"Bucket": self._bucket, "Key": key, "UploadId": upload, "MultipartUpload": {"Parts": parts}}
-        await self._run(lambda: self._client.complete_multipart_upload(**whole))
+        await self._run(lambda: self._patient.complete_multipart_upload(**whole))
 
     async def abort(self, key: str, upload: str) -> None:
         """Throw the parts away."""
@@ -251,7 +254,7 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _client(s3: S3, endpoint_url: str) -> Any:
+def _client(s3: S3, endpoint_url: str, read_timeout_s: int = _READ_TIMEOUT_S) -> Any:
     """A client whose calls have an end; who calls decides whether to try again."""
     return boto3.client(
         "s3",
@@ -263,7 +266,7 @@ def _client(s3: S3, endpoint_url: str) -> Any:
             signature_version="s3v4",
             s3={"addressing_style": "path" if _is_own(endpoint_url) else "auto"},
             connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
+            read_timeout=read_timeout_s,
             retries={"total_max_attempts": 1},
             max_pool_connections=s3.threads,
             request_checksum_calculation="when_required",

@@ -19,7 +19,7 @@ async def file_service(serve: Serve, **settings: object) -> AsyncIterator[httpx.
     """A gateway before a file service that does this with each connection."""
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    world = new_world(file_port=port, upload_stall_timeout_ms=300, call_timeout_ms=1000, **settings)
+    world = new_world(file_port=port, upload_stall_timeout_ms=300, upload_answer_timeout_ms=1000, **settings)
     async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as client:
         yield client
     server.close()
