@@ -15,7 +15,8 @@ AttachmentIds = Annotated[
     Meta(
         max_length=FILES_AT_ONCE_MAX,
         examples=[[]],
-        extra={"rule": f"must be at most {FILES_AT_ONCE_MAX} ids of files"},
+        extra_json_schema={"uniqueItems": True},
+        extra={"rule": f"must be at most {FILES_AT_ONCE_MAX} ids of files, each once"},
     ),
 ]
 

@@ -70,8 +70,9 @@ class ThumbnailWorkers:
 
     async def _start(self) -> Process:
         async with asyncio.timeout(_START_TIMEOUT_S):
+            # It is given no secret: neither by its environment nor by a file that stays open.
             return await asyncio.create_subprocess_exec(
-                *_COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd=_ROOT
+                *_COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd=_ROOT, env={"LANG": "C.UTF-8"}
             )
 
     async def _ask(self, worker: Process, image: Path, folder: Path) -> list[int]:
