@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 import click
 from msgspec import Struct
 
-from bench import with_python, with_wrk
+from bench import with_files, with_python, with_wrk
 from bench.api import Api, ApiError
-from bench.job import Job, Operation, Result
+from bench.job import SINGLE, Job, Operation, Result
 from bench.stage import SEEDS, Sizes, Stage
 from bench.table import row_of, table
 
 WARM_UP_IN_FLIGHT = 64
-DEFAULT = (Operation.SEND, Operation.HISTORY, Operation.ME)
 TOTAL_MAX_S = 600
 """Access tokens live fifteen minutes."""
 
@@ -119,10 +118,11 @@ def load(
     """Put a running Concord under load and tell how it fares.
 
     It sends messages, reads histories and asks who the caller is, or only what is named, on servers of its
-    own that it deletes at the end, and compares what was acknowledged with what is stored.
+    own that it deletes at the end, and compares what was acknowledged with what is stored. `file` and
+    `thumbnail` share files by way of S3; the quotas of the people on the stage bound how many.
     """
     host, port = place(url, anywhere)
-    plan = Plan([Operation(one) for one in operations or DEFAULT], in_flight, seconds, warm_up_s)
+    plan = Plan([Operation(one) for one in operations or SINGLE], in_flight, seconds, warm_up_s)
     if plan.total_s > TOTAL_MAX_S:
         raise click.BadParameter(f"all runs together may take {TOTAL_MAX_S} seconds")
     name = driver or ("wrk" if with_wrk.is_there() else "python")
@@ -168,11 +168,14 @@ def measure(stage: Stage, drive: Driver, plan: Plan) -> bool:
         stage.clear()
 
 
-def _measure(stage: Stage, drive: Driver, plan: Plan) -> bool:
+def _measure(stage: Stage, usual: Driver, plan: Plan) -> bool:
     rows = []
     created = len(stage.channels) * SEEDS
     for operation in plan.operations:
-        created += drive(_job(stage, operation, WARM_UP_IN_FLIGHT, plan.warm_up_s)).created
+        drive = with_files.run if operation in with_files.FILES else usual
+        # Thumbnails that the warm-up leaves to be made would slow down what is measured.
+        warm = min(WARM_UP_IN_FLIGHT, max(plan.levels)) if drive is with_files.run else WARM_UP_IN_FLIGHT
+        created += drive(_job(stage, operation, warm, plan.warm_up_s)).created
         for in_flight in plan.levels:
             result = drive(_job(stage, operation, in_flight, plan.seconds))
             created += result.created

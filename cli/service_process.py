@@ -14,6 +14,7 @@ from cli.processes.records import SERVICE, Record
 from cli.settings import SERVICES, whole_number
 
 GATEWAY_PORT = 3001
+FILE_PORT = 3002
 
 
 class ServiceProcess:
@@ -77,6 +78,15 @@ def gateway_address(environ: Mapping[str, str]) -> tuple[str, int]:
     return environ.get("GATEWAY_HOST") or LOOPBACK, whole_number(
         environ, "GATEWAY_PORT", GATEWAY_PORT, 1, 65535
     )
+
+
+def public_ports(environ: Mapping[str, str]) -> dict[str, tuple[str, int]]:
+    """Host and port of each service that listens for people, by the setting."""
+    file_port = whole_number(environ, "FILE_PORT", FILE_PORT, 1, 65535)
+    return {
+        "GATEWAY_PORT": gateway_address(environ),
+        "FILE_PORT": (environ.get("FILE_HOST") or LOOPBACK, file_port),
+    }
 
 
 def concord_command() -> list[str]:

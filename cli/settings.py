@@ -19,6 +19,7 @@ class Settings:
     cache: Path
     kafka_port: int
     postgres_port: int
+    s3_port: int
     kafka_jit: str
     kafka_heap_mib: int
     kafka_aot: bool
@@ -37,6 +38,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         cache=cache_folder(environ),
         kafka_port=whole_number(environ, "CONCORD_KAFKA_PORT", 9092, 1, 65535),
         postgres_port=whole_number(environ, "CONCORD_POSTGRES_PORT", 5433, 1, 65535),
+        s3_port=whole_number(environ, "CONCORD_S3_PORT", 9000, 1, 65535),
         kafka_jit=jit,
         maven_url=environ.get("CONCORD_MAVEN_URL", ""),
         kafka_aot=whole_number(environ, "CONCORD_KAFKA_AOT", 1, 0, 1) == 1,

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from apps.auth.settings import AuthSettings
+from apps.file.settings import FileSettings
 from apps.gateway.settings import GatewaySettings
 from apps.message.settings import MessageSettings
 from apps.server.settings import ServerSettings
@@ -15,6 +16,7 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("The auth service", AuthSettings),
     ("The server service", ServerSettings),
     ("The message service", MessageSettings),
+    ("The file service", FileSettings),
 )
 
 _HEAD = """# Settings
@@ -32,6 +34,7 @@ _EMBEDDED = """
 | `CONCORD_CACHE` | the user's cache folder | what is downloaded once, shared by all data folders |
 | `CONCORD_KAFKA_PORT` | `9092` | port of the embedded Kafka, on 127.0.0.1 |
 | `CONCORD_POSTGRES_PORT` | `5433` | port of the embedded Postgres, on 127.0.0.1 |
+| `CONCORD_S3_PORT` | `9000` | port of the embedded S3, on 127.0.0.1 |
 | `CONCORD_KAFKA_JIT` | `c1` | `c1` starts quickly, `full` runs fastest |
 | `CONCORD_KAFKA_HEAP_MIB` | `256` | heap of the embedded Kafka, 64 to 65536 MiB |
 | `CONCORD_KAFKA_AOT` | `1` | `1` keeps an ahead-of-time cache that makes Kafka's start quicker, `0` does not |

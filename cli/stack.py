@@ -16,7 +16,7 @@ from cli.processes.leftovers import stop_leftovers
 from cli.processes.records import COMMAND, PART, SERVICE, own_record
 from cli.processes.signals import StopFlag
 from cli.processes.supervisor import Supervisor
-from cli.service_process import ServiceProcess, gateway_address
+from cli.service_process import ServiceProcess, public_ports
 from cli.settings import Settings
 
 POLL_S = 0.05
@@ -80,8 +80,7 @@ class Stack:
             self._say(f"Stopped what a killed Concord had left running here: {', '.join(names)}")
         self._parts_gate.close()
         self._prepared_gate.close()
-        host, port = gateway_address(self._environ)
-        check_ports(self._parts.ports(), {"GATEWAY_PORT": port} if self._service_names else {}, host)
+        check_ports(self._parts.ports(), public_ports(self._environ) if self._service_names else {})
         self._data.records.write(own_record("up", COMMAND))
 
     def _come_up(self) -> bool:
@@ -105,7 +104,8 @@ class Stack:
 
     def _start_services(self) -> None:
         """Processes load their code while Kafka starts, and wait at a gate for the rest."""
-        env = complete(self._environ, self._data, self._settings.kafka_port, self._settings.postgres_port)
+        ports = (self._settings.kafka_port, self._settings.postgres_port, self._settings.s3_port)
+        env = complete(self._environ, self._data, *ports)
         embedded = self._parts.kafka is not None and self._parts.postgres is not None
         self._preparation = Preparation(env, self._data, self._parts_gate, embedded)
         if not self._preparation.known:

@@ -1,4 +1,4 @@
-"""What tests run against: a real Kafka and a real Postgres, on free ports, in a temporary folder."""
+"""What tests run against: a real Kafka, a real Postgres and an S3, on free ports, in a temporary folder."""
 
 import os
 import secrets
@@ -12,6 +12,7 @@ from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.s3 import EmbeddedS3
 from cli.settings import cache_folder
 
 
@@ -67,3 +68,27 @@ def database_url(postgres_admin_url: str) -> Iterator[Callable[[], str]]:
     yield make
     for name in made:
         drop_database(postgres_admin_url, name)
+
+
+@pytest.fixture(scope="session")
+def s3(infra_folder: Path) -> Iterator[EmbeddedS3]:
+    """An S3 for the whole run; who needs it empty takes a bucket of its own."""
+    key = (secrets.token_urlsafe(16), secrets.token_urlsafe(32))
+    server = EmbeddedS3(infra_folder / "s3", free_port(), infra_folder / "s3.log", lambda: key)
+    try:
+        server.start()
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()
+
+
+def s3_settings(server: EmbeddedS3) -> dict[str, str]:
+    """The environment of a file service that uses this S3, with a bucket of its own."""
+    key_id, secret = server.key
+    return {
+        "S3_ENDPOINT_URL": server.url,
+        "S3_BUCKET": f"t-{secrets.token_hex(6)}",
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+    }

@@ -12,9 +12,11 @@ from litestar.types import ASGIApp, Method
 from apps.gateway.edge import log_unexpected
 from apps.gateway.exchange import Response, current_exchange
 from apps.gateway.forward import Desk, Forward
+from apps.gateway.ports import FileDoor
 from apps.gateway.problems import problem_of
-from apps.gateway.routes import accounts, messages, servers
+from apps.gateway.routes import accounts, files, messages, servers
 from apps.gateway.routes.route import Page, Route, litestar_path
+from apps.gateway.upload import Upload
 from shared.contracts.errors import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -23,19 +25,21 @@ from shared.contracts.errors import (
     MeshError,
 )
 
-ROUTES: tuple[Route, ...] = (*accounts.ROUTES, *servers.ROUTES, *messages.ROUTES)
+ROUTES: tuple[Route, ...] = (*accounts.ROUTES, *servers.ROUTES, *messages.ROUTES, *files.ROUTES)
 
 AnyRequest = Request[Any, Any, Any]
 
 
-def make_app(desk: Desk, pages: Sequence[Page]) -> Litestar:
+def make_app(desk: Desk, door: FileDoor, pages: Sequence[Page]) -> Litestar:
     """All routes and pages. What each request would pay for and nobody uses, is off in Litestar."""
     methods: dict[str, set[str]] = {}
     for method, path in (*((r.method, r.path) for r in ROUTES), *(("GET", page.path) for page in pages)):
         methods.setdefault(path, set()).add(method)
     # First, because Litestar else answers OPTIONS by itself, with the methods that it knew at that moment.
     handlers = [_options_handler(path, taken) for path, taken in methods.items()]
-    handlers.extend(_route_handler(route, Forward(route, desk)) for route in ROUTES)
+    for route in ROUTES:
+        way = Upload(route.path, desk, door) if route.operation.form else Forward(route, desk)
+        handlers.append(_route_handler(route, way))
     handlers.extend(_page_handler(page) for page in pages)
     return Litestar(
         handlers,
@@ -45,7 +49,7 @@ def make_app(desk: Desk, pages: Sequence[Page]) -> Litestar:
     )
 
 
-def _route_handler(route: Route, forward: Forward) -> HTTPRouteHandler:
+def _route_handler(route: Route, forward: Forward | Upload) -> HTTPRouteHandler:
     async def handle() -> ASGIApp:
         return await forward(current_exchange.get())
 

@@ -1,6 +1,5 @@
 """Who calls: the bearer token, its signature, and whether its session still stands."""
 
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,9 +8,9 @@ from typing import Protocol
 from apps.gateway.keys import Keys
 from apps.gateway.revocations import Revocations
 from shared.contracts.account import Claims
-from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, TOKEN_MISSING, MeshError
+from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, MeshError
+from shared.kit.bearer import token_of
 
-_BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 REMEMBERED_MAX = 20_000
 REMEMBERED_MAX_BYTES = 1024
 """Of one header; ours are shorter. With blanks before it, one token makes any number of long ones."""
@@ -73,13 +72,3 @@ class Authenticator:
         self._known[authorization] = claims
         if len(self._known) > REMEMBERED_MAX:
             self._known.popitem(last=False)
-
-
-def token_of(authorization: bytes | None) -> str:
-    """The token of a bearer header (RFC 6750). Raises `token.missing` or `token.invalid`."""
-    if authorization is None:
-        raise TOKEN_MISSING.error("The header `Authorization: Bearer <accessToken>` is needed.")
-    found = _BEARER.fullmatch(authorization)
-    if found is None:
-        raise TOKEN_INVALID.error("The header `Authorization` must be `Bearer` and one token.")
-    return found[1].decode("ascii")

@@ -37,7 +37,7 @@ def compose(
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     https = Https(desk.proxies, settings.address, settings.hsts_max_age_s) if settings.https_only else None
-    return Edge(make_app(desk, pages), uuid7, traffic, cors, access_log, https)
+    return Edge(make_app(desk, settings.file_door, pages), uuid7, traffic, cors, access_log, https)
 
 
 def openapi_bytes(pages: tuple[Page, ...], address: str) -> bytes:

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from apps.gateway.correlation import correlation_id_of, traceparent_of
+from shared.kit.correlation import correlation_id_of, traceparent_of
 
 Headers = list[tuple[bytes, bytes]]
 

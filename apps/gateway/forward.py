@@ -15,6 +15,7 @@ from apps.gateway.problems import problem_of
 from apps.gateway.proxies import Proxies
 from apps.gateway.routes.route import Route
 from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.file import FileLocation
 from shared.kit.call import error_of
 from shared.kit.clock import now_ms
 
@@ -111,8 +112,11 @@ class Forward:
 
 
 def _success(status: int, body: bytes) -> Response:
-    """The bytes of the reply as they came."""
+    """The bytes of the reply as they came; of a redirect the place."""
     if status == 204:
         return Response(status, [_PRIVATE])
+    if status == 302:
+        location = (b"location", msgspec.json.decode(body, type=FileLocation).url.encode())
+        return Response(status, [location, (b"content-length", b"0"), _PRIVATE])
     headers: Headers = [_JSON, (b"content-length", b"%d" % len(body)), _PRIVATE]
     return Response(status, headers, body)

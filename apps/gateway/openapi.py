@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from apps.gateway.openapi_operation import operation_of, operation_of_page
 from apps.gateway.openapi_parts import schema_and_components, with_rules
-from apps.gateway.problems import Problem
 from apps.gateway.routes.route import Page, Route
+from shared.kit.problems import Problem
 
 Json = dict[str, Any]
 
@@ -19,6 +19,7 @@ _TAGS = {
     "Members": "The people in a server and their roles",
     "Invites": "Codes that let people in",
     "Messages": "Messages and the history of channels",
+    "Files": "Files of channels; their bytes travel straight to and from S3, or through here",
     "Health": "For those who run Concord",
     "About": "Documents",
 }

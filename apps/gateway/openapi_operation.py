@@ -15,14 +15,16 @@ from apps.gateway.openapi_parts import (
     schema_and_components,
     success,
 )
-from apps.gateway.problems import MEDIA_TYPE, PAGES, Problem
 from apps.gateway.routes.route import Page, Route
 from shared.contracts import errors as e
 from shared.contracts.errors import ErrorKind
 from shared.contracts.examples import example_of
 from shared.contracts.operation import Operation
+from shared.kit.problems import MEDIA_TYPE, PAGES, Problem
 
 Json = dict[str, Any]
+
+_DONE = {204: "Done.", 302: "It is there:"}
 
 
 def operation_of(route: Route) -> Json:
@@ -43,7 +45,8 @@ def operation_of(route: Route) -> Json:
     }
     if operation.body is not None:
         content = {"schema": ref(operation.body), "example": example_of(operation.body)}
-        shown["requestBody"] = {"required": True, "content": {"application/json": content}}
+        media_type = "multipart/form-data" if operation.form else "application/json"
+        shown["requestBody"] = {"required": True, "content": {media_type: content}}
     return shown
 
 
@@ -72,7 +75,7 @@ def _header_parameters(operation: Operation) -> Iterable[Json]:
 
 def _responses(route: Route) -> Json:
     operation = route.operation
-    responses = {str(operation.status): success(operation, "Done." if operation.status == 204 else "Done:")}
+    responses = {str(operation.status): success(operation, _DONE.get(operation.status, "Done:"))}
     for status, meaning in operation.also.items():
         responses[str(status)] = success(operation, meaning)
     for status, kinds in groupby(

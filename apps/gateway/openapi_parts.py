@@ -75,6 +75,9 @@ def with_rules(components: Json, kinds: Iterable[type[Struct]]) -> Json:
 def success(operation: Operation, description: str) -> Json:
     """A response that carries the operation's answer, or nothing."""
     headers = {"X-Correlation-Id": header("The id that finds this in the logs."), **LIMIT_HEADERS}
+    if operation.status == 302:
+        location = header("Where it is, for a short time.")
+        return {"description": description, "headers": {**headers, "Location": location}}
     if operation.answer is None:
         return {"description": description, "headers": headers}
     content = {"schema": ref(operation.answer), "example": example_of(operation.answer)}

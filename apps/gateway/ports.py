@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from shared.contracts.base import Request
 from shared.contracts.operation import Operation
 from shared.kit.replies import RawReply
@@ -33,3 +35,16 @@ class Caller(Protocol):
         idempotency_key: str | None = None,
         traceparent: str | None = None,
     ) -> RawReply: ...
+
+
+class FileDoor(Struct, frozen=True, kw_only=True):
+    """Where the file service listens, and the bounds of uploads through this gateway."""
+
+    host: str
+    port: int
+    secure: bool
+    uploads_max: int
+    stall_timeout_s: float
+    """How long an upload may stand still."""
+    answer_timeout_s: float
+    """How long the answer may take after the last byte."""

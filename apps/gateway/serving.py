@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
-import uvicorn
 from litestar.types import ASGIApp
 
 from apps.gateway.forward import Desk
-from apps.gateway.protocol import bounded_protocol
 from apps.gateway.settings import GatewaySettings
+from shared.contracts.file import UPLOAD_PATH
+from shared.kit import http_server
 from shared.kit.health import Part
+from shared.kit.http_protocol import HttpBounds
+from shared.kit.http_server import Server
 from shared.kit.sockets import allow_connections, listen
 
 log = logging.getLogger(__name__)
@@ -20,31 +19,22 @@ log = logging.getLogger(__name__)
 _LAST_ANSWERS_S = 0.5
 
 
-class Server(uvicorn.Server):
-    """Signals belong to the process, not to the server."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them as they are."""
-        yield
-
-
 def make_server(app: ASGIApp, settings: GatewaySettings) -> Server:
-    """uvicorn with the gateway's own connections; the signals, logs and figures are the gateway's too."""
-    options: dict[str, Any] = {
-        "http": bounded_protocol(settings),
-        "loop": "uvloop",
-        "ws": "none",
-        "lifespan": "off",
-        "interface": "asgi3",
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        "proxy_headers": False,
-        "timeout_keep_alive": settings.keep_alive_ms / 1000,
-        "timeout_graceful_shutdown": settings.drain_timeout_ms / 1000,
-    }
-    return Server(uvicorn.Config(app, **options))
+    """The server with the bounds of these settings."""
+    bounds = HttpBounds(
+        connections_max=settings.connections_max,
+        head_max_bytes=settings.head_max_bytes,
+        head_timeout_ms=settings.head_timeout_ms,
+        body_timeout_ms=settings.body_timeout_ms,
+        upload_path=UPLOAD_PATH.encode(),
+        upload_timeout_ms=settings.upload_timeout_ms,
+    )
+    return http_server.make_server(
+        app,
+        bounds,
+        keep_alive_ms=settings.keep_alive_ms,
+        drain_timeout_ms=settings.drain_timeout_ms,
+    )
 
 
 async def serve_until(

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+from apps.gateway.ports import FileDoor
 from shared.kit.settings import MeshSettings
 
 
@@ -32,6 +33,23 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
     head_timeout_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="How long a request's headers may take to arrive")
     ] = 10_000
+    file_service_url: Annotated[
+        str,
+        Meta(description="Where the gateway finds the file service; empty: this machine and FILE_PORT"),
+    ] = ""
+    file_port: Annotated[int, Meta(ge=1, le=65535, description="The file service's port")] = 3002
+    uploads_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="Uploads passed on at once; more get mesh.busy")
+    ] = 64
+    upload_timeout_ms: Annotated[
+        int, Meta(ge=1_000, le=86_400_000, description="How long the body of an upload may take to arrive")
+    ] = 600_000
+    upload_stall_timeout_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="How long an upload may stand still")
+    ] = 20_000
+    upload_answer_timeout_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="How long the answer may take after an upload's last byte")
+    ] = 70_000
     keep_alive_ms: Annotated[
         int, Meta(ge=0, le=600_000, description="How long an idle connection stays open")
     ] = 30_000
@@ -96,6 +114,8 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
                 yield f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/8, not {network[:60]!r}"
         if self.https_only and not (self.trusted_proxies and self.public_url.startswith("https://")):
             yield "HTTPS_ONLY needs TRUSTED_PROXIES, where TLS ends, and a PUBLIC_URL that begins with https://"
+        if self.file_service_url and not _is_origin(self.file_service_url.rstrip("/")):
+            yield "FILE_SERVICE_URL must be like http://file.example.org:3002"
         for origin in self.cors_origins:
             if origin != "*" and not _is_origin(origin):
                 yield f"CORS_ORIGINS must be * or origins like https://app.example.org, not {origin[:60]!r}"
@@ -104,6 +124,20 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
     def address(self) -> str:
         """The address that clients are told, without a slash at its end."""
         return self.public_url.rstrip("/") or f"http://localhost:{self.gateway_port}"
+
+    @property
+    def file_door(self) -> FileDoor:
+        """The way to the file service's port."""
+        parts = urlsplit(self.file_service_url or f"http://127.0.0.1:{self.file_port}")
+        secure = parts.scheme == "https"
+        return FileDoor(
+            host=parts.hostname or "127.0.0.1",
+            port=parts.port or (443 if secure else 80),
+            secure=secure,
+            uploads_max=self.uploads_max,
+            stall_timeout_s=self.upload_stall_timeout_ms / 1000,
+            answer_timeout_s=self.upload_answer_timeout_ms / 1000,
+        )
 
 
 def _is_network(text: str) -> bool:

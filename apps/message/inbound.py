@@ -4,18 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 
-from apps.message.domain.messages import trimmed, window
+import msgspec
+
+from apps.message.domain.messages import check_attachments, trimmed, window
 from apps.message.domain.numbering import Draft, Sent
-from apps.message.ports import Facts, History, Work
+from apps.message.ports import Files, History, Work
 from apps.message.usecases.delete_message import delete_message
+from apps.message.usecases.detach_file import detach_file
 from apps.message.usecases.edit_message import edit_message
 from apps.message.usecases.get_message import get_message
-from apps.message.usecases.keep_facts import keep_fact
-from apps.message.usecases.learn_access import Asker, LearnAccess, informed
 from apps.message.usecases.queue_sends import SendQueue, Settled
 from apps.message.usecases.read_history import read_history
 from shared.contracts.clock import Clock
-from shared.contracts.event import Event
+from shared.contracts.errors import FILE_NOT_FOUND, MeshError
+from shared.contracts.event import FILE_DELETED, Event, FileGone
 from shared.contracts.message import (
     MESSAGE_DELETE,
     MESSAGE_EDIT,
@@ -31,15 +33,19 @@ from shared.contracts.message import (
 )
 from shared.kit.answers import Answers, Asked, Later, Outcome
 from shared.kit.wire import Call, Reply
+from shared.membership.keep_facts import keep_fact
+from shared.membership.learn_access import Asker, LearnAccess, informed
+from shared.membership.ports import Facts
 
 
 class Inbound:
     """What the message service answers."""
 
     def __init__(
-        self, sends: SendQueue, learn: LearnAccess, history: History, work: Work, clock: Clock
+        self, sends: SendQueue, learn: LearnAccess, history: History, work: Work, files: Files, clock: Clock
     ) -> None:
         self._sends = sends
+        self._files = files
         self._learn = learn
         self._history = history
         self._work = work
@@ -55,8 +61,29 @@ class Inbound:
 
     async def send(self, asked: Sequence[Asked[SendMessage]]) -> list[Outcome | Later]:
         """Send many messages in one transaction."""
-        outcomes = await self._sends.send([_draft(each.request, each.call) for each in asked])
-        return [Later(_later(it)) if isinstance(it, asyncio.Future) else _reply(it) for it in outcomes]
+        plain = [each for each in asked if not each.request.attachments]
+        outcomes = await self._sends.send([_draft(each.request, each.call) for each in plain])
+        replies = [Later(_later(it)) if isinstance(it, asyncio.Future) else _reply(it) for it in outcomes]
+        if len(plain) == len(asked):
+            return replies
+        rest = iter(replies)
+        return [
+            Later(self._send_with_files(each)) if each.request.attachments else next(rest) for each in asked
+        ]
+
+    async def _send_with_files(self, asked: Asked[SendMessage]) -> Outcome:
+        """Beside its batch, because the file service is asked first."""
+        request, call = asked.request, asked.call
+        draft = _draft(request, call)
+        try:
+            check_attachments(request.attachments)
+            draft.attachments = await self._files.describe(request.attachments, _asker(request, call))
+        except MeshError as error:
+            if error.kind is not FILE_NOT_FOUND:
+                return error
+            draft.refusal = error
+        (outcome,) = await self._sends.send([draft])
+        return _reply(await outcome if isinstance(outcome, asyncio.Future) else outcome)
 
     async def history(self, request: ReadHistory, call: Call) -> Messages:
         """Read a page of a channel's history."""
@@ -107,7 +134,7 @@ def _draft(request: SendMessage, call: Call) -> Draft:
     )
 
 
-def _asker(request: ReadHistory | OfMessage | EditMessage, call: Call) -> Asker:
+def _asker(request: SendMessage | ReadHistory | OfMessage | EditMessage, call: Call) -> Asker:
     return Asker(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
 
 
@@ -126,3 +153,13 @@ def hear(facts: Facts, clock: Clock) -> Callable[[Event], Awaitable[None]]:
         await keep_fact(event, facts, clock)
 
     return keep
+
+
+def hear_files(work: Work, clock: Clock) -> Callable[[Event], Awaitable[None]]:
+    """What is done with each event of the file service."""
+
+    async def look(event: Event) -> None:
+        if event.type == FILE_DELETED.name:
+            await detach_file(msgspec.json.decode(event.data, type=FileGone), work, clock)
+
+    return look

@@ -2,22 +2,23 @@
 
 import os
 
-from apps.message.inbound import Inbound, hear
-from apps.message.outbound.directory import MeshDirectory
-from apps.message.outbound.facts import PostgresFacts
+from apps.message.inbound import Inbound, hear, hear_files
+from apps.message.outbound.files import MeshFiles
 from apps.message.outbound.history import PostgresHistory
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.messages import PostgresSending
 from apps.message.outbound.purge import PostgresPurge
 from apps.message.outbound.units import PostgresWork
 from apps.message.settings import MessageSettings
-from apps.message.usecases.learn_access import LearnAccess
 from apps.message.usecases.purge_channels import purge_channels
 from apps.message.usecases.queue_sends import QueueLimits, SendQueue
 from shared.kit.database import Database
+from shared.kit.member_directory import MeshDirectory
+from shared.kit.member_facts import PostgresFacts
 from shared.kit.parts import Parts
 from shared.kit.service import run_service
 from shared.kit.settings import load
+from shared.membership.learn_access import LearnAccess
 
 
 async def build(parts: Parts[MessageSettings]) -> None:
@@ -25,7 +26,8 @@ async def build(parts: Parts[MessageSettings]) -> None:
     settings, clock, ids = parts.settings, parts.clock, parts.ids
     database = await parts.database(settings.message_database_url)
     facts = PostgresFacts(database)
-    learn = LearnAccess(MeshDirectory(await parts.client()), facts)
+    client = await parts.client()
+    learn = LearnAccess(MeshDirectory(client), facts)
 
     writing = await _pool(parts, database, settings.message_lanes + 1)
     reading = await _pool(parts, database, settings.message_history_connections)
@@ -33,9 +35,11 @@ async def build(parts: Parts[MessageSettings]) -> None:
     sends = SendQueue(PostgresSending(writing, clock, ids), learn, clock, ids, limits)
     parts.on_stop(sends.close)
 
-    inbound = Inbound(sends, learn, PostgresHistory(reading), PostgresWork(database, clock, ids), clock)
+    work = PostgresWork(database, clock, ids)
+    inbound = Inbound(sends, learn, PostgresHistory(reading), work, MeshFiles(client), clock)
     inbound.register(parts.answers)
     parts.inbox(("server-events",), hear(facts, clock))
+    parts.inbox(("file-events",), hear_files(work, clock))
 
     purge = PostgresPurge(database)
     parts.every(settings.message_purge_s, lambda: purge_channels(purge, clock))

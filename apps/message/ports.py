@@ -12,9 +12,9 @@ from apps.message.domain.messages import Channel, Gate, Stored, Window
 from apps.message.domain.numbering import Draft, Known, New
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
-from shared.contracts.fields import ChannelType, Role
+from shared.contracts.file import Attachment
 from shared.contracts.message import Message
-from shared.contracts.server import ChannelAccess
+from shared.membership.learn_access import Asker
 
 
 class StillLocked(Exception):
@@ -40,6 +40,9 @@ class SendUnit(Protocol):
 
     async def known(self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]) -> list[Known]:
         """What is stored about the drafts, in their order, as committed now. After `lock`, never before."""
+
+    async def deleted_files(self, file_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Those of these files that are known to be deleted. After `lock`, never before."""
 
     async def add(self, news: Sequence[New], channels: Iterable[Channel]) -> None:
         """Store the messages, the channels' counters and an event `message.created` for each message."""
@@ -86,6 +89,18 @@ class Unit(Protocol):
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
 
+    async def lock_channel(self, channel_id: UUID) -> Channel | None:
+        """Lock a channel's row."""
+
+    async def note_deleted_file(self, file_id: UUID, now: datetime) -> None:
+        """Remember for a while that a file was deleted, for messages that are on their way."""
+
+    async def messages_with(self, channel_id: UUID, file_id: UUID, limit: int) -> list[Message]:
+        """Messages of a channel that show a file; not those that were deleted."""
+
+    async def change_attachments(self, message: Message, revision: int) -> None:
+        """Store the new attachments of a message, and its channel's `messages_revision`."""
+
 
 class Work(Protocol):
     """Where the cold paths work."""
@@ -97,23 +112,14 @@ class Work(Protocol):
         """To read only."""
 
 
-class Facts(Protocol):
-    """Our copy of the server service's facts. Each call is one transaction; of two facts the newer wins."""
+class Files(Protocol):
+    """The file service."""
 
-    async def channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
-        """A channel exists. Nothing brings a deleted one back."""
+    async def describe(self, file_ids: Sequence[UUID], asker: Asker) -> tuple[Attachment, ...]:
+        """What is shown of complete files of the asker in its channel, in the order asked.
 
-    async def channel_gone(self, channel_id: UUID, server_id: UUID, revision: int, now: datetime) -> None:
-        """A channel was deleted."""
-
-    async def member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
-        """A membership as of a revision; without a role it is none, which is remembered as well."""
-
-    async def server_gone(self, server_id: UUID, revision: int, now: datetime) -> None:
-        """A server was deleted, and all its channels with it."""
-
-    async def access(self, access: ChannelAccess, profile_id: UUID) -> None:
-        """What the server service answered about a channel and a profile in it, both at once."""
+        Raises `file.not_found`, `mesh.timeout`, `mesh.busy`.
+        """
 
 
 class Purge(Protocol):
@@ -122,11 +128,5 @@ class Purge(Protocol):
     async def piece(self, size: int, now: datetime) -> int:
         """Delete up to `size` rows that nobody can see any longer; gives how many, 0 when nothing is left."""
 
-
-class Directory(Protocol):
-    """The server service."""
-
-    async def access(
-        self, channel_id: UUID, profile_id: UUID, deadline_ms: int, correlation_id: str
-    ) -> ChannelAccess:
-        """What a profile may do in a channel. Raises `channel.not_found`, `mesh.timeout`, `mesh.busy`."""
+    async def forget_deleted_files(self, before: datetime) -> None:
+        """Forget files that were deleted before then: no message that shows them is on its way any more."""

@@ -5,8 +5,10 @@ import secrets
 
 import click
 
-from cli.demo_client import Person
+from cli.demo_client import Person, fetch
 from cli.service_process import gateway_address
+
+RECIPE = b"Three minutes, not a second more."
 
 
 @click.command()
@@ -20,6 +22,7 @@ def demo(url: str | None) -> None:
     server_id, channel_id = found_server(ada)
     invite(ada, server_id, [ben, cleo])
     talk(channel_id, ada, ben, cleo)
+    share(channel_id, ada, ben)
     click.echo("Done. The same calls, to try out by hand: " + base + "/api/docs")
 
 
@@ -64,6 +67,24 @@ def talk(channel_id: str, ada: Person, ben: Person, cleo: Person) -> None:
     for message in reversed(cleo.call("GET", f"{path}?limit=10")["items"]):
         edited = " (edited)" if message["editedAt"] else ""
         click.echo(f"    {message['sequence']}. {message['content']}{edited}")
+
+
+def share(channel_id: str, ada: Person, ben: Person) -> None:
+    """A file: announced, sent to S3, completed, shown in a message, and read by someone else."""
+    announced = {
+        "channelId": channel_id,
+        "name": "recipe.txt",
+        "size": len(RECIPE),
+        "contentType": "text/plain",
+    }
+    made = ada.call("POST", "/api/files", announced)
+    fetch(made["upload"]["method"], made["upload"]["url"], RECIPE, made["upload"]["headers"])
+    file = ada.call("POST", f"/api/files/{made['file']['id']}/complete")
+    message = {"content": "The recipe is attached.", "attachments": [file["id"]]}
+    ada.call("POST", f"/api/channels/{channel_id}/messages", message)
+    click.echo(f"  {ada.name} shares {file['name']}, {file['size']} bytes")
+    body = fetch("GET", ben.place_of(f"/api/files/{file['id']}/content"))
+    click.echo(f"  {ben.name} reads it: {body.decode()}")
 
 
 def say(path: str, person: Person, content: str) -> str:

@@ -12,7 +12,7 @@ from cli.settings import read_settings
 
 @click.group()
 def infra() -> None:
-    """The embedded Kafka and Postgres alone."""
+    """The embedded Kafka, Postgres and S3 alone."""
 
 
 @infra.command()
@@ -22,11 +22,12 @@ def up() -> None:
     data = DataFolder(settings.data)
 
     def on_ready() -> None:
-        env = complete(os.environ, data, settings.kafka_port, settings.postgres_port)
+        env = complete(os.environ, data, settings.kafka_port, settings.postgres_port, settings.s3_port)
         click.echo(f"  KAFKA_BOOTSTRAP_SERVERS={env['KAFKA_BOOTSTRAP_SERVERS']}")
         click.echo(
             f"  Postgres on 127.0.0.1:{settings.postgres_port}, passwords in {data.root / 'secrets.json'}"
         )
+        click.echo(f"  S3_ENDPOINT_URL={env['S3_ENDPOINT_URL']}, to try out only: this machine may reset it")
         click.echo("  `concord run SERVICE` finds them by itself. Ctrl-C stops them.")
 
     run_stack(settings, [], on_ready)

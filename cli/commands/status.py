@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli.data_folder import DataFolder
+from cli.embedded import s3
 from cli.embedded.kafka_probe import serves
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.postgres_state import says_ready
@@ -43,6 +44,8 @@ def state(record: Record) -> str:
     if record.name == "postgres":
         data = Path(record.marks[0])
         return "ready" if says_ready(data, record.pid) else "is starting or stopping"
+    if record.name == "s3":
+        return "ready" if s3.answers(record.port) else "does not answer"
     if not record.port:
         return "ready"
     missing = unready_parts(health_host(record.note or record.name, os.environ), record.port)

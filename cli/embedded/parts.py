@@ -10,17 +10,20 @@ from cli.embedded.jars import JarCache, Say
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.ports import LOOPBACK, is_taken
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.secrets import DATABASES, load_secrets
-from cli.environment import needs_kafka, needs_postgres
+from cli.embedded.s3 import EmbeddedS3
+from cli.embedded.secrets import DATABASES, S3_KEY, load_secrets
+from cli.environment import needs_kafka, needs_postgres, needs_s3
 from cli.errors import ConcordError
 from cli.processes.child import Child
 from cli.processes.identity import start_mark
 from cli.processes.records import PART, Record
 from cli.settings import Settings
 
+Embedded = EmbeddedKafka | EmbeddedPostgres | EmbeddedS3
+
 
 class EmbeddedParts:
-    """Kafka and Postgres of one data folder, each only where the environment names no outside one."""
+    """Kafka, Postgres and S3 of one data folder, each only where the environment names no outside one."""
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class EmbeddedParts:
         self._may_start = may_start
         self.kafka = self._make_kafka() if needs_kafka(environ) else None
         self.postgres = self._make_postgres() if needs_postgres(environ) else None
+        self.s3 = self._make_s3() if needs_s3(environ) else None
 
     def ports(self) -> dict[str, int]:
         """The port that each embedded part wants, by the name of its setting."""
@@ -42,15 +46,17 @@ class EmbeddedParts:
             wanted["CONCORD_KAFKA_PORT"] = self.kafka.port
         if self.postgres:
             wanted["CONCORD_POSTGRES_PORT"] = self.postgres.port
+        if self.s3:
+            wanted["CONCORD_S3_PORT"] = self.s3.port
         return wanted
 
-    def all(self) -> list[EmbeddedKafka | EmbeddedPostgres]:
+    def all(self) -> list[Embedded]:
         """The parts that are embedded here."""
-        return [part for part in (self.kafka, self.postgres) if part is not None]
+        return [part for part in (self.kafka, self.postgres, self.s3) if part is not None]
 
     def start(self, say: Say) -> None:
         """Start all and wait until each is ready; raises the first ConcordError."""
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        with ThreadPoolExecutor(max_workers=3) as pool:
             for done in [pool.submit(self._start_one, part, say) for part in self.all()]:
                 done.result()
 
@@ -68,10 +74,10 @@ class EmbeddedParts:
         marks = ("cli.embedded.aot_training",)
         self._data.records.write(Record(child.name, PART, child.pid, start_mark(child.pid) or "", marks))
 
-    def _start_one(self, part: EmbeddedKafka | EmbeddedPostgres, say: Say) -> None:
+    def _start_one(self, part: Embedded, say: Say) -> None:
         part.start(say)
         part.wait_ready()
-        if part is self.postgres:
+        if isinstance(part, EmbeddedPostgres):
             self._ensure_databases(part.admin_url)
 
     def _ensure_databases(self, admin_url: str) -> None:
@@ -88,6 +94,14 @@ class EmbeddedParts:
         folder, log = self._data.root / "postgres", self._data.log("postgres")
         return EmbeddedPostgres(folder, self._settings.postgres_port, log, on_start=self._record)
 
+    def _make_s3(self) -> EmbeddedS3:
+        folder, log = self._data.root / "s3", self._data.log("s3")
+        return EmbeddedS3(folder, self._settings.s3_port, log, self._s3_key, on_start=self._record)
+
+    def _s3_key(self) -> tuple[str, str]:
+        secrets = load_secrets(self._data.root)
+        return secrets[S3_KEY[0]], secrets[S3_KEY[1]]
+
     def _record(self, child: Child) -> None:
         part = next(part for part in self.all() if part.name == child.name)
         started = start_mark(child.pid) or ""
@@ -99,13 +113,14 @@ class EmbeddedParts:
             child.kill()
 
 
-def check_ports(embedded: Mapping[str, int], public: Mapping[str, int], public_host: str) -> None:
+def check_ports(embedded: Mapping[str, int], public: dict[str, tuple[str, int]]) -> None:
     """Raise ConcordError for the first port that is taken or wanted twice; both mappings are by setting."""
     seen: dict[int, str] = {}
-    for setting, port in {**embedded, **public}.items():
+    wanted = {setting: (LOOPBACK, port) for setting, port in embedded.items()} | public
+    for setting, (host, port) in wanted.items():
         if port in seen:
             raise ConcordError(f"{seen[port]} and {setting} are both {port}: set one of them to another.")
-        if is_taken(port, public_host if setting in public else LOOPBACK):
+        if is_taken(port, host):
             raise ConcordError(
                 f"Port {port} ({setting}) is taken by another program: "
                 f"stop it, or set {setting} to a free port."

@@ -3,19 +3,24 @@
 import json
 import os
 import secrets
+import threading
 from pathlib import Path
 
-DATABASES = ("auth", "server", "message")
+DATABASES = ("auth", "server", "message", "file")
+S3_KEY = ("s3-key-id", "s3-secret")
+_MAKING = threading.Lock()
+"""The parts start side by side, and all have to be told the same."""
 
 
 def load_secrets(folder: Path) -> dict[str, str]:
-    """One password a database, by its name; made when they are not there yet."""
+    """One password a database, by its name, and the key of S3; made when they are not there yet."""
     path = folder / "secrets.json"
-    known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = [name for name in DATABASES if name not in known]
-    if missing:
-        known |= {name: secrets.token_urlsafe(32) for name in missing}
-        write_private(path, json.dumps(known))
+    with _MAKING:
+        known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        missing = [name for name in (*DATABASES, *S3_KEY) if name not in known]
+        if missing:
+            known |= {name: secrets.token_urlsafe(32) for name in missing}
+            write_private(path, json.dumps(known))
     return known
 
 

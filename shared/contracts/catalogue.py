@@ -1,14 +1,15 @@
 """Everything there is to call, to hear and to go wrong, in one place."""
 
-from shared.contracts import account, message, server
+from shared.contracts import account, file, message, server
 from shared.contracts.errors import CATALOGUE as ERRORS
 from shared.contracts.event import CATALOGUE as EVENTS
 from shared.contracts.operation import Operation
 
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation for operation in (*account.OPERATIONS, *server.OPERATIONS, *message.OPERATIONS)
+    operation.name: operation
+    for operation in (*account.OPERATIONS, *server.OPERATIONS, *message.OPERATIONS, *file.OPERATIONS)
 }
-SERVICES = ("auth", "server", "message")
+SERVICES = ("auth", "server", "message", "file")
 
 
 def operations_of(service: str) -> tuple[Operation, ...]:

@@ -159,6 +159,19 @@ MESSAGE_NOT_FOUND = _kind(
     "There is no such message in this channel",
     "The message does not exist in this channel, or it was deleted.",
 )
+FILE_NOT_FOUND = _kind(
+    404,
+    "file.not_found",
+    "There is no such file that you can see",
+    "The file does not exist, or no longer, its upload is not complete, or you are not a member of its "
+    "channel's server; which of them is not told.",
+)
+FILE_NO_THUMBNAIL = _kind(
+    404,
+    "file.no_thumbnail",
+    "This file has no thumbnail",
+    "Only images that can be read and are not too large have thumbnails.",
+)
 METHOD_NOT_ALLOWED = _kind(
     405,
     "method.not_allowed",
@@ -204,6 +217,26 @@ INVITE_LIMIT = _kind(
     "The server has as many invites as it may have",
     "A server can have 1000 invites that are still good. Revoke one first.",
 )
+QUOTA_EXCEEDED = _kind(
+    409,
+    "quota.exceeded",
+    "Your files take as much room as they may",
+    "All files of one person together have a bound, uploads that are not complete included. Delete some "
+    "first.",
+)
+FILE_NOT_UPLOADED = _kind(
+    409,
+    "file.not_uploaded",
+    "The bytes are not there yet",
+    "Upload them to the address that came with the file, then complete it. The address is good for a while "
+    "only; after that create the file anew.",
+)
+FILE_SIZE_MISMATCH = _kind(
+    409,
+    "file.size_mismatch",
+    "The upload has another size than was said",
+    "What was uploaded is not what the file was created for. It is thrown away: create the file anew.",
+)
 CHANNEL_NOT_TEXT = _kind(
     409,
     "channel.not_text",
@@ -221,6 +254,16 @@ MEDIA_TYPE_UNSUPPORTED = _kind(
     "media_type.unsupported",
     "The body is not JSON",
     "Send the body as JSON with the header `Content-Type: application/json`.",
+)
+FILE_TOO_LARGE = _kind(
+    413, "file.too_large", "The file is too large", "`detail` says how large a file may be here."
+)
+FILE_TYPE_NOT_ALLOWED = _kind(
+    415,
+    "file.type_not_allowed",
+    "Files of this type are not taken",
+    "The type is not among those that are allowed here, or the bytes are of another type than was said. What "
+    "was uploaded is thrown away.",
 )
 HEADERS_TOO_LARGE = _kind(
     431,

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.fields import Id, Name, Revision, Role, Time
+from shared.contracts.file import File
 from shared.contracts.message import Message
 from shared.contracts.server import Channel
 
@@ -79,6 +80,14 @@ class MessageGone(Answer, kw_only=True):
     channel_id: Id
     server_id: Id
     sequence: int
+
+
+class FileGone(Answer, kw_only=True):
+    """A file that was deleted."""
+
+    id: Id
+    channel_id: Id
+    server_id: Id
 
 
 class SessionRevoked(Answer, kw_only=True):
@@ -158,3 +167,7 @@ MESSAGE_UPDATED = _event(
 MESSAGE_DELETED = _event(
     "message.deleted", "message", MessageGone, (LIVE, "message-events"), "A message was deleted"
 )
+FILE_COMPLETED = _event(
+    "file.completed", "file", File, ("file-events",), "A file was uploaded and found to be what it says"
+)
+FILE_DELETED = _event("file.deleted", "file", FileGone, ("file-events",), "A file was deleted")

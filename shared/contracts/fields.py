@@ -133,6 +133,44 @@ Cursor = Annotated[
         extra=_rule("must be the `next` of an earlier page"),
     ),
 ]
+# No control characters, no folders, nothing that turns the direction of writing around.
+_IN_NAME = r"[^\u0000-\u001f\u007f-\u009f/\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+FileName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=rf"^(?!\.{{1,2}}{_END})(?![{_SPACE}]*{_END}){_IN_NAME}+{_END}",
+        examples=["tea.png"],
+        extra=_rule(
+            "must be 1 to 255 characters, not only spaces, without slashes, control or direction characters"
+        ),
+    ),
+]
+FileSize = Annotated[
+    int,
+    Meta(ge=1, le=2**40, examples=[48_213], extra=_rule("must be a number of bytes, at least 1")),
+]
+ContentType = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=127,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*" + _END,
+        examples=["image/png"],
+        extra=_rule("must be a media type such as image/png, without parameters"),
+    ),
+]
+Sha256 = Annotated[
+    str,
+    Meta(
+        min_length=44,
+        max_length=44,
+        pattern=r"^[A-Za-z0-9+/]{43}=" + _END,
+        examples=["ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="],
+        extra=_rule("must be a SHA-256 digest in base64"),
+    ),
+]
 PageLimit = Annotated[int, Meta(ge=1, le=100, examples=[50], extra=_rule("must be a number from 1 to 100"))]
 Sequence = Annotated[int, Meta(ge=1, examples=[1])]
 Revision = Annotated[int, Meta(ge=0, le=2**63 - 1, examples=[7])]

@@ -1,9 +1,24 @@
 """Messages: what the message service answers."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from shared.contracts import errors as e
 from shared.contracts.base import Answer, Body, Request
 from shared.contracts.fields import Content, Cursor, Id, Nonce, PageLimit, Sequence, Time
+from shared.contracts.file import FILES_AT_ONCE_MAX, Attachment
 from shared.contracts.operation import Operation
+
+AttachmentIds = Annotated[
+    tuple[Id, ...],
+    Meta(
+        max_length=FILES_AT_ONCE_MAX,
+        examples=[[]],
+        extra_json_schema={"uniqueItems": True},
+        extra={"rule": f"must be at most {FILES_AT_ONCE_MAX} ids of files, each once"},
+    ),
+]
 
 
 class Message(Answer, kw_only=True):
@@ -18,6 +33,7 @@ class Message(Answer, kw_only=True):
     nonce: Nonce | None
     created_at: Time
     edited_at: Time | None
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Messages(Answer, kw_only=True):
@@ -28,8 +44,11 @@ class Messages(Answer, kw_only=True):
 
 
 class SendMessageBody(Body, kw_only=True):
+    """`attachments`: ids of complete files of the author's own, in this channel."""
+
     content: Content
     nonce: Nonce | None = None
+    attachments: AttachmentIds = ()
 
 
 class SendMessage(SendMessageBody, Request, kw_only=True, forbid_unknown_fields=False):
@@ -87,7 +106,7 @@ MESSAGE_SEND = Operation(
     status=201,
     also={200: "The message that was sent with this nonce before."},
     key="channel_id",
-    errors=(*_IN_CHANNEL, e.CHANNEL_NOT_TEXT, e.MESSAGE_NOT_FOUND),
+    errors=(*_IN_CHANNEL, e.CHANNEL_NOT_TEXT, e.MESSAGE_NOT_FOUND, e.FILE_NOT_FOUND),
     hot=True,
     many=True,
     idempotent=True,

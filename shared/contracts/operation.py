@@ -27,6 +27,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """Other successful statuses and what each means."""
     body: type[Body] | None = None
     """The part of the request that comes from the HTTP body."""
+    form: bool = False
+    """The body is `multipart/form-data`, streamed over HTTP to the service's own port, not through Kafka."""
     query: type[Body] | None = None
     """The part of the request that comes from the query string."""
     key: str

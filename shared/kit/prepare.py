@@ -34,6 +34,7 @@ class PrepareSettings(MeshSettings, frozen=True, kw_only=True):
     auth_database_url: _Url = ""
     server_database_url: _Url = ""
     message_database_url: _Url = ""
+    file_database_url: _Url = ""
 
     def database_urls(self) -> dict[str, str]:
         """The URL of each service's database, of those that are named."""
@@ -41,6 +42,7 @@ class PrepareSettings(MeshSettings, frozen=True, kw_only=True):
             "auth": self.auth_database_url,
             "server": self.server_database_url,
             "message": self.message_database_url,
+            "file": self.file_database_url,
         }
         return {service: url for service, url in urls.items() if url}
 

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench import with_python, with_wrk
-from bench.command import DEFAULT, bench
-from bench.job import Job, Operation, Result, Target
+from bench.command import bench
+from bench.job import SINGLE, Job, Operation, Result, Target
 from tests.bench.desk import Desk
 
 DRIVERS = [
@@ -67,7 +67,7 @@ def test_a_message_that_was_acknowledged_but_not_stored_is_found_out(driver: str
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("operation", SINGLE)
 def test_drivers_count_every_answer(driver: str, operation: Operation) -> None:
     with Desk(refuse_every=5) as desk:
         result: Result = RUN[driver](job(desk, operation))
@@ -136,5 +136,6 @@ def test_limits_that_are_off_are_told_to_who_wants_to_measure_them() -> None:
     assert "| limited-send" in output
 
 
-def test_without_a_name_all_is_measured_but_what_needs_other_settings() -> None:
-    assert set(DEFAULT) == set(Operation) - {Operation.LIMITED_SEND}
+def test_without_a_name_all_is_measured_but_what_needs_other_settings_or_s3() -> None:
+    apart = {Operation.LIMITED_SEND, Operation.FILE, Operation.THUMBNAIL}
+    assert set(SINGLE) == set(Operation) - apart

@@ -15,15 +15,21 @@ from cli.processes.records import Records
 from cli.settings import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-OUTSIDE = ("KAFKA_BOOTSTRAP_SERVERS", "AUTH_DATABASE_URL", "SERVER_DATABASE_URL", "MESSAGE_DATABASE_URL")
+OUTSIDE = (
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "AUTH_DATABASE_URL",
+    "SERVER_DATABASE_URL",
+    "MESSAGE_DATABASE_URL",
+    "FILE_DATABASE_URL",
+    "S3_ENDPOINT_URL",
+)
+PORTS = ("CONCORD_KAFKA_PORT", "CONCORD_POSTGRES_PORT", "CONCORD_S3_PORT", "GATEWAY_PORT", "FILE_PORT")
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
     """An environment with free ports and a data folder of its own; no background work."""
     inherited = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
-    ports = {
-        name: str(free_port()) for name in ("CONCORD_KAFKA_PORT", "CONCORD_POSTGRES_PORT", "GATEWAY_PORT")
-    }
+    ports = {name: str(free_port()) for name in PORTS}
     cache = str(cache_folder(os.environ))
     own = {"CONCORD_DATA": str(data), "CONCORD_CACHE": cache, "CONCORD_KAFKA_AOT": "0"}
     return {**inherited, **ports, **own, **more}

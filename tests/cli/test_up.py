@@ -10,11 +10,11 @@ from cli.data_folder import DataFolder
 from cli.demo_client import Person
 from cli.environment import complete
 from cli.processes.records import Records
-from tests.cli.running import concord, environment, eventually, nothing_left, processes_of, running
+from tests.cli.running import PORTS, concord, environment, eventually, nothing_left, processes_of, running
 
 # Seconds; on an idle machine each takes a tenth of it.
 pytestmark = pytest.mark.timeout(300)
-SERVICES = ("auth", "gateway", "message", "server")
+SERVICES = ("auth", "file", "gateway", "message", "server")
 
 
 def all_ready(env: dict[str, str]) -> bool:
@@ -36,7 +36,7 @@ def test_a_day_with_concord(tmp_path: Path) -> None:
         status = concord("status", env=env)
         assert status.returncode == 0, status.stdout
         names = [line.split()[0] for line in status.stdout.splitlines()[1:]]
-        assert names == [*SERVICES[:2], "kafka", SERVICES[2], "postgres", SERVICES[3], "up"]
+        assert names == sorted([*SERVICES, "kafka", "postgres", "s3", "up"])
 
         demo = concord("demo", env=env)
         assert demo.returncode == 0, demo.stdout
@@ -105,7 +105,7 @@ def test_accounts_outlive_a_kill_of_everything_that_watches(tmp_path: Path) -> N
 
         second = concord("up", "--detach", env=env, timeout_s=120)
         assert second.returncode == 0, second.stdout
-        assert "auth, gateway, message, server, kafka, postgres" in second.stdout
+        assert "auth, file, gateway, message, server, kafka, postgres, s3" in second.stdout
         assert ada.call("GET", "/api/auth/me")["name"] == "Ada"
         assert [item["id"] for item in ada.call("GET", "/api/servers")["items"]] == [server["id"]]
         refused = concord("up", "--detach", env=env)
@@ -131,7 +131,7 @@ def test_a_service_that_cannot_start_is_said_with_the_end_of_its_log(tmp_path: P
 def test_an_unknown_service_is_one_sentence(tmp_path: Path) -> None:
     done = concord("run", "kitchen", env=environment(tmp_path / "data"))
     assert (done.returncode, len(done.stdout.splitlines())) == (1, 1)
-    assert "There is no service 'kitchen': there are gateway, auth, server, message" in done.stdout
+    assert "There is no service 'kitchen': there are gateway, auth, server, message, file" in done.stdout
 
 
 def test_a_service_without_any_kafka_is_one_sentence(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_everything_outside_is_used_and_left_alone(tmp_path: Path) -> None:
     with running("infra", "up", env=outside, output=tmp_path / "out1") as infra:
         infra.wait_for("Ready after")
         parts = DataFolder(tmp_path / "outside")
-        named = complete({}, parts, int(outside["CONCORD_KAFKA_PORT"]), int(outside["CONCORD_POSTGRES_PORT"]))
+        named = complete({}, parts, *(int(outside[name]) for name in PORTS[:3]))
         del named["CONCORD_DATA"]
         with running("up", env={**env, **named}, output=tmp_path / "out2") as up:
             up.wait_for("Ctrl-C stops everything.", timeout_s=100)
@@ -166,5 +166,6 @@ def test_everything_outside_is_used_and_left_alone(tmp_path: Path) -> None:
             assert sorted(record.name for record in up.records.all()) == [*SERVICES, "up"]
             assert not (tmp_path / "data" / "kafka").exists()
             assert not (tmp_path / "data" / "postgres").exists()
+            assert not (tmp_path / "data" / "s3").exists()
             assert up.stop() == 0
         assert all_ready(outside)

@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 10.0
 class Process:
     """One `concord run SERVICE`."""
 
-    def __init__(self, service: str, environ: dict[str, str], log: Path) -> None:
+    def __init__(self, service: str, environ: dict[str, str], log: Path, **more: str) -> None:
         self.service = service
         self.log = log
         self.port = free_port()
@@ -29,7 +29,7 @@ class Process:
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "cli.main", "run", service],
-                env={**environ, port_name: str(self.port)},
+                env={**environ, port_name: str(self.port), **more},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -90,6 +90,8 @@ class Concord:
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "RATE_LIMIT_PER_MINUTE": "0",
             **{f"{service.upper()}_DATABASE_URL": url for service, url in databases.items()},
+            "FILE_PORT": str(free_port()),
+            "FILE_SWEEP_S": "1",
             **settings,
         }
 
@@ -100,16 +102,18 @@ class Concord:
 
     def start(self, *services: str) -> list[Process]:
         """Start one process of each named service, without waiting."""
-        started = [
-            Process(service, self.environ, self.folder / f"{service}-{len(self.processes) + number}.log")
-            for number, service in enumerate(services)
-        ]
-        self.processes.extend(started)
-        return started
+        return [self._start(service) for service in services]
+
+    def _start(self, service: str) -> Process:
+        log = self.folder / f"{service}-{len(self.processes)}.log"
+        is_second = service == "file" and any(process.service == "file" for process in self.processes)
+        more = {"FILE_PORT": str(free_port())} if is_second else {}
+        self.processes.append(Process(service, self.environ, log, **more))
+        return self.processes[-1]
 
     def start_all(self) -> Process:
         """One process of each service, ready; returns the gateway."""
-        gateway, *_ = self.start("gateway", "auth", "server", "message")
+        gateway, *_ = self.start("gateway", "auth", "server", "message", "file")
         self.wait_ready()
         return gateway
 

@@ -9,10 +9,12 @@ from cli.embedded.databases import ensure_database
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
+from cli.embedded.s3 import EmbeddedS3
+from tests.conftest import s3_settings
 from tests.e2e.concord import Concord
 from tests.e2e.people import Person, sign_up
 
-SERVICES = ("auth", "server", "message")
+SERVICES = ("auth", "server", "message", "file")
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +32,15 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCach
 
 @pytest.fixture(scope="session")
 def concord(
-    tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, postgres_admin_url: str
+    tmp_path_factory: pytest.TempPathFactory,
+    kafka_bootstrap: str,
+    postgres_admin_url: str,
+    s3: EmbeddedS3,
 ) -> Iterator[Concord]:
-    """Gateway, auth, server and message, one process each, ready."""
+    """Gateway, auth, server, message and file, one process each, ready."""
     folder = tmp_path_factory.mktemp("concord")
-    running = Concord(folder, kafka_bootstrap, make_databases(postgres_admin_url, "e2e"))
+    databases = make_databases(postgres_admin_url, "e2e")
+    running = Concord(folder, kafka_bootstrap, databases, **s3_settings(s3))
     running.prepare()
     try:
         running.start_all()

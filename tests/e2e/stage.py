@@ -1,5 +1,6 @@
 """Things that exist in a running Concord, put into generated requests in place of what is made up."""
 
+import base64
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from schemathesis.core.parameters import ParameterLocation
 
 from tests.e2e.people import PASSWORD, Person, sign_up
 
+_PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 MADE_UP_EVERY = 3
 """Of so many cases of an operation one keeps the ids that were made up."""
 
@@ -43,6 +47,7 @@ class Stage:
             "memberId": self.bob.id,
             "code": self._invite(),
             "messageId": self._message(),
+            "fileId": self._file(),
         }
         self._callers = {"create.server": self._maker, "invite.accept": self.bob}
         self._own: dict[str, Prepare] = {
@@ -53,6 +58,9 @@ class Stage:
             "member.update": self._own_membership,
             "invite.revoke": lambda case: self._own_thing(case, "code", self._invite()),
             "message.delete": lambda case: self._own_thing(case, "messageId", self._message()),
+            "file.complete": lambda case: self._own_thing(case, "fileId", self._uploaded_file()),
+            "file.delete": lambda case: self._own_thing(case, "fileId", self._file()),
+            "file.upload": self._own_form,
             "session.revoke": self._own_session,
             "user.signin": self._own_credentials,
             "user.refresh": self._own_refresh_token,
@@ -69,11 +77,15 @@ class Stage:
         if _is_valid(case, ParameterLocation.BODY) and isinstance(case.body, dict):
             case.body = {name: _whole(value) for name, value in case.body.items()}
         made_up = self._turns[name] % MADE_UP_EVERY == 0
+        if name == "file.create" and _is_valid(case, ParameterLocation.BODY):
+            # Which types and sizes are taken is a setting, so no schema tells it.
+            more = {} if made_up else {"channelId": self._channel}
+            case.body = {**_object(case.body), "contentType": "image/png", "size": 9, **more}
         if not made_up and _is_valid(case, ParameterLocation.PATH):
             for parameter in case.path_parameters.keys() & self._ids.keys():
                 case.path_parameters[parameter] = self._ids[parameter]
         self._mend_query(case, made_up)
-        if name in self._own and (not made_up or name == "user.signout"):
+        if name in self._own and (not made_up or name in ("user.signout", "file.upload")):
             return self._own[name](case)
         return self._callers.get(name, self.ada)
 
@@ -149,6 +161,25 @@ class Stage:
 
     def _message(self) -> str:
         return self._made(self.ada.send(self._channel, secrets.token_hex(4)))["id"]  # type: ignore[no-any-return]
+
+    def _own_form(self, case: Case) -> Person:
+        """What is made up for a file has no name and no type, which a form takes from elsewhere."""
+        if _is_valid(case, ParameterLocation.BODY):
+            case.body = {"channelId": self._channel, "file": "tea"}
+        return self.ada
+
+    def _file(self) -> str:
+        form: dict[str, Any] = {
+            "data": {"channelId": self._channel},
+            "files": {"file": ("a", _PNG, "image/png")},
+        }
+        return self._made(self.ada.post("/api/files/upload", **form))["id"]  # type: ignore[no-any-return]
+
+    def _uploaded_file(self) -> str:
+        body = {"channelId": self._channel, "name": "a", "size": len(_PNG), "contentType": "image/png"}
+        made = self._made(self.ada.post("/api/files", json=body))
+        httpx.put(made["upload"]["url"], headers=made["upload"]["headers"], content=_PNG).raise_for_status()
+        return made["file"]["id"]  # type: ignore[no-any-return]
 
     def _new_channel(self) -> str:
         response = self.ada.post(f"{self._path}/channels", json={"name": "c", "type": "TEXT"})

@@ -27,6 +27,8 @@ Three people meet at {url}
     1. Welcome! The water is hot.
     2. Is there any oolong left? (edited)
     4. A whole tin of it.
+  Ada shares recipe.txt, 33 bytes
+  Ben reads it: Three minutes, not a second more.
 Done. The same calls, to try out by hand: {url}/api/docs
 """
 

@@ -5,24 +5,18 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.contracts import errors
 from shared.contracts.errors import FieldError, MeshError
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.message import Message, ReadHistory
 from shared.contracts.validation import validation_failed
+from shared.membership.access import Unsure, channel_not_found
 
 SIDES = ("before", "after", "around", "cursor")
 """The bounds of a page of history; at most one of them may be given."""
 _MAY_DELETE_ALL = frozenset({Role.ADMIN, Role.MODERATOR})
-
-
-class Unsure(Exception):
-    """Our copy of the members says no, but may lag: ask the server service, then say `verdict`."""
-
-    def __init__(self, verdict: MeshError) -> None:
-        super().__init__(str(verdict))
-        self.verdict = verdict
 
 
 class Channel(Struct, kw_only=True):
@@ -55,11 +49,6 @@ class Gate(Struct, kw_only=True, frozen=True):
     role: Role | None
 
 
-def channel_not_found() -> MeshError:
-    """The answer to all who may not see a channel; why is not told."""
-    return errors.CHANNEL_NOT_FOUND.error("There is no channel with this id that you can see.")
-
-
 def message_not_found() -> MeshError:
     """The answer for an unknown and for a deleted message alike."""
     return errors.MESSAGE_NOT_FOUND.error("There is no message with this id in this channel.")
@@ -88,6 +77,18 @@ def admit(gate: Gate) -> tuple[Channel, Role]:
     if gate.channel.deleted:
         raise channel_not_found()
     return gate.channel, gate.role
+
+
+def check_attachments(file_ids: Sequence[UUID]) -> None:
+    """Each file once; raises `validation.failed`."""
+    if len(set(file_ids)) < len(file_ids):
+        raise validation_failed((FieldError("attachments", "must not name a file twice"),))
+
+
+def without_attachment(message: Message, file_id: UUID) -> Message:
+    """The message after one of its files was deleted."""
+    left = tuple(attachment for attachment in message.attachments if attachment.id != file_id)
+    return replace(message, attachments=left)
 
 
 def check_edit(message: Message, profile_id: UUID) -> None:

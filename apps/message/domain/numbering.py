@@ -11,7 +11,6 @@ from apps.message.domain.messages import (
     Channel,
     Gate,
     Stored,
-    Unsure,
     admit,
     message_not_found,
     not_text,
@@ -20,7 +19,9 @@ from shared.contracts import errors
 from shared.contracts.clock import Ids
 from shared.contracts.errors import MeshError
 from shared.contracts.fields import ChannelType, Role
+from shared.contracts.file import Attachment
 from shared.contracts.message import Message
+from shared.membership.access import Unsure
 
 
 class Draft(Struct, kw_only=True):
@@ -36,6 +37,9 @@ class Draft(Struct, kw_only=True):
     """SHA-256 of the request when an Idempotency-Key came with it."""
     deadline_ms: int
     correlation_id: str
+    attachments: tuple[Attachment, ...] = ()
+    refusal: MeshError | None = None
+    """What is wrong with its attachments: told unless this very message was sent before."""
     informed: bool = False
     """The server service was asked: what our copy says now is the verdict."""
 
@@ -115,7 +119,7 @@ class Batch:
             return error
         if channel.type is not ChannelType.TEXT:
             return not_text()
-        return self._again(draft, known) or self._number(draft, channel)
+        return self._again(draft, known) or draft.refusal or self._number(draft, channel)
 
     def _again(self, draft: Draft, known: Known) -> Decision | None:
         """The answer when this very request, or this nonce, has made a message before.
@@ -148,6 +152,7 @@ class Batch:
             nonce=draft.nonce,
             created_at=self._now,
             edited_at=None,
+            attachments=draft.attachments,
         )
         self.new.append(New(message, draft, channel.messages_revision))
         self._remember(draft, Stored(message=message, fingerprint=draft.fingerprint))

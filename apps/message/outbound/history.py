@@ -7,7 +7,7 @@ import asyncpg
 
 from apps.message.domain.messages import Channel, Gate, Window
 from apps.message.outbound.hot import HotPool
-from apps.message.outbound.rows import role_of, type_of
+from apps.message.outbound.rows import attachments_of, role_of, type_of
 from apps.message.ports import Page
 from shared.contracts.message import Message
 
@@ -17,7 +17,7 @@ _GATE = """
     LEFT JOIN members ON members.server_id = channels.server_id AND members.profile_id = $2
     WHERE channels.id = $1
 """
-_SHOWN = "id, profile_id, sequence, content, nonce, created_at, edited_at"
+_SHOWN = "id, profile_id, sequence, content, nonce, created_at, edited_at, attachments::text"
 _VISIBLE = f"""
     SELECT {_SHOWN} FROM messages WHERE channel_id = $1 AND deleted_at IS NULL AND gate.role IS NOT NULL
 """  # noqa: S608 (names of columns)
@@ -76,7 +76,8 @@ def _messages(channel: Channel, rows: Sequence[asyncpg.Record]) -> list[Message]
             nonce=nonce,
             created_at=created_at,
             edited_at=edited_at,
+            attachments=() if attached is None else attachments_of(attached),
         )
-        for _, _, _, _, _, id_, profile_id, sequence, content, nonce, created_at, edited_at in rows
+        for _, _, _, _, _, id_, profile_id, sequence, content, nonce, created_at, edited_at, attached in rows
         if id_ is not None
     ]

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from apps.message.domain.messages import Channel, Stored
 from apps.message.domain.numbering import Draft, Known, New
@@ -13,6 +14,7 @@ from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_
 from apps.message.ports import Locked, SendUnit, StillLocked
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import MESSAGE_CREATED
+from shared.contracts.message import Message
 from shared.kit.outbox import OUTBOX_INSERT, Fact, outbox_rows
 
 _LOCK = f"""
@@ -61,6 +63,13 @@ _ADD = f"""
     )
     {OUTBOX_INSERT}
 """  # noqa: S608 (a statement of the kit)
+# By itself, because hardly any message has some: the others need not pay for it.
+_ATTACH = """
+    UPDATE messages SET attachments = new.attachments
+    FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[]) AS new (channel_id, sequence, attachments)
+    WHERE messages.channel_id = new.channel_id AND messages.sequence = new.sequence
+"""
+_DELETED_FILES = "SELECT id FROM deleted_files WHERE id = ANY($1::uuid[])"
 _WAIT_FOR_LOCK = "SET LOCAL lock_timeout = '250ms'"
 
 
@@ -120,6 +129,11 @@ class PostgresSendUnit:
             for draft, row in zip(drafts, rows, strict=True)
         ]
 
+    async def deleted_files(self, file_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Those of these files that are known to be deleted."""
+        rows = await self._connection.fetch(_DELETED_FILES, list(file_ids))
+        return frozenset(row["id"] for row in rows)
+
     async def add(self, news: Sequence[New], channels: Iterable[Channel]) -> None:
         """Store the messages, the channels' counters and the events, in one statement."""
         facts = [
@@ -135,6 +149,8 @@ class PostgresSendUnit:
         await self._connection.execute(
             _ADD, *outbox_rows(facts, self._clock, self._ids), *_message_columns(news), *_counters(channels)
         )
+        if attached := [new.message for new in news if new.message.attachments]:
+            await self._connection.execute(_ATTACH, *_attachment_columns(attached))
 
     async def _find(
         self, drafts: Sequence[Draft], rows: Sequence[asyncpg.Record]
@@ -166,6 +182,14 @@ def _message_columns(news: Sequence[New]) -> tuple[object, ...]:
         [new.draft.request_key for new in news],
         [new.draft.fingerprint for new in news],
         news[0].message.created_at,
+    )
+
+
+def _attachment_columns(messages: Sequence[Message]) -> tuple[object, ...]:
+    return (
+        [message.channel_id for message in messages],
+        [message.sequence for message in messages],
+        [msgspec.json.encode(message.attachments).decode() for message in messages],
     )
 
 

@@ -41,6 +41,9 @@ _CHANNEL_PURGED = text("UPDATE channels SET purged_at = :now WHERE id = :id")
 _SERVER_PURGED = text("UPDATE servers SET purged_at = :now WHERE id = :id")
 
 
+_FORGET_FILES = text("DELETE FROM deleted_files WHERE deleted_at < :before")
+
+
 class PostgresPurge:
     """Deletes what nobody can see any longer."""
 
@@ -51,6 +54,11 @@ class PostgresPurge:
         """Delete up to `size` rows of one channel or server; 0 when nothing is left to do."""
         touched = await self._piece(_CHANNEL, _MESSAGES, _CHANNEL_PURGED, size, now)
         return touched or await self._piece(_SERVER, _MEMBERS, _SERVER_PURGED, size, now)
+
+    async def forget_deleted_files(self, before: datetime) -> None:
+        """Forget files that were deleted before then."""
+        async with self._database.transaction() as session:
+            await session.execute(_FORGET_FILES, {"before": before})
 
     async def _piece(
         self, find: TextClause, delete: TextClause, mark: TextClause, size: int, now: datetime

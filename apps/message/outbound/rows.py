@@ -3,17 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from apps.message.domain.messages import Channel, Stored
 from shared.contracts.fields import ChannelType, Role
+from shared.contracts.file import Attachment
 from shared.contracts.message import Message
 
 CHANNEL_COLUMNS = "id, server_id, type, deleted_at IS NOT NULL AS deleted, last_sequence, messages_revision"
-MESSAGE_COLUMNS = "id, channel_id, server_id, profile_id, sequence, content, nonce, created_at, edited_at"
+MESSAGE_COLUMNS = """
+    id, channel_id, server_id, profile_id, sequence, content, nonce, created_at, edited_at, attachments::text
+"""
 STORED_COLUMNS = f"{MESSAGE_COLUMNS}, deleted_at IS NOT NULL AS deleted, fingerprint, deleting_call"
 
 Row = Mapping[Any, Any]
 """Of asyncpg or of SQLAlchemy: its columns by name."""
 
+_decode_attachments = msgspec.json.Decoder(tuple[Attachment, ...]).decode
 _ROLES = {role.value: role for role in Role}
 _TYPES = {kind.value: kind for kind in ChannelType}
 
@@ -52,7 +58,13 @@ def message_of(row: Row) -> Message:
         nonce=row["nonce"],
         created_at=row["created_at"],
         edited_at=row["edited_at"],
+        attachments=attachments_of(row["attachments"]),
     )
+
+
+def attachments_of(value: str | None) -> tuple[Attachment, ...]:
+    """Nearly all messages have none."""
+    return () if value is None else _decode_attachments(value)
 
 
 def stored_of(row: Row) -> Stored:

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, LargeBinary, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -104,6 +105,13 @@ class MessageRow(Base, table=True):
             unique=True,
             postgresql_where=text("nonce IS NOT NULL"),
         ),
+        Index(
+            "messages_attachments",
+            "attachments",
+            postgresql_using="gin",
+            postgresql_ops={"attachments": "jsonb_path_ops"},
+            postgresql_where=text("attachments IS NOT NULL"),
+        ),
         Index("messages_request", "channel_id", "profile_id", "request_key", unique=True),
     )
 
@@ -120,6 +128,17 @@ class MessageRow(Base, table=True):
     edited_at: datetime | None = Field(sa_type=_TIME)
     deleted_at: datetime | None = Field(sa_type=_TIME)
     deleting_call: str | None = Field(sa_type=Text)
+    attachments: list[object] | None = Field(sa_type=JSONB)
+
+
+class DeletedFileRow(Base, table=True):
+    """A file that was deleted not long ago: a message that is on its way goes without it."""
+
+    __tablename__ = "deleted_files"
+    __table_args__ = (Index("deleted_files_deleted_at", "deleted_at"),)
+
+    id: UUID = Field(primary_key=True)
+    deleted_at: datetime = Field(sa_type=_TIME)
 
 
 outbox_tables(metadata)

@@ -5,11 +5,19 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from apps.message.domain.messages import Gate, Stored
-from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
+from apps.message.domain.messages import Channel, Gate, Stored
+from apps.message.outbound.rows import (
+    CHANNEL_COLUMNS,
+    STORED_COLUMNS,
+    channel_of,
+    message_of,
+    role_of,
+    stored_of,
+)
 from apps.message.ports import Unit
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
@@ -33,7 +41,21 @@ _CHANGE = text(
 )
 _BURY = text(
     """
-    UPDATE messages SET content = NULL, deleted_at = :now, deleting_call = :call_id
+    UPDATE messages SET content = NULL, attachments = NULL, deleted_at = :now, deleting_call = :call_id
+    WHERE channel_id = :channel_id AND sequence = :sequence
+    """
+)
+_NOTE_DELETED = text("INSERT INTO deleted_files (id, deleted_at) VALUES (:id, :now) ON CONFLICT DO NOTHING")
+_WITH_FILE = text(
+    f"""
+    SELECT {STORED_COLUMNS} FROM messages
+    WHERE channel_id = :channel_id AND attachments @> CAST(:file AS jsonb) AND deleted_at IS NULL
+    ORDER BY sequence LIMIT :limit
+    """  # noqa: S608 (names of columns)
+)
+_CHANGE_ATTACHMENTS = text(
+    """
+    UPDATE messages SET attachments = CAST(:attachments AS jsonb)
     WHERE channel_id = :channel_id AND sequence = :sequence
     """
 )
@@ -98,6 +120,28 @@ class PostgresUnit:
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
         await self._outbox.publish(kind, key, revision, data)
+
+    async def lock_channel(self, channel_id: UUID) -> Channel | None:
+        """Lock a channel's row."""
+        key = {"channel_id": channel_id}
+        found = (await self._session.execute(_LOCK_CHANNEL, key)).mappings().one_or_none()
+        return None if found is None else channel_of(found)
+
+    async def note_deleted_file(self, file_id: UUID, now: datetime) -> None:
+        """Remember for a while that a file was deleted."""
+        await self._session.execute(_NOTE_DELETED, {"id": file_id, "now": now})
+
+    async def messages_with(self, channel_id: UUID, file_id: UUID, limit: int) -> list[Message]:
+        """Messages of a channel that show a file."""
+        file = msgspec.json.encode([{"id": file_id}]).decode()
+        key = {"channel_id": channel_id, "file": file, "limit": limit}
+        return [message_of(row) for row in (await self._session.execute(_WITH_FILE, key)).mappings()]
+
+    async def change_attachments(self, message: Message, revision: int) -> None:
+        """Store the new attachments of a message, and its channel's `messages_revision`."""
+        encoded = msgspec.json.encode(message.attachments).decode() if message.attachments else None
+        await self._session.execute(_CHANGE_ATTACHMENTS, {**_place(message), "attachments": encoded})
+        await self._count(message, revision)
 
     async def _count(self, message: Message, revision: int) -> None:
         await self._session.execute(_COUNT, {"channel_id": message.channel_id, "revision": revision})

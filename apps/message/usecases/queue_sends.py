@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from apps.message.domain.numbering import Decision, Draft, Hold, Sent, too_late
 from apps.message.ports import Sending, StillLocked
-from apps.message.usecases.learn_access import Asker, Key, LearnAccess
 from apps.message.usecases.send_message import send_messages
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, MeshError
+from shared.membership.learn_access import Asker, Key, LearnAccess
 
 log = logging.getLogger(__name__)
 

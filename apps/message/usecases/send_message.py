@@ -1,6 +1,7 @@
 """Send messages: all that queued up, in one transaction."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from apps.message.domain.numbering import Batch, Decision, Draft
 from apps.message.ports import SendUnit
@@ -20,12 +21,21 @@ async def send_messages(
     * Within a channel the messages are numbered from 1 without gaps, in the order in which they were asked.
     * With each message its event is stored, and the channel's `messages_revision` goes up by one.
     * What nobody waits for any longer by the time the locks are held is not stored.
+    * A file that was deleted since it was asked about is left out.
     * A channel that is locked elsewhere holds up its own drafts only (without `wait`).
     """
     locked = await unit.lock({draft.channel_id for draft in drafts}, wait=wait)
     known = await unit.known(drafts, locked.channels)
+    if attached := {file.id for draft in drafts for file in draft.attachments}:
+        _leave_out(drafts, await unit.deleted_files(attached))
     batch = Batch(locked.channels, locked.elsewhere, clock.now(), ids)
     decisions = batch.decide_all(drafts, known)
     if batch.new:
         await unit.add(batch.new, batch.changed_channels())
     return decisions
+
+
+def _leave_out(drafts: Sequence[Draft], deleted: frozenset[UUID]) -> None:
+    for draft in drafts:
+        if draft.attachments and deleted:
+            draft.attachments = tuple(file for file in draft.attachments if file.id not in deleted)

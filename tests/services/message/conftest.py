@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from apps.message.outbound.facts import PostgresFacts
 from apps.message.outbound.history import PostgresHistory
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.messages import PostgresSending
@@ -19,6 +18,7 @@ from cli.embedded.databases import drop_database, ensure_database
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database import Database
+from shared.kit.member_facts import PostgresFacts
 from shared.kit.migrate import migrate
 from tests.unit.message.world import Happened, Outside, World
 

@@ -1,5 +1,6 @@
 """The demo's client: patient where the limits ask for it, within bounds."""
 
+from http.client import HTTPMessage
 from typing import Any
 
 import pytest
@@ -16,8 +17,12 @@ def answers(monkeypatch: pytest.MonkeyPatch, *found: tuple[int, bytes, int]) -> 
     slept: list[float] = []
     left = list(found)
 
-    def request(*_: Any) -> tuple[int, bytes, int]:
-        return left.pop(0)
+    def request(*_: Any) -> tuple[int, bytes, HTTPMessage]:
+        status, body, retry_after_s = left.pop(0)
+        headers = HTTPMessage()
+        if retry_after_s:
+            headers["Retry-After"] = str(retry_after_s)
+        return status, body, headers
 
     monkeypatch.setattr(Person, "_request", request)
     monkeypatch.setattr("cli.demo_client.time.sleep", slept.append)

@@ -6,7 +6,7 @@ from hashlib import sha256
 import msgspec
 import pytest
 
-from shared.contracts import account, errors, message, server
+from shared.contracts import account, errors, file, message, server
 from shared.contracts.account import USER_REFRESH, Refresh
 from shared.contracts.base import Answer, Body, Request
 from shared.contracts.catalogue import ERRORS, EVENTS, OPERATIONS, SERVICES, operations_of
@@ -24,7 +24,7 @@ from shared.contracts.topics import (
     retry_topic,
 )
 
-ALL = [*account.OPERATIONS, *server.OPERATIONS, *message.OPERATIONS]
+ALL = [*account.OPERATIONS, *server.OPERATIONS, *message.OPERATIONS, *file.OPERATIONS]
 each_operation = pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.name)
 
 
@@ -114,7 +114,7 @@ PUBLISHED_CODES = {
     405: "method.not_allowed",
     409: "email.taken, member.exists, idempotency.mismatch, server.owner_cannot_leave, channel.not_text",
     410: "invite.expired",
-    413: "body.too_large",
+    413: "body.too_large, file.too_large",
     415: "media_type.unsupported",
     429: "rate.limited",
     503: "mesh.busy",
@@ -145,6 +145,7 @@ PUBLISHED_PATTERNS = {
     "channel.delete, member.list, member.update, member.remove, invite.create, invite.list, invite.revoke, "
     "invite.regenerate, invite.get, invite.accept",
     "message": "message.send, message.history, message.get, message.edit, message.delete",
+    "file": "file.create, file.complete, file.get, file.download, file.delete",
 }
 
 

@@ -34,7 +34,11 @@ def test_an_event_decodes_its_example(kind: EventType) -> None:
 
 
 def test_examples_show_what_the_fields_show() -> None:
-    assert example_of(SendMessageBody) == {"content": "Hello, everyone!", "nonce": "b7e1-42"}
+    assert example_of(SendMessageBody) == {
+        "content": "Hello, everyone!",
+        "nonce": "b7e1-42",
+        "attachments": (),
+    }
 
 
 def test_examples_of_lists_have_no_made_up_bounds() -> None:

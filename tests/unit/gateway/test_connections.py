@@ -259,7 +259,7 @@ async def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> Non
 async def test_who_does_not_read_a_long_answer_is_cut_off(
     reads: bool, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.gateway.protocol.BoundedHttpProtocol.read_interval_s", 0.5)
+    monkeypatch.setattr("shared.kit.http_protocol.BoundedHttpProtocol.read_interval_s", 0.5)
     body = b'"' + b"a" * 16_000_000 + b'"'
     gateway.world.caller.answer = lambda sent: RawReply(200, body)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)

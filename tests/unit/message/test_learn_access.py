@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from apps.message.usecases.learn_access import Asker, LearnAccess
 from shared.contracts.errors import MESH_TIMEOUT
 from shared.kit.clock import now_ms
+from shared.membership.learn_access import Asker, LearnAccess
 from tests.unit.message.server_service import ServerService
 from tests.unit.message.world import IDS, memory, refused
 

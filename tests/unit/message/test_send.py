@@ -41,6 +41,7 @@ async def test_each_message_is_told_once_with_the_revision_of_its_channel(world:
     assert told[0].data.keys() == {
         *("id", "channelId", "serverId", "profileId", "sequence", "content", "nonce", "createdAt"),
         "editedAt",
+        "attachments",
     }
 
 

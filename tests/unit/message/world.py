@@ -8,13 +8,12 @@ from uuid import UUID
 
 import msgspec
 
-from apps.message.inbound import Inbound, hear
+from apps.message.inbound import Inbound, hear, hear_files
 from apps.message.outbound.memory.facts import MemoryFacts, MemoryPurge
 from apps.message.outbound.memory.sending import MemorySending
 from apps.message.outbound.memory.store import Store
 from apps.message.outbound.memory.units import MemoryHistory, MemoryWork
-from apps.message.ports import Facts, History, Purge, Sending, Work
-from apps.message.usecases.learn_access import LearnAccess
+from apps.message.ports import History, Purge, Sending, Work
 from apps.message.usecases.queue_sends import QueueLimits, SendQueue
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import MeshError
@@ -37,6 +36,9 @@ from shared.contracts.operation import Operation
 from shared.kit.answers import Asked, Later, Outcome
 from shared.kit.clock import SystemClock, SystemIds, now_ms
 from shared.kit.wire import Call, Reply
+from shared.membership.learn_access import LearnAccess
+from shared.membership.ports import Facts
+from tests.unit.message.file_service import FileService
 from tests.unit.message.server_service import ServerService
 
 IDS = SystemIds()
@@ -88,8 +90,12 @@ class World:
         self.outside = outside
         self.learn = LearnAccess(self.server, outside.facts)
         self.queue = SendQueue(outside.sending, self.learn, outside.clock, outside.ids, limits)
-        self.inbound = Inbound(self.queue, self.learn, outside.history, outside.work, outside.clock)
+        self.files = FileService()
+        self.inbound = Inbound(
+            self.queue, self.learn, outside.history, outside.work, self.files, outside.clock
+        )
         self.hear = hear(outside.facts, outside.clock)
+        self.hear_files = hear_files(outside.work, outside.clock)
         self.events = outside.events
 
     async def channel(self, kind: ChannelType = ChannelType.TEXT) -> UUID:
@@ -167,10 +173,17 @@ def call(
 
 
 def ask(
-    channel_id: UUID, profile_id: UUID, content: str = "hello", nonce: str | None = None, **more: Any
+    channel_id: UUID,
+    profile_id: UUID,
+    content: str = "hello",
+    nonce: str | None = None,
+    attachments: tuple[UUID, ...] = (),
+    **more: Any,
 ) -> Asked[SendMessage]:
     """A request to send; `key` is an Idempotency-Key."""
-    request = SendMessage(channel_id=channel_id, profile_id=profile_id, content=content, nonce=nonce)
+    request = SendMessage(
+        channel_id=channel_id, profile_id=profile_id, content=content, nonce=nonce, attachments=attachments
+    )
     return Asked(request, call(MESSAGE_SEND, body=msgspec.json.encode(request), **more))
 
 

@@ -80,6 +80,12 @@ class MemoryPurge:
             return self._purge_server(server_id, size)
         return 0
 
+    async def forget_deleted_files(self, before: datetime) -> None:
+        """Forget files that were deleted before then."""
+        gone = [file_id for file_id, at in self._store.deleted_files.items() if at < before]
+        for file_id in gone:
+            del self._store.deleted_files[file_id]
+
     def _purge_channel(self, channel_id: UUID, size: int) -> int:
         rows = self._store.rows(channel_id)
         gone = len(rows[:size])

@@ -64,6 +64,10 @@ class MemorySendUnit:
             same_nonce=_first(row for row in own if draft.nonce and row.stored.message.nonce == draft.nonce),
         )
 
+    async def deleted_files(self, file_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Those of these files that are known to be deleted."""
+        return frozenset(self._store.deleted_files.keys() & set(file_ids))
+
     async def add(self, news: Sequence[New], channels: Iterable[Channel]) -> None:
         """Store the messages, the channels' counters and an event `message.created` for each message."""
         changed = list(channels)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -44,6 +45,7 @@ class Store:
         self.servers_purged: set[UUID] = set()
         self.channels_purged: set[UUID] = set()
         self.messages: dict[UUID, list[Row]] = {}
+        self.deleted_files: dict[UUID, datetime] = {}
         self.outbox: list[Told] = []
         self._locks: dict[UUID, asyncio.Lock] = {}
 

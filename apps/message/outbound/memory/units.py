@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apps.message.domain.messages import Gate, Stored, Window
+from apps.message.domain.messages import Channel, Gate, Stored, Window
 from apps.message.outbound.memory.store import Row, Store, Told, Transaction, copy_of
 from apps.message.ports import Page, Unit
 from shared.contracts.base import Answer
@@ -75,13 +75,35 @@ class MemoryUnit:
 
     async def bury(self, message: Message, call_id: str, now: datetime, revision: int) -> None:
         """Make a tombstone of a message, and store its channel's `messages_revision`."""
-        tombstone = Stored(message=replace(message, content=""), deleted=True, deleting_call=call_id)
+        empty = replace(message, content="", attachments=())
+        tombstone = Stored(message=empty, deleted=True, deleting_call=call_id)
         self._replace(tombstone, revision)
 
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
         told = Told(kind, key, revision, replace(data))
         self._transaction.changes.append(lambda: self._store.outbox.append(told))
+
+    async def lock_channel(self, channel_id: UUID) -> Channel | None:
+        """Lock a channel's row."""
+        if channel_id not in self._store.channels:
+            return None
+        await self._transaction.hold(channel_id, 5)
+        return replace(self._store.channels[channel_id])
+
+    async def note_deleted_file(self, file_id: UUID, now: datetime) -> None:
+        """Remember for a while that a file was deleted."""
+        self._transaction.changes.append(lambda: self._store.deleted_files.update({file_id: now}))
+
+    async def messages_with(self, channel_id: UUID, file_id: UUID, limit: int) -> list[Message]:
+        """Messages of a channel that show a file."""
+        shown = (row.stored for row in self._store.rows(channel_id) if not row.stored.deleted)
+        with_it = (it.message for it in shown if any(file.id == file_id for file in it.message.attachments))
+        return [replace(message) for message in with_it][:limit]
+
+    async def change_attachments(self, message: Message, revision: int) -> None:
+        """Store the new attachments of a message, and its channel's `messages_revision`."""
+        self._replace(Stored(message=replace(message)), revision)
 
     def _row(self, channel_id: UUID, message_id: UUID) -> Row | None:
         rows = self._store.rows(channel_id)

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.message.domain.messages import Unsure, channel_not_found
-from apps.message.ports import Directory, Facts
 from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MESH_TIMEOUT, MeshError
+from shared.membership.access import Unsure, channel_not_found
+from shared.membership.ports import Directory, Facts
 
 T = TypeVar("T")
 Key = tuple[UUID, UUID]

@@ -2,15 +2,15 @@
 
 import msgspec
 
-from apps.message.ports import Facts
 from shared.contracts import event as events
 from shared.contracts.clock import Clock
 from shared.contracts.event import ChannelGone, Event, MemberFact, MemberGone, ServerGone
 from shared.contracts.server import Channel
+from shared.membership.ports import Facts
 
 
 async def keep_fact(event: Event, facts: Facts, clock: Clock) -> None:
-    """Take in an event of the server service; what does not concern messages is let pass.
+    """Take in an event of the server service; what does not concern members is let pass.
 
     Any event may come again, late, or before an older one: of two facts about the same thing the one with
     the higher revision stays, and a deleted channel or server stays deleted.

@@ -10,16 +10,18 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any, cast
 
+from msgspec import Struct
 from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from apps.gateway.joining import JoiningTransport
-from apps.gateway.problems import MEDIA_TYPE, encode_problem
-from apps.gateway.settings import GatewaySettings
 from shared.contracts.errors import BODY_MALFORMED, HEADERS_TOO_LARGE, MESH_BUSY, REQUEST_MALFORMED, MeshError
+from shared.kit.http_joining import JoiningTransport
+from shared.kit.problems import MEDIA_TYPE, encode_problem
 
 _HEADERS_MAX = 100
 _DISCARDED_MAX_BYTES = 2 * 1024 * 1024
+_UPLOAD_DISCARDED_MAX_BYTES = 32 * 1024 * 1024
+"""Many clients read the answer to an upload only when they have sent all of it."""
 _READ_INTERVAL_S = 60.0
 """Of a long answer something is read in that time; else it would be kept as long as its caller likes."""
 
@@ -28,13 +30,22 @@ class _RefusedError(Exception):
     """Raised inside the parser, so that it stops."""
 
 
+class HttpBounds(Struct, frozen=True, kw_only=True):
+    """What a connection may ask of us."""
+
+    connections_max: int = 10_000
+    head_max_bytes: int = 32_768
+    head_timeout_ms: int = 10_000
+    body_timeout_ms: int = 10_000
+    upload_path: bytes = b""
+    """The one path whose bodies are large and may take longer."""
+    upload_timeout_ms: int = 600_000
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection."""
 
-    connections_max = 10_000
-    head_max_bytes = 32_768
-    head_timeout_s = 10.0
-    body_timeout_s = 10.0
+    bounds = HttpBounds()
     read_interval_s = _READ_INTERVAL_S
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -42,6 +53,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._discarded_bytes = 0
+        self._discarded_max_bytes = _DISCARDED_MAX_BYTES
+        self._body_timeout_s = 0.0
         self._refusal: MeshError | None = None
         self._deadline: TimerHandle | None = None
         self._reading: TimerHandle | None = None
@@ -50,10 +63,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Too many connections get an answer and are closed; a silent one is closed in time."""
         super().connection_made(transport)
         self.transport = cast(Transport, JoiningTransport(transport, self.loop))
-        if len(self.connections) > self.connections_max:
+        if len(self.connections) > self.bounds.connections_max:
             self._refuse(MESH_BUSY.error("Too many connections are open."))
         else:
-            self._set_deadline(self.head_timeout_s)
+            self._set_deadline(self.bounds.head_timeout_ms / 1000)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection ended, by whoever's will."""
@@ -78,10 +91,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > self.head_max_bytes:
+            if self._head_bytes > self.bounds.head_max_bytes:
                 self._refuse(self._head_too_large())
             elif self._deadline is None:
-                self._set_deadline(self.head_timeout_s)
+                self._set_deadline(self.bounds.head_timeout_ms / 1000)
         elif self.cycle is not None and not self.cycle.response_complete:
             self._await_body()
 
@@ -96,10 +109,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._unset_deadline()
         size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
-        if size > self.head_max_bytes or len(self.headers) > _HEADERS_MAX:
+        if size > self.bounds.head_max_bytes or len(self.headers) > _HEADERS_MAX:
             self._refusal = self._head_too_large()
             raise _RefusedError
         self._discarded_bytes = 0
+        self._body_timeout_s = self._time_for_body()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -108,9 +122,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             super().on_body(body)
             return
         if self._deadline is None:
-            self._set_deadline(self.body_timeout_s)
+            self._set_deadline(self._body_timeout_s)
         self._discarded_bytes += len(body)
-        if self._discarded_bytes > _DISCARDED_MAX_BYTES:
+        if self._discarded_bytes > self._discarded_max_bytes:
             self.transport.abort()
 
     def handle_websocket_upgrade(self) -> None:
@@ -134,7 +148,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self.cycle.more_body:
             self._unset_deadline()
         elif self._deadline is None:
-            self._set_deadline(self.body_timeout_s)
+            self._set_deadline(self._body_timeout_s)
+
+    def _time_for_body(self) -> float:
+        path = self.url.partition(b"?")[0].rstrip(b"/")
+        is_upload = path == self.bounds.upload_path and path != b""
+        self._discarded_max_bytes = _UPLOAD_DISCARDED_MAX_BYTES if is_upload else _DISCARDED_MAX_BYTES
+        return (self.bounds.upload_timeout_ms if is_upload else self.bounds.body_timeout_ms) / 1000
 
     def _set_deadline(self, seconds: float) -> None:
         """The connection ends unless what it waits for, a whole head or body, comes until then."""
@@ -142,7 +162,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _too_late(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete and not self._in_head:
-            self._refuse(BODY_MALFORMED.error(f"The body did not arrive within {self.body_timeout_s:g} s."))
+            self._refuse(BODY_MALFORMED.error(f"The body did not arrive within {self._body_timeout_s:g} s."))
         else:
             self.timeout_keep_alive_handler()
 
@@ -168,20 +188,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _head_too_large(self) -> MeshError:
         return HEADERS_TOO_LARGE.error(
-            f"Address and headers together may be at most {self.head_max_bytes} bytes "
+            f"Address and headers together may be at most {self.bounds.head_max_bytes} bytes "
             f"and {_HEADERS_MAX} headers."
         )
 
 
-def bounded_protocol(settings: GatewaySettings) -> type[BoundedHttpProtocol]:
-    """The protocol with the bounds of these settings."""
-    bounds = {
-        "connections_max": settings.connections_max,
-        "head_max_bytes": settings.head_max_bytes,
-        "head_timeout_s": settings.head_timeout_ms / 1000,
-        "body_timeout_s": settings.body_timeout_ms / 1000,
-    }
-    return type("Protocol", (BoundedHttpProtocol,), bounds)
+def bounded_protocol(bounds: HttpBounds) -> type[BoundedHttpProtocol]:
+    """The protocol with these bounds."""
+    return type("Protocol", (BoundedHttpProtocol,), {"bounds": bounds})
 
 
 def _refusal_of(error: MeshError, new_id: Callable[[], object] = uuid7) -> bytes:

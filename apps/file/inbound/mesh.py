@@ -1,0 +1,193 @@
+"""Operations and events, and the use case of each."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from apps.file.domain.files import Kept, Limits, file_not_found
+from apps.file.ports import Sniffer, Storage, Work
+from apps.file.usecases.complete_file import complete_file
+from apps.file.usecases.create_file import create_file
+from apps.file.usecases.delete_file import delete_file
+from apps.file.usecases.describe_files import describe_files
+from apps.file.usecases.download_file import download_file
+from apps.file.usecases.get_file import get_file
+from apps.file.usecases.get_thumbnail import get_thumbnail
+from apps.file.usecases.make_thumbnails import MakeThumbnails
+from shared.contracts.base import Answer
+from shared.contracts.clock import Clock, Ids
+from shared.contracts.errors import CHANNEL_NOT_FOUND, MeshError
+from shared.contracts.event import FILE_COMPLETED, Event
+from shared.contracts.file import (
+    FILE_COMPLETE,
+    FILE_CREATE,
+    FILE_DELETE,
+    FILE_DESCRIBE,
+    FILE_DOWNLOAD,
+    FILE_GET,
+    FILE_THUMBNAIL,
+    Attachments,
+    CreateFile,
+    DescribeFiles,
+    DownloadFile,
+    File,
+    FileLocation,
+    GetThumbnail,
+    OfFile,
+)
+from shared.kit.answers import Answers
+from shared.kit.wire import Call, Reply
+from shared.membership.access import Unsure
+from shared.membership.keep_facts import keep_fact
+from shared.membership.learn_access import Asker, LearnAccess, informed
+from shared.membership.ports import Facts
+
+T = TypeVar("T")
+
+
+class Lives(Struct, frozen=True):
+    """How long addresses are good, in seconds."""
+
+    upload_s: int
+    download_s: int
+
+
+class Tools(Struct, frozen=True, kw_only=True, eq=False):
+    """What the use cases work with."""
+
+    work: Work
+    storage: Storage
+    sniffer: Sniffer
+    learn: LearnAccess
+    limits: Limits
+    thumbnails: MakeThumbnails
+    lives: Lives
+    clock: Clock
+    ids: Ids
+
+
+class Inbound:
+    """What the file service answers over Kafka."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def register(self, answers: Answers) -> None:
+        """Say who answers what."""
+        answers.one(FILE_CREATE, self.create)
+        answers.one(FILE_COMPLETE, self.complete)
+        answers.one(FILE_GET, self.get)
+        answers.one(FILE_DOWNLOAD, self.download)
+        answers.one(FILE_THUMBNAIL, self.thumbnail)
+        answers.one(FILE_DELETE, self.delete)
+        answers.one(FILE_DESCRIBE, self.describe)
+
+    async def create(self, request: CreateFile, call: Call) -> Answer | Reply:
+        """Announce a file."""
+        tools = self._tools
+
+        async def work() -> Answer | Reply:
+            made: Answer | Reply = await tools.work.once(
+                call,
+                request.profile_id,
+                lambda unit: create_file(
+                    request, unit, tools.storage, tools.limits, tools.clock, tools.ids, tools.lives.upload_s
+                ),
+            )
+            return made
+
+        asker = Asker(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
+        return await informed(tools.learn, asker, work)
+
+    async def complete(self, request: OfFile, call: Call) -> File:
+        """Complete a file."""
+        tools = self._tools
+        return await complete_file(request, tools.work, tools.storage, tools.sniffer, tools.clock)
+
+    async def get(self, request: OfFile, call: Call) -> File:
+        """Read about a file."""
+        return (await self._seen(request, call)).file
+
+    async def download(self, request: DownloadFile, call: Call) -> FileLocation:
+        """Where the bytes of a file can be had."""
+        tools, kept = self._tools, await self._seen(request, call)
+        inline = request.inline != "false"
+        return await download_file(kept, tools.storage, tools.clock, tools.lives.download_s, inline=inline)
+
+    async def thumbnail(self, request: GetThumbnail, call: Call) -> FileLocation:
+        """Where a thumbnail can be had."""
+        tools, kept = self._tools, await self._seen(request, call)
+        return await get_thumbnail(
+            kept, request.size, tools.thumbnails, tools.storage, tools.clock, tools.lives.download_s
+        )
+
+    async def delete(self, request: OfFile, call: Call) -> None:
+        """Delete a file."""
+        tools = self._tools
+
+        async def work() -> None:
+            async with tools.work.transaction() as unit:
+                await delete_file(request.file_id, request.profile_id, call.call_id, unit, tools.clock)
+
+        await self._informed(request.file_id, request.profile_id, call, work)
+
+    async def describe(self, request: DescribeFiles, call: Call) -> Attachments:
+        """Files that their owner wants to attach."""
+        async with self._tools.work.snapshot() as unit:
+            return await describe_files(request, unit)
+
+    async def _seen(self, request: OfFile | DownloadFile | GetThumbnail, call: Call) -> Kept:
+        async def work() -> Kept:
+            async with self._tools.work.snapshot() as unit:
+                return await get_file(request.file_id, request.profile_id, unit)
+
+        return await self._informed(request.file_id, request.profile_id, call, work)
+
+    async def _informed(
+        self, file_id: UUID, profile_id: UUID, call: Call, work: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Do `work`; when our copy of the members does not say yes, ask about the file's channel."""
+
+        try:
+            return await work()
+        except Unsure:
+            channel_id = await self._channel_of(file_id)
+        asker = Asker(channel_id, profile_id, call.deadline_ms, call.correlation_id)
+        try:
+            return await informed(self._tools.learn, asker, work)
+        except MeshError as error:
+            raise file_not_found() if error.kind is CHANNEL_NOT_FOUND else error from None
+
+    async def _channel_of(self, file_id: UUID) -> UUID:
+        async with self._tools.work.snapshot() as unit:
+            kept = await unit.file(file_id)
+        if kept is None:
+            raise file_not_found()
+        return kept.file.channel_id
+
+
+def hear(facts: Facts, clock: Clock) -> Callable[[Event], Awaitable[None]]:
+    """What is done with each event of the server service."""
+
+    async def keep(event: Event) -> None:
+        await keep_fact(event, facts, clock)
+
+    return keep
+
+
+def hear_own(work: Work, thumbnails: MakeThumbnails) -> Callable[[Event], Awaitable[None]]:
+    """What is done with each event of our own: so it is done although a process dies, or S3 is away."""
+
+    async def look(event: Event) -> None:
+        if event.type != FILE_COMPLETED.name:
+            return
+        file = msgspec.json.decode(event.data, type=File)
+        async with work.snapshot() as unit:
+            kept = await unit.file(file.id)
+        if kept is not None and not kept.deleted:
+            await thumbnails.make(kept)
+
+    return look

@@ -1,0 +1,108 @@
+"""The file service: what it is made of, from top to bottom."""
+
+import os
+
+from apps.file.inbound.http import Bounds, Door
+from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
+from apps.file.inbound.serving import HttpPort
+from apps.file.outbound.leftovers import PostgresLeftovers
+from apps.file.outbound.sniffing import PureMagic
+from apps.file.outbound.storage import S3, S3Storage
+from apps.file.outbound.thumbnails import ThumbnailWorkers
+from apps.file.outbound.units import PostgresWork
+from apps.file.settings import FileSettings
+from apps.file.usecases.make_thumbnails import MakeThumbnails
+from apps.file.usecases.receive_upload import Pace, ReceiveUpload
+from apps.file.usecases.sweep import purge_bytes, sweep_uploads
+from shared.kit.ledger import sweep_requests
+from shared.kit.member_directory import MeshDirectory
+from shared.kit.member_facts import PostgresFacts
+from shared.kit.parts import Parts, until_there
+from shared.kit.service import run_service
+from shared.kit.settings import load
+from shared.membership.learn_access import LearnAccess
+
+SWEEP_REQUESTS_S = 60
+
+
+async def build(parts: Parts[FileSettings]) -> None:
+    """Put the service together; nothing is consumed before this is done."""
+    settings, clock, ids = parts.settings, parts.clock, parts.ids
+    database = await parts.database(settings.file_database_url)
+    storage = S3Storage(s3_of(settings))
+    parts.on_stop(storage.close)
+    await until_there(parts.health.part("s3 opening"), storage.open)
+    parts.health.probe("s3", storage.ping)
+
+    facts = PostgresFacts(database)
+    client = await parts.client()
+    work = PostgresWork(database, clock, ids)
+    painter = ThumbnailWorkers(settings.file_thumbnail_workers, settings.file_thumbnail_timeout_ms / 1000)
+    parts.on_stop(painter.close)
+    tools = Tools(
+        work=work,
+        storage=storage,
+        sniffer=PureMagic(),
+        learn=LearnAccess(MeshDirectory(client), facts),
+        limits=settings.limits(),
+        thumbnails=MakeThumbnails(work, storage, painter, settings.file_thumbnail_max_bytes),
+        lives=Lives(settings.file_upload_url_s, settings.file_download_url_s),
+        clock=clock,
+        ids=ids,
+    )
+    inbound = Inbound(tools)
+    inbound.register(parts.answers)
+    parts.inbox(("server-events",), hear(facts, clock))
+    parts.inbox(("file-events",), hear_own(work, tools.thumbnails))
+
+    pace = Pace(settings.file_part_bytes, settings.file_upload_timeout_ms / 1000)
+    receive = ReceiveUpload(tools.work, storage, tools.sniffer, tools.limits, pace, clock, ids)
+    door = Door(client, tools.learn, receive, inbound, bounds_of(settings))
+    port = HttpPort(
+        door.app(),
+        (settings.file_host, settings.file_port),
+        parts.health.part("http"),
+        upload_timeout_ms=settings.file_upload_timeout_ms,
+        drain_timeout_ms=settings.drain_timeout_ms,
+    )
+    parts.on_stop(port.close)
+    port.open()
+
+    leftovers = PostgresLeftovers(database)
+    parts.every(settings.file_sweep_s, lambda: sweep_uploads(leftovers, clock))
+    parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, storage, clock))
+    parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
+
+
+def s3_of(settings: FileSettings) -> S3:
+    """The bucket of these settings."""
+    return S3(
+        endpoint_url=settings.s3_endpoint_url,
+        public_url=settings.s3_public_url or settings.s3_endpoint_url,
+        bucket=settings.s3_bucket,
+        region=settings.aws_region,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=settings.aws_secret_access_key,
+        threads=settings.s3_threads,
+    )
+
+
+def bounds_of(settings: FileSettings) -> Bounds:
+    """The bounds of streamed uploads."""
+    return Bounds(
+        file_max_bytes=settings.file_max_bytes,
+        uploads_max=settings.file_uploads_max,
+        uploads_person_max=settings.file_uploads_person_max,
+        upload_timeout_s=settings.file_upload_timeout_ms / 1000,
+        stall_timeout_s=settings.file_stall_timeout_ms / 1000,
+        call_timeout_ms=settings.call_timeout_ms,
+    )
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    run_service("file", load(FileSettings, os.environ), build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Files in Postgres."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from apps.file.domain.files import Kept, Place, Usage
+from apps.file.ports import Unit
+from shared.contracts.base import Answer
+from shared.contracts.clock import Clock, Ids
+from shared.contracts.event import EventType
+from shared.contracts.fields import Role
+from shared.contracts.file import File, FileStatus
+from shared.kit.database import Database
+from shared.kit.ledger import once
+from shared.kit.outbox import Outbox
+from shared.kit.wire import Call
+
+_PLACE = text(
+    """
+    SELECT channels.server_id, channels.deleted_at IS NOT NULL AS deleted, members.role
+    FROM channels
+    LEFT JOIN members ON members.server_id = channels.server_id AND members.profile_id = :profile_id
+    WHERE channels.id = :channel_id
+    """
+)
+_MEET = text("INSERT INTO usage (profile_id, size, files) VALUES (:profile_id, 0, 0) ON CONFLICT DO NOTHING")
+_USAGE = text("SELECT size, files FROM usage WHERE profile_id = :profile_id FOR UPDATE")
+_CHARGE = text("UPDATE usage SET size = size + :size, files = files + :files WHERE profile_id = :profile_id")
+_COLUMNS = """
+    id, channel_id, server_id, profile_id, name, size, content_type, sha256, status, revision, upload_until,
+    thumbnails, created_at
+"""
+_KEPT = f"{_COLUMNS}, deleted_at IS NOT NULL AS deleted, deleting_call"
+_FILE = text(f"SELECT {_KEPT} FROM files WHERE id = :file_id")  # noqa: S608 (names of columns)
+_LOCK_FILE = text(f"SELECT {_KEPT} FROM files WHERE id = :file_id FOR UPDATE")  # noqa: S608
+_FILES = text(f"SELECT {_KEPT} FROM files WHERE id = ANY(:file_ids)")  # noqa: S608
+_ADD = text(
+    f"""
+    INSERT INTO files ({_COLUMNS}) VALUES (:id, :channel_id, :server_id, :profile_id, :name, :size,
+        :content_type, :sha256, :status, :revision, :upload_until, :thumbnails, :created_at)
+    """  # noqa: S608
+)
+_STORE = text(
+    """
+    UPDATE files SET size = :size, content_type = :content_type, status = :status, revision = :revision,
+        upload_until = :upload_until, thumbnails = :thumbnails
+    WHERE id = :id
+    """
+)
+_BURY = text("UPDATE files SET deleted_at = :now, deleting_call = :call_id WHERE id = :id")
+
+
+class PostgresWork:
+    """Where the use cases work."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Unit]:
+        """Committed at the end, rolled back when the block raises."""
+        async with self._database.transaction() as session:
+            yield self._within(session)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Unit]:
+        """To read only."""
+        async with self._database.snapshot() as session:
+            yield self._within(session)
+
+    async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
+        """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
+        return await once(self._database, call, profile_id, lambda session: work(self._within(session)))
+
+    def _within(self, session: AsyncSession) -> "PostgresUnit":
+        return PostgresUnit(session, Outbox(session, self._clock, self._ids))
+
+
+class PostgresUnit:
+    """One transaction."""
+
+    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
+        self._session = session
+        self._outbox = outbox
+
+    async def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
+        """What is known about a profile in a channel."""
+        key = {"channel_id": channel_id, "profile_id": profile_id}
+        found = (await self._session.execute(_PLACE, key)).one_or_none()
+        if found is None:
+            return None
+        role = None if found.role is None else Role(found.role)
+        return Place(server_id=found.server_id, deleted=found.deleted, role=role)
+
+    async def lock_usage(self, profile_id: UUID) -> Usage:
+        """What a person's files take, locked until the end."""
+        key = {"profile_id": profile_id}
+        await self._session.execute(_MEET, key)
+        found = (await self._session.execute(_USAGE, key)).one()
+        return Usage(found.size, found.files)
+
+    async def charge(self, profile_id: UUID, size: int, files: int) -> None:
+        """Count so many bytes and files more, or less, against a person."""
+        change = {"profile_id": profile_id, "size": size, "files": files}
+        await self._session.execute(_CHARGE, change)
+
+    async def add(self, kept: Kept) -> None:
+        """Store a new file."""
+        await self._session.execute(_ADD, _row_of(kept))
+
+    async def file(self, file_id: UUID, *, lock: bool = False) -> Kept | None:
+        """A file or the tombstone of one."""
+        statement = _LOCK_FILE if lock else _FILE
+        found = (await self._session.execute(statement, {"file_id": file_id})).mappings().one_or_none()
+        return None if found is None else kept_of(found)
+
+    async def files(self, file_ids: Sequence[UUID]) -> list[Kept]:
+        """Those of these files that are there, in any order."""
+        found = (await self._session.execute(_FILES, {"file_ids": list(file_ids)})).mappings()
+        return [kept_of(row) for row in found]
+
+    async def store(self, kept: Kept) -> None:
+        """Store what changed about a file."""
+        await self._session.execute(_STORE, _row_of(kept))
+
+    async def bury(self, kept: Kept, call_id: str, now: datetime) -> None:
+        """Make a tombstone of a file."""
+        await self._session.execute(_BURY, {"id": kept.file.id, "call_id": call_id, "now": now})
+
+    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+        """Write an event that is sent if, and only if, this transaction commits."""
+        await self._outbox.publish(kind, key, revision, data)
+
+
+def kept_of(row: Mapping[Any, Any]) -> Kept:
+    """A file of a row that has its columns by name."""
+    return Kept(
+        file=File(
+            id=row["id"],
+            channel_id=row["channel_id"],
+            profile_id=row["profile_id"],
+            name=row["name"],
+            size=row["size"],
+            content_type=row["content_type"],
+            status=FileStatus(row["status"]),
+            created_at=row["created_at"],
+        ),
+        server_id=row["server_id"],
+        revision=row["revision"],
+        sha256=row["sha256"],
+        upload_until=row["upload_until"],
+        thumbnails=row["thumbnails"],
+        deleted=row["deleted"],
+        deleting_call=row["deleting_call"],
+    )
+
+
+def _row_of(kept: Kept) -> dict[str, object]:
+    file = kept.file
+    return {
+        "id": file.id,
+        "channel_id": file.channel_id,
+        "server_id": kept.server_id,
+        "profile_id": file.profile_id,
+        "name": file.name,
+        "size": file.size,
+        "content_type": file.content_type,
+        "sha256": kept.sha256,
+        "status": file.status,
+        "revision": kept.revision,
+        "upload_until": kept.upload_until,
+        "thumbnails": kept.thumbnails,
+        "created_at": file.created_at,
+    }

@@ -1,0 +1,158 @@
+"""What the use cases need from outside."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from apps.file.domain.files import Kept, Place, Usage
+from shared.contracts.base import Answer
+from shared.contracts.event import EventType
+from shared.contracts.file import Upload
+
+
+class Unit(Protocol):
+    """One transaction."""
+
+    async def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
+        """What is known about a profile in a channel."""
+
+    async def lock_usage(self, profile_id: UUID) -> Usage:
+        """What a person's files take, locked until the end."""
+
+    async def charge(self, profile_id: UUID, size: int, files: int) -> None:
+        """Count so many bytes and files more, or less, against a person."""
+
+    async def add(self, kept: Kept) -> None:
+        """Store a new file."""
+
+    async def file(self, file_id: UUID, *, lock: bool = False) -> Kept | None:
+        """A file or the tombstone of one."""
+
+    async def files(self, file_ids: Sequence[UUID]) -> list[Kept]:
+        """Those of these files that are there, in any order."""
+
+    async def store(self, kept: Kept) -> None:
+        """Store what changed about a file: size, type, status, revision, upload_until, thumbnails."""
+
+    async def bury(self, kept: Kept, call_id: str, now: datetime) -> None:
+        """Make a tombstone of a file: its bytes are purged later."""
+
+    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+        """Write an event that is sent if, and only if, this transaction commits."""
+
+
+class Work(Protocol):
+    """Where the use cases work."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Unit]:
+        """Committed at the end, rolled back when the block raises."""
+
+    def snapshot(self) -> AbstractAsyncContextManager[Unit]:
+        """To read only."""
+
+    async def once(self, call: Any, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
+        """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
+
+
+class Leftovers(Protocol):
+    """Finds what nobody needs any longer; two processes that look at once find different things."""
+
+    async def overdue(self, now: datetime, size: int) -> int:
+        """Make tombstones of files whose upload was not completed in time; gives how many."""
+
+    async def of_deleted_channels(self, now: datetime, size: int) -> int:
+        """Make tombstones of the files of deleted channels and servers; gives how many rows were touched."""
+
+    def without_use(
+        self, now: datetime, size: int
+    ) -> AbstractAsyncContextManager[tuple[list[UUID], list[UUID]]]:
+        """Tombstones with bytes, and files whose place for uploads nobody may write to any more.
+
+        They are locked within the block. When it ends well both are marked, and tombstones without either are
+        forgotten.
+        """
+
+
+class Found(Struct, frozen=True):
+    """An object in S3: its size in bytes, and the tag of exactly these bytes."""
+
+    size: int
+    etag: str
+
+
+class Storage(Protocol):
+    """S3. Everything raises `mesh.busy` while it is away or too much waits for it."""
+
+    async def upload_address(
+        self, key: str, size: int, content_type: str, sha256: str | None, life_s: int, now: datetime
+    ) -> Upload:
+        """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
+
+    async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
+        """An address that gives the object with these headers: Content-Type, Content-Disposition."""
+
+    async def look(self, key: str) -> Found | None:
+        """What lies there."""
+
+    async def head(self, key: str, found: Found, size: int) -> bytes | None:
+        """The first bytes of exactly that object; None when another lies there by now."""
+
+    async def copy(self, source: str, found: Found, target: str) -> bool:
+        """Copy exactly that object; False when another lies there by now."""
+
+    async def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Store an object."""
+
+    async def fetch(self, key: str, target: Path) -> bool:
+        """Write an object into a file, without holding it in memory; False when it is not there."""
+
+    async def begin(self, key: str, content_type: str) -> str:
+        """Begin an object in parts; gives the id of this upload."""
+
+    async def part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        """Send a part, numbered from 1; gives its tag."""
+
+    async def finish(self, key: str, upload: str, tags: Sequence[str]) -> None:
+        """Make one object of the parts."""
+
+    async def abort(self, key: str, upload: str) -> None:
+        """Throw the parts away."""
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Delete these objects, and parts of unfinished ones; those that are not there do not matter."""
+
+
+class Sniffer(Protocol):
+    """Knows types by their bytes."""
+
+    async def looks_like(self, head: bytes) -> frozenset[str]:
+        """The media types that bytes which begin like this may be; none when nothing is known."""
+
+
+class Incoming(Protocol):
+    """A file that is being sent to us, in a form."""
+
+    channel_id: UUID
+    name: str
+    content_type: str
+    """Empty when nothing is said about it."""
+    size_max: int | None
+    """It is no larger than this, as far as that is known."""
+
+    async def read(self, size: int) -> bytes:
+        """The next bytes, exactly so many unless the file ends; raises what is wrong with the form."""
+
+
+class Painter(Protocol):
+    """Makes thumbnails."""
+
+    def desk(self) -> AbstractAsyncContextManager[Path]:
+        """An empty folder for one image and what is made of it; raises `mesh.busy` when too many wait."""
+
+    async def paint(self, image: Path, folder: Path) -> dict[int, bytes]:
+        """The thumbnails of an image by size; none of what is no image, is too large or takes too long."""

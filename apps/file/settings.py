@@ -1,0 +1,128 @@
+"""What the file service reads from its environment, beside what every service reads."""
+
+from collections.abc import Iterator
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from apps.file.domain.files import Limits
+from apps.file.domain.types import canonical
+from shared.kit.settings import MeshSettings, Secret
+
+_MIB = 1024 * 1024
+_TYPES = (
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/avif",
+    "video/mp4",
+    "video/webm",
+    "video/quicktime",
+    "audio/mpeg",
+    "audio/mp4",
+    "audio/ogg",
+    "audio/wav",
+    "audio/flac",
+    "application/pdf",
+    "application/zip",
+    "application/gzip",
+    "application/json",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "text/plain",
+    "text/csv",
+    "text/markdown",
+)
+
+
+class FileSettings(MeshSettings, frozen=True, kw_only=True):
+    """Settings of the file service."""
+
+    file_database_url: Annotated[
+        Secret, Meta(description="postgresql://user:password@host:port/name of the file service's database")
+    ]
+    file_host: Annotated[str, Meta(description="Where the file service listens for HTTP")] = "127.0.0.1"
+    file_port: Annotated[int, Meta(ge=1, le=65535, description="The port that it listens on")] = 3002
+    s3_endpoint_url: Annotated[str, Meta(description="Where S3 is")] = "http://127.0.0.1:9000"
+    s3_public_url: Annotated[
+        str, Meta(description="Where clients find S3, as they are told; empty: S3_ENDPOINT_URL")
+    ] = ""
+    s3_bucket: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket; made when it is missing"
+        ),
+    ] = "concord"
+    aws_access_key_id: Annotated[
+        str, Meta(description="Empty: whatever boto3 finds, such as the role of the machine")
+    ] = ""
+    aws_secret_access_key: Annotated[Secret, Meta(description="With AWS_ACCESS_KEY_ID")] = ""
+    aws_region: Annotated[str, Meta(min_length=1, description="The region of the bucket")] = "us-east-1"
+    s3_threads: Annotated[int, Meta(ge=1, le=256, description="Calls of S3 at once")] = 16
+    file_max_bytes: Annotated[int, Meta(ge=1, le=2**40, description="A file")] = 25 * _MIB
+    file_quota_bytes: Annotated[int, Meta(ge=1, le=2**50, description="All files of a person")] = 1024 * _MIB
+    file_quota_files: Annotated[int, Meta(ge=1, le=10_000_000, description="Files of a person")] = 10_000
+    file_types: Annotated[tuple[str, ...], Meta(description="Media types of files that are taken")] = _TYPES
+    file_upload_url_s: Annotated[
+        int, Meta(ge=10, le=86_400, description="How long an address for an upload is good")
+    ] = 900
+    file_download_url_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="How long an address for a download is good")
+    ] = 300
+    file_part_bytes: Annotated[
+        int, Meta(ge=5 * _MIB, le=256 * _MIB, description="What is kept in memory of each streamed upload")
+    ] = 5 * _MIB
+    file_uploads_max: Annotated[int, Meta(ge=1, le=4096, description="Streamed uploads at once")] = 16
+    file_uploads_person_max: Annotated[
+        int, Meta(ge=1, le=4096, description="Streamed uploads of one person at once")
+    ] = 4
+    file_upload_timeout_ms: Annotated[
+        int, Meta(ge=1_000, le=86_400_000, description="How long a streamed upload may take")
+    ] = 600_000
+    file_stall_timeout_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="How long a streamed upload may stand still")
+    ] = 20_000
+    file_sweep_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="Pause between two rounds of taking away what nobody needs")
+    ] = 10
+    file_thumbnail_workers: Annotated[
+        int, Meta(ge=1, le=64, description="Processes that make thumbnails")
+    ] = 1
+    file_thumbnail_timeout_ms: Annotated[
+        int, Meta(ge=100, le=60_000, description="How long the thumbnails of one image may take")
+    ] = 8_000
+    file_thumbnail_max_bytes: Annotated[
+        int, Meta(ge=1, le=2**32, description="The largest image file that thumbnails are made of")
+    ] = 25 * _MIB
+
+    def faults(self) -> Iterator[str]:
+        """Addresses of S3 are complete, a key has its secret, a file fits into S3's 10,000 parts."""
+        yield from super().faults()
+        for name in ("s3_endpoint_url", "s3_public_url"):
+            if (url := getattr(self, name)) and not _is_address(url):
+                yield f"{name.upper()} must be like https://s3.example.org"
+        if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key):
+            yield "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be given together"
+        if self.file_part_bytes * 10_000 < self.file_max_bytes:
+            yield "FILE_PART_BYTES must be at least a 10,000th of FILE_MAX_BYTES"
+
+    def limits(self) -> Limits:
+        """The bounds of what a person may have."""
+        return Limits(
+            file_max_bytes=self.file_max_bytes,
+            quota_bytes=self.file_quota_bytes,
+            quota_files=self.file_quota_files,
+            types=frozenset(map(canonical, self.file_types)),
+        )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -1,0 +1,43 @@
+"""Announce a file."""
+
+from datetime import timedelta
+
+from apps.file.domain.files import Limits
+from apps.file.domain.places import upload_key
+from apps.file.domain.types import canonical, check_allowed
+from apps.file.ports import Storage, Unit
+from apps.file.usecases.steps import Draft, add_file
+from shared.contracts.clock import Clock, Ids
+from shared.contracts.file import CreateFile, NewFile
+
+
+async def create_file(
+    request: CreateFile, unit: Unit, storage: Storage, limits: Limits, clock: Clock, ids: Ids, life_s: int
+) -> NewFile:
+    """The file, and an address that takes its bytes for `life_s` seconds.
+
+    * Members of the channel's server create files in it.
+    * Its size and type are within what is allowed here, and it fits into the quota of its owner, against
+      which it counts from now on.
+    * The address takes exactly so many bytes of this type, and of this digest when one was given. What is not
+      complete when it expires is taken away.
+    """
+    limits.check_size(request.size)
+    content_type = canonical(request.content_type)
+    check_allowed(content_type, limits.types)
+    now = clock.now()
+    draft = Draft(
+        id=ids.new(),
+        channel_id=request.channel_id,
+        profile_id=request.profile_id,
+        name=request.name,
+        size=request.size,
+        content_type=content_type,
+        created_at=now,
+        upload_until=now + timedelta(seconds=life_s),
+        sha256=request.sha256,
+    )
+    kept = await add_file(draft, unit, limits)
+    key = upload_key(draft.id)
+    upload = await storage.upload_address(key, draft.size, content_type, draft.sha256, life_s, now)
+    return NewFile(file=kept.file, upload=upload)

@@ -1,0 +1,141 @@
+"""Take in a file that is sent to us, and pass it on to S3 in parts."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from apps.file.domain.files import Limits
+from apps.file.domain.places import file_key
+from apps.file.domain.types import (
+    OPAQUE,
+    SNIFFED_BYTES,
+    best_guess,
+    canonical,
+    check_allowed,
+    check_real,
+    is_said,
+)
+from apps.file.ports import Incoming, Sniffer, Storage, Work
+from apps.file.usecases.steps import Draft, add_file, discard, make_complete
+from shared.contracts.clock import Clock, Ids
+from shared.contracts.errors import FieldError, MeshError
+from shared.contracts.file import File
+from shared.contracts.validation import validation_failed
+
+log = logging.getLogger(__name__)
+
+Admitted = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+"""Does something that needs a member; when our copy of the members says no it asks, and does it again."""
+
+
+class Pace(Struct, frozen=True):
+    """How much of an upload is in memory, and how many seconds it may take."""
+
+    part_bytes: int
+    life_s: float
+
+
+class ReceiveUpload:
+    """Takes in streamed files; nothing of one is left when it fails, at the latest after the next sweep."""
+
+    def __init__(
+        self,
+        work: Work,
+        storage: Storage,
+        sniffer: Sniffer,
+        limits: Limits,
+        pace: Pace,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._work = work
+        self._storage = storage
+        self._sniffer = sniffer
+        self._limits = limits
+        self._pace = pace
+        self._clock = clock
+        self._ids = ids
+
+    async def receive(self, incoming: Incoming, profile_id: UUID, admitted: Admitted) -> File:
+        """The complete file.
+
+        * Members of the channel's server send files to it, of types that are allowed here.
+        * Room in the quota is taken before the first byte: as much as the request says, or as a file may be.
+        * Its type is checked by its first bytes before any is stored, or found by them when none was said.
+        * Its size is checked as it comes.
+        * It is told by `file.completed`.
+        """
+        content_type = canonical(incoming.content_type) or OPAQUE
+        if is_said(content_type, self._limits.types):
+            check_allowed(content_type, self._limits.types)
+        draft = self._draft(incoming, profile_id, content_type)
+
+        async def begin() -> None:
+            async with self._work.transaction() as unit:
+                await add_file(draft, unit, self._limits)
+
+        await admitted(begin)
+        try:
+            size, content_type = await self._pass_on(incoming, draft)
+            async with self._work.transaction() as unit:
+                return await make_complete(draft.id, size, content_type, unit, written=True)
+        except BaseException:
+            await asyncio.shield(self._discard(draft))
+            raise
+
+    def _draft(self, incoming: Incoming, profile_id: UUID, content_type: str) -> Draft:
+        now = self._clock.now()
+        most = self._limits.file_max_bytes
+        return Draft(
+            id=self._ids.new(),
+            channel_id=incoming.channel_id,
+            profile_id=profile_id,
+            name=incoming.name,
+            size=most if incoming.size_max is None else max(1, min(most, incoming.size_max)),
+            content_type=content_type,
+            created_at=now,
+            upload_until=now + timedelta(seconds=self._pace.life_s),
+        )
+
+    async def _pass_on(self, incoming: Incoming, draft: Draft) -> tuple[int, str]:
+        key, size = file_key(draft.id), self._pace.part_bytes
+        first = await incoming.read(size)
+        if not first:
+            raise validation_failed((FieldError("file", "must have at least 1 byte"),))
+        self._limits.check_size(len(first))
+        content_type = await self._real_type(draft.content_type, first)
+        if len(first) < size:
+            await self._storage.put(key, first, content_type)
+            return len(first), content_type
+        upload = await self._storage.begin(key, content_type)
+        return await self._pass_on_parts(incoming, key, upload, first), content_type
+
+    async def _real_type(self, said: str, first: bytes) -> str:
+        head, whole = first[:SNIFFED_BYTES], len(first) <= SNIFFED_BYTES
+        looks_like = await self._sniffer.looks_like(head)
+        if not is_said(said, self._limits.types):
+            return best_guess(looks_like, head, self._limits.types, whole=whole)
+        check_real(said, looks_like, head, whole=whole)
+        return said
+
+    async def _pass_on_parts(self, incoming: Incoming, key: str, upload: str, first: bytes) -> int:
+        tags: list[str] = []
+        total, part = 0, first
+        while part:
+            total += len(part)
+            self._limits.check_size(total)
+            tags.append(await self._storage.part(key, upload, len(tags) + 1, part))
+            part = b""  # not two parts in memory at once
+            part = await incoming.read(self._pace.part_bytes)
+        await self._storage.finish(key, upload, tags)
+        return total
+
+    async def _discard(self, draft: Draft) -> None:
+        try:
+            await discard(draft.id, self._work, self._clock.now())
+        except MeshError as error:
+            log.warning("a broken upload is left to the sweep: %s", error)

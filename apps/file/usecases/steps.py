@@ -1,0 +1,92 @@
+"""Steps that several use cases take."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from apps.file.domain.files import Kept, Limits, admit, file_not_found
+from apps.file.ports import Unit, Work
+from shared.contracts.event import FILE_COMPLETED, FILE_DELETED, FileGone
+from shared.contracts.file import File, FileStatus
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """A file that is about to be; `size` is what is reserved for it."""
+
+    id: UUID
+    channel_id: UUID
+    profile_id: UUID
+    name: str
+    size: int
+    content_type: str
+    created_at: datetime
+    upload_until: datetime
+    sha256: str | None = None
+
+
+async def add_file(draft: Draft, unit: Unit, limits: Limits) -> Kept:
+    """Store a file that waits for its bytes, in the quota of its owner, who is a member of the channel."""
+    place = admit(await unit.place(draft.channel_id, draft.profile_id))
+    limits.check_quota(await unit.lock_usage(draft.profile_id), draft.size)
+    kept = Kept(
+        file=File(
+            id=draft.id,
+            channel_id=draft.channel_id,
+            profile_id=draft.profile_id,
+            name=draft.name.strip(),
+            size=draft.size,
+            content_type=draft.content_type,
+            status=FileStatus.PENDING,
+            created_at=draft.created_at,
+        ),
+        server_id=place.server_id,
+        sha256=draft.sha256,
+        upload_until=draft.upload_until,
+    )
+    await unit.charge(draft.profile_id, draft.size, 1)
+    await unit.add(kept)
+    return kept
+
+
+async def make_complete(file_id: UUID, size: int, content_type: str, unit: Unit, *, written: bool) -> File:
+    """From now on the members see the file; others hear of it. The same again changes nothing.
+
+    `written`: nobody can write to its place for uploads any longer. Raises `file.not_found` when it was
+    deleted meanwhile, or its channel.
+    """
+    kept = await unit.file(file_id, lock=True)
+    if kept is None or kept.deleted:
+        raise file_not_found()
+    place = await unit.place(kept.file.channel_id, kept.file.profile_id)
+    if place is not None and place.deleted:
+        raise file_not_found()
+    if kept.complete:
+        return kept.file
+    freed = kept.file.size - size
+    if freed:
+        await unit.charge(kept.file.profile_id, -freed, 0)
+    file = replace(kept.file, status=FileStatus.COMPLETE, size=size, content_type=content_type)
+    upload_until = None if written else kept.upload_until
+    done = replace(kept, file=file, revision=kept.revision + 1, upload_until=upload_until)
+    await unit.store(done)
+    await unit.publish(FILE_COMPLETED, file.channel_id, done.revision, file)
+    return file
+
+
+async def throw_away(kept: Kept, unit: Unit, now: datetime, call_id: str = "") -> None:
+    """Leave a tombstone, whose bytes are purged later, and give its room back. The row is locked by then."""
+    await unit.bury(kept, call_id, now)
+    await unit.charge(kept.file.profile_id, -kept.file.size, -1)
+    if kept.complete:
+        gone = FileGone(id=kept.file.id, channel_id=kept.file.channel_id, server_id=kept.server_id)
+        await unit.publish(FILE_DELETED, kept.file.channel_id, kept.revision + 1, gone)
+
+
+async def discard(file_id: UUID, work: Work, now: datetime) -> None:
+    """Throw a file away whose bytes are not what was said."""
+    async with work.transaction() as unit:
+        kept = await unit.file(file_id, lock=True)
+        if kept is not None and not kept.deleted and not kept.complete:
+            await throw_away(kept, unit, now)

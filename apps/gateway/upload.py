@@ -1,0 +1,151 @@
+"""The way of an upload: its bytes go on to the file service's own port as they come, and its answer back.
+
+Nothing is read here but the token. What is in memory of an upload is what the two connections hold.
+"""
+
+import asyncio
+from asyncio import CancelledError
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import h11
+
+from apps.gateway.exchange import Exchange, Headers, Response
+from apps.gateway.forward import Desk
+from apps.gateway.ports import FileDoor
+from apps.gateway.problems import problem_of
+from shared.contracts.errors import BODY_MALFORMED, MESH_BUSY, MESH_TIMEOUT, MeshError
+
+_PASSED_ON = (b"content-type", b"content-length", b"authorization")
+_PASSED_BACK = frozenset({b"content-type", b"cache-control", b"retry-after", b"www-authenticate"})
+_CONNECT_TIMEOUT_S = 3.0
+_READ_BYTES = 65_536
+_ANSWER_MAX_BYTES = 65_536
+
+
+class Upload:
+    """Passes uploads on."""
+
+    def __init__(self, path: str, desk: Desk, door: FileDoor) -> None:
+        self._path = path
+        self._desk = desk
+        self._door = door
+        self._under_way = 0
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """The file service's answer to one upload, a problem where it went wrong on the way."""
+        if self._under_way >= self._door.uploads_max:
+            return problem_of(
+                MESH_BUSY.error("As many files are being uploaded as may be at once."), exchange
+            )
+        self._under_way += 1
+        try:
+            await self._check_caller(exchange)
+            async with _connected(self._door) as (reader, writer):
+                return await self._pass_on(exchange, reader, writer)
+        except MeshError as error:
+            return problem_of(error, exchange)
+        except CancelledError:
+            if not self._desk.draining:
+                raise
+            return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), exchange)
+        finally:
+            self._under_way -= 1
+
+    async def _check_caller(self, exchange: Exchange) -> None:
+        """Whose token does not hold gets no further; the file service looks at it once more."""
+        authorization = exchange.headers.get(b"authorization")
+        if self._desk.authenticator.known(authorization) is None:
+            await self._desk.authenticator.caller(authorization)
+
+    async def _pass_on(
+        self, exchange: Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Response:
+        """Send and listen at once: a file that is refused is not sent to its end."""
+        connection = h11.Connection(h11.CLIENT)
+        answering = asyncio.create_task(_answer_of(connection, reader))
+        sending = asyncio.create_task(self._send(exchange, connection, writer))
+        try:
+            await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and not isinstance(sending.exception(), OSError):
+                sending.result()
+            # Whoever refuses a file may hang up while it is still being sent: its answer counts.
+            async with asyncio.timeout(self._door.answer_timeout_s):
+                return await answering
+        except TimeoutError:
+            raise MESH_TIMEOUT.error("The file service did not answer in time.") from None
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise MESH_BUSY.error("The file service went away.") from error
+        finally:
+            for task in (answering, sending):
+                task.cancel()
+            await asyncio.gather(answering, sending, return_exceptions=True)
+
+    async def _send(
+        self, exchange: Exchange, connection: h11.Connection, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(connection.send(self._head_of(exchange)) or b"")
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout(self._door.stall_timeout_s):
+                    message = await exchange.receive()
+            except TimeoutError:
+                raise BODY_MALFORMED.error(f"Nothing came for {self._door.stall_timeout_s:g} s.") from None
+            if message["type"] != "http.request":
+                raise BODY_MALFORMED.error("The connection ended before the body did.")
+            more = message.get("more_body", False)
+            if message["body"]:
+                writer.write(connection.send(h11.Data(message["body"])) or b"")
+                await writer.drain()
+        writer.write(connection.send(h11.EndOfMessage()) or b"")
+        await writer.drain()
+
+    def _head_of(self, exchange: Exchange) -> h11.Request:
+        headers = [(name, exchange.headers[name]) for name in _PASSED_ON if name in exchange.headers]
+        if b"content-length" not in exchange.headers:
+            headers.append((b"transfer-encoding", b"chunked"))
+        headers += [
+            (b"host", f"{self._door.host}:{self._door.port}".encode()),
+            (b"x-correlation-id", exchange.correlation_id.encode()),
+        ]
+        return h11.Request(method="POST", target=self._path, headers=headers)
+
+
+@asynccontextmanager
+async def _connected(door: FileDoor) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(door.host, door.port, ssl=door.secure or None)
+    except OSError as error:  # a TimeoutError is one
+        raise MESH_BUSY.error("The file service is away.") from error
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def _answer_of(connection: h11.Connection, reader: asyncio.StreamReader) -> Response:
+    head: h11.Response | None = None
+    body = bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_READ_BYTES))
+        elif isinstance(event, h11.Response):
+            head = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > _ANSWER_MAX_BYTES:
+                raise MESH_BUSY.error("The file service answered too much.")
+        elif isinstance(event, h11.EndOfMessage):
+            break
+        elif isinstance(event, h11.ConnectionClosed):
+            raise MESH_BUSY.error("The file service went away.")
+    if head is None:
+        raise MESH_BUSY.error("The file service gave no answer.")
+    headers: Headers = [(name, value) for name, value in head.headers if name in _PASSED_BACK]
+    headers.append((b"content-length", b"%d" % len(body)))
+    return Response(head.status_code, headers, bytes(body))

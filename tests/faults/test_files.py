@@ -1,0 +1,121 @@
+"""Files while S3 is away, uploads that break off, and one that is larger than what may be in memory."""
+
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.embedded.ports import free_port
+from cli.embedded.s3 import EmbeddedS3
+from tests.conftest import s3_settings
+from tests.e2e.concord import Process
+from tests.e2e.people import Person, sign_up
+from tests.faults.conftest import Mesh
+
+GIB = 2**30
+MAY_GROW_KIB = 32 * 1024
+
+
+@pytest.fixture
+def own_s3(tmp_path: Path) -> Iterator[EmbeddedS3]:
+    """An S3 that may be stopped."""
+    server = EmbeddedS3(tmp_path / "s3", free_port(), tmp_path / "s3.log", lambda: ("key-id", "secret-key"))
+    server.start()
+    server.wait_ready()
+    yield server
+    server.stop()
+
+
+class Files:
+    """Ada, with a channel, at a gateway."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.ada: Person = sign_up(http)
+        self.channel: str = self.ada.make_server()["channels"][0]["id"]
+
+    def announce(self) -> httpx.Response:
+        asked = {"channelId": self.channel, "name": "a.txt", "size": 3, "contentType": "text/plain"}
+        return self.ada.post("/api/files", json=asked)
+
+    def upload(self) -> httpx.Response:
+        file = {"file": ("a.txt", b"tea", "text/plain")}
+        return self.ada.post("/api/files/upload", data={"channelId": self.channel}, files=file)
+
+
+def test_s3_goes_away_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
+    """Answers that say when to try again, nothing half done, and all of it goes on by itself."""
+    mesh.concord.environ.update(s3_settings(own_s3))
+    gateway, *_ = mesh.concord.start("gateway", "auth", "server", "message", "file")
+    mesh.concord.wait_ready()
+    with httpx.Client(base_url=gateway.url, timeout=30) as http:
+        files = Files(http)
+        made = files.announce().json()
+        httpx.put(made["upload"]["url"], headers=made["upload"]["headers"], content=b"tea").raise_for_status()
+        path = f"/api/files/{made['file']['id']}"
+        deleted = files.upload().json()["id"]
+        address = files.ada.get(f"/api/files/{deleted}/content").headers["location"]
+
+        own_s3.stop()
+        for refused in (files.ada.post(f"{path}/complete"), files.upload()):
+            assert (refused.status_code, refused.json()["code"]) == (503, "mesh.busy"), refused.text
+            assert int(refused.headers["retry-after"]) > 0
+        assert files.ada.get(path).json()["status"] == "PENDING"  # what needs no S3 works
+        assert files.ada.delete(f"/api/files/{deleted}").status_code == 204
+        assert files.ada.send(files.channel, "still here").status_code == 201
+
+        own_s3.start()
+        own_s3.wait_ready()
+        deadline = time.monotonic() + 20
+        while files.ada.post(f"{path}/complete").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert files.upload().status_code == 201
+        while httpx.get(address).status_code != 404:  # what was deleted meanwhile
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        mesh.concord.wait_ready()
+
+
+def test_a_gigabyte_passes_through_without_being_held(mesh: Mesh, own_s3: EmbeddedS3) -> None:
+    """Neither the gateway nor the file service grows by more than 32 MiB while 1 GiB is uploaded."""
+    mesh.concord.environ.update(s3_settings(own_s3))
+    limits = {"FILE_MAX_BYTES": str(2 * GIB), "FILE_QUOTA_BYTES": str(4 * GIB)}
+    mesh.concord.environ.update(limits)
+    gateway, _, _, _, file = mesh.concord.start("gateway", "auth", "server", "message", "file")
+    mesh.concord.wait_ready()
+    with httpx.Client(base_url=gateway.url, timeout=250) as http:
+        files = Files(http)
+        assert files.upload().status_code == 201
+        before = [peak_kib(process) for process in (gateway, file)]
+        done = files.ada.post("/api/files/upload", **form_of(files.channel, GIB))
+        assert done.status_code == 201, done.text
+        assert done.json()["size"] == GIB
+        grown = [peak_kib(process) - kib for process, kib in zip((gateway, file), before, strict=True)]
+    print(f"gateway and file service grew by {grown} KiB")
+    assert max(grown) <= MAY_GROW_KIB
+
+
+def form_of(channel_id: str, size: int) -> dict[str, Any]:
+    head = io.BytesIO()
+    head.write(b'--x\r\nContent-Disposition: form-data; name="channelId"\r\n\r\n' + channel_id.encode())
+    head.write(b'\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n')
+    head.write(b"Content-Type: text/plain\r\n\r\n")
+
+    def pieces() -> Iterator[bytes]:
+        yield head.getvalue()
+        piece = b"tea for two\n" * 5461 + b"cups"  # 64 KiB
+        for _ in range(size // len(piece)):
+            yield piece
+        yield b"\r\n--x--\r\n"
+
+    return {"content": pieces(), "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+
+
+def peak_kib(process: Process) -> int:
+    """The most that was ever resident."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])

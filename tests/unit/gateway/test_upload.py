@@ -1,0 +1,134 @@
+"""Uploads are passed on as they come, and the file service's answer back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+
+from cli.embedded.ports import free_port
+from tests.unit.gateway.conftest import client_of, new_world
+
+PATH = "/api/files/upload"
+FORM = {"content-type": "multipart/form-data; boundary=x"}
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def file_service(serve: Serve, **settings: object) -> AsyncIterator[httpx.AsyncClient]:
+    """A gateway before a file service that does this with each connection."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    world = new_world(file_port=port, upload_stall_timeout_ms=300, upload_answer_timeout_ms=1000, **settings)
+    async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as client:
+        yield client
+    server.close()
+
+
+def answer(status: str, body: bytes, more: bytes = b"") -> bytes:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return head.encode() + more + b"\r\n" + body
+
+
+async def test_the_bytes_go_on_and_the_answer_comes_back() -> None:
+    heard = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        heard.extend(head + await reader.readexactly(100_000))
+        writer.write(answer("201 Created", b'{"id":1}', b"x-inside: secret\r\n"))
+
+    async with file_service(serve) as client:
+        headers = {**FORM, "x-correlation-id": "mine", "x-evil": "no"}
+        done = await client.post(PATH, content=bytes(100_000), headers=headers)
+    assert (done.status_code, done.content) == (201, b'{"id":1}')
+    assert "x-inside" not in done.headers
+    head, _, body = bytes(heard).partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    assert lines[0] == f"post {PATH} http/1.1"
+    assert "x-correlation-id: mine" in lines
+    assert "content-length: 100000" in lines
+    assert any(line.startswith("authorization: bearer ") for line in lines)
+    assert not any("evil" in line for line in lines)
+    assert body == bytes(100_000)
+
+
+async def test_an_answer_before_the_end_is_passed_on() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer("415 Unsupported Media Type", b'{"code":"file.type_not_allowed"}'))
+        await writer.drain()
+        writer.close()
+
+    async with file_service(serve) as client:
+        done = await client.post(PATH, content=bytes(8_000_000), headers=FORM)
+    assert (done.status_code, done.json()["code"]) == (415, "file.type_not_allowed")
+
+
+async def test_a_file_service_that_hangs_up() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.close()
+
+    async with file_service(serve) as client:
+        done = await client.post(PATH, content=b"x" * 1000, headers=FORM)
+    assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
+
+
+async def test_a_file_service_that_does_not_answer() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(3)
+        writer.close()
+
+    async with file_service(serve) as client:
+        done = await client.post(PATH, content=b"x", headers=FORM)
+    assert (done.status_code, done.json()["code"]) == (504, "mesh.timeout")
+
+
+async def test_without_a_file_service() -> None:
+    world = new_world(file_port=free_port())
+    async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as client:
+        done = await client.post(PATH, content=b"x", headers=FORM)
+    assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
+    assert done.headers["retry-after"]
+
+
+async def test_a_stranger_gets_no_further() -> None:
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.close()
+
+    async with file_service(serve) as client:
+        for headers in ({"authorization": ""}, {"authorization": "Bearer x"}):
+            done = await client.post(PATH, content=b"x", headers={**FORM, **headers})
+            assert done.status_code == 401
+    assert asked == 0
+
+
+async def test_an_upload_that_stands_still_is_given_up() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(1.5)
+        yield b"x"
+
+    async with file_service(serve) as client:
+        done = await client.post(PATH, content=slowly(), headers=FORM)
+    assert (done.status_code, done.json()["code"]) == (400, "body.malformed")
+
+
+async def test_uploads_at_once_are_bounded() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.2)
+        writer.write(answer("201 Created", b"{}"))
+
+    async with file_service(serve, uploads_max=1) as client:
+        both = [client.post(PATH, content=b"x", headers=FORM) for _ in range(2)]
+        assert sorted(done.status_code for done in await asyncio.gather(*both)) == [201, 503]
