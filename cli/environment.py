@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from cli.data_folder import DataFolder
 from cli.embedded.ports import LOOPBACK
-from cli.embedded.secrets import DATABASES, load_secrets
+from cli.embedded.secrets import DATABASES, MESH, load_secrets
 from cli.errors import ConcordError
 
 KAFKA_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+SECRET_VARIABLE = "MESH_SECRET"  # noqa: S105 - the name of a variable
 
 
 def database_variable(service: str) -> str:
@@ -25,6 +26,15 @@ def needs_postgres(environ: Mapping[str, str], services: Iterable[str] = DATABAS
     return any(not environ.get(database_variable(name)) for name in services)
 
 
+def check_secret(environ: Mapping[str, str]) -> None:
+    """Raises ConcordError when an outside Kafka is named, but not what records there are signed with."""
+    if not needs_kafka(environ) and not environ.get(SECRET_VARIABLE):
+        raise ConcordError(
+            f"{KAFKA_VARIABLE} names an outside Kafka, so {SECRET_VARIABLE} is needed too: at least 32 "
+            "random characters, the same for all processes that share it (`openssl rand -base64 32`)."
+        )
+
+
 def complete(
     environ: Mapping[str, str], data: DataFolder, kafka_port: int, postgres_port: int
 ) -> dict[str, str]:
@@ -33,6 +43,8 @@ def complete(
         return {**environ, "CONCORD_DATA": str(data.root)}
     secrets = load_secrets(data.root)
     defaults = {KAFKA_VARIABLE: f"{LOOPBACK}:{kafka_port}"}
+    if needs_kafka(environ):  # an outside Kafka is shared with processes that do not know our secret
+        defaults[SECRET_VARIABLE] = secrets[MESH]
     for name in DATABASES:
         url = f"postgresql://{name}:{secrets[name]}@{LOOPBACK}:{postgres_port}/{name}"
         defaults[database_variable(name)] = url

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
-from apps.auth.ports import Passwords, ProfileReader, Unit, Units
+from apps.auth.ports import Passwords, ProfileReader, Sealing, Unit, Units
 from apps.auth.usecases.change_password import change_password
 from apps.auth.usecases.get_keys import get_keys
 from apps.auth.usecases.get_profile import get_profile
@@ -69,7 +69,12 @@ class Inbound:
 
 
 def answer_all(
-    answers: Answers, desk: Desk, passwords: Passwords, reader: ProfileReader, issuer: Issuer
+    answers: Answers,
+    desk: Desk,
+    passwords: Passwords,
+    reader: ProfileReader,
+    issuer: Issuer,
+    sealing: Sealing,
 ) -> None:
     """Every operation of the contract."""
     inbound = Inbound(answers, desk)
@@ -80,7 +85,7 @@ def answer_all(
     inbound.change(ops.USER_SIGNOUT, sign_out, issuer.clock)
     inbound.change(ops.SESSION_REVOKE, revoke_session, issuer.clock)
     answers.one(ops.USER_GET, lambda request, call: get_profile(request, reader))
-    answers.one(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access))
+    answers.one(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access, sealing))
     answer_with_secrets(answers, desk.units, passwords, issuer)
 
 

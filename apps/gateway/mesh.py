@@ -17,6 +17,7 @@ from shared.kit.clock import SystemClock
 from shared.kit.health import Health
 from shared.kit.producer import Producer
 from shared.kit.settings import kafka_options
+from shared.kit.signatures import signatures_of
 from shared.kit.tail import Tail
 from shared.kit.tokens import TokenVerifier
 from shared.kit.waiting import until_there
@@ -47,6 +48,7 @@ class Mesh:
         self._tail = Tail(
             options,
             "user-events",
+            signatures_of(settings),
             lambda: self.revocations.since,
             self.revocations.hear,
             self._caught_up,

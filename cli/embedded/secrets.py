@@ -6,13 +6,14 @@ import secrets
 from pathlib import Path
 
 DATABASES = ("auth", "server", "message")
+MESH = "mesh"
 
 
 def load_secrets(folder: Path) -> dict[str, str]:
-    """One password a database, by its name; made when they are not there yet."""
+    """One password a database, by its name, and `mesh`, which signs records; made when not there yet."""
     path = folder / "secrets.json"
     known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = [name for name in DATABASES if name not in known]
+    missing = [name for name in (*DATABASES, MESH) if name not in known]
     if missing:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
         write_private(path, json.dumps(known))

@@ -16,6 +16,7 @@ from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.context import correlation_id_var, operation_var
 from shared.kit.failure_headers import Failure, origin_of
 from shared.kit.failures import Failures
+from shared.kit.signatures import SENTENCES, Signatures, note_refused
 from shared.kit.wire import CORRELATION_ID, header_text
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,9 @@ _taken = Counter("concord_events_taken", "Events that a handler took in, or not"
 class EventWork:
     """The handlers of one service by topic."""
 
-    def __init__(self, service: str, failures: Failures) -> None:
+    def __init__(self, service: str, failures: Failures, signatures: Signatures) -> None:
         self.handlers: dict[str, Handler] = {}
+        self._signatures = signatures
         self._failures = failures
         self._delays_s = {retry_topic(service, delay_s): delay_s for delay_s in RETRY_DELAYS_S}
 
@@ -57,6 +59,10 @@ class EventWork:
         handler = self.handlers.get(topic)
         if handler is None:
             return Failure(f"nobody here takes in {topic[:100]}", final=True)
+        # What waited in a retry topic was signed for the topic that it came from.
+        if (fault := self._signatures.fault(topic, record.key, record.value, record.headers)) is not None:
+            note_refused("event", topic, fault)
+            return Failure(SENTENCES[fault], final=True)
         try:
             event = _decode(record)
             async with asyncio.timeout(HANDLER_TIMEOUT_S):

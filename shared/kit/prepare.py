@@ -5,7 +5,7 @@ like.
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -30,6 +30,8 @@ class PrepareError(Exception):
 
 class PrepareSettings(MeshSettings, frozen=True, kw_only=True):
     """Where things are to be made. A service without an URL is not prepared here."""
+
+    signs: ClassVar[bool] = False
 
     auth_database_url: _Url = ""
     server_database_url: _Url = ""

@@ -21,11 +21,14 @@ from shared.contracts.examples import example_of_event
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.broker import make_broker
 from shared.kit.event_work import EventWork
-from shared.kit.failure_headers import redriven
+from shared.kit.failure_headers import FAILURE_HEADERS, ORIGINAL_TOPIC, redriven
 from shared.kit.failures import Failures
 from shared.kit.inbox import Inbox
 from shared.kit.settings import MeshSettings, kafka_options
+from shared.kit.signatures import Signatures
+from shared.kit.wire import SIGNATURE
 from tests.kit.mesh import make_topics, settings_for
+from tests.unit.kit.calls import SIGNATURES
 
 PARTITIONS = 4
 Handler = Callable[[Event], Awaitable[None]]
@@ -62,8 +65,12 @@ class Place:
     ) -> None:
         async with AIOKafkaProducer(bootstrap_servers=self.bootstrap) as producer:
             for key, value in records:
-                name = topic or self.topic
-                await producer.send(name, value, key=key.encode() if key else None, headers=headers)
+                name, raw = topic or self.topic, key.encode() if key else None
+                given = [pair for pair in headers if pair[0] != SIGNATURE]
+                signed_for = dict(given).get(ORIGINAL_TOPIC, name.encode()).decode()
+                covered = [pair for pair in given if pair[0] not in FAILURE_HEADERS]
+                signature = SIGNATURES.signature(signed_for, raw, value, covered)
+                await producer.send(name, value, key=raw, headers=[*given, signature])
             await producer.flush()
 
     async def read(self, topic: str, count: int, timeout_s: float = 15) -> list[ConsumerRecord]:
@@ -92,8 +99,8 @@ async def place(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> Place:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     made = EventWork.__init__
 
-    def quick(self: EventWork, service: str, failures: Failures) -> None:
-        made(self, service, failures)
+    def quick(self: EventWork, service: str, failures: Failures, signatures: Signatures) -> None:
+        made(self, service, failures, signatures)
         self._delays_s = dict.fromkeys(self._delays_s, 0.2)  # type: ignore[arg-type]
 
     monkeypatch.setattr(EventWork, "__init__", quick)

@@ -57,7 +57,8 @@ async def service(world: World, database: Database) -> AsyncIterator[Service]:
     passwords = ArgonPasswords(memory_kib=64)
     answers = Answers("auth")
     units = SqlUnits(database, world.clock, SystemIds())
-    answer_all(answers, SqlDesk(database, units), passwords, SqlProfileReader(database), world.issuer)
+    reader = SqlProfileReader(database)
+    answer_all(answers, SqlDesk(database, units), passwords, reader, world.issuer, world.sealing)
     yield Service(answers)
     await passwords.close()
 
