@@ -3,6 +3,7 @@
 import os
 
 from apps.message.inbound import Inbound, hear
+from apps.message.outbound.contents import Contents
 from apps.message.outbound.directory import MeshDirectory
 from apps.message.outbound.facts import PostgresFacts
 from apps.message.outbound.history import PostgresHistory
@@ -25,15 +26,17 @@ async def build(parts: Parts[MessageSettings]) -> None:
     settings, clock, ids = parts.settings, parts.clock, parts.ids
     database = await parts.database(settings.message_database_url)
     facts = PostgresFacts(database)
+    contents = Contents(settings.message_content_keys)
     learn = LearnAccess(MeshDirectory(await parts.client()), facts)
 
     writing = await _pool(parts, database, settings.message_lanes + 1)
     reading = await _pool(parts, database, settings.message_history_connections)
     limits = QueueLimits(lanes_at_work=settings.message_lanes)
-    sends = SendQueue(PostgresSending(writing, clock, ids), learn, clock, ids, limits)
+    sends = SendQueue(PostgresSending(writing, clock, ids, contents), learn, clock, ids, limits)
     parts.on_stop(sends.close)
 
-    inbound = Inbound(sends, learn, PostgresHistory(reading), PostgresWork(database, clock, ids), clock)
+    work = PostgresWork(database, clock, ids, contents)
+    inbound = Inbound(sends, learn, PostgresHistory(reading, contents), work, clock)
     inbound.register(parts.answers)
     parts.inbox(("server-events",), hear(facts, clock))
 

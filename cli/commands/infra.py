@@ -24,9 +24,8 @@ def up() -> None:
     def on_ready() -> None:
         env = complete(os.environ, data, settings.kafka_port, settings.postgres_port)
         click.echo(f"  KAFKA_BOOTSTRAP_SERVERS={env['KAFKA_BOOTSTRAP_SERVERS']}")
-        click.echo(
-            f"  Postgres on 127.0.0.1:{settings.postgres_port}, passwords in {data.root / 'secrets.json'}"
-        )
+        click.echo(f"  Postgres on 127.0.0.1:{settings.postgres_port}")
+        click.echo(f"  Passwords and MESH_SECRET in {data.root / 'secrets.json'}")
         click.echo("  `concord run SERVICE` finds them by itself. Ctrl-C stops them.")
 
     run_stack(settings, [], on_ready)

@@ -8,7 +8,7 @@ stored nowhere.
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from msgspec import Struct, structs
@@ -18,11 +18,9 @@ from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, SEAL_BROKEN, SEAL
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds
 from shared.kit.hpke import NotOpened, public_key, public_text
+from shared.kit.replies import RawReply
 from shared.kit.seals import open_answer, seal_request
 from shared.kit.wire import Call
-
-if TYPE_CHECKING:
-    from shared.kit.replies import RawReply
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ class Client(Protocol):
         self, operation: Operation, request: GetKeys, *, correlation_id: str, deadline_ms: int
     ) -> Any: ...
 
-    async def exchange(self, call: Call, key: bytes, body: bytes) -> "RawReply": ...
+    async def exchange(self, call: Call, key: bytes, body: bytes) -> RawReply: ...
 
 
 class _Key(Struct, frozen=True):
@@ -56,7 +54,7 @@ class SealedCalls:
         self._key: _Key | None = None
         self._fetching = asyncio.Lock()
 
-    async def exchange(self, call: Call, key: bytes, body: bytes) -> "RawReply":
+    async def exchange(self, call: Call, key: bytes, body: bytes) -> RawReply:
         """Call, and give the reply with its secrets opened.
 
         Raises `mesh.busy` when the service gives no key that it then knows; else as the client does.
@@ -74,7 +72,7 @@ class SealedCalls:
             raise INTERNAL_ERROR.error("The service could not open what was sealed to it.")
         return reply
 
-    async def _once(self, call: Call, key: bytes, body: bytes, used: _Key) -> "RawReply":
+    async def _once(self, call: Call, key: bytes, body: bytes, used: _Key) -> RawReply:
         sealed = seal_request(call, body, used.kid, used.public)
         reply = await self._client.exchange(call, key, sealed)
         if reply.error is not None or not call.operation.answer_secrets:

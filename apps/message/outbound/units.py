@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.message.domain.messages import Gate, Stored
+from apps.message.outbound.contents import Contents
 from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
 from apps.message.ports import Unit
 from shared.contracts.base import Answer
@@ -27,13 +28,13 @@ _MESSAGE = text(
 )
 _CHANGE = text(
     """
-    UPDATE messages SET content = :content, edited_at = :edited_at
+    UPDATE messages SET content = :content, content_key = :content_key, edited_at = :edited_at
     WHERE channel_id = :channel_id AND sequence = :sequence
     """
 )
 _BURY = text(
     """
-    UPDATE messages SET content = NULL, deleted_at = :now, deleting_call = :call_id
+    UPDATE messages SET content = NULL, content_key = NULL, deleted_at = :now, deleting_call = :call_id
     WHERE channel_id = :channel_id AND sequence = :sequence
     """
 )
@@ -43,8 +44,9 @@ _COUNT = text("UPDATE channels SET messages_revision = :revision WHERE id = :cha
 class PostgresWork:
     """Where the cold paths work."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, contents: Contents) -> None:
         self._database = database
+        self._contents = contents
         self._clock = clock
         self._ids = ids
 
@@ -52,19 +54,23 @@ class PostgresWork:
     async def transaction(self) -> AsyncIterator[Unit]:
         """Committed at the end, rolled back when the block raises."""
         async with self._database.transaction() as session:
-            yield PostgresUnit(session, Outbox(session, self._clock, self._ids))
+            yield self._unit(session)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Unit]:
         """To read only."""
         async with self._database.snapshot() as session:
-            yield PostgresUnit(session, Outbox(session, self._clock, self._ids))
+            yield self._unit(session)
+
+    def _unit(self, session: AsyncSession) -> Unit:
+        return PostgresUnit(session, Outbox(session, self._clock, self._ids), self._contents)
 
 
 class PostgresUnit:
     """One transaction of the cold paths."""
 
-    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
+    def __init__(self, session: AsyncSession, outbox: Outbox, contents: Contents) -> None:
+        self._contents = contents
         self._session = session
         self._outbox = outbox
 
@@ -82,11 +88,12 @@ class PostgresUnit:
         """A message or the tombstone of one."""
         key = {"channel_id": channel_id, "message_id": message_id}
         found = (await self._session.execute(_MESSAGE, key)).mappings().one_or_none()
-        return None if found is None else stored_of(found)
+        return None if found is None else stored_of(found, self._contents)
 
     async def change(self, message: Message, revision: int) -> None:
         """Store the new content of a message, and its channel's `messages_revision`."""
-        change = {"content": message.content, "edited_at": message.edited_at}
+        content, key = self._contents.close(message.channel_id, message.id, message.content)
+        change = {"content": content, "content_key": key, "edited_at": message.edited_at}
         await self._session.execute(_CHANGE, {**_place(message), **change})
         await self._count(message, revision)
 
