@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import click
+from msgspec import Struct
 
 from bench import with_python, with_wrk
 from bench.api import Api, ApiError
@@ -14,12 +15,25 @@ from bench.job import Job, Operation, Result
 from bench.stage import SEEDS, Sizes, Stage
 from bench.table import row_of, table
 
-WARM_UP_S = 5
 WARM_UP_IN_FLIGHT = 64
 TOTAL_MAX_S = 600
 """Access tokens live fifteen minutes."""
 
 Driver = Callable[[Job], Result]
+
+
+class Plan(Struct, frozen=True):
+    """What is measured: each operation warmed up, then each level for so long."""
+
+    operations: list[Operation]
+    levels: list[int]
+    seconds: int
+    warm_up_s: int
+
+    @property
+    def total_s(self) -> int:
+        """How long all runs take together."""
+        return len(self.operations) * (len(self.levels) * self.seconds + self.warm_up_s)
 
 
 def gateway_here() -> str:
@@ -41,7 +55,32 @@ class Levels(click.ParamType[list[int]]):
         return [int(text) for text in texts]
 
 
-@click.command()
+class WithMore(click.Group):
+    """Its first word may name another command; anything else is meant for the load."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the load's command before its arguments."""
+        if not args or args[0] not in ("durability", "load", *ctx.help_option_names):
+            args = ["load", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["load", "durability"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "durability":  # needs the embedded parts, which the load does not
+            from bench.durability.command import durability
+
+            return durability
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=WithMore, context_settings={"help_option_names": ["-h", "--help"]})
+def bench() -> None:
+    """How fast Concord is (`load`, a word that may be left out), and whether anything is lost."""
+
+
+@bench.command()
 @click.argument("operations", nargs=-1, type=click.Choice([one.value for one in Operation]))
 @click.option(
     "--in-flight",
@@ -52,6 +91,14 @@ class Levels(click.ParamType[list[int]]):
 )
 @click.option("--seconds", type=click.IntRange(1, 120), default=8, show_default=True, help="For each run.")
 @click.option(
+    "--warm-up",
+    "warm_up_s",
+    type=click.IntRange(1, 120),
+    default=5,
+    show_default=True,
+    help="Seconds before the first run of each operation; Java takes some 40,000 sends to reach its pace.",
+)
+@click.option(
     "--url",
     default=gateway_here,
     show_default="the gateway of this environment",
@@ -59,10 +106,11 @@ class Levels(click.ParamType[list[int]]):
 )
 @click.option("--anywhere", is_flag=True, help="Also when the URL is not on this machine.")
 @click.option("--driver", type=click.Choice(["wrk", "python"]), help="Default: wrk when it is installed.")
-def bench(
+def load(
     operations: tuple[str, ...],
     in_flight: list[int],
     seconds: int,
+    warm_up_s: int,
     url: str,
     anywhere: bool,
     driver: str | None,
@@ -73,13 +121,13 @@ def bench(
     own that it deletes at the end, and compares what was acknowledged with what is stored.
     """
     host, port = place(url, anywhere)
-    wanted = [Operation(one) for one in operations or list(Operation)]
-    if len(wanted) * (len(in_flight) * seconds + WARM_UP_S) > TOTAL_MAX_S:
+    plan = Plan([Operation(one) for one in operations or list(Operation)], in_flight, seconds, warm_up_s)
+    if plan.total_s > TOTAL_MAX_S:
         raise click.BadParameter(f"all runs together may take {TOTAL_MAX_S} seconds")
     name = driver or ("wrk" if with_wrk.is_there() else "python")
     drive = with_wrk.run if name == "wrk" else with_python.run
     try:
-        good = measure(Stage(Api(host, port), Sizes()), drive, wanted, in_flight, seconds)
+        good = measure(Stage(Api(host, port), Sizes()), drive, plan)
     except (ApiError, OSError, RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     if not good:
@@ -103,28 +151,24 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
-def measure(
-    stage: Stage, drive: Driver, operations: list[Operation], levels: list[int], seconds: int
-) -> bool:
+def measure(stage: Stage, drive: Driver, plan: Plan) -> bool:
     """Set the stage, measure, clear it; returns whether all that was acknowledged is stored, and no more."""
     try:
         click.echo("Setting the stage: people, servers, channels, first messages")
         stage.build()
-        return _measure(stage, drive, operations, levels, seconds)
+        return _measure(stage, drive, plan)
     finally:
         click.echo("Cleaning up")
         stage.clear()
 
 
-def _measure(
-    stage: Stage, drive: Driver, operations: list[Operation], levels: list[int], seconds: int
-) -> bool:
+def _measure(stage: Stage, drive: Driver, plan: Plan) -> bool:
     rows = []
     created = len(stage.channels) * SEEDS
-    for operation in operations:
-        created += drive(_job(stage, operation, WARM_UP_IN_FLIGHT, WARM_UP_S)).created
-        for in_flight in levels:
-            result = drive(_job(stage, operation, in_flight, seconds))
+    for operation in plan.operations:
+        created += drive(_job(stage, operation, WARM_UP_IN_FLIGHT, plan.warm_up_s)).created
+        for in_flight in plan.levels:
+            result = drive(_job(stage, operation, in_flight, plan.seconds))
             created += result.created
             rows.append(row_of(operation, in_flight, result))
             click.echo(f"  {operation.value}, {in_flight} in flight: {result.rate:,.0f}/s by {result.driver}")

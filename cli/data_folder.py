@@ -29,7 +29,9 @@ class DataFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o700)
             # Not truncated on opening: it holds the pid of whoever has the lock.
-            self._lock = os.fdopen(os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
+            # Nor through a link that somebody else put there: root would write where it points.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+            self._lock = os.fdopen(os.open(self.root / "lock", flags, 0o600), "r+")
         except OSError as error:
             raise ConcordError(
                 f"The data folder {self.root} cannot be written ({error.strerror}): "

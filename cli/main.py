@@ -16,6 +16,8 @@ COMMANDS = {
     "down": "cli.commands.down:down",
     "logs": "cli.commands.logs:logs",
     "doctor": "cli.commands.doctor:doctor",
+    "dead-letters": "cli.commands.dead_letters:dead_letters",
+    "trace": "cli.commands.trace:trace",
     "demo": "cli.commands.demo:demo",
     "bench": "bench.command:bench",
 }

@@ -22,6 +22,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCKS = ROOT / "requirements"
 STAMP = VENV / "concord-set-up.json"
+ROOMS = ("apps", "cli", "migrations", "shared")
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -40,6 +41,7 @@ def main() -> None:
     make_venv()
     install_packages(wanted)
     install_command()
+    compile_modules()
     # The test lock holds all of the run lock.
     STAMP.write_text(json.dumps({name: digest(name) for name in {"run", wanted}}))
     say(f"Set up in {time.monotonic() - began:.0f} s")
@@ -125,6 +127,11 @@ def install_command() -> None:
     # As a plain path entry: new packages are found without another installation, and imports stay quick.
     mode = ["--config-settings", "editable_mode=compat"]
     pip("--no-deps", "--no-build-isolation", *mode, "-e", str(ROOT))
+
+
+def compile_modules() -> None:
+    """Compile this project's own modules: where PYTHONDONTWRITEBYTECODE is set, each start would do so."""
+    subprocess.run([str(PYTHON), "-m", "compileall", "-q", *ROOMS], cwd=str(ROOT), check=False)
 
 
 def pip(*arguments: str) -> None:

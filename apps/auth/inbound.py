@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
+from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.ports import Passwords, ProfileReader, Sealing, Unit, Units
 from apps.auth.usecases.change_password import change_password
 from apps.auth.usecases.get_keys import get_keys
@@ -28,10 +29,8 @@ Tools = ParamSpec("Tools")
 UseCase = Callable[Concatenate[Any, Unit, Tools], Awaitable[A]]
 
 
-class Desk(Protocol):
+class Desk(Units, Protocol):
     """Where use cases get their unit from."""
-
-    units: Units
 
     async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
         """Do the work in a transaction unless this very call was done before."""
@@ -50,7 +49,7 @@ class Inbound:
         """Answer from one snapshot."""
 
         async def answer(request: Any, call: Call) -> Any:
-            async with self._desk.units.snapshot() as unit:
+            async with self._desk.snapshot() as unit:
                 return await usecase(request, unit, *tools, **named)
 
         self._answers.one(operation, answer)
@@ -74,6 +73,7 @@ def answer_all(
     passwords: Passwords,
     reader: ProfileReader,
     issuer: Issuer,
+    policy: AttemptPolicy,
     sealing: Sealing,
 ) -> None:
     """Every operation of the contract."""
@@ -86,10 +86,12 @@ def answer_all(
     inbound.change(ops.SESSION_REVOKE, revoke_session, issuer.clock)
     answers.one(ops.USER_GET, lambda request, call: get_profile(request, reader))
     answers.one(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access, sealing))
-    answer_with_secrets(answers, desk.units, passwords, issuer)
+    answer_with_secrets(answers, desk, passwords, issuer, policy)
 
 
-def answer_with_secrets(answers: Answers, units: Units, passwords: Passwords, issuer: Issuer) -> None:
+def answer_with_secrets(
+    answers: Answers, units: Units, passwords: Passwords, issuer: Issuer, policy: AttemptPolicy
+) -> None:
     """The operations with passwords and refresh tokens: they begin their transactions themselves.
 
     None of them leaves anything of its request or its answer in the ledger; each knows by itself what to
@@ -100,13 +102,13 @@ def answer_with_secrets(answers: Answers, units: Units, passwords: Passwords, is
         return await sign_up(request, call.call_id, units, passwords, issuer)
 
     async def signin(request: ops.SignIn, call: Call) -> ops.SignedIn:
-        return await sign_in(request, call.call_id, units, passwords, issuer)
+        return await sign_in(request, call.call_id, units, passwords, issuer, policy)
 
     async def refresh(request: ops.Refresh, call: Call) -> ops.Tokens:
         return await refresh_tokens(request, call.call_id, units, issuer)
 
     async def change(request: ops.ChangePassword, call: Call) -> None:
-        await change_password(request, key_of(call), units, passwords, issuer.clock)
+        await change_password(request, key_of(call), units, passwords, issuer.clock, policy)
 
     answers.one(ops.USER_SIGNUP, signup)
     answers.one(ops.USER_SIGNIN, signin)

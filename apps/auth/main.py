@@ -6,12 +6,11 @@ from apps.auth.inbound import answer_all
 from apps.auth.outbound.access_tokens import JwtAccessTokens
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.attic import SqlAttic
-from apps.auth.outbound.desk import SqlDesk
 from apps.auth.outbound.key_maker import Ed25519KeyMaker, X25519KeyMaker
 from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
 from apps.auth.outbound.passwords import ArgonPasswords
 from apps.auth.outbound.sealing import SealingKeys
-from apps.auth.outbound.units import SqlUnits
+from apps.auth.outbound.units import sql_units
 from apps.auth.settings import AuthSettings
 from apps.auth.usecases.rotate_keys import rotate_keys
 from apps.auth.usecases.session_steps import Issuer
@@ -42,9 +41,10 @@ async def build(parts: Parts[AuthSettings]) -> None:
 
     await until_there(parts.health.part("keys"), rotate)
 
-    desk = SqlDesk(database, SqlUnits(database, clock, parts.ids))
+    units = sql_units(database, clock, parts.ids)
     issuer = Issuer(access=access, clock=clock, ids=parts.ids, policy=sessions)
-    answer_all(parts.answers, desk, passwords, SqlProfileReader(database), issuer, sealing)
+    attempts, reader = settings.attempt_policy(), SqlProfileReader(database)
+    answer_all(parts.answers, units, passwords, reader, issuer, attempts, sealing)
 
     parts.every(settings.key_refresh_s, rotate)
     parts.every(settings.sweep_s, lambda: sweep(SqlAttic(database), sessions, clock))

@@ -1,6 +1,6 @@
 """What the use cases of auth need from outside."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -8,11 +8,11 @@ from uuid import UUID
 
 from apps.auth.domain.account import Account
 from apps.auth.domain.keys import KeyPair, KeyRing
-from apps.auth.domain.place import Place
 from apps.auth.domain.session import RefreshToken, Session
 from shared.contracts.account import Claims, Jwks, Profile, PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
+from shared.contracts.paging import Place
 
 
 class Accounts(Protocol):
@@ -47,6 +47,9 @@ class Sessions(Protocol):
     async def opened_by(self, profile_id: UUID, call_id: str) -> Session | None:
         """The session that a call opened."""
 
+    async def opened_from(self, profile_id: UUID, network: str) -> bool:
+        """Whether a session that is still known, an ended one too, was opened from this network."""
+
     async def save(self, session: Session) -> None: ...
 
     async def active(self, profile_id: UUID, now: datetime) -> list[Session]:
@@ -73,6 +76,19 @@ class RefreshTokens(Protocol):
         """Forget generations before `before`."""
 
 
+class Attempts(Protocol):
+    """How many wrong passwords there were, by key, as theoretical arrival times (`shared.contracts.rate`)."""
+
+    async def lock(self, keys: Collection[bytes]) -> dict[bytes, int]:
+        """Read them, in microseconds since the epoch, and keep everyone else from them until the end."""
+
+    async def save(self, tats_us: Mapping[bytes, int]) -> None:
+        """Change those that were locked."""
+
+    async def forget(self, keys: Collection[bytes]) -> None:
+        """Forget those that were locked, which is as good as that they were paid back."""
+
+
 class Events(Protocol):
     """The events of one transaction."""
 
@@ -88,6 +104,8 @@ class Unit(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def refresh_tokens(self) -> RefreshTokens: ...
+    @property
+    def attempts(self) -> Attempts: ...
     @property
     def events(self) -> Events: ...
 
@@ -170,3 +188,6 @@ class Attic(Protocol):
 
     async def remove_sessions(self, over_before: datetime, limit: int) -> int:
         """Sessions that ended or ran out before then and have no tokens left."""
+
+    async def remove_attempts(self, over_before: datetime, limit: int) -> int:
+        """Counts of attempts that were paid back before then: they say no more than none would."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.domain.keys import KeyPolicy, TokenTerms
 from apps.auth.domain.session import SessionPolicy
 from shared.kit.settings import MeshSettings, Secret
@@ -43,6 +44,9 @@ class AuthSettings(MeshSettings, frozen=True, kw_only=True):
         Meta(ge=2, le=30 * _DAY_S, description="How long such a key opens after that; then it is deleted"),
     ] = 7200
     key_refresh_s: Annotated[int, Meta(ge=1, le=3600, description="How often keys are looked at")] = 60
+    rate_limit_per_minute: Annotated[
+        int, Meta(ge=0, le=10_000_000, description="As at the gateway; 0: wrong passwords are not counted")
+    ] = 100
     hash_threads: Annotated[int, Meta(ge=1, le=64, description="Passwords hashed at once, 19 MiB each")] = 2
     hash_queue_max: Annotated[
         int, Meta(ge=0, le=10_000, description="Passwords waiting to be hashed; more are busy")
@@ -80,6 +84,10 @@ class AuthSettings(MeshSettings, frozen=True, kw_only=True):
             publish=timedelta(seconds=self.key_publish_s),
             overlap=timedelta(seconds=self.sealing_overlap_s),
         )
+
+    def attempt_policy(self) -> AttemptPolicy:
+        """How often passwords may be guessed."""
+        return AttemptPolicy(on=self.rate_limit_per_minute > 0)
 
     def key_policy(self) -> KeyPolicy:
         """How signing keys rotate."""

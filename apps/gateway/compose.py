@@ -10,6 +10,7 @@ from apps.gateway.app import ROUTES, make_app
 from apps.gateway.cors import Cors
 from apps.gateway.edge import Edge
 from apps.gateway.forward import Desk
+from apps.gateway.https import Https
 from apps.gateway.keys import Keys
 from apps.gateway.openapi import openapi_document
 from apps.gateway.routes.documents import Documents
@@ -35,7 +36,8 @@ def compose(
     )
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    return Edge(make_app(desk, pages), uuid7, traffic, cors, access_log)
+    https = Https(desk.proxies, settings.address, settings.hsts_max_age_s) if settings.https_only else None
+    return Edge(make_app(desk, pages), uuid7, traffic, cors, access_log, https)
 
 
 def openapi_bytes(pages: tuple[Page, ...], address: str) -> bytes:

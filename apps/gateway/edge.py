@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from apps.gateway.access_log import AccessLog
 from apps.gateway.cors import Cors
 from apps.gateway.exchange import Exchange, current_exchange
+from apps.gateway.https import Https
 from apps.gateway.problems import problem_of
 from apps.gateway.traffic import Traffic
 from shared.contracts.errors import INTERNAL_ERROR
@@ -22,6 +23,12 @@ from shared.contracts.errors import INTERNAL_ERROR
 log = logging.getLogger(__name__)
 
 _UNMATCHED = "unmatched"
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 _CLIENT_GONE = 499
 """In the figures only: the request was given up before it had an answer."""
 
@@ -36,12 +43,14 @@ class Edge:
         traffic: Traffic,
         cors: Cors | None,
         access_log: AccessLog | None,
+        https: Https | None = None,
     ) -> None:
         self._app = app
         self._new_id = new_id
         self._traffic = traffic
         self._cors = cors
         self._access_log = access_log
+        self._https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -67,8 +76,10 @@ class Edge:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
         app = self._app
-        if self._cors is not None and (reply := self._cors.preflight(scope["method"], exchange.headers)):
+        if self._https is not None and (reply := self._https.redirect(exchange)):
             app = reply
+        if self._cors is not None and (reply := self._cors.preflight(scope["method"], exchange.headers)):
+            app = reply  # a browser follows no redirect of a preflight
         try:
             await app(scope, receive, send)
         except Exception:  # the last net
@@ -81,16 +92,18 @@ class Edge:
         """What adds the common headers to the answer, and drops the body of a HEAD's."""
         common = [
             (b"x-correlation-id", exchange.correlation_id.encode("ascii")),
-            (b"x-content-type-options", b"nosniff"),
+            *_SECURITY,
         ]
         if self._cors is not None:
             common.extend(self._cors.headers_for(exchange.headers))
+        if self._https is not None:
+            common.extend(self._https.headers_for(exchange))
         bare = method == "HEAD"
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [*message["headers"], *common]
+                message["headers"] = [*message["headers"], *common, *exchange.limits]
             elif bare and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)

@@ -13,7 +13,16 @@ Headers = list[tuple[bytes, bytes]]
 class Exchange:
     """Made by the edge before anything else looks at a request."""
 
-    __slots__ = ("correlation_id", "headers", "receive", "scope", "status", "traceparent")
+    __slots__ = (
+        "correlation_id",
+        "headers",
+        "limits",
+        "origin",
+        "receive",
+        "scope",
+        "status",
+        "traceparent",
+    )
 
     def __init__(self, scope: HTTPScope, receive: Receive, new_id: Callable[[], object]) -> None:
         self.scope = scope
@@ -22,6 +31,10 @@ class Exchange:
         self.correlation_id = correlation_id_of(self.headers.get(b"x-correlation-id"), new_id)
         self.traceparent = traceparent_of(self.headers.get(b"traceparent"))
         self.status = 0
+        self.origin = ""
+        """The address that the caller is counted by, once somebody asked for it."""
+        self.limits: tuple[tuple[bytes, bytes], ...] = ()
+        """The headers that tell the caller's limit, once it was looked at."""
 
 
 current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")

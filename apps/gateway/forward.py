@@ -9,8 +9,10 @@ from apps.gateway.authenticate import Authenticator
 from apps.gateway.body import read_json
 from apps.gateway.exchange import Exchange, Headers, Response
 from apps.gateway.inputs import Inputs
+from apps.gateway.limits import Limits
 from apps.gateway.ports import Caller
 from apps.gateway.problems import problem_of
+from apps.gateway.proxies import Proxies
 from apps.gateway.routes.route import Route
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.kit.call import error_of
@@ -27,6 +29,8 @@ class Desk(Struct, eq=False):
 
     caller: Caller
     authenticator: Authenticator
+    proxies: Proxies
+    limits: Limits
     in_flight_max: int
     body_max_bytes: int
     call_timeout_ms: int
@@ -46,6 +50,7 @@ class Forward:
 
     def __init__(self, route: Route, desk: Desk) -> None:
         self._operation = route.operation
+        self._strict = route.strict
         self._inputs = Inputs(route)
         self._desk = desk
 
@@ -72,15 +77,24 @@ class Forward:
         desk, operation, headers = self._desk, self._operation, exchange.headers
         if not desk.open:
             raise MESH_BUSY.error("The gateway is starting: Kafka is not there yet.")
-        claims = None
-        if not operation.public:
+        claims = origin = None
+        if operation.public:
+            desk.limits.take_public(exchange, self._strict)
+            origin = desk.proxies.origin_of(exchange)
+        else:
             authorization = headers.get(b"authorization")
-            claims = desk.authenticator.known(authorization) or await desk.authenticator.caller(authorization)
+            claims = desk.authenticator.known(authorization)
+            if claims is None:
+                with desk.limits.checking(exchange):
+                    claims = await desk.authenticator.caller(authorization)
+            desk.limits.take(claims.sub, exchange)
         body = b""
         if operation.body is not None:
             body = await read_json(headers, exchange.receive, desk.body_max_bytes)
         scope = exchange.scope
-        fields, key = self._inputs.read(scope["path_params"], scope["query_string"], headers, body, claims)
+        fields, key = self._inputs.read(
+            scope["path_params"], scope["query_string"], headers, body, claims, origin
+        )
         request = operation.request(**fields)
         reply = await desk.caller.call_raw(
             operation,

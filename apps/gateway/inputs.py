@@ -36,6 +36,7 @@ class Inputs:
         self._profile = "profile_id" in names and not operation.public
         self._session = "session_id" in names
         self._user_agent = "user_agent" in names
+        self._network = "network" in names
 
     def read(
         self,
@@ -44,6 +45,7 @@ class Inputs:
         headers: Mapping[bytes, bytes],
         body: bytes,
         claims: Claims | None,
+        origin: str | None = None,
     ) -> tuple[dict[str, Any], str | None]:
         """The request's fields, and the idempotency key. Raises `validation.failed` with every fault."""
         fields: dict[str, Any] = {}
@@ -60,6 +62,8 @@ class Inputs:
         if faults:
             raise validation_failed(faults)
         self._add_caller(fields, headers, claims)
+        if self._network:
+            fields["network"] = origin
         return fields, None if key is None else key.decode("ascii")
 
     def _add_caller(

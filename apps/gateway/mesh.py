@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
 from apps.gateway.authenticate import Authenticator
+from apps.gateway.gossip import Gossip
 from apps.gateway.keys import Keys
+from apps.gateway.limits import Limits
 from apps.gateway.revocations import Revocations
 from apps.gateway.settings import GatewaySettings
 from shared.kit.calling import Calling
@@ -30,7 +32,7 @@ STOP_TIMEOUT_S = 2.0
 class Mesh:
     """All that the gateway needs of the mesh."""
 
-    def __init__(self, settings: GatewaySettings, instance: str, health: Health) -> None:
+    def __init__(self, settings: GatewaySettings, instance: str, health: Health, limits: Limits) -> None:
         options = kafka_options(settings)
         self._kafka = health.part("kafka connecting")
         self._replies = health.part("replies")
@@ -45,15 +47,17 @@ class Mesh:
         self.revocations = Revocations(clock, ttl, settings.revocations_max)
         verifier = TokenVerifier(self.keys.by_kid, settings.token_issuer, settings.token_audience, clock)
         self.authenticator = Authenticator(verifier, self.keys, self.revocations)
+        signatures = signatures_of(settings)
         self._tail = Tail(
             options,
             "user-events",
-            signatures_of(settings),
+            signatures,
             lambda: self.revocations.since,
             self.revocations.hear,
             self._caught_up,
             self._revoked.down,
         )
+        self._gossip = Gossip(limits, self._producer, options, signatures)
         self._stack = AsyncExitStack()
 
     async def run(self, on_open: Callable[[], None]) -> None:
@@ -64,7 +68,7 @@ class Mesh:
         await until_there(self._replies, self._calling.start)
         self._stack.push_async_callback(self._calling.stop)
         on_open()
-        await asyncio.gather(self.keys.follow(), self._tail.follow(), self._sweep())
+        await asyncio.gather(self.keys.follow(), self._tail.follow(), self._gossip.run(), self._sweep())
 
     async def stop(self) -> None:
         """Leave Kafka, which may be away itself and is not waited for long."""

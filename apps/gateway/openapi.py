@@ -37,6 +37,8 @@ Chat servers with channels, members, roles, invites and messages.
 every value that breaks a rule. [All codes](/api/errors). Any call may also meet `request.malformed` (400) \
 and `headers.too_large` (431).
 * Lists are pages: `items`, and `next` to give as `cursor`, null on the last page.
+* Limits: so many requests a minute with a token, for its profile, and without one, for the address; fewer \
+sign-ins. `RateLimit-Policy` and `RateLimit` tell, `Retry-After` on 429. Documents and health are not counted.
 * `X-Correlation-Id` comes back on every answer, the caller's own when it is 1 to 64 of `A-Z a-z 0-9 . _ -`; \
 `traceparent` (W3C) is passed on.
 * A path may end with a slash or not. HEAD works where GET does, OPTIONS tells the methods of a path."""

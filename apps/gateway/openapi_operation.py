@@ -6,7 +6,15 @@ from typing import Any
 
 import msgspec
 
-from apps.gateway.openapi_parts import CORRELATION_ID, IDEMPOTENCY_KEY, ref, schema_and_components, success
+from apps.gateway.openapi_parts import (
+    CORRELATION_ID,
+    IDEMPOTENCY_KEY,
+    LIMIT_HEADERS,
+    header,
+    ref,
+    schema_and_components,
+    success,
+)
 from apps.gateway.problems import MEDIA_TYPE, PAGES, Problem
 from apps.gateway.routes.route import Page, Route
 from shared.contracts import errors as e
@@ -70,14 +78,15 @@ def _responses(route: Route) -> Json:
     for status, kinds in groupby(
         sorted(errors_of(route), key=lambda kind: kind.status), lambda kind: kind.status
     ):
-        responses[str(status)] = _problems(tuple(kinds), route.path)
+        problems = _problems(tuple(kinds), route.path)
+        responses[str(status)] = {**problems, "headers": {**problems["headers"], **LIMIT_HEADERS}}
     return responses
 
 
 def errors_of(route: Route) -> tuple[ErrorKind, ...]:
     """Every error that a call of this route can meet, beside those of HTTP itself and of our own faults."""
     operation = route.operation
-    found = [*operation.errors, e.MESH_BUSY, e.MESH_TIMEOUT]
+    found = [*operation.errors, e.RATE_LIMITED, e.MESH_BUSY, e.MESH_TIMEOUT]
     if route.parameters or operation.query or operation.body or operation.idempotent:
         found.append(e.VALIDATION_FAILED)
     if operation.body is not None:
@@ -88,11 +97,11 @@ def errors_of(route: Route) -> tuple[ErrorKind, ...]:
 
 
 def _problems(kinds: tuple[ErrorKind, ...], path: str) -> Json:
-    headers: Json = {"X-Correlation-Id": _header("The id that finds this in the logs.")}
+    headers: Json = {"X-Correlation-Id": header("The id that finds this in the logs.")}
     if any(kind.retry_after_s is not None for kind in kinds):
-        headers["Retry-After"] = _header("Seconds to wait before the next try.")
+        headers["Retry-After"] = header("Seconds to wait before the next try.")
     if kinds[0].status == 401:
-        headers["WWW-Authenticate"] = _header("`Bearer`, RFC 6750.")
+        headers["WWW-Authenticate"] = header("`Bearer`, RFC 6750.")
     examples = {
         kind.code: {"summary": kind.title, "value": msgspec.to_builtins(_problem(kind, path))}
         for kind in kinds
@@ -123,8 +132,8 @@ def operation_of_page(page: Page) -> Json:
     content: Json = {media_type: {} for media_type in page.media_types}
     if page.schema is not None:
         content = {"application/json": {"schema": ref(page.schema)}}
-    headers = {"X-Correlation-Id": _header("The id that finds this in the logs.")}
-    location = {"Location": _header("Where it is.")}
+    headers = {"X-Correlation-Id": header("The id that finds this in the logs.")}
+    location = {"Location": header("Where it is.")}
     responses: Json = {
         str(status): {
             "description": text,
@@ -150,7 +159,3 @@ def operation_of_page(page: Page) -> Json:
         ],
         "responses": responses,
     }
-
-
-def _header(text: str) -> Json:
-    return {"description": text, "schema": {"type": "string"}}

@@ -33,6 +33,23 @@ IDEMPOTENCY_KEY: Json = {
 }
 
 
+def header(text: str) -> Json:
+    """A header of an answer."""
+    return {"description": text, "schema": {"type": "string"}}
+
+
+LIMIT_HEADERS: Json = {
+    "RateLimit-Policy": header(
+        'The limit that this counts for, as `"caller";q=100;w=60`: 100 at once, and as many again in each '
+        "60 seconds (draft-ietf-httpapi-ratelimit-headers). Not there when limits are off."
+    ),
+    "RateLimit": header(
+        'What is left of it, as `"caller";r=99;t=1`: 99 now, more in 1 second. Also on errors that come '
+        "after it was counted."
+    ),
+}
+
+
 def ref(kind: type[Struct]) -> Json:
     """Points to the schema of a struct."""
     return {"$ref": _REF.format(name=kind.__name__)}
@@ -57,12 +74,7 @@ def with_rules(components: Json, kinds: Iterable[type[Struct]]) -> Json:
 
 def success(operation: Operation, description: str) -> Json:
     """A response that carries the operation's answer, or nothing."""
-    headers = {
-        "X-Correlation-Id": {
-            "description": "The id that finds this in the logs.",
-            "schema": {"type": "string"},
-        }
-    }
+    headers = {"X-Correlation-Id": header("The id that finds this in the logs."), **LIMIT_HEADERS}
     if operation.answer is None:
         return {"description": description, "headers": headers}
     content = {"schema": ref(operation.answer), "example": example_of(operation.answer)}

@@ -27,8 +27,7 @@ _HTML = "text/html; charset=utf-8"
 
 def read_page(name: str) -> Static:
     """A page of `web/`: it may load what this gateway serves and nothing from elsewhere."""
-    headers = ((b"content-security-policy", _DOCS_CSP), (b"referrer-policy", b"no-referrer"))
-    return read_static(WEB / name, "no-cache", headers)
+    return read_static(WEB / name, "no-cache", ((b"content-security-policy", _DOCS_CSP),))
 
 
 def read_assets() -> dict[str, Static]:

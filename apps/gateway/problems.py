@@ -36,8 +36,8 @@ def problem_of(error: MeshError, exchange: Exchange, *headers: tuple[bytes, byte
     ]
     if kind.status == 401:
         answer.append((b"www-authenticate", _challenge(kind)))
-    if kind.retry_after_s is not None:
-        answer.append((b"retry-after", b"%d" % kind.retry_after_s))
+    if error.retry_after_s is not None:
+        answer.append((b"retry-after", b"%d" % error.retry_after_s))
     return Response(kind.status, answer, body)
 
 

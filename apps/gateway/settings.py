@@ -1,7 +1,8 @@
 """What can be set about the gateway; read by main only."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from ipaddress import ip_network
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -39,6 +40,37 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
         Meta(ge=0, le=60_000, description="How long a gateway that leaves still takes requests, not ready"),
     ] = 0
     access_log: Annotated[bool, Meta(description="One log line for each request")] = True
+    rate_limit_per_minute: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="Requests of a caller, as many at once; 0 turns every limit off, sign-in's too",
+        ),
+    ] = 100
+    sign_in_limit_per_minute: Annotated[
+        int, Meta(ge=1, le=10_000_000, description="Sign-ins and sign-ups from an address, as many at once")
+    ] = 10
+    limit_callers_max: Annotated[
+        int,
+        Meta(ge=1000, le=10_000_000, description="Callers remembered for each limit, some 200 bytes each"),
+    ] = 100_000
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description="Addresses or networks of the proxies in front, as 10.0.0.0/8")
+    ] = ()
+    proxy_header: Annotated[
+        Literal["x-forwarded-for", "forwarded"],
+        Meta(description="The header that those proxies write; the other one is not read"),
+    ] = "x-forwarded-for"
+    https_only: Annotated[
+        bool, Meta(description="Send who comes over plain HTTP to PUBLIC_URL; TLS ends at a trusted proxy")
+    ] = False
+    hsts_max_age_s: Annotated[
+        int,
+        Meta(
+            ge=0, le=63_072_000, description="With HTTPS_ONLY: how long browsers stay with HTTPS; 0: untold"
+        ),
+    ] = 31_536_000
     cors_origins: Annotated[
         tuple[str, ...], Meta(description="Origins whose pages may call the API; * for any")
     ] = ()
@@ -59,6 +91,11 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
         yield from super().faults()
         if self.public_url and not _is_origin(self.public_url.rstrip("/")):
             yield "PUBLIC_URL must be like https://chat.example.org"
+        for network in self.trusted_proxies:
+            if not _is_network(network):
+                yield f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/8, not {network[:60]!r}"
+        if self.https_only and not (self.trusted_proxies and self.public_url.startswith("https://")):
+            yield "HTTPS_ONLY needs TRUSTED_PROXIES, where TLS ends, and a PUBLIC_URL that begins with https://"
         for origin in self.cors_origins:
             if origin != "*" and not _is_origin(origin):
                 yield f"CORS_ORIGINS must be * or origins like https://app.example.org, not {origin[:60]!r}"
@@ -67,6 +104,14 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
     def address(self) -> str:
         """The address that clients are told, without a slash at its end."""
         return self.public_url.rstrip("/") or f"http://localhost:{self.gateway_port}"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_origin(text: str) -> bool:

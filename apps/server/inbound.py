@@ -42,13 +42,19 @@ Tools = ParamSpec("Tools")
 UseCase = Callable[Concatenate[Any, Unit, Tools], Awaitable[A]]
 
 
-class Desk(Protocol):
-    """Where use cases get their unit from."""
-
-    units: Units
+class Once(Units, Protocol):
+    """Units whose work can be done once for each call."""
 
     async def once(self, call: Call, profile_id: Any, work: Callable[[Unit], Awaitable[Any]]) -> Any:
         """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
+
+
+class Desk(Protocol):
+    """Where use cases get their units and the auth service from."""
+
+    @property
+    def units(self) -> Once:
+        """The service's database."""
 
     def accounts(self, call: Call) -> Accounts:
         """The auth service, asked under this call's deadline."""
@@ -82,7 +88,7 @@ class Inbound:
                 return await usecase(request, unit, *tools, **named)
 
         async def answer_once(request: Any, call: Call) -> Any:
-            return await self._desk.once(
+            return await self._desk.units.once(
                 call, request.profile_id, lambda unit: usecase(request, unit, *tools, **named)
             )
 

@@ -5,7 +5,7 @@ import os
 from apps.server.inbound import answer_all, hear
 from apps.server.outbound.codes import RandomCodes
 from apps.server.outbound.desk import SqlDesk
-from apps.server.outbound.units import SqlUnits
+from apps.server.outbound.units import sql_units
 from apps.server.settings import ServerSettings
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
 from shared.kit.ledger import sweep_requests
@@ -21,8 +21,8 @@ async def build(parts: Parts[ServerSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
     settings = parts.settings
     database = await parts.database(settings.server_database_url)
-    units = SqlUnits(database, parts.clock, parts.ids)
-    desk = SqlDesk(database, units, await parts.client())
+    units = sql_units(database, parts.clock, parts.ids)
+    desk = SqlDesk(units, await parts.client())
 
     answer_all(parts.answers, desk, parts.clock, parts.ids, RandomCodes())
     parts.inbox(("user-events",), hear(units))

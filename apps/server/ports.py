@@ -13,14 +13,8 @@ from apps.server.domain import InviteRecord, MemberRecord, Membership, ServerRec
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
+from shared.contracts.paging import Place
 from shared.contracts.server import Channel, ChannelAccess
-
-
-class Place(NamedTuple):
-    """Where a page ended: the sort key of its last row."""
-
-    at: datetime
-    id: UUID
 
 
 class InviteCount(NamedTuple):

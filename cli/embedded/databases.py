@@ -14,6 +14,11 @@ SELECT 'CREATE DATABASE "{name}" OWNER "{name}"'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec
 REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;
 """
+# Else every role could connect there too, and look at the names of all others.
+CLOSE_THE_REST = """
+SELECT 'REVOKE ALL ON DATABASE ' || datname || ' FROM PUBLIC' FROM pg_database
+WHERE datname IN ('postgres', 'template1') AND has_database_privilege('public', oid, 'CONNECT') \\gexec
+"""
 
 
 def run_sql(url: str, sql: str, timeout_s: float = 60.0) -> str:
@@ -43,7 +48,8 @@ def ensure_database(admin_url: str, name: str, password: str) -> None:
 
 def ensure_databases(admin_url: str, passwords: Mapping[str, str]) -> None:
     """The same for several, by name, in one go."""
-    run_sql(admin_url, "".join(ENSURE.format(name=name, password=word) for name, word in passwords.items()))
+    each = (ENSURE.format(name=name, password=word) for name, word in passwords.items())
+    run_sql(admin_url, "".join([*each, CLOSE_THE_REST]))
 
 
 def drop_database(admin_url: str, name: str) -> None:

@@ -13,6 +13,7 @@ from cli.embedded.aot import aot_file, use_flags
 from cli.embedded.jars import JarCache, Say
 from cli.embedded.kafka_files import write_files
 from cli.embedded.kafka_probe import serves
+from cli.embedded.kafka_security import KafkaSecurity
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.errors import ConcordError
 from cli.processes.child import Child
@@ -51,6 +52,7 @@ class EmbeddedKafka:
         log: Path,
         options: KafkaOptions | None = None,
         on_start: OnStart = lambda _: None,
+        security: KafkaSecurity | None = None,
     ) -> None:
         self.folder = folder
         self.port = port
@@ -59,6 +61,7 @@ class EmbeddedKafka:
         self.options = options or KafkaOptions()
         self.marks = (str(self._properties),)
         self._on_start = on_start
+        self._security = security
         self.child: Child | None = None
         self.train_into: Path | None = None
 
@@ -71,7 +74,7 @@ class EmbeddedKafka:
         """Fetch, format, configure as far as needed, start the process; `wait_ready` is the second half."""
         self.jars.ensure(say)
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
-        write_files(self.folder, self.port, free_port())
+        write_files(self.folder, self.port, free_port(), self._security)
         self._format()
         command = self._java("kafka.Kafka", str(self._properties), extra=self._aot_flags())
         self.child = Child(self.name, command, self.log, java_env(), on_start=self._on_start)
@@ -105,8 +108,9 @@ class EmbeddedKafka:
             return
         shutil.rmtree(storage, ignore_errors=True)
         cluster_id = new_cluster_id()
+        users = self._security.format_arguments() if self._security else []
         command = self._java(
-            "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
+            "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties), *users
         )
         run_helper(command, f"Kafka's storage below {storage} could not be formatted", 60, java_env())
 

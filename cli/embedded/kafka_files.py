@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cli.embedded.kafka_security import KafkaSecurity
 from cli.embedded.ports import LOOPBACK
 from cli.errors import ConcordError
 
@@ -52,14 +53,15 @@ logger.config.level = error
 """
 
 
-def write_files(folder: Path, port: int, controller_port: int) -> None:
+def write_files(folder: Path, port: int, controller_port: int, security: KafkaSecurity | None = None) -> None:
     """Write `server.properties` and `log4j2.properties` below `folder`."""
-    listeners = f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}"
+    doors = [f"PLAINTEXT://{LOOPBACK}:{port}", *([security.listener] if security else [])]
     changing = {
-        "listeners": listeners,
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "listeners": ",".join([*doors, f"CONTROLLER://{LOOPBACK}:{controller_port}"]),
+        "advertised.listeners": ",".join(doors),
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "log.dirs": escaped(str(folder / "log")),
+        **(security.properties() if security else {}),
     }
     lines = "".join(f"{name}={value}\n" for name, value in changing.items())
     (folder / "server.properties").write_text(STEADY + lines, encoding="ascii")

@@ -121,6 +121,8 @@ class SignUpBody(Body, kw_only=True):
 
 class SignUp(SignUpBody, Request, kw_only=True, forbid_unknown_fields=False):
     user_agent: str | None = None
+    network: str | None = None
+    """As in `SignIn`."""
 
 
 class SignInBody(Body, kw_only=True):
@@ -130,6 +132,8 @@ class SignInBody(Body, kw_only=True):
 
 class SignIn(SignInBody, Request, kw_only=True, forbid_unknown_fields=False):
     user_agent: str | None = None
+    network: str | None = None
+    """Where it comes from, as the gateway counts addresses: IPv4 as it is, IPv6 its /64."""
 
 
 class RefreshBody(Body, kw_only=True):
@@ -227,7 +231,7 @@ USER_SIGNIN = Operation(
     body=SignInBody,
     answer=SignedIn,
     key="email",
-    errors=(e.CREDENTIALS_INVALID,),
+    errors=(e.CREDENTIALS_INVALID, e.RATE_LIMITED),
     public=True,
 )
 USER_REFRESH = Operation(
@@ -287,7 +291,7 @@ USER_CHANGE_PASSWORD = Operation(
     body=ChangePasswordBody,
     status=204,
     key="profile_id",
-    errors=(*_CALLER, e.CREDENTIALS_INVALID, e.PROFILE_NOT_FOUND),
+    errors=(*_CALLER, e.CREDENTIALS_INVALID, e.PROFILE_NOT_FOUND, e.RATE_LIMITED),
     idempotent=True,
 )
 SESSION_LIST = Operation(

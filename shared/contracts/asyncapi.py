@@ -47,7 +47,7 @@ def asyncapi_document(
 
 
 def _tags() -> list[Json]:
-    return [{"name": name} for name in (*SERVICES, "events", "failures")]
+    return [{"name": name} for name in (*SERVICES, "events", "failures", "limits")]
 
 
 def _channels(topics: tuple[Topic, ...], replicas: int) -> dict[str, Json]:

@@ -31,12 +31,21 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "attempt": ("How many times it was tried.", "1"),
     "reason": ("Why the last try failed.", "TimeoutError"),
     "trace": ("The line that failed.", "apps/message/inbound.py:41 in take_in"),
+    "dead-letter": ("Which dead letter it was, if it was redriven.", "message/0/17"),
 }
 REQUEST_HEADERS = ("correlation_id", "call_id", "reply_to", "deadline", "traceparent", "signature")
 REPLY_HEADERS = ("correlation_id", "call_id", "status", "signature")
 EVENT_HEADERS = ("event_id", "event_type", "topics", "signature")
-FAILURE_HEADERS = ("original-topic", "original-partition", "original-offset", "attempt", "reason", "trace")
-_OPTIONAL = {"reply_to", "idempotency_key", "traceparent", "topics"}
+FAILURE_HEADERS = (
+    "original-topic",
+    "original-partition",
+    "original-offset",
+    "attempt",
+    "reason",
+    "trace",
+    "dead-letter",
+)
+_OPTIONAL = {"reply_to", "idempotency_key", "traceparent", "topics", "dead-letter"}
 
 
 def headers(names: tuple[str, ...], **only: list[str]) -> Json:

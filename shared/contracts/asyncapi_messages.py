@@ -17,6 +17,7 @@ from shared.contracts.catalogue import EVENTS, OPERATIONS
 from shared.contracts.errors import ErrorKind, ErrorReply
 from shared.contracts.event import Event, EventType
 from shared.contracts.examples import example_of, example_of_event
+from shared.contracts.limits import Taken
 from shared.contracts.operation import SECRET_KEYS, Operation
 from shared.contracts.secrets import Sealed, secret_fields
 
@@ -42,6 +43,7 @@ def messages() -> dict[str, Json]:
     for event in EVENTS.values():
         found[event.name] = _event(event)
     found["failed-record"] = _failed_record()
+    found["limits.taken"] = _taken()
     return found
 
 
@@ -51,6 +53,7 @@ def schemas() -> dict[str, Json]:
         ErrorReply,
         Event,
         Sealed,
+        Taken,
         *(event.data for event in EVENTS.values()),
     ]
     for operation in OPERATIONS.values():
@@ -148,6 +151,18 @@ def _failed_record() -> Json:
         "headers": {**headers(names), "required": list(FAILURE_HEADERS)},
         "payload": {"description": "The record's value as it was read; in dead letters it may be no JSON."},
         "examples": [example(names, example_of_event(first), event_type=first.name)],
+    }
+
+
+def _taken() -> Json:
+    return {
+        "name": "limits.taken",
+        "title": "What a gateway let through",
+        "summary": "Counts of callers who took many, added by all other gateways to their own.",
+        "headers": headers(("signature",)),
+        "payload": _ref(Taken),
+        "bindings": _kafka_key("`node` of the payload."),
+        "examples": [example(("signature",), example_of(Taken))],
     }
 
 

@@ -4,12 +4,12 @@ from shared.contracts.asyncapi_headers import Json
 from shared.contracts.asyncapi_messages import BINDING_VERSION, errors_of
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES
 from shared.contracts.operation import Operation
-from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, dead_letter_topic, retry_topic
+from shared.contracts.topics import CONSUMER_GROUPS, LIMITS, RETRY_DELAYS_S, dead_letter_topic, retry_topic
 
 
 def operations() -> dict[str, Json]:
-    """Answering requests, sending events, trying again what failed."""
-    return {**_requests(), **_events(), **_failures()}
+    """Answering requests, sending events, trying again what failed, keeping limits together."""
+    return {**_requests(), **_events(), **_failures(), **_limits()}
 
 
 def reply_channel(operation: str) -> str:
@@ -24,6 +24,8 @@ def messages_on(topic: str) -> list[str]:
     if topic.removesuffix(".reply") in OPERATIONS:
         name = topic.removesuffix(".reply")
         return [f"{name}.answer", f"{name}.error"]
+    if topic == LIMITS:
+        return ["limits.taken"]
     return [event.name for event in EVENTS.values() if topic in event.topics] or ["failed-record"]
 
 
@@ -79,6 +81,11 @@ def _failures() -> dict[str, Json]:
         dead = dead_letter_topic(service)
         found[f"send.{dead}"] = _sending(dead, "failures")
     return found
+
+
+def _limits() -> dict[str, Json]:
+    sending = _sending(LIMITS, "limits")
+    return {f"send.{LIMITS}": sending, f"receive.{LIMITS}": {**sending, "action": "receive"}}
 
 
 def _sending(topic: str, tag: str) -> Json:

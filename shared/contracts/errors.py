@@ -19,19 +19,28 @@ class ErrorKind(Struct, frozen=True, kw_only=True):
     explanation: str
     retry_after_s: int | None = None
 
-    def error(self, detail: str, errors: tuple[FieldError, ...] = ()) -> "MeshError":
+    def error(
+        self, detail: str, errors: tuple[FieldError, ...] = (), *, retry_after_s: int | None = None
+    ) -> "MeshError":
         """The exception to raise: `detail` is told to the caller, so it holds no secret."""
-        return MeshError(self, detail, errors)
+        return MeshError(self, detail, errors, retry_after_s)
 
 
 class MeshError(Exception):
     """A typed error: raised by a rule, carried by a reply, shown as problem+json."""
 
-    def __init__(self, kind: ErrorKind, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+    def __init__(
+        self,
+        kind: ErrorKind,
+        detail: str,
+        errors: tuple[FieldError, ...] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(f"{kind.code}: {detail}")
         self.kind = kind
         self.detail = detail
         self.errors = errors
+        self.retry_after_s = kind.retry_after_s if retry_after_s is None else retry_after_s
 
 
 class ErrorReply(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -41,6 +50,8 @@ class ErrorReply(Struct, frozen=True, kw_only=True, rename="camel"):
     status: int
     detail: str
     errors: tuple[FieldError, ...] = ()
+    retry_after_s: int | None = None
+    """When it is worth trying again, if that is known better than the catalogue knows it."""
 
 
 CATALOGUE: dict[str, ErrorKind] = {}
@@ -244,7 +255,9 @@ RATE_LIMITED = _kind(
     429,
     "rate.limited",
     "Too many requests",
-    "Wait as long as `Retry-After` says, then try again.",
+    "Wait as long as `Retry-After` says, then try again. `RateLimit-Policy` tells how many requests are let "
+    "through in which time, `RateLimit` how many are left. Signing in has stricter limits: for an address, "
+    "and for the attempts at one account.",
     retry_after_s=1,
 )
 INTERNAL_ERROR = _kind(

@@ -14,6 +14,7 @@ from shared.contracts.fields import Id, Time
 
 _TEXTS = {
     "user_agent": "Mozilla/5.0",
+    "network": "203.0.113.7",
     "next": "MDE5YTRjNWU",
     "kid": "2026-05-a",
     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",

@@ -13,11 +13,15 @@ CONSUMER_GROUPS = {
 LIVE_PARTITIONS = 8
 """Partitions of `live-events`. Never changed: a position is a place in these partitions."""
 
+LIMITS = "rate-limits"
+"""Where gateways tell each other what they let through."""
+
 _MINUTE_MS = 60_000
 _DAY_MS = 24 * 60 * _MINUTE_MS
 REQUEST_RETENTION_MS = 60 * _MINUTE_MS
 REPLY_RETENTION_MS = 10 * _MINUTE_MS
 EVENT_RETENTION_MS = 7 * _DAY_MS
+LIMITS_RETENTION_MS = 10 * _MINUTE_MS
 DEAD_LETTER_RETENTION_MS = 30 * _DAY_MS
 RETRY_DELAYS_S = (1, 10, 60)
 """A record that failed waits so long before each new try; after the last it is a dead letter."""
@@ -49,7 +53,13 @@ def reply_topic(service: str, instance: str) -> str:
 
 def all_topics(partitions: int) -> tuple[Topic, ...]:
     """The topics of the whole mesh; `partitions` is the number for all but the fixed ones."""
-    return (*_request_topics(partitions), *_event_topics(partitions), *_failure_topics(partitions))
+    limits = _topic(LIMITS, 1, LIMITS_RETENTION_MS, "What gateways let through, for each other's rate limits")
+    return (
+        *_request_topics(partitions),
+        *_event_topics(partitions),
+        *_failure_topics(partitions),
+        limits,
+    )
 
 
 def _topic(name: str, partitions: int, retention_ms: int, summary: str) -> Topic:

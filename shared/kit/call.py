@@ -167,4 +167,4 @@ def error_of(reply: RawReply) -> MeshError:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return INTERNAL_ERROR.error("The service answered with an error that could not be read.")
     kind = CATALOGUE.get(error.code, INTERNAL_ERROR)
-    return kind.error(error.detail, error.errors)
+    return kind.error(error.detail, error.errors, retry_after_s=error.retry_after_s)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from time import time
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -13,6 +12,7 @@ from prometheus_client import Counter
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
+from shared.kit.clock import now_ms
 from shared.kit.context import correlation_id_var, operation_var
 from shared.kit.failure_headers import Failure, origin_of
 from shared.kit.failures import Failures
@@ -95,7 +95,7 @@ class EventWork:
     def _remaining_s(self, record: ConsumerRecord) -> float:
         """How long a record of a retry topic still has to wait; never longer than the topic's delay."""
         delay_s = self._delays_s.get(record.topic, 0)
-        return min(delay_s, record.timestamp / 1000 + delay_s - time()) if delay_s else 0
+        return min(delay_s, delay_s + (record.timestamp - now_ms()) / 1000) if delay_s else 0
 
 
 def _decode(record: ConsumerRecord) -> Event:

@@ -16,7 +16,9 @@ ORIGINAL_OFFSET = "original-offset"
 ATTEMPT = "attempt"
 REASON = "reason"
 TRACE = "trace"
-FAILURE_HEADERS = (ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET, ATTEMPT, REASON, TRACE)
+DEAD_LETTER = "dead-letter"
+"""On a record that was redriven: the id of the dead letter that it was."""
+FAILURE_HEADERS = (ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET, ATTEMPT, REASON, TRACE, DEAD_LETTER)
 
 _REASON_MAX_CHARS = 300
 
@@ -62,13 +64,14 @@ def origin_of(record: ConsumerRecord) -> Origin:
 
 def redriven(headers: Iterable[tuple[str, bytes]]) -> Headers:
     """The headers of a dead letter that is to be tried anew: its origin stays, its attempts are forgotten."""
-    kept = [pair for pair in headers if pair[0] not in (ATTEMPT, REASON, TRACE)]
+    kept = [pair for pair in headers if pair[0] not in (ATTEMPT, REASON, TRACE, DEAD_LETTER)]
     return [*kept, (ATTEMPT, b"0")]
 
 
 def foreign_headers(headers: Iterable[tuple[str, bytes]]) -> Headers:
-    """The headers that a record had before it failed."""
-    return [(name, value) for name, value in headers if name not in FAILURE_HEADERS]
+    """The headers that a record had before it failed; that it was redriven belongs to them."""
+    own = [name for name in FAILURE_HEADERS if name != DEAD_LETTER]
+    return [(name, value) for name, value in headers if name not in own]
 
 
 def failure_headers(origin: Origin, attempt: int, failure: Failure) -> Headers:

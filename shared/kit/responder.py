@@ -107,5 +107,11 @@ def _record_of(call: Call, outcome: Outcome) -> tuple[Headers, bytes]:
 
 def _error_record(call: Call, error: MeshError) -> tuple[Headers, bytes]:
     kind = error.kind
-    body = ErrorReply(code=kind.code, status=kind.status, detail=error.detail, errors=error.errors)
+    body = ErrorReply(
+        code=kind.code,
+        status=kind.status,
+        detail=error.detail,
+        errors=error.errors,
+        retry_after_s=error.retry_after_s,
+    )
     return reply_headers(call, kind.status, kind.code), _encode(body)

@@ -14,6 +14,7 @@ from shared.kit.answering import Answering
 from shared.kit.broker import make_broker, start_together
 from shared.kit.closing import close_quietly
 from shared.kit.failures import Failures
+from shared.kit.garbage import settle_garbage_collection
 from shared.kit.health import Health
 from shared.kit.health_server import serve_health
 from shared.kit.inbox import Inbox
@@ -55,6 +56,7 @@ async def _until_stopped(name: str, instance: str, settings: S, build: Build[S])
             await asyncio.gather(starting, return_exceptions=True)
         else:
             starting.result()
+            settle_garbage_collection()
             running.ready()
             log.info("ready, health at port %d", server.port)
         await stopped

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 1.0
 _POLL_MS = 1_000
+_SLOW_START_S = 5.0
 _skipped = Counter("concord_tail_skipped", "Records of a followed topic that could not be read", ["topic"])
 
 Offsets = dict[TopicPartition, int]
@@ -74,10 +75,19 @@ class Tail:
             **self._options,
         )
         try:
-            await consumer.start()
+            await self._start(consumer)
             await self._read(consumer, await self._seek(consumer))
         finally:
             await close_quietly(consumer.stop)
+
+    async def _start(self, consumer: AIOKafkaConsumer) -> None:
+        """Raises KafkaError; for a topic that is missing only after 40 s, so that it waits is said before."""
+        waits = f"{self._topic} is waited for"
+        slow = asyncio.get_running_loop().call_later(_SLOW_START_S, self._on_trouble, waits)
+        try:
+            await consumer.start()
+        finally:
+            slow.cancel()
 
     async def _seek(self, consumer: AIOKafkaConsumer) -> Offsets:
         """Go to the point in time; returns where each partition ended before that was looked up."""

@@ -21,12 +21,11 @@ RUN = {"wrk": with_wrk.run, "python": with_python.run}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.command.WARM_UP_S", 1)
     monkeypatch.setattr("bench.with_wrk.DRAIN_S", 1)
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(bench, arguments)
+    result = CliRunner().invoke(bench, ("--warm-up", "1", *arguments))
     return result.exit_code, result.output
 
 

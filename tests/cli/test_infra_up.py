@@ -92,20 +92,6 @@ def test_what_dies_is_started_again_and_said(tmp_path: Path, name: str) -> None:
         assert run_sql(server_url(env), "SELECT 1;") == "1"
 
 
-def test_two_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
-    one, two = environment(tmp_path / "one"), environment(tmp_path / "two")
-    with (
-        running("infra", "up", env=one, output=tmp_path / "out1") as first,
-        running("infra", "up", env=two, output=tmp_path / "out2") as second,
-    ):
-        first.wait_for("Ready after")
-        second.wait_for("Ready after")
-        assert first.stop() == 0
-        assert kafka_serves(two)
-        assert run_sql(server_url(two), "SELECT 1;") == "1"
-        assert not kafka_serves(one)
-
-
 def test_a_second_one_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     env = environment(tmp_path / "data")
     with running("infra", "up", env=env, output=tmp_path / "out") as infra:

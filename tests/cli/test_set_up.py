@@ -66,3 +66,16 @@ def test_done_means_done_from_these_locks_at_this_place(tmp_path: Path) -> None:
     assert ask(stamp + say) == "True False"
     (tmp_path / "requirements/run.txt").write_text("second")
     assert ask(say) == "False False"
+
+
+def test_the_modules_of_the_checkout_are_compiled_whatever_the_environment_says(tmp_path: Path) -> None:
+    for room in ("apps", "cli", "migrations", "shared"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "one.py").write_text("A = 1\n")
+    paths = f"set_up.ROOT = set_up.Path({str(tmp_path)!r}); set_up.PYTHON = {sys.executable!r}; "
+    done = run_code(
+        "import os; os.environ.update(PYTHONDONTWRITEBYTECODE='1', PYTHONPYCACHEPREFIX=''); "
+        f"import set_up; {paths}set_up.compile_modules()"
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("*/__pycache__/one.*.pyc"))) == 4

@@ -66,6 +66,28 @@ def test_a_day_with_concord(tmp_path: Path) -> None:
         assert nothing_left(tmp_path / "data")
 
 
+def test_two_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
+    one, two = environment(tmp_path / "one"), environment(tmp_path / "two")
+    with (
+        running("up", env=one, output=tmp_path / "out1") as first,
+        running("up", env=two, output=tmp_path / "out2") as second,
+    ):
+        for up in (first, second):
+            up.wait_for("Ctrl-C stops everything.", timeout_s=100)
+        for env in (one, two):
+            assert concord("demo", env=env).returncode == 0
+        others = {name: second.records.find(name) for name in (*SERVICES, "kafka", "postgres", "up")}
+        assert None not in others.values()
+        assert first.stop() == 0
+        assert nothing_left(tmp_path / "one")
+        assert {name: second.records.find(name) for name in others} == others  # not even started anew
+        assert all_ready(two)
+        assert concord("demo", env=two).returncode == 0
+        assert concord("status", env=one).returncode == 3
+        assert second.stop() == 0
+        assert nothing_left(tmp_path / "two")
+
+
 def test_accounts_outlive_a_kill_of_everything_that_watches(tmp_path: Path) -> None:
     env = environment(tmp_path / "data")
     records = Records(tmp_path / "data" / "run")

@@ -90,6 +90,7 @@ class Concord:
             "CONCORD_PREPARED": "1",
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "MESH_SECRET": SECRET,
+            "RATE_LIMIT_PER_MINUTE": "0",
             **{f"{service.upper()}_DATABASE_URL": url for service, url in databases.items()},
             **settings,
         }

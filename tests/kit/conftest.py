@@ -1,5 +1,6 @@
 """A database with the kit's own tables, and servers that a test may kill."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -7,8 +8,14 @@ import pytest
 
 from cli.embedded.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
+from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
 from shared.kit.database import Database
+from shared.kit.event_work import EventWork
+from shared.kit.failures import Failures
+from shared.kit.signatures import Signatures
 from tests.kit.facts import make_tables
+from tests.kit.inbox_place import PARTITIONS, Place
+from tests.kit.mesh import make_topics
 
 
 @pytest.fixture
@@ -39,3 +46,25 @@ def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
         yield postgres
     finally:
         postgres.stop()
+
+
+@pytest.fixture
+async def place(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+    service = f"t{secrets.token_hex(4)}"
+    monkeypatch.setitem(CONSUMER_GROUPS, service, f"{service}-group")
+    place = Place(kafka_bootstrap, service)
+    retries = [retry_topic(service, delay_s) for delay_s in RETRY_DELAYS_S]
+    await make_topics(kafka_bootstrap, place.topic, *retries, partitions=PARTITIONS)
+    await make_topics(kafka_bootstrap, place.dead, partitions=1)
+    return place
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = EventWork.__init__
+
+    def quick(self: EventWork, service: str, failures: Failures, signatures: Signatures) -> None:
+        made(self, service, failures, signatures)
+        self._delays_s = dict.fromkeys(self._delays_s, 0.2)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(EventWork, "__init__", quick)

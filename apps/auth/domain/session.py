@@ -42,6 +42,8 @@ class Session:
     id: UUID
     profile_id: UUID
     user_agent: str | None
+    network: str | None = None
+    """Where it was opened from: an IPv4 address, or the /64 of an IPv6 one."""
     opened_by: str | None
     created_at: datetime
     last_used_at: datetime

@@ -21,6 +21,9 @@ class SqlAttic:
         removed = await self._remove(_EXPIRED_SESSIONS, over_before, limit)
         return removed + await self._remove(_ENDED_SESSIONS, over_before, limit - removed)
 
+    async def remove_attempts(self, over_before: datetime, limit: int) -> int:
+        return await self._remove(_PAID_BACK, over_before, limit)
+
     async def _remove(self, statement: TextClause, over_before: datetime, limit: int) -> int:
         async with self._database.transaction() as session:
             result = await session.execute(statement, {"over_before": over_before, "batch": limit})
@@ -60,6 +63,14 @@ _ENDED_SESSIONS = text(
     DELETE FROM sessions WHERE id IN (
         SELECT id FROM sessions WHERE ended_at < :over_before
         AND NOT EXISTS (SELECT FROM refresh_tokens WHERE session_id = sessions.id)
+        LIMIT :batch FOR UPDATE SKIP LOCKED
+    )
+    """
+)
+_PAID_BACK = text(
+    """
+    DELETE FROM attempts WHERE key IN (
+        SELECT key FROM attempts WHERE paid_back_at < :over_before
         LIMIT :batch FOR UPDATE SKIP LOCKED
     )
     """

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
+from apps.auth.domain.attempts import microseconds
 from apps.auth.domain.keys import KeyPair
 from apps.auth.domain.session import Session
 from apps.auth.outbound.memory_unit import MemoryUnit, Rows
@@ -55,6 +56,13 @@ class MemoryUnits:
         ][:limit]
         for session_id in over:
             del self.rows.sessions[session_id]
+        return len(over)
+
+    async def remove_attempts(self, over_before: datetime, limit: int) -> int:
+        before_us = microseconds(over_before)
+        over = [key for key, tat_us in self.rows.attempts.items() if tat_us < before_us][:limit]
+        for key in over:
+            del self.rows.attempts[key]
         return len(over)
 
 

@@ -1,17 +1,17 @@
 """The in-memory twin of a transaction and its repositories."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from apps.auth.domain.account import Account
-from apps.auth.domain.place import Place
 from apps.auth.domain.session import RefreshToken, Session
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
+from shared.contracts.paging import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,18 @@ class Rows:
     accounts: dict[UUID, Account] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
     tokens: dict[bytes, RefreshToken] = field(default_factory=dict)
+    attempts: dict[bytes, int] = field(default_factory=dict)
     events: list[Published] = field(default_factory=list)
 
     def copied(self) -> "Rows":
         """A copy to work on."""
-        return Rows(copy(self.accounts), copy(self.sessions), copy(self.tokens), copy(self.events))
+        return Rows(
+            copy(self.accounts),
+            copy(self.sessions),
+            copy(self.tokens),
+            copy(self.attempts),
+            copy(self.events),
+        )
 
 
 class MemoryAccounts:
@@ -82,6 +89,10 @@ class MemorySessions:
         mine = (session for session in self._rows.values() if session.profile_id == profile_id)
         return next((session for session in mine if session.opened_by == call_id), None)
 
+    async def opened_from(self, profile_id: UUID, network: str) -> bool:
+        mine = (session for session in self._rows.values() if session.profile_id == profile_id)
+        return any(session.network == network for session in mine)
+
     async def save(self, session: Session) -> None:
         self._rows[session.id] = session
 
@@ -122,6 +133,23 @@ class MemoryRefreshTokens:
         return [token for token in self._rows.values() if token.session_id == session_id]
 
 
+class MemoryAttempts:
+    """Twin of `Attempts`."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows.attempts
+
+    async def lock(self, keys: Collection[bytes]) -> dict[bytes, int]:
+        return {key: self._rows.setdefault(key, 0) for key in keys}
+
+    async def save(self, tats_us: Mapping[bytes, int]) -> None:
+        self._rows.update(tats_us)
+
+    async def forget(self, keys: Collection[bytes]) -> None:
+        for key in keys:
+            del self._rows[key]
+
+
 class MemoryEvents:
     """Twin of `Events`."""
 
@@ -139,6 +167,7 @@ class MemoryUnit:
         self.accounts = MemoryAccounts(rows)
         self.sessions = MemorySessions(rows)
         self.refresh_tokens = MemoryRefreshTokens(rows)
+        self.attempts = MemoryAttempts(rows)
         self.events = MemoryEvents(rows)
 
 

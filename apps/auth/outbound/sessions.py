@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from apps.auth.domain.place import Place
 from apps.auth.domain.session import RefreshToken, Session
 from apps.auth.outbound.tables import refresh_tokens, sessions
+from shared.contracts.paging import Place
 
 
 class SqlSessions:
@@ -28,6 +28,10 @@ class SqlSessions:
         mine = and_(sessions.c.profile_id == profile_id, sessions.c.opened_by == call_id)
         return next(iter(await self._all(select(sessions).where(mine))), None)
 
+    async def opened_from(self, profile_id: UUID, network: str) -> bool:
+        mine = and_(sessions.c.profile_id == profile_id, sessions.c.network == network)
+        return bool(await self._session.scalar(select(exists().where(mine))))
+
     async def save(self, session: Session) -> None:
         values = asdict(session)
         await self._session.execute(update(sessions).where(sessions.c.id == values.pop("id")).values(values))
@@ -39,7 +43,7 @@ class SqlSessions:
         statement = _newest_first(_active(profile_id, now)).limit(limit)
         if after is not None:
             place = tuple_(sessions.c.last_used_at, sessions.c.id)
-            statement = statement.where(place < tuple_(after.last_used_at, after.id))
+            statement = statement.where(place < tuple_(after.at, after.id))
         return await self._all(statement)
 
     async def _all(self, statement: Select[tuple[object, ...]]) -> list[Session]:

@@ -65,6 +65,12 @@ class SessionRow(Base, table=True):
             unique=True,
             postgresql_where=text("opened_by IS NOT NULL"),
         ),
+        Index(
+            "sessions_opened_from",
+            "profile_id",
+            "network",
+            postgresql_where=text("network IS NOT NULL"),
+        ),
         Index("sessions_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
         Index("sessions_expired", "expires_at"),
     )
@@ -72,6 +78,7 @@ class SessionRow(Base, table=True):
     id: UUID = Field(primary_key=True)
     profile_id: UUID = Field(foreign_key="accounts.id")
     user_agent: str | None = Field(sa_type=Text)
+    network: str | None = Field(default=None, sa_type=Text)
     opened_by: str | None = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=_TIME)
     last_used_at: datetime = Field(sa_type=_TIME)
@@ -96,6 +103,16 @@ class RefreshTokenRow(Base, table=True):
     given_to: str | None = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=_TIME)
     expires_at: datetime = Field(sa_type=_TIME)
+
+
+class AttemptRow(Base, table=True):
+    """How many wrong passwords there were, by a digest of what they were tried at."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index("attempts_paid_back", "paid_back_at"),)
+
+    key: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    paid_back_at: datetime = Field(sa_type=_TIME)
 
 
 class SigningKeyRow(Base, table=True):
@@ -138,5 +155,6 @@ requests_table(metadata)
 accounts: Table = metadata.tables["accounts"]
 sessions: Table = metadata.tables["sessions"]
 refresh_tokens: Table = metadata.tables["refresh_tokens"]
+attempts: Table = metadata.tables["attempts"]
 signing_keys: Table = metadata.tables["signing_keys"]
 sealing_keys: Table = metadata.tables["sealing_keys"]

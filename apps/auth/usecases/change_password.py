@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from apps.auth.domain.account import Account
+from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.ports import Passwords, Unit, Units
+from apps.auth.usecases.attempt_steps import attempt
 from apps.auth.usecases.session_steps import end_sessions
 from shared.contracts.account import ChangePassword
 from shared.contracts.clock import Clock
@@ -19,16 +21,29 @@ _ATTEMPTS_MAX = 3
 
 
 async def change_password(
-    request: ChangePassword, key: str | None, units: Units, passwords: Passwords, clock: Clock
+    request: ChangePassword,
+    key: str | None,
+    units: Units,
+    passwords: Passwords,
+    clock: Clock,
+    policy: AttemptPolicy,
 ) -> None:
     """Set a new password and end all other sessions.
 
     * The current password must be right at the moment of the change, the session must be active.
+    * Wrong ones are counted, as at a sign-in but apart from it: `rate.limited`.
     * Hashing is done outside any transaction.
     * The last change is known by its `key` (the caller's Idempotency-Key, or the call) for 24 h: the
       same again with the same new password is done already, with another one `idempotency.mismatch`.
       The new hash is the fingerprint, because a fast digest of a password must not be stored.
     """
+    async with attempt(units, policy.of_change(request.profile_id), clock):
+        await _change_verified(request, key, units, passwords, clock)
+
+
+async def _change_verified(
+    request: ChangePassword, key: str | None, units: Units, passwords: Passwords, clock: Clock
+) -> None:
     for _ in range(_ATTEMPTS_MAX):
         async with units.snapshot() as unit:
             account = await unit.accounts.by_id(request.profile_id)

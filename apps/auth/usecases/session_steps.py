@@ -17,7 +17,7 @@ from apps.auth.domain.session import (
     new_refresh_text,
 )
 from apps.auth.ports import AccessTokens, Unit
-from shared.contracts.account import SignedIn, Tokens
+from shared.contracts.account import SignedIn, SignIn, SignUp, Tokens
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import CREDENTIALS_INVALID, MeshError
 from shared.contracts.event import SESSION_REVOKED, SessionRevoked
@@ -43,7 +43,7 @@ def settled(outcome: A | MeshError) -> A:
 
 
 async def enter(
-    unit: Unit, account: Account, call_id: str, user_agent: str | None, issuer: Issuer
+    unit: Unit, account: Account, call_id: str, request: SignIn | SignUp, issuer: Issuer
 ) -> SignedIn | MeshError:
     """Sign a person in: a new session, or the one that this very call opened when it came before.
 
@@ -56,7 +56,8 @@ async def enter(
         session = Session(
             id=issuer.ids.new(),
             profile_id=account.id,
-            user_agent=clean_user_agent(user_agent),
+            user_agent=clean_user_agent(request.user_agent),
+            network=request.network,
             opened_by=call_id or None,  # what has no id is never known again
             created_at=now,
             last_used_at=now,

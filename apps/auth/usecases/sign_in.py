@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from apps.auth.domain.account import normal_email
+from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.ports import Passwords, Units
+from apps.auth.usecases.attempt_steps import attempt, counts_of_sign_in
 from apps.auth.usecases.session_steps import Issuer, enter, settled
 from shared.contracts.account import SignedIn, SignIn
 from shared.contracts.errors import CREDENTIALS_INVALID, MESH_BUSY
@@ -12,11 +14,18 @@ _ATTEMPTS_MAX = 3
 
 
 async def sign_in(
-    request: SignIn, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
+    request: SignIn,
+    call_id: str,
+    units: Units,
+    passwords: Passwords,
+    issuer: Issuer,
+    policy: AttemptPolicy,
 ) -> SignedIn:
     """Begin a session.
 
     * Exactly one hash is verified, whether the e-mail is known or not, outside any transaction.
+    * Wrong passwords are counted, for known e-mails and unknown ones alike; when there were too many,
+      nothing is verified: `rate.limited`.
     * The password must be right at the moment at which the session begins: when it was changed
       meanwhile, it is verified anew.
     * A hash made with other parameters than today's is made anew.
@@ -24,6 +33,14 @@ async def sign_in(
     * The same call delivered again opens no second session.
     """
     email = normal_email(request.email)
+    counts = await counts_of_sign_in(units, policy, email, request.network)
+    async with attempt(units, counts, issuer.clock):
+        return await _sign_in(request, email, call_id, units, passwords, issuer)
+
+
+async def _sign_in(
+    request: SignIn, email: str, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
+) -> SignedIn:
     for _ in range(_ATTEMPTS_MAX):
         async with units.snapshot() as unit:
             account = await unit.accounts.by_email(email)
@@ -38,6 +55,6 @@ async def sign_in(
                 continue
             locked = replace(locked, password_hash=renewed)
             await unit.accounts.save(locked)
-            outcome = await enter(unit, locked, call_id, request.user_agent, issuer)
+            outcome = await enter(unit, locked, call_id, request, issuer)
         return settled(outcome)
     raise MESH_BUSY.error("The password of this account is being changed.")

@@ -28,7 +28,7 @@ async def sign_up(
         is_new = await unit.accounts.add(account)
         if is_new:
             await unit.events.publish(PROFILE_UPDATED, account.id, account.revision, account.public())
-            outcome = await enter(unit, account, call_id, request.user_agent, issuer)
+            outcome = await enter(unit, account, call_id, request, issuer)
     if is_new:
         return settled(outcome)
     return await _enter_again(request, email, call_id, units, passwords, issuer)
@@ -64,5 +64,5 @@ async def _enter_again(
         locked = await unit.accounts.lock(account.id)
         if locked is None or locked.password_hash != account.password_hash:
             raise taken
-        outcome = await enter(unit, locked, call_id, request.user_agent, issuer)
+        outcome = await enter(unit, locked, call_id, request, issuer)
     return settled(outcome)

@@ -1,4 +1,4 @@
-"""Sweep: remove sessions and refresh tokens that are over."""
+"""Sweep: remove sessions, refresh tokens and counts of attempts that are over."""
 
 from apps.auth.domain.session import SessionPolicy
 from apps.auth.ports import Attic
@@ -14,11 +14,16 @@ async def sweep(attic: Attic, policy: SessionPolicy, clock: Clock) -> int:
     In batches, each a transaction, and a bounded number of them: the next sweep takes the rest. Tokens
     go before their session.
     """
-    over_before = clock.now() - policy.keep
+    now = clock.now()
+    over_before = now - policy.keep
     removed = 0
-    for step in (attic.remove_tokens, attic.remove_sessions):
+    for step, before in (
+        (attic.remove_tokens, over_before),
+        (attic.remove_sessions, over_before),
+        (attic.remove_attempts, now),
+    ):
         for _ in range(BATCHES_MAX):
-            count = await step(over_before, BATCH_MAX)
+            count = await step(before, BATCH_MAX)
             removed += count
             if count < BATCH_MAX:
                 break

@@ -16,8 +16,8 @@ from shared.contracts.account import (
 _TAG = "Accounts"
 
 ROUTES = (
-    Route("POST", "/api/auth/signup", USER_SIGNUP, _TAG),
-    Route("POST", "/api/auth/signin", USER_SIGNIN, _TAG),
+    Route("POST", "/api/auth/signup", USER_SIGNUP, _TAG, strict=True),
+    Route("POST", "/api/auth/signin", USER_SIGNIN, _TAG, strict=True),
     Route("POST", "/api/auth/refresh", USER_REFRESH, _TAG),
     Route("POST", "/api/auth/signout", USER_SIGNOUT, _TAG),
     Route("GET", "/api/auth/me", USER_GET, _TAG),

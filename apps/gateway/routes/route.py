@@ -18,6 +18,8 @@ class Route(Struct, frozen=True):
     path: str
     operation: Operation
     tag: str
+    strict: bool = False
+    """Passwords or e-mails could be guessed by it: it has the limit of sign-ins."""
 
     @property
     def parameters(self) -> tuple[str, ...]:

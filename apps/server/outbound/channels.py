@@ -9,8 +9,8 @@ from sqlalchemy import Row, Select, and_, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.server.outbound.tables import channels, members, servers
-from apps.server.ports import Place
 from shared.contracts.fields import ChannelType, Role
+from shared.contracts.paging import Place
 from shared.contracts.server import Channel, ChannelAccess
 
 _PLACE = (channels.c.created_at, channels.c.id)

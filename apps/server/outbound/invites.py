@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.server.domain import InviteRecord
 from apps.server.outbound.tables import invites, servers
-from apps.server.ports import InviteCount, Place
+from apps.server.ports import InviteCount
+from shared.contracts.paging import Place
 
 _PLACE = (invites.c.created_at, invites.c.id)
 _USED_UP = invites.c.uses >= invites.c.max_uses

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.server.domain import MemberRecord
 from apps.server.outbound.tables import members, servers
-from apps.server.ports import Place
 from shared.contracts.fields import Role
+from shared.contracts.paging import Place
 
 # The first number is the kind of lock: nothing else in this service's database locks persons.
 _LOCK_PERSON = text("SELECT pg_advisory_xact_lock(1, :person)")

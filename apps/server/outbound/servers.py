@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.server.domain import Membership, ServerRecord
 from apps.server.outbound.tables import channels, invites, members, servers
-from apps.server.ports import Place
 from shared.contracts.fields import Role
+from shared.contracts.paging import Place
 
 _FIELDS = [column for column in servers.c if column.name != "deleted_at"]
 _ALIVE = servers.c.deleted_at.is_(None)

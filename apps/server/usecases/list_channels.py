@@ -1,8 +1,8 @@
 """channel.list"""
 
-from apps.server.ports import Place, Unit
-from apps.server.usecases.paging import Listing
+from apps.server.ports import Unit
 from apps.server.usecases.steps import see_server
+from shared.contracts.paging import Listing, Place
 from shared.contracts.server import Channels, ListOfServer
 
 

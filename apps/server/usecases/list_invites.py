@@ -1,10 +1,10 @@
 """invite.list"""
 
 from apps.server.domain import Action, require
-from apps.server.ports import Place, Unit
-from apps.server.usecases.paging import Listing
+from apps.server.ports import Unit
 from apps.server.usecases.steps import see_server
 from shared.contracts.clock import Clock
+from shared.contracts.paging import Listing, Place
 from shared.contracts.server import Invites, ListOfServer
 
 

@@ -1,9 +1,9 @@
 """member.list"""
 
-from apps.server.ports import Accounts, Place, Units
+from apps.server.ports import Accounts, Units
 from apps.server.usecases.name_members import name_members
-from apps.server.usecases.paging import Listing
 from apps.server.usecases.steps import see_server
+from shared.contracts.paging import Listing, Place
 from shared.contracts.server import ListOfServer, Members
 
 

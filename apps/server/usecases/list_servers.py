@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from apps.server.domain import LISTED_CHANNELS_MAX, Membership
-from apps.server.ports import Place, Unit
-from apps.server.usecases.paging import Listing
+from apps.server.ports import Unit
+from shared.contracts.paging import Listing, Place
 from shared.contracts.server import ListServers, Servers
 
 

@@ -12,7 +12,7 @@ from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.attic import SqlAttic
 from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
 from apps.auth.outbound.tables import metadata
-from apps.auth.outbound.units import SqlUnits
+from apps.auth.outbound.units import sql_units
 from cli.embedded.databases import drop_database, ensure_database
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
@@ -45,7 +45,7 @@ async def database(auth_database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def world(database: Database) -> World:
     """The same world as in memory."""
-    units = SqlUnits(database, SystemClock(), SystemIds())
+    units = sql_units(database, SystemClock(), SystemIds())
     return await World(
         units,
         outbox_of(database),

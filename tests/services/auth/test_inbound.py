@@ -11,9 +11,8 @@ import pytest
 
 from apps.auth.inbound import answer_all, key_of
 from apps.auth.outbound.accounts import SqlProfileReader
-from apps.auth.outbound.desk import SqlDesk
 from apps.auth.outbound.passwords import ArgonPasswords
-from apps.auth.outbound.units import SqlUnits
+from apps.auth.outbound.units import sql_units
 from shared.contracts import account as ops
 from shared.contracts.base import Request
 from shared.contracts.errors import IDEMPOTENCY_MISMATCH, PROFILE_NOT_FOUND, SESSION_NOT_FOUND
@@ -56,9 +55,9 @@ class Service:
 async def service(world: World, database: Database) -> AsyncIterator[Service]:
     passwords = ArgonPasswords(memory_kib=64)
     answers = Answers("auth")
-    units = SqlUnits(database, world.clock, SystemIds())
+    units = sql_units(database, world.clock, SystemIds())
     reader = SqlProfileReader(database)
-    answer_all(answers, SqlDesk(database, units), passwords, reader, world.issuer, world.sealing)
+    answer_all(answers, units, passwords, reader, world.issuer, world.attempt_policy, world.sealing)
     yield Service(answers)
     await passwords.close()
 

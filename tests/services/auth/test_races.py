@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.errors import CREDENTIALS_INVALID, EMAIL_TAKEN, TOKEN_INVALID, MeshError
+from apps.auth.usecases.sweep import sweep
+from shared.contracts.errors import CREDENTIALS_INVALID, EMAIL_TAKEN, RATE_LIMITED, TOKEN_INVALID, MeshError
 from shared.kit.database import Database
 from tests.unit.auth.world import World
 
@@ -104,3 +105,22 @@ async def test_two_services_that_start_at_once_on_an_empty_database_agree_on_a_k
     await asyncio.gather(*(world.rotate(replica) for replica in replicas))
     assert len({replica.published().keys[0].kid for replica in replicas}) == 1
     assert all(len(replica.published().keys) == 1 for replica in replicas)
+
+
+async def test_guesses_at_many_accounts_at_once_are_counted_exactly_and_hold_nobody_up(
+    world: World,
+) -> None:
+    """Rows of two keys each, taken and given back and swept away meanwhile: no deadlock, none too many."""
+    await world.sign_up("ada@example.org", network="192.0.2.1")
+    wrong = [
+        world.sign_in(f"{name}@example.org", "wrong", network=f"203.0.113.{number % 2}")
+        for number in range(15)
+        for name in ("ada", "bob")
+    ]
+    right = [world.sign_in(network="192.0.2.1") for _ in range(8)]
+    found = await outcomes(*wrong, *right, sweep(world.attic, world.issuer.policy, world.clock))
+    assert found == {"fine": 9, CREDENTIALS_INVALID.code: 30}
+    assert await outcomes(*(world.sign_in(password="wrong", network="203.0.113.0") for _ in range(5))) == {
+        CREDENTIALS_INVALID.code: 2,
+        RATE_LIMITED.code: 3,
+    }

@@ -56,6 +56,7 @@ def start_gateway(bootstrap: str, folder: Path, **settings: str) -> Process:
         "CONCORD_PREPARED": "1",
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "MESH_SECRET": SECRET,
+        "RATE_LIMIT_PER_MINUTE": "0",
         **{
             f"{name}_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"
             for name in ("AUTH", "SERVER", "MESSAGE")

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from apps.server.outbound.desk import SqlDesk
 from apps.server.outbound.memory.profiles import MemoryAccounts
 from apps.server.outbound.tables import metadata
-from apps.server.outbound.units import SqlUnits
+from apps.server.outbound.units import sql_units
 from apps.server.ports import Accounts
 from cli.embedded.databases import drop_database, ensure_database
 from shared.contracts.clock import Clock
@@ -50,7 +50,7 @@ class DeskOfTests(SqlDesk):
     """The real one, with a stand-in for the auth service."""
 
     def __init__(self, database: Database, clock: Clock, auth: Accounts) -> None:
-        super().__init__(database, SqlUnits(database, clock, SystemIds()), cast(MeshClient, None))
+        super().__init__(sql_units(database, clock, SystemIds()), cast(MeshClient, None))
         self._auth = auth
 
     def accounts(self, call: Call) -> Accounts:

@@ -72,3 +72,12 @@ async def test_it_goes_on_until_all_is_done_and_no_further_than_it_may(
     assert await swept(world) == 4
     assert await swept(world) == 3 + 1
     assert await swept(world) == 0
+
+
+async def test_counts_of_wrong_passwords_go_when_they_are_paid_back(world: World) -> None:
+    await refusal(world.sign_in("one@example.org", "wrong", network="192.0.2.1"))
+    world.clock.go_on(seconds=90)
+    assert await swept(world) == 1, "what the account as a whole has is paid back sooner"
+    world.clock.go_on(seconds=31)
+    assert await swept(world) == 1
+    assert await swept(world) == 0

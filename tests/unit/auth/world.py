@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.domain.keys import KeyPolicy, TokenTerms
 from apps.auth.domain.session import SessionPolicy
 from apps.auth.outbound.access_tokens import JwtAccessTokens
@@ -78,6 +79,7 @@ class World:
         self.passwords = PlainPasswords()
         self.signing_keys = signing_keys
         self.key_policy = KeyPolicy()
+        self.attempt_policy = AttemptPolicy()
         self.access = self.another_replica()
         self.sealing_keys = sealing_keys
         self.sealing_policy = KeyPolicy(rotation=timedelta(days=1), overlap=timedelta(hours=2))
@@ -120,8 +122,11 @@ class World:
         call_id: str | None = None,
         password: str = PASSWORD,
         user_agent: str | None = None,
+        network: str | None = None,
     ) -> contract.SignedIn:
-        request = contract.SignUp(name=name, email=email, password=password, user_agent=user_agent)
+        request = contract.SignUp(
+            name=name, email=email, password=password, user_agent=user_agent, network=network
+        )
         call_id = self.call_id() if call_id is None else call_id
         return await sign_up(request, call_id, self.units, self.passwords, self.issuer)
 
@@ -131,10 +136,11 @@ class World:
         password: str = PASSWORD,
         call_id: str | None = None,
         user_agent: str | None = None,
+        network: str | None = None,
     ) -> contract.SignedIn:
-        request = contract.SignIn(email=email, password=password, user_agent=user_agent)
+        request = contract.SignIn(email=email, password=password, user_agent=user_agent, network=network)
         call_id = self.call_id() if call_id is None else call_id
-        return await sign_in(request, call_id, self.units, self.passwords, self.issuer)
+        return await sign_in(request, call_id, self.units, self.passwords, self.issuer, self.attempt_policy)
 
     async def refresh(
         self, refresh_token: str, call_id: str | None = None, user_agent: str | None = None
@@ -159,7 +165,7 @@ class World:
         request = contract.ChangePassword(
             profile_id=who.profile.id, session_id=self.session_id(who), current=current, new=new
         )
-        await change_password(request, key, self.units, self.passwords, self.clock)
+        await change_password(request, key, self.units, self.passwords, self.clock, self.attempt_policy)
 
     async def update(self, profile_id: UUID, **changes: Any) -> contract.Profile:
         request = contract.UpdateProfile(profile_id=profile_id, **changes)

@@ -126,3 +126,9 @@ def test_headers_are_those_that_the_kit_writes() -> None:
 
 def test_nothing_about_security_is_promised() -> None:
     assert "securitySchemes" not in json.dumps(DOCUMENT)
+
+
+def test_gateways_tell_each_other_what_they_let_through() -> None:
+    assert list(DOCUMENT["channels"]["rate-limits"]["messages"]) == ["limits.taken"]
+    actions = {DOCUMENT["operations"][name]["action"] for name in ("send.rate-limits", "receive.rate-limits")}
+    assert actions == {"send", "receive"}

@@ -14,6 +14,8 @@ from apps.gateway.compose import compose
 from apps.gateway.edge import Edge
 from apps.gateway.forward import Desk
 from apps.gateway.keys import Keys
+from apps.gateway.limits import Limits
+from apps.gateway.proxies import Proxies
 from apps.gateway.revocations import Revocations
 from apps.gateway.settings import GatewaySettings
 from apps.gateway.traffic import Traffic
@@ -39,8 +41,8 @@ class World:
 
 
 def new_world(**changes: Any) -> World:
-    """A gateway with these settings, all the rest as by default."""
-    settings = GatewaySettings(**changes)
+    """A gateway with these settings, all the rest as by default but for the limits, which are off."""
+    settings = GatewaySettings(**{"rate_limit_per_minute": 0, **changes})
     signer, caller, health = Signer(), FakeCaller(), Health()
     clock, traffic = SystemClock(), Traffic()
     keys = Keys(caller, health.part("keys"), settings.keys_refresh_s)
@@ -51,9 +53,18 @@ def new_world(**changes: Any) -> World:
     verifier = TokenVerifier(keys.by_kid, settings.token_issuer, settings.token_audience, clock)
     authenticator = Authenticator(verifier, keys, revocations)
     authenticator.caught_up = True
+    proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
+    limits = Limits(
+        proxies,
+        per_minute=settings.rate_limit_per_minute,
+        sign_ins_per_minute=settings.sign_in_limit_per_minute,
+        callers_max=settings.limit_callers_max,
+    )
     desk = Desk(
         caller=caller,
         authenticator=authenticator,
+        proxies=proxies,
+        limits=limits,
         in_flight_max=settings.in_flight_max,
         body_max_bytes=settings.body_max_bytes,
         call_timeout_ms=settings.call_timeout_ms,

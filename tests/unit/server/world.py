@@ -10,10 +10,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from apps.server.inbound import Desk, answer_all
+from apps.server.inbound import Desk, Once, answer_all
 from apps.server.outbound.memory.profiles import MemoryAccounts
 from apps.server.outbound.memory.units import MemoryUnits
-from apps.server.ports import Accounts, Unit, Units
+from apps.server.ports import Accounts, Unit
 from shared.contracts import server as ops
 from shared.contracts.account import PublicProfile
 from shared.contracts.errors import ErrorKind, MeshError
@@ -60,17 +60,21 @@ class Happened(NamedTuple):
     data: dict[str, Any]
 
 
-class MemoryDesk:
-    """Everything in memory; without a ledger, which is the database's."""
-
-    def __init__(self, accounts: Accounts) -> None:
-        self.memory = MemoryUnits()
-        self.units: Units = self.memory
-        self._accounts = accounts
+class UnitsWithoutLedger(MemoryUnits):
+    """The ledger is the database's."""
 
     async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
-        async with self.units.transaction() as unit:
+        async with self.transaction() as unit:
             return await work(unit)
+
+
+class MemoryDesk:
+    """Everything in memory."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.memory = UnitsWithoutLedger()
+        self.units: Once = self.memory
+        self._accounts = accounts
 
     def accounts(self, call: Call) -> Accounts:
         return self._accounts

@@ -5,7 +5,7 @@ from copy import deepcopy
 from uuid import UUID
 
 from apps.server.outbound.memory.state import State, page_of
-from apps.server.ports import Place
+from shared.contracts.paging import Place
 from shared.contracts.server import Channel, ChannelAccess
 
 

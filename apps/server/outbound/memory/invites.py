@@ -7,7 +7,8 @@ from uuid import UUID
 
 from apps.server.domain import InviteRecord
 from apps.server.outbound.memory.state import State, page_of
-from apps.server.ports import InviteCount, Place
+from apps.server.ports import InviteCount
+from shared.contracts.paging import Place
 
 
 class MemoryInvites:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from apps.server.domain import MemberRecord
 from apps.server.outbound.memory.state import State, page_of
-from apps.server.ports import Place
+from shared.contracts.paging import Place
 
 
 class MemoryMembers:

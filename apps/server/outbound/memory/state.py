@@ -8,10 +8,10 @@ from typing import TypeVar
 from uuid import UUID
 
 from apps.server.domain import InviteRecord, MemberRecord, ServerRecord
-from apps.server.ports import Place
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
+from shared.contracts.paging import Place
 from shared.contracts.server import Channel
 
 T = TypeVar("T")

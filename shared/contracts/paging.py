@@ -5,10 +5,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from apps.server.ports import Place
 from shared.contracts.errors import FieldError, MeshError
 from shared.contracts.validation import validation_failed
 
@@ -17,6 +16,13 @@ T = TypeVar("T")
 _LAYOUT = struct.Struct(">8sq16s")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+class Place(NamedTuple):
+    """Where a page ended: the sort key of its last row."""
+
+    at: datetime
+    id: UUID
 
 
 class Listing:

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from apps.server.ports import Place
-from apps.server.usecases.paging import Listing
 from shared.contracts import errors
 from shared.contracts.errors import MeshError
+from shared.contracts.paging import Listing, Place
 from tests.unit.server.world import refused
 
 OWNER = UUID(int=7)

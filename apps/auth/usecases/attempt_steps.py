@@ -1,0 +1,68 @@
+"""Counting wrong passwords, in the database, so that all replicas have one count."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from apps.auth.domain.attempts import AttemptPolicy, Counts, microseconds
+from apps.auth.ports import Units
+from shared.contracts.clock import Clock
+from shared.contracts.errors import CREDENTIALS_INVALID, RATE_LIMITED, MeshError
+from shared.contracts.rate import whole_seconds
+
+_NOBODY = UUID(int=0)
+
+
+async def counts_of_sign_in(units: Units, policy: AttemptPolicy, email: str, network: str | None) -> Counts:
+    """What a sign-in counts for. The same is read for an e-mail with an account and for one without."""
+    if not policy.on:
+        return {}
+    async with units.snapshot() as unit:
+        account = await unit.accounts.by_email(email)
+        familiar = await unit.sessions.opened_from(account.id if account else _NOBODY, network or "")
+    return policy.of_sign_in(email, network, familiar)
+
+
+@asynccontextmanager
+async def attempt(units: Units, counts: Counts, clock: Clock) -> AsyncIterator[None]:
+    """One attempt. Raises `rate.limited` when there were too many wrong ones; then nothing is verified.
+
+    It is counted before the password is looked at, so that a thousand at once are no more than one after
+    the other, and given back when the password was right or could not be looked at.
+    """
+    await _take(units, counts, clock)
+    try:
+        yield
+    except MeshError as error:
+        if error.kind is not CREDENTIALS_INVALID:
+            await _give_back(units, counts, clock)
+        raise
+    await _give_back(units, counts, clock)
+
+
+async def _take(units: Units, counts: Counts, clock: Clock) -> None:
+    if not counts:
+        return
+    async with units.transaction() as unit:
+        tats = await unit.attempts.lock(counts)
+        now_us = microseconds(clock.now())
+        wait_us = max(rate.wait_us(tats[key], now_us) for key, rate in counts.items())
+        if wait_us:
+            wait_s = whole_seconds(wait_us)
+            raise RATE_LIMITED.error(
+                f"There were too many wrong passwords; the next attempt is looked at in {wait_s} s.",
+                retry_after_s=wait_s,
+            )
+        await unit.attempts.save({key: rate.after(tats[key], now_us) for key, rate in counts.items()})
+
+
+async def _give_back(units: Units, counts: Counts, clock: Clock) -> None:
+    if not counts:
+        return
+    async with units.transaction() as unit:
+        locked = await unit.attempts.lock(counts)
+        now_us = microseconds(clock.now())
+        tats = {key: locked[key] - rate.interval_us for key, rate in counts.items()}
+        paid_back = [key for key, tat_us in tats.items() if tat_us <= now_us]
+        await unit.attempts.forget(paid_back)
+        await unit.attempts.save({key: tat_us for key, tat_us in tats.items() if key not in paid_back})

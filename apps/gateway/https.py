@@ -1,0 +1,39 @@
+"""HTTPS only, where a proxy ends TLS: who comes without it is sent there, who came by it is told to stay."""
+
+from apps.gateway.exchange import Exchange, Response
+from apps.gateway.problems import address_of
+from apps.gateway.proxies import Proxies
+
+_OPEN = ("/health/", "/metrics")
+"""Asked by those who run Concord, past the proxy."""
+
+Pairs = tuple[tuple[bytes, bytes], ...]
+
+
+class Https:
+    """Redirects (RFC 9110, 15.4.9) and `Strict-Transport-Security` (RFC 6797)."""
+
+    def __init__(self, proxies: Proxies, address: str, hsts_max_age_s: int) -> None:
+        self._proxies = proxies
+        self._address = address
+        self._hsts: Pairs = ()
+        if hsts_max_age_s:
+            self._hsts = ((b"strict-transport-security", b"max-age=%d" % hsts_max_age_s),)
+
+    def redirect(self, exchange: Exchange) -> Response | None:
+        """Where to go instead, with the same method; None for who came by HTTPS.
+
+        It leads to the public address, whatever host was asked for: that is the caller's word alone.
+        """
+        if self._is_secure(exchange) or exchange.scope["path"].startswith(_OPEN):
+            return None
+        query = exchange.scope["query_string"].decode("latin-1")
+        target = f"{self._address}{address_of(exchange)}" + (f"?{query}" if query else "")
+        return Response(308, [(b"location", target.encode("latin-1")), (b"content-length", b"0")])
+
+    def headers_for(self, exchange: Exchange) -> Pairs:
+        """What every answer carries; over plain HTTP a browser must not be told (RFC 6797, 7.2)."""
+        return self._hsts if self._is_secure(exchange) else ()
+
+    def _is_secure(self, exchange: Exchange) -> bool:
+        return self._proxies.scheme_of(exchange.scope) == "https"

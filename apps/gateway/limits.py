@@ -1,0 +1,96 @@
+"""How many requests a caller may make: by profile with a token, by address without one.
+
+All of it is arithmetic on what this process remembers; what other gateways let through comes by gossip.py.
+"""
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from apps.gateway.exchange import Exchange
+from apps.gateway.proxies import Proxies
+from shared.contracts.errors import RATE_LIMITED, MeshError
+from shared.contracts.rate import SECOND_US, per_minute, whole_seconds
+from shared.kit.limiter import Limiter
+
+C = TypeVar("C", bound=Hashable)
+
+TELL_FROM_SHARE = 20
+"""Other gateways learn of a caller when he took a twentieth of his limit here."""
+
+
+class Policy(Generic[C]):
+    """One limit with the name under which callers see it (draft-ietf-httpapi-ratelimit-headers)."""
+
+    def __init__(self, name: str, limit: int, callers_max: int) -> None:
+        rate = per_minute(limit)
+        tell_from = max(1, limit // TELL_FROM_SHARE)
+        self.limiter: Limiter[C] = Limiter(rate, callers_max=callers_max, tell_from=tell_from)
+        self._interval_us = rate.interval_us
+        self._told = (b"ratelimit-policy", b'"%s";q=%d;w=60' % (name.encode(), limit))
+        self._left = b'"%s";r=%%d;t=%%d' % name.encode()
+
+    def take(self, caller: C, exchange: Exchange) -> None:
+        """Count one request, and note the headers that tell what is left. Raises `rate.limited`."""
+        room_us = self.limiter.take(caller)
+        if room_us < 0:
+            raise self._refusal(exchange, -room_us)
+        left, paid_us = divmod(room_us, self._interval_us)
+        more_in_s = -((paid_us - self._interval_us) // SECOND_US)
+        exchange.limits = (self._told, (b"ratelimit", self._left % (left, more_in_s)))
+
+    def _refusal(self, exchange: Exchange, wait_us: int) -> MeshError:
+        retry_after_s = whole_seconds(wait_us)
+        exchange.limits = (self._told, (b"ratelimit", self._left % (0, retry_after_s)))
+        return RATE_LIMITED.error(
+            f"These were too many requests; the next one is let through in {retry_after_s} s.",
+            retry_after_s=retry_after_s,
+        )
+
+
+class Limits:
+    """All limits of a gateway; none with `per_minute` 0."""
+
+    def __init__(
+        self, proxies: Proxies, *, per_minute: int, sign_ins_per_minute: int, callers_max: int
+    ) -> None:
+        self.on = per_minute > 0
+        self._proxies = proxies
+        self.callers: Policy[UUID] = Policy("caller", per_minute or 1, callers_max)
+        self.addresses: Policy[str] = Policy("address", per_minute or 1, callers_max)
+        self.sign_ins: Policy[str] = Policy("sign-in", sign_ins_per_minute, callers_max)
+
+    def take(self, profile_id: UUID, exchange: Exchange) -> None:
+        """Count a request with a good token. Raises `rate.limited`."""
+        if self.on:
+            self.callers.take(profile_id, exchange)
+
+    def take_public(self, exchange: Exchange, strict: bool) -> None:
+        """Count a request that needs no token; `strict` when secrets could be guessed by it.
+
+        Raises `rate.limited`.
+        """
+        if self.on:
+            policy = self.sign_ins if strict else self.addresses
+            policy.take(self._proxies.origin_of(exchange), exchange)
+
+    @contextmanager
+    def checking(self, exchange: Exchange) -> Iterator[None]:
+        """While a token is checked that is not known yet: one that does not hold counts for its address.
+
+        It is counted before, because checking a signature is what a flood of bad tokens would use up.
+        Raises `rate.limited`.
+        """
+        if not self.on:
+            yield
+            return
+        origin = self._proxies.origin_of(exchange)
+        self.addresses.take(origin, exchange)
+        try:
+            yield
+        except MeshError as error:
+            if error.kind.status != 401:  # not the token's fault: it could not be checked
+                self.addresses.limiter.give_back(origin)
+            raise
+        self.addresses.limiter.give_back(origin)

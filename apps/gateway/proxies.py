@@ -1,0 +1,145 @@
+"""Where a request came from: past the proxies that are trusted, and no further.
+
+A header of a proxy is believed as far as trusted proxies wrote it: from the right, up to the first address
+that is not one of theirs. Only the header that they are set to write is read; a client's own may stand in
+the other one.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal
+
+from litestar.types import HTTPScope
+from msgspec import Struct
+
+from apps.gateway.exchange import Exchange
+
+ProxyHeader = Literal["x-forwarded-for", "forwarded"]
+Address = IPv4Address | IPv6Address
+
+UNKNOWN = "unknown"
+"""The address of whoever came without one, over a local socket."""
+
+_HOPS_MAX = 32
+# RFC 7239: pairs of a hop are parted by semicolons, values are tokens or quoted strings.
+_PAIR = re.compile(r'\s*(\w+)\s*=\s*(?:"([^"\\]*)"|([^\s;,"]+))\s*')
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([0-9.]+)(?::\w+)?")
+
+
+class Hop(Struct, frozen=True):
+    """What a proxy says of who came to it: an address, and over `http` or `https`."""
+
+    address: Address | None
+    scheme: str | None
+
+
+class Proxies:
+    """The proxies that are trusted, as networks, and the header that they write."""
+
+    def __init__(self, trusted: Sequence[str], header: ProxyHeader) -> None:
+        self._trusted = tuple(ip_network(network) for network in trusted)
+        self._forwarded = header == "forwarded"
+
+    def origin_of(self, exchange: Exchange) -> str:
+        """The caller's address as it is counted: IPv4 as it is, IPv6 its /64, which one caller has whole."""
+        if not exchange.origin:
+            peer = _peer_of(exchange.scope)
+            # The usual case: no proxy, and nothing to read.
+            trusted = bool(self._trusted) and self._trusts(_parsed(peer))
+            exchange.origin = counted(self._walk(exchange.scope, peer).address) if trusted else _counted(peer)
+        return exchange.origin
+
+    def scheme_of(self, scope: HTTPScope) -> str:
+        """`http` or `https`, as the caller came; a proxy's word counts when it is trusted."""
+        peer = _peer_of(scope)
+        if not self._trusts(_parsed(peer)):
+            return scope["scheme"]
+        return self._walk(scope, peer).scheme or scope["scheme"]
+
+    def _walk(self, scope: HTTPScope, peer: str) -> Hop:
+        """The last hop that a trusted proxy told of; what can not be read ends the way there."""
+        current = Hop(_parsed(peer), None)
+        for told in self._hops(scope):
+            if told.address is None:
+                return Hop(current.address, told.scheme or current.scheme)
+            current = told
+            if not self._trusts(told.address):
+                break
+        return current
+
+    def _hops(self, scope: HTTPScope) -> Iterator[Hop]:
+        """What the header says, the nearest hop first, so much of it as makes sense."""
+        hops = _forwarded(scope) if self._forwarded else _x_forwarded(scope)
+        for number, hop in enumerate(hops):
+            if number == _HOPS_MAX:
+                return
+            yield hop
+
+    def _trusts(self, address: Address | None) -> bool:
+        return address is not None and any(
+            address in network for network in self._trusted if network.version == address.version
+        )
+
+
+def counted(address: Address | None) -> str:
+    """The name under which an address is counted."""
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return UNKNOWN if address is None else str(address)
+
+
+@lru_cache(maxsize=4096)
+def _counted(peer: str) -> str:
+    return counted(_parsed(peer))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Address | None:
+    """An address, with or without a port; IPv4 in IPv6's clothes is IPv4. None for all else."""
+    found = _WITH_PORT.fullmatch(text)
+    bare = (found[1] or found[2]) if found else text
+    try:
+        address = ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _peer_of(scope: HTTPScope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _values(scope: HTTPScope, name: bytes) -> list[str]:
+    """What all lines of a header say, put together: the list that they are one of (RFC 9110, 5.3)."""
+    lines = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+    return ",".join(lines).split(",") if lines else []
+
+
+def _x_forwarded(scope: HTTPScope) -> Iterator[Hop]:
+    """`X-Forwarded-For` has every hop; `X-Forwarded-Proto` has as many schemes, or one for all."""
+    schemes = [_scheme(text) for text in reversed(_values(scope, b"x-forwarded-proto"))] or [None]
+    addresses = [text.strip() for text in reversed(_values(scope, b"x-forwarded-for"))] or [""]
+    for number, text in enumerate(addresses):
+        yield Hop(_parsed(text), schemes[min(number, len(schemes) - 1)])
+
+
+def _forwarded(scope: HTTPScope) -> Iterator[Hop]:
+    """`Forwarded` (RFC 7239). A hop that hides (`unknown`, `_name`) has no address."""
+    for text in reversed(_values(scope, b"forwarded")):
+        pairs = dict(_pairs(text.split(";")))
+        yield Hop(_parsed(pairs.get("for", "")), _scheme(pairs.get("proto", "")))
+
+
+def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        found = _PAIR.fullmatch(text)
+        if found:
+            yield found[1].lower(), found[2] or found[3] or ""
+
+
+def _scheme(text: str) -> str | None:
+    scheme = text.strip().lower()
+    return scheme if scheme in ("http", "https") else None

@@ -1,0 +1,46 @@
+"""Bodies of records for people: indented, without secrets, cut where they are long."""
+
+import json
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from shared.contracts.catalogue import OPERATIONS
+from shared.contracts.fields import Password, PasswordAttempt, Token
+from shared.kit.redaction import MASK, redact, redact_value
+
+VALUE_MAX_CHARS = 16_384
+_SECRET_KINDS = (Password, PasswordAttempt, Token)
+
+
+def shown(value: bytes) -> str:
+    """Indented JSON, or the text that it is."""
+    try:
+        text = json.dumps(redact_value(masked(json.loads(value))), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = redact(value.decode(errors="replace"))
+    return text if len(text) <= VALUE_MAX_CHARS else text[:VALUE_MAX_CHARS] + "… (cut)"
+
+
+def masked(value: Any) -> Any:
+    """Without the texts of fields that are secrets by contract, whatever they are called."""
+    if isinstance(value, dict):
+        names = secret_names()
+        return {
+            name: MASK if name in names and isinstance(part, str) else masked(part)
+            for name, part in value.items()
+        }
+    return [masked(part) for part in value] if isinstance(value, list) else value
+
+
+@cache
+def secret_names() -> frozenset[str]:
+    """The names, in JSON, of all fields of requests and answers that hold a password or a token."""
+    structs = [kind for one in OPERATIONS.values() for kind in (one.request, one.answer) if kind is not None]
+    return frozenset(
+        field.encode_name
+        for kind in structs
+        for field in msgspec.structs.fields(kind)
+        if any(secret in (field.type, *getattr(field.type, "__args__", ())) for secret in _SECRET_KINDS)
+    )

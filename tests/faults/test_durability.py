@@ -1,0 +1,19 @@
+"""Two minutes of sending while everything is killed in turn: nothing is lost, doubled or out of order."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.durability.command import measure
+from bench.durability.report import report
+
+
+@pytest.mark.timeout(420)
+def test_nothing_is_lost_in_two_minutes_of_kills(tmp_path: Path) -> None:
+    run = measure(tmp_path / "data", seconds=120, senders=32, seed=20)
+    text = report(run)
+    assert run.good, text
+    assert run.unanswered == 0, text
+    assert run.acknowledged > 2_000, text
+    assert run.stored == run.acknowledged, text
+    assert len(run.kills) >= 3, text

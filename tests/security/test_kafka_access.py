@@ -1,0 +1,157 @@
+"""Kafka with TLS, SCRAM and the documented ACLs: each process works with exactly those."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+
+from cli.acls import OPERATOR, PREPARE, grants
+from cli.embedded.jars import JarCache
+from cli.kafka_here import asked
+from shared.kit.prepare import prepare
+from shared.kit.settings import kafka_options, load
+from shared.kit.tool_settings import ToolSettings
+from tests.e2e.concord import Concord, Process
+from tests.e2e.conftest import make_databases
+from tests.e2e.people import sign_up
+from tests.security.broker import SecuredKafka
+
+PROCESSES = ("gateway", "auth", "server", "message")
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache) -> Iterator[SecuredKafka]:
+    folder = tmp_path_factory.mktemp("secured")
+    kafka = SecuredKafka(folder, jar_cache, (*PROCESSES, PREPARE, OPERATOR))
+    try:
+        kafka.broker.start(print)
+        kafka.broker.wait_ready()
+        asyncio.run(kafka.allow(grants()))
+        yield kafka
+    finally:
+        kafka.broker.stop()
+
+
+@pytest.fixture(scope="module")
+def concord(
+    secured: SecuredKafka, tmp_path_factory: pytest.TempPathFactory, postgres_admin_url: str
+) -> Iterator[Concord]:
+    """Every process signs in as itself."""
+    folder = tmp_path_factory.mktemp("concord")
+    running = Concord(folder, "", make_databases(postgres_admin_url, "secured"))
+    prepare(running.environ | secured.environ(PREPARE))
+    try:
+        for name in PROCESSES:
+            running.processes.append(
+                Process(name, running.environ | secured.environ(name), folder / f"{name}.log")
+            )
+        running.wait_ready()
+        yield running
+    finally:
+        running.stop()
+
+
+def test_each_process_works_with_exactly_what_the_page_grants(concord: Concord) -> None:
+    with httpx.Client(base_url=concord.processes[0].url, timeout=20) as http:
+        ada, bob = sign_up(http, "Ada"), sign_up(http, "Bob")
+        server = ada.make_server()
+        bob.join(server)
+        channel = server["channels"][0]["id"]
+        assert bob.send(channel, "hello").status_code == 201
+        assert len(ada.get(f"/api/channels/{channel}/messages").json()["items"]) == 1
+        members = ada.get(f"/api/servers/{server['id']}/members").json()["items"]
+        assert {member["name"] for member in members} == {"Ada", "Bob"}, "server asked auth"
+        assert ada.delete(f"/api/servers/{server['id']}").status_code == 204
+        deadline = time.monotonic() + 10  # message hears of it from server
+        while bob.send(channel, "still there?").status_code != 404:
+            assert time.monotonic() < deadline
+        sessions = ada.get("/api/auth/sessions").json()["items"]
+        assert ada.post("/api/auth/signout").status_code == 204
+        deadline = time.monotonic() + 10  # the gateway hears of it from auth
+        while ada.get("/api/auth/me").status_code != 401:
+            assert time.monotonic() < deadline, sessions
+    logs = "".join(process.log.read_text() for process in concord.processes)
+    assert "Authorization" not in logs, [line for line in logs.splitlines() if "Authorization" in line]
+
+
+def client_options(secured: SecuredKafka, user: str, password: str | None = None) -> dict[str, object]:
+    return kafka_options(load(ToolSettings, secured.environ(user, password)))
+
+
+@pytest.mark.usefixtures("concord")
+@pytest.mark.parametrize(
+    ("user", "topic"),
+    [
+        ("auth", "message.send"),
+        ("auth", "message-events"),
+        ("gateway", "live-events"),
+        ("message", "user.signin"),
+        ("server", "user-events"),
+        ("operator", "message.send"),
+        ("prepare", "user-events"),
+    ],
+)
+async def test_nobody_writes_where_nothing_is_theirs(secured: SecuredKafka, user: str, topic: str) -> None:
+    async with AIOKafkaProducer(**client_options(secured, user), request_timeout_ms=5_000) as producer:
+        with pytest.raises((TopicAuthorizationFailedError, KafkaError)) as refused:
+            await producer.send_and_wait(topic, b"{}")
+    assert "Authorization" in repr(refused.value) or "UnknownTopic" in repr(refused.value)
+
+
+@pytest.mark.usefixtures("concord")
+@pytest.mark.parametrize(("user", "topic"), [("auth", "message.send"), ("gateway", "user.signin")])
+async def test_nobody_reads_the_requests_of_others(secured: SecuredKafka, user: str, topic: str) -> None:
+    consumer = AIOKafkaConsumer(**client_options(secured, user), auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, 0)])
+        with pytest.raises((TopicAuthorizationFailedError, TimeoutError)):
+            async with asyncio.timeout(5):
+                await consumer.getone()
+    finally:
+        await consumer.stop()
+
+
+@pytest.mark.usefixtures("concord")
+async def test_nobody_joins_the_group_of_others(secured: SecuredKafka) -> None:
+    options = client_options(secured, "auth")
+    consumer = AIOKafkaConsumer("user.signin", **options, group_id="message-consumer-group")
+    with pytest.raises(GroupAuthorizationFailedError):
+        async with asyncio.timeout(10):
+            await consumer.start()
+            await consumer.getone()
+    await consumer.stop()
+
+
+async def test_a_wrong_password_is_told(secured: SecuredKafka) -> None:
+    producer = AIOKafkaProducer(**client_options(secured, "auth", "wrong"))
+    with pytest.raises(KafkaConnectionError):
+        await producer.start()
+    await producer.stop()
+
+
+async def test_a_certificate_of_nobody_is_refused(secured: SecuredKafka) -> None:
+    environ = {**secured.environ("auth"), "KAFKA_SSL_CAFILE": ""}
+    producer = AIOKafkaProducer(**kafka_options(load(ToolSettings, environ)))
+    with pytest.raises(KafkaConnectionError):
+        await producer.start()
+    await producer.stop()
+
+
+@pytest.mark.usefixtures("concord")
+def test_the_operator_can_look_and_redrive(secured: SecuredKafka) -> None:
+    from shared.kit.dead_letters import DeadLetters
+    from shared.kit.topic_reading import Bounds
+
+    options = dict(client_options(secured, OPERATOR))
+    letters = DeadLetters(options, ("auth", "server", "message"), Bounds())
+    assert asked(options, letters.read()).letters == ()

@@ -1,0 +1,31 @@
+"""Dead letters in words show no secret and fit a screen."""
+
+from cli.letter_words import page, table
+from cli.shown import VALUE_MAX_CHARS, secret_names, shown
+from tests.unit.kit.test_dead_letters import EVENT, letter
+
+
+def test_no_secret_is_shown() -> None:
+    value = b'{"name": "Ada", "password": "hunter2", "deep": [{"refreshToken": "hunter3"}]}'
+    headers = (*EVENT, ("x-token", b"hunter4"), ("reason", b"it said password=hunter5"))
+    text = "\n".join([*page(letter(value=value, headers=headers)), *table([letter(headers=headers)])])
+    assert "Ada" in text
+    assert "hunter" not in text
+
+
+def test_what_is_no_json_is_shown_as_it_is_and_cut() -> None:
+    assert shown(b"\xff\x00oops") == "\ufffd\x00oops"
+    assert len(shown(b"[" * 100_000)) < VALUE_MAX_CHARS + 100
+
+
+def test_the_states() -> None:
+    rows = "\n".join(table([letter(), letter(redriven_at_ms=5), letter(value=None)]))
+    for word in ("waiting", "redriven", "kept"):
+        assert word in rows
+
+
+def test_what_the_contract_calls_a_secret_is_hidden_whatever_its_name() -> None:
+    assert {"password", "current", "new", "refreshToken"} <= secret_names()
+    text = shown(b'{"current": "hunter2", "new": "hunter3", "items": [{"current": true, "id": "x"}]}')
+    assert "hunter" not in text
+    assert '"current": true' in text

@@ -1,0 +1,48 @@
+"""The page about access to Kafka is the one that the code makes, and its commands are complete."""
+
+from pathlib import Path
+
+from cli.acls import CALLS, GROUP, HEARS, TOPIC, commands, grants, page
+from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES
+from shared.contracts.topics import all_topics
+
+PAGE = Path(__file__).parents[3] / "docs" / "kafka-access.md"
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == page(), "run: python -m cli.acls > docs/kafka-access.md"
+
+
+def test_every_topic_has_a_reader_or_is_for_others_and_a_writer() -> None:
+    written = {
+        name
+        for grant in grants()
+        if grant.resource == TOPIC and "Write" in grant.operations and grant.principal != "operator"
+        for name in grant.names
+    }
+    nobody_fails = {f"auth.retry.{delay}" for delay in ("1s", "10s", "60s")}
+    only_for_clients = {"user.verifyToken"}
+    assert {topic.name for topic in all_topics(1)} - written <= nobody_fails | only_for_clients
+    assert set(CALLS) >= set(SERVICES)
+    assert {topic for heard in HEARS.values() for topic in heard} <= {
+        topic for event in EVENTS.values() for topic in event.topics
+    }
+
+
+def test_only_its_service_reads_a_request_topic() -> None:
+    for name, operation in OPERATIONS.items():
+        readers = {
+            grant.principal
+            for grant in grants()
+            if grant.resource == TOPIC and name in grant.names and "Read" in grant.operations
+        }
+        assert readers == {operation.service, "operator"}
+
+
+def test_there_is_a_command_for_each_grant() -> None:
+    lines = list(commands())
+    assert len(lines) == len(grants())
+    assert all("--allow-principal User:" in line and "--operation" in line for line in lines)
+    groups = [line for line in lines if f"--{GROUP} " in line]
+    assert len(groups) == len(SERVICES)
+    assert all("--resource-pattern-type prefixed" in line for line in groups)

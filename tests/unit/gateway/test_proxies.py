@@ -1,0 +1,154 @@
+"""Where requests come from: what proxies say, what clients pretend, and what nobody can read."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.gateway.exchange import Exchange
+from apps.gateway.proxies import Proxies, ProxyHeader
+
+TRUSTED = ("10.0.0.0/8", "fd00::/8")
+PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.9.9.9", "203.0.113.7", "198.51.100.9"
+
+
+def scope_of(peer: str | None, *headers: tuple[str, str]) -> Any:
+    return {
+        "type": "http",
+        "scheme": "http",
+        "client": None if peer is None else (peer, 50_000),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
+    }
+
+
+def origin(
+    peer: str | None,
+    *headers: tuple[str, str],
+    trusted: tuple[str, ...] = TRUSTED,
+    header: ProxyHeader = "x-forwarded-for",
+) -> str:
+    return Proxies(trusted, header).origin_of(Exchange(scope_of(peer, *headers), None, lambda: "id"))  # type: ignore[arg-type]
+
+
+def scheme(peer: str, *headers: tuple[str, str], header: ProxyHeader = "x-forwarded-for") -> str:
+    return Proxies(TRUSTED, header).scheme_of(scope_of(peer, *headers))
+
+
+@pytest.mark.parametrize(
+    ("peer", "value", "found"),
+    [
+        (PROXY, CLIENT, CLIENT),
+        (PROXY, f"{LIAR}, {CLIENT}", CLIENT),
+        (PROXY, f"{LIAR}, {CLIENT}, {OTHER_PROXY}", CLIENT),
+        (PROXY, f"{CLIENT},{OTHER_PROXY} ,\t{OTHER_PROXY}", CLIENT),
+        (CLIENT, LIAR, CLIENT),
+        (CLIENT, f"{LIAR}, {PROXY}", CLIENT),
+        (PROXY, f"{OTHER_PROXY}, {PROXY}", OTHER_PROXY),
+        (PROXY, "", PROXY),
+        (PROXY, "garbage", PROXY),
+        (PROXY, f"{CLIENT}, garbage", PROXY),
+        (PROXY, f"{CLIENT}, garbage, {OTHER_PROXY}", OTHER_PROXY),
+        (PROXY, f"garbage, {CLIENT}", CLIENT),
+        (PROXY, f"{CLIENT}:4711", CLIENT),
+        (PROXY, "[2001:db8:1:2:3::4]:4711", "2001:db8:1:2::/64"),
+        (PROXY, "2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        (PROXY, "2001:db8:1:2:3::4%eth0", "2001:db8:1:2::/64"),
+        (PROXY, f"::ffff:{CLIENT}", CLIENT),
+        (PROXY, "203.0.113.7.9", PROXY),
+        (PROXY, "203.0.113.999", PROXY),
+        (PROXY, "\xff\x00", PROXY),
+        (PROXY, ",,,", PROXY),
+        ("fd00::1", CLIENT, CLIENT),
+        (f"::ffff:{PROXY}", CLIENT, CLIENT),
+        ("2001:db8::1", CLIENT, "2001:db8::/64"),
+        ("not an address", CLIENT, "unknown"),
+        (None, CLIENT, "unknown"),
+    ],
+)
+def test_the_right_most_address_that_is_no_proxy_of_ours(peer: str, value: str, found: str) -> None:
+    assert origin(peer, ("x-forwarded-for", value)) == found
+
+
+def test_without_trusted_proxies_no_header_is_read() -> None:
+    assert origin(PROXY, ("x-forwarded-for", CLIENT), trusted=()) == PROXY
+
+
+def test_lines_of_one_header_are_one_list() -> None:
+    assert origin(PROXY, ("x-forwarded-for", LIAR), ("x-forwarded-for", CLIENT)) == CLIENT
+
+
+def test_only_the_header_that_the_proxies_write_is_read() -> None:
+    """The other one passes through them as the client sent it."""
+    lie = ("forwarded", f"for={LIAR}")
+    assert origin(PROXY, ("x-forwarded-for", CLIENT), lie) == CLIENT
+    assert origin(PROXY, lie) == PROXY
+    lie = ("x-forwarded-for", LIAR)
+    assert origin(PROXY, ("forwarded", f"for={CLIENT}"), lie, header="forwarded") == CLIENT
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (f"for={CLIENT}", CLIENT),
+        (f"For={LIAR}, FOR={CLIENT};proto=https;by={PROXY}", CLIENT),
+        (f'for="{CLIENT}:4711"', CLIENT),
+        ('for="[2001:db8:1:2::9]:4711"', "2001:db8:1:2::/64"),
+        ('for="[2001:db8:1:2::9]"; proto=http', "2001:db8:1:2::/64"),
+        (f"for={CLIENT}, for={OTHER_PROXY}", CLIENT),
+        (f"for={CLIENT}, for=unknown", PROXY),
+        (f"for={CLIENT}, for=_hidden", PROXY),
+        (f"for={CLIENT}, by={OTHER_PROXY}", PROXY),
+        ("for=", PROXY),
+        ('for="', PROXY),
+        (f'for="{CLIENT}', PROXY),
+        (";;;=;,", PROXY),
+    ],
+)
+def test_forwarded(value: str, found: str) -> None:
+    assert origin(PROXY, ("forwarded", value), header="forwarded") == found
+
+
+@given(st.binary(max_size=200), st.sampled_from(["x-forwarded-for", "forwarded"]))
+def test_whatever_a_header_says_there_is_an_origin(value: bytes, header: ProxyHeader) -> None:
+    text = value.decode("latin-1")
+    assert origin(CLIENT, (header, text), header=header) == CLIENT
+    assert origin(PROXY, (header, text), header=header)
+
+
+@given(st.lists(st.sampled_from([LIAR, "garbage", PROXY, "::1", ""]), max_size=20))
+def test_what_a_client_says_of_itself_is_never_believed(said: list[str]) -> None:
+    assert origin(PROXY, ("x-forwarded-for", ", ".join([*said, CLIENT, OTHER_PROXY]))) == CLIENT
+
+
+def test_a_way_without_an_end_is_not_gone_to_its_end() -> None:
+    way = ", ".join([LIAR] + [OTHER_PROXY] * 5000)
+    assert origin(PROXY, ("x-forwarded-for", way)) == OTHER_PROXY
+
+
+def test_all_addresses_of_a_caller_in_ipv6_are_one() -> None:
+    assert origin("2001:db8:7:8::1") == origin("2001:db8:7:8:ffff::2") != origin("2001:db8:7:9::1")
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "found"),
+    [
+        (PROXY, [("x-forwarded-for", CLIENT), ("x-forwarded-proto", "https")], "https"),
+        (PROXY, [("x-forwarded-proto", "HTTPS")], "https"),
+        (PROXY, [("x-forwarded-for", f"{CLIENT}, {PROXY}"), ("x-forwarded-proto", "https, http")], "https"),
+        (PROXY, [("x-forwarded-for", f"{LIAR}, {CLIENT}"), ("x-forwarded-proto", "https, http")], "http"),
+        (PROXY, [("x-forwarded-for", f"{CLIENT}, {OTHER_PROXY}"), ("x-forwarded-proto", "https")], "https"),
+        (PROXY, [("x-forwarded-proto", "gopher")], "http"),
+        (PROXY, [], "http"),
+        (CLIENT, [("x-forwarded-for", CLIENT), ("x-forwarded-proto", "https")], "http"),
+    ],
+)  # fmt: skip
+def test_how_a_caller_came(peer: str, headers: list[tuple[str, str]], found: str) -> None:
+    assert scheme(peer, *headers) == found
+
+
+def test_how_a_caller_came_by_forwarded() -> None:
+    assert scheme(PROXY, ("forwarded", f"for={CLIENT};proto=https"), header="forwarded") == "https"
+    assert scheme(PROXY, ("forwarded", "for=_hidden;proto=https"), header="forwarded") == "https"
+    both = f"for={CLIENT};proto=https, for={OTHER_PROXY};proto=http"
+    assert scheme(PROXY, ("forwarded", both), header="forwarded") == "https"

@@ -1,0 +1,175 @@
+"""compose.yaml and the Dockerfile name only what exists, pin what they use, and keep secrets out."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.commands.prepare import prepare
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import java
+from cli.main import COMMANDS
+from cli.service_process import existing_services
+from cli.settings import SERVICES, cache_folder
+from shared.kit.environ import Settings, describe
+from shared.kit.prepare import PrepareSettings
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "compose.yaml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+EXAMPLE = dict(
+    line.split("=", 1)
+    for line in (ROOT / ".env.example").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(?::([?-])([^}]*))?\}")
+OUR_OWN = {"CONCORD_PREPARED"}
+OPTIONAL_SECRETS = {"MESH_SECRET_ALSO", "MESSAGE_CONTENT_KEYS"}
+"""Without them something is not done, but nothing is open."""
+
+
+def settings_of(service: str) -> type[Settings]:
+    module = importlib.import_module(f"apps.{service}.settings")
+    found: type[Settings] = getattr(module, f"{service.capitalize()}Settings")
+    return found
+
+
+def names(kind: type[Settings]) -> set[str]:
+    return {row.name for row in describe(kind)}
+
+
+def test_it_keeps_to_the_compose_specification() -> None:
+    program = Path(sys.executable).with_name("check-jsonschema")
+    command = [str(program), "--builtin-schema", "vendor.compose-spec", str(ROOT / "compose.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_all_five_services_run_from_our_image() -> None:
+    for service in SERVICES:
+        assert COMPOSE["services"][service]["command"] == ["run", service]
+        assert COMPOSE["services"][service]["build"] == "."
+    assert COMPOSE["services"]["prepare"]["command"] == [prepare.name]
+    assert {"run", "prepare"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("service", existing_services())
+def test_every_setting_of_a_service_exists_and_none_is_missing(service: str) -> None:
+    kind, environ = settings_of(service), COMPOSE["services"][service]["environment"]
+    assert set(environ) - OUR_OWN <= names(kind)
+    required = {row.name for row in describe(kind) if row.default is None}
+    if "MESH_SECRET" in names(kind):
+        required.add("MESH_SECRET")
+    assert required <= set(environ)
+
+
+def test_every_setting_of_the_preparation_exists() -> None:
+    environ = COMPOSE["services"]["prepare"]["environment"]
+    later = {"FILE_DATABASE_URL"} if "file" not in existing_services() else set()
+    assert set(environ) - later <= names(PrepareSettings)
+    assert {f"{name.upper()}_DATABASE_URL" for name in SERVICES if name != "gateway"} <= set(environ)
+
+
+def test_every_setting_in_the_image_exists() -> None:
+    (block,) = re.findall(r"^ENV PATH=.*?(?=^USER)", DOCKERFILE, re.S | re.M)
+    named = set(re.findall(r"\b([A-Z_]+)=", block))
+    known = names(settings_of("gateway")) | {"CONCORD_DATA"}
+    assert {name for name in named if not name.startswith("PYTHON") and name != "PATH"} <= known
+
+
+def test_every_setting_of_kafka_exists() -> None:
+    """The image turns `KAFKA_LOG_DIRS` into `log.dirs`; Kafka itself tells which there are."""
+    jars = JarCache(cache_folder({"HOME": str(Path.home())}))
+    jars.ensure(print)
+    classpath = ":".join(str(path) for path in jars.paths())
+    told = subprocess.run(
+        [java(), "-cp", classpath, "kafka.server.KafkaConfig"], capture_output=True, text=True, check=True
+    ).stdout
+    known = set(re.findall(r'id="brokerconfigs_([a-z0-9.]+)"', told)) or set(re.findall(r"[a-z0-9.]+", told))
+    environ = COMPOSE["services"]["kafka"]["environment"]
+    named = {
+        name.removeprefix("KAFKA_").lower().replace("_", ".")
+        for name in environ
+        if name not in ("CLUSTER_ID", "KAFKA_HEAP_OPTS")
+    }
+    assert len(known) > 200
+    assert named <= known
+
+
+def test_images_are_pinned() -> None:
+    images = [service["image"] for service in COMPOSE["services"].values() if not service.get("build")]
+    images += re.findall(r"^ARG PYTHON_IMAGE=(\S+)", DOCKERFILE, re.M)
+    for image in images:
+        _, _, tag = image.rpartition(":")
+        assert re.search(r"\d+\.\d+", tag), f"{image} names no version"
+        assert "/" not in tag
+    assert not re.findall(r"FROM (?!\$\{PYTHON_IMAGE\})", DOCKERFILE)
+
+
+def test_everything_has_bounds_and_is_looked_at() -> None:
+    for name, service in COMPOSE["services"].items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert {"cpus", "memory"} <= limits.keys(), name
+        assert service["logging"]["options"]["max-size"], name
+        own = service.get("build") == "."
+        assert own or "healthcheck" in service or name == "kafka-ui", name
+    assert "HEALTHCHECK" in DOCKERFILE
+
+
+def test_our_processes_have_no_rights_that_they_do_not_need() -> None:
+    assert re.search(r"^USER 10001:10001$", DOCKERFILE, re.M)
+    for name in (*SERVICES, "prepare"):
+        service = COMPOSE["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert not service.get("privileged")
+
+
+def test_nothing_is_published_beyond_this_machine_by_default() -> None:
+    for service in COMPOSE["services"].values():
+        for port in service.get("ports", ()):
+            assert port.startswith(("${CONCORD_BIND:-127.0.0.1}:", "127.0.0.1:"))
+
+
+def test_every_variable_stands_in_the_example_and_no_secret_has_a_default() -> None:
+    used = {name: (kind, text) for name, kind, text in VARIABLE.findall(TEXT)}
+    assert set(used) == set(EXAMPLE)
+    for name, (kind, text) in used.items():
+        if re.search("PASSWORD|SECRET|KEY$|_KEYS$", name):
+            wanted = ("-", "") if name in OPTIONAL_SECRETS else ("?", "fill in .env")
+            assert (kind, text) == wanted, f"{name} must be asked for, or be none"
+            assert EXAMPLE[name] == "", f"{name} must be empty in the example"
+
+
+def test_what_the_dockerfile_copies_is_there_and_not_ignored() -> None:
+    kept = {
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line[:1] == "!"
+    }
+    for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.M):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists()
+            assert source in kept
+
+
+def test_a_process_needs_nothing_of_the_embedded_parts() -> None:
+    """The image is without these packages."""
+    (line,) = re.findall(r"pip uninstall -y (.*)$", DOCKERFILE, re.M)
+    absent = [name.replace("-", "_") for name in line.split()]
+    modules = ["cli.commands.run", "cli.commands.prepare", "cli.probe", "shared.kit.prepare"]
+    modules += [f"apps.{service}.main" for service in existing_services()]
+    script = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({absent!r}))\n"
+        f"for name in {modules!r}: __import__(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
