@@ -15,6 +15,7 @@ from shared.contracts.operation import Operation
 from shared.contracts.server import CHANNEL_ACCESS
 from shared.contracts.topics import (
     CONSUMER_GROUPS,
+    LIMITS,
     RETRY_DELAYS_S,
     all_topics,
     dead_letter_topic,
@@ -56,6 +57,7 @@ def grants() -> tuple[Grant, ...]:
     return (
         *_caller(GATEWAY),
         *_topics(GATEWAY, HEARS[GATEWAY], "Read"),
+        *_topics(GATEWAY, (LIMITS,), "Read", "Write"),
         *(grant for service in SERVICES for grant in _service(service)),
         *_topics(PREPARE, (topic.name for topic in all_topics(1)), "Create", "Describe", "DescribeConfigs"),
         *_operator(),
