@@ -117,12 +117,14 @@ def _error(operation: Operation) -> Json:
     codes = [kind.code for kind in kinds]
     body = {"code": codes[0], "status": kinds[0].status, "detail": kinds[0].title}
     names = (*REPLY_HEADERS, "error")
+    told = headers(names, error=codes)
+    told["required"].remove("signature")  # what a stranger's request is answered with has none
     return {
         "name": f"{operation.name}.error",
         "title": f"{operation.summary}: refused",
         "summary": "A typed error; `error` names its code.",
         "correlationId": _correlation(),
-        "headers": headers(names, error=codes),
+        "headers": told,
         "payload": {"allOf": [_ref(ErrorReply), {"properties": {"code": {"enum": codes}}}]},
         "examples": [example(names, body, error=codes[0], status=str(kinds[0].status))],
     }
