@@ -1,20 +1,20 @@
 """Signatures of records: nobody who can merely write to Kafka can speak for a process of the mesh.
 
 A signature is HMAC-SHA256 (RFC 2104), its first 16 bytes in hexadecimal (RFC 4868 cuts it as well), over
-the record's topic, key, body and headers, each with its length; the form is laid down in ADR 11. It stands
-in the header `signature`. A record that is written to several topics, as events are, names them all in its
-header `topics` and is signed for them all at once.
+the record's topic, key, body and headers as MessagePack writes them; the form is laid down in ADR 11. It
+stands in the header `signature`. A record that is written to several topics, as events are, names them all
+in its header `topics` and is signed for them all at once.
 
 The key is derived from the mesh's secret (HKDF, RFC 5869), so that the secret may serve other ends too.
 """
 
 import hmac
 import logging
-import struct
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -41,7 +41,8 @@ _CUT_CHARS = 32
 _PURPOSE = b"concord record signature 1"
 # What is not covered: the signature itself, the topics, which come first, and what retries add.
 _LEFT_OUT = frozenset({SIGNATURE, TOPICS, *FAILURE_HEADERS})
-_PACKS = [struct.Struct(f">{count}I").pack for count in range(40)]
+# Every part has its length before it and numbers their shortest form: no two records are written alike.
+_form = msgspec.msgpack.Encoder().encode
 
 
 class Signatures:
@@ -58,8 +59,7 @@ class Signatures:
 
     def signature(self, topics: str, key: bytes | None, body: bytes, headers: Headers) -> tuple[str, bytes]:
         """The header that signs a record for these topics (separated by spaces)."""
-        parts, _ = _parts(topics.encode(), key, body, headers)
-        return SIGNATURE, self._first.of(_form(parts))
+        return SIGNATURE, self._first.of(_form((topics.encode(), key, body, headers)))
 
     def sign(self, topics: str, key: bytes, body: bytes, headers: Headers) -> Headers:
         """The headers that sign a record: `signature`, and before it `topics` where there are several."""
@@ -70,17 +70,21 @@ class Signatures:
         self, topic: str, key: bytes | None, body: bytes | None, headers: Sequence[tuple[str, Any]]
     ) -> str | None:
         """None for a record that was signed for this topic, else `unsigned`, `forged` or `misplaced`."""
-        place = topic.encode()
-        parts, signature = _parts(place, key, body or b"", headers)
+        place = topics = topic.encode()
+        signature, covered = None, []
+        for pair in headers:
+            name = pair[0]
+            if name not in _LEFT_OUT:
+                covered.append(pair)
+            elif name == SIGNATURE:
+                signature = pair[1]
+            elif name == TOPICS:
+                topics = pair[1] or b""
         if signature is None:
             return UNSIGNED
-        try:
-            form = _form(parts)
-        except TypeError:  # a header without a value: no process of the mesh writes one
+        if not self._vouch(_form((topics, key, body or b"", covered)), signature):
             return FORGED
-        if not self._vouch(form, signature):
-            return FORGED
-        return None if parts[0] == place or place in parts[0].split() else MISPLACED
+        return None if topics == place or place in topics.split() else MISPLACED
 
     def _vouch(self, form: bytes, signature: bytes) -> bool:
         if hmac.compare_digest(self._first.of(form), signature):
@@ -117,26 +121,3 @@ class _Mac:
         inner.update(form)
         outer.update(inner.digest())
         return outer.hexdigest()[:_CUT_CHARS].encode()
-
-
-def _parts(
-    topics: bytes, key: bytes | None, body: bytes, headers: Sequence[tuple[str, Any]]
-) -> tuple[list[bytes], bytes | None]:
-    """What a signature covers, in order, and the signature that stands in the headers."""
-    parts, signature = [topics, key or b"", body], None
-    for name, value in headers:
-        if name not in _LEFT_OUT:
-            parts.append(name.encode())
-            parts.append(value)
-        elif name == SIGNATURE:
-            signature = value
-        elif name == TOPICS:
-            parts[0] = value or b""
-    return parts, signature
-
-
-def _form(parts: Sequence[bytes]) -> bytes:
-    """How many parts, how long each is, and the parts; no two records have the same form."""
-    count = len(parts)
-    pack = _PACKS[count + 1] if count + 1 < len(_PACKS) else struct.Struct(f">{count + 1}I").pack
-    return pack(count, *map(len, parts)) + b"".join(parts)
