@@ -17,12 +17,13 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
-from shared.kit import steady_reading
+from shared.kit import steady_metadata, steady_reading
 from shared.kit.watermarks import Watermark
 
 log = logging.getLogger(__name__)
 
 steady_reading.install()
+steady_metadata.install()
 
 Finished = Callable[[], None]
 Accept = Callable[[ConsumerRecord, Finished], None]
