@@ -30,9 +30,7 @@ _KEY_MAX_AGE_S = 300.0
 class Client(Protocol):
     """What is needed of the client: it makes one call, as it is."""
 
-    async def call(
-        self, operation: Operation, request: GetKeys, *, correlation_id: str, deadline_ms: int
-    ) -> Any: ...
+    async def call(self, operation: Operation, request: GetKeys, *, deadline_ms: int) -> Any: ...
 
     async def exchange(self, call: Call, key: bytes, body: bytes) -> RawReply: ...
 
@@ -103,11 +101,9 @@ class SealedCalls:
         return key is not None and key.kid != gone and time.monotonic() - key.fetched_at_s < _KEY_MAX_AGE_S
 
     async def _fetch(self, call: Call) -> _Key:
+        # No part of the call that happens to be the first: it is for all that come.
         jwks: Jwks = await self._client.call(
-            KEYS_GET,
-            GetKeys(audience=SEALING),
-            correlation_id=call.correlation_id,
-            deadline_ms=call.deadline_ms,
+            KEYS_GET, GetKeys(audience=SEALING), deadline_ms=call.deadline_ms
         )
         for one in jwks.keys:
             if (one.kty, one.crv, one.use) == ("OKP", "X25519", "enc"):
