@@ -143,7 +143,8 @@ async def _send(producer: AIOKafkaProducer, letter: Letter) -> None:
     await producer.send_and_wait(topic, letter.value, key=letter.key, headers=headers)
     place = f"{letter.partition}/{letter.offset}".encode()
     noted = dead_letter_topic(letter.service)
-    await producer.send_and_wait(noted, None, key=letter.key, headers=[(REDRIVEN, place)])
+    # Not without any value: a letter may have no key, and aiokafka takes no record that has neither.
+    await producer.send_and_wait(noted, b"", key=letter.key, headers=[(REDRIVEN, place)])
 
 
 def _letter(service: str, record: ConsumerRecord) -> Letter:

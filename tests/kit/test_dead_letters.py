@@ -69,3 +69,15 @@ async def test_more_than_is_looked_at_is_told(place: Place) -> None:
     box = await letters_of(place, records_max=5).read()
     assert (len(box.letters), box.cut) == (5, False)
     assert await letters_of(Place(place.bootstrap, "nobody")).read() == type(box)(())
+
+
+async def test_a_letter_without_a_key_can_be_redriven(place: Place) -> None:
+    async def handler(taken: Event) -> None:
+        raise AssertionError(taken)
+
+    await place.send((None, b"garbage"))
+    async with place.inbox(handler):
+        await place.read(place.dead, 1)
+        box = await letters_of(place).read()
+        assert await letters_of(place).redrive(box.letters) == list(box.letters)
+        assert (await letters_of(place).read()).letters[0].redriven_at_ms is not None
