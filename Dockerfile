@@ -23,6 +23,7 @@ COPY --from=build /opt/concord /opt/concord
 # The code lies where it is run from, beside the pages and migrations that it reads.
 COPY --from=build /src /srv/concord
 WORKDIR /srv/concord
+RUN python -m compileall -q .
 ENV PATH=/opt/concord/bin:$PATH \
 	PYTHONPATH=/srv/concord \
 	PYTHONDONTWRITEBYTECODE=1 \

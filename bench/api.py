@@ -33,6 +33,15 @@ class Api:
             raise ApiError(_explain(method, path, status, raw))
         return json.loads(raw) if raw else None
 
+    def limit(self, path: str, token: str) -> str:
+        """What the answer tells of the caller's limit; empty when there is none."""
+        headers = {"Authorization": f"Bearer {token}"}
+        connection = self._connection()
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        response.read()
+        return response.headers.get("RateLimit-Policy", "")
+
     def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = self._connection()
         try:

@@ -16,6 +16,7 @@ from bench.stage import SEEDS, Sizes, Stage
 from bench.table import row_of, table
 
 WARM_UP_IN_FLIGHT = 64
+DEFAULT = (Operation.SEND, Operation.HISTORY, Operation.ME)
 TOTAL_MAX_S = 600
 """Access tokens live fifteen minutes."""
 
@@ -121,7 +122,7 @@ def load(
     own that it deletes at the end, and compares what was acknowledged with what is stored.
     """
     host, port = place(url, anywhere)
-    plan = Plan([Operation(one) for one in operations or list(Operation)], in_flight, seconds, warm_up_s)
+    plan = Plan([Operation(one) for one in operations or DEFAULT], in_flight, seconds, warm_up_s)
     if plan.total_s > TOTAL_MAX_S:
         raise click.BadParameter(f"all runs together may take {TOTAL_MAX_S} seconds")
     name = driver or ("wrk" if with_wrk.is_there() else "python")
@@ -156,6 +157,11 @@ def measure(stage: Stage, drive: Driver, plan: Plan) -> bool:
     try:
         click.echo("Setting the stage: people, servers, channels, first messages")
         stage.build()
+        if Operation.LIMITED_SEND in plan.operations and not stage.limit():
+            raise RuntimeError(
+                "The limits are off: for limited-send, start Concord with RATE_LIMIT_PER_MINUTE=10000000 and "
+                "SIGN_IN_LIMIT_PER_MINUTE=1000."
+            )
         return _measure(stage, drive, plan)
     finally:
         click.echo("Cleaning up")

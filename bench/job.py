@@ -11,6 +11,8 @@ class Operation(StrEnum):
     SEND = "send"
     HISTORY = "history"
     ME = "me"
+    LIMITED_SEND = "limited-send"
+    """The same as `send`, on a Concord whose limits are on and too high to refuse anything."""
 
 
 class Target(Struct, frozen=True):

@@ -53,6 +53,10 @@ class Stage:
         for token in self._tokens:
             self.api.call("POST", "/api/auth/signout", token=token)
 
+    def limit(self) -> str:
+        """The limit of a caller, as answers tell it."""
+        return self.api.limit("/api/auth/me", self._tokens[0])
+
     def stored(self) -> int:
         """How many messages all channels have, by reading them. Raises ValueError when one is missing."""
         return sum(at_once(self._count, list(self.channels)))

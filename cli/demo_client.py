@@ -2,12 +2,15 @@
 
 import http.client
 import json
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from cli.errors import ConcordError
 
 TIMEOUT_S = 15.0
+_WAITS_MAX = 3
+_WAIT_MAX_S = 30
 
 
 class Person:
@@ -24,14 +27,19 @@ class Person:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The decoded answer (None for 204); raises ConcordError with the problem's words for an error."""
-        status, text = self._request(method, path, body)
+        status, text, retry_after_s = self._request(method, path, body)
+        for _ in range(_WAITS_MAX):
+            if status != 429 or retry_after_s > _WAIT_MAX_S:
+                break
+            time.sleep(retry_after_s)  # the demo was played often of late
+            status, text, retry_after_s = self._request(method, path, body)
         document = json.loads(text) if text else None
         if status >= 400:
             detail = document.get("detail") or document.get("title") if isinstance(document, dict) else ""
             raise ConcordError(f"{method} {path} was answered with {status}: {detail}")
         return document
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
+    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes, int]:
         secure = self._url.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self._url.hostname or "localhost", self._url.port, timeout=TIMEOUT_S)
@@ -41,7 +49,7 @@ class Person:
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            return answer.status, answer.read(), int(answer.headers.get("Retry-After") or 0)
         except (OSError, http.client.HTTPException) as error:
             where = f"{self._url.scheme}://{self._url.netloc}"
             reason = f"{type(error).__name__}: {error}"

@@ -61,6 +61,10 @@ class Limits:
         self.addresses: Policy[str] = Policy("address", per_minute or 1, callers_max)
         self.sign_ins: Policy[str] = Policy("sign-in", sign_ins_per_minute, callers_max)
 
+    def __len__(self) -> int:
+        """How many callers are remembered, under all limits."""
+        return len(self.callers.limiter) + len(self.addresses.limiter) + len(self.sign_ins.limiter)
+
     def take(self, profile_id: UUID, exchange: Exchange) -> None:
         """Count a request with a good token. Raises `rate.limited`."""
         if self.on:

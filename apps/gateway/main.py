@@ -80,6 +80,7 @@ def _traffic(desk: Desk, mesh: Mesh) -> Traffic:
     traffic.gauge("concord_http_requests_in_flight", "API requests in hand", lambda: desk.in_flight)
     traffic.gauge("concord_calls_pending", "Calls that wait for their answer", lambda: mesh.caller.pending)
     traffic.gauge("concord_sessions_revoked", "Revoked sessions remembered", lambda: len(mesh.revocations))
+    traffic.gauge("concord_limits_callers", "Callers whose limits are remembered", lambda: len(desk.limits))
     REGISTRY.register(traffic)
     return traffic
 

@@ -13,7 +13,7 @@ from apps.gateway.forward import Desk
 from apps.gateway.protocol import bounded_protocol
 from apps.gateway.settings import GatewaySettings
 from shared.kit.health import Part
-from shared.kit.sockets import listen
+from shared.kit.sockets import allow_connections, listen
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ async def serve_until(
     stop: asyncio.Event, server: Server, settings: GatewaySettings, desk: Desk, serving: Part
 ) -> None:
     """Serve until `stop` is set, then leave. Raises `PortError` when the port can not be had."""
+    allow_connections(settings.connections_max)
     sock = listen(settings.gateway_host, settings.gateway_port, "GATEWAY_PORT")
     running = asyncio.create_task(server.serve(sockets=[sock]), name="http")
     stopped = asyncio.create_task(stop.wait())

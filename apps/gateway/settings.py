@@ -53,7 +53,7 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
     ] = 10
     limit_callers_max: Annotated[
         int,
-        Meta(ge=1000, le=10_000_000, description="Callers remembered for each limit, some 200 bytes each"),
+        Meta(ge=1000, le=10_000_000, description="Callers remembered for each limit, 200 bytes each"),
     ] = 100_000
     trusted_proxies: Annotated[
         tuple[str, ...], Meta(description="Addresses or networks of the proxies in front, as 10.0.0.0/8")

@@ -13,15 +13,18 @@ from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.secrets import DATABASES, load_secrets
-from cli.environment import KAFKA_VARIABLE, complete, database_variable
+from cli.environment import KAFKA_VARIABLE, complete_from_records, database_variable
 from cli.errors import ConcordError
 from cli.health import unready_parts
 from cli.processes.child import Child
+from cli.processes.identity import start_mark
+from cli.processes.records import PART, Record
 from cli.service_process import concord_command
 from cli.settings import Settings, read_settings
 
 GATEWAYS = ("gateway-1", "gateway-2")
 SERVICES = ("auth-1", "server-1", "message-1", "message-2")
+DATABASES_IN_USE = ("auth", "server", "message")
 READY_TIMEOUT_S = 90.0
 SETTINGS = {
     "CONCORD_PREPARED": "1",
@@ -43,7 +46,7 @@ class OwnConcord:
         self._environ = {name: value for name, value in environ.items() if name not in outside}
         settings = read_settings({**self._environ, "CONCORD_DATA": str(folder)})
         self.kafka = _kafka(self.data, settings)
-        self.postgres = EmbeddedPostgres(folder / "postgres", free_port(), self.data.log("postgres"))
+        self.postgres = _postgres(self.data)
         self.environ: dict[str, str] = {}
         self.processes: dict[str, Child] = {}
         self._ports = {name: free_port() for name in (*GATEWAYS, *SERVICES)}
@@ -62,7 +65,7 @@ class OwnConcord:
         secrets = load_secrets(self.data.root)
         ensure_databases(self.postgres.admin_url, {name: secrets[name] for name in DATABASES})
         self.kafka.wait_ready()
-        self.environ = complete(self._environ, self.data, self.kafka.port, self.postgres.port) | SETTINGS
+        self.environ = complete_from_records(self._environ, self.data, DATABASES_IN_USE) | SETTINGS
         self._prepare()
         for name in self._ports:
             self.start_process(name)
@@ -115,7 +118,7 @@ class OwnConcord:
 
     def waiting_events(self) -> int:
         """How many events still stand in the outboxes."""
-        urls = [self.environ[database_variable(name)] for name in DATABASES]
+        urls = [self.environ[database_variable(name)] for name in DATABASES_IN_USE]
         return sum(int(run_sql(url, "SELECT count(*) FROM outbox;")) for url in urls)
 
     def stop(self) -> None:
@@ -145,4 +148,22 @@ class OwnConcord:
 def _kafka(data: DataFolder, settings: Settings) -> EmbeddedKafka:
     jars = JarCache(settings.cache, repository=settings.maven_url)
     options = KafkaOptions(settings.kafka_jit, settings.kafka_heap_mib)
-    return EmbeddedKafka(data.root / "kafka", free_port(), jars, data.log("kafka"), options)
+    port = free_port()
+    return EmbeddedKafka(
+        data.root / "kafka", port, jars, data.log("kafka"), options, lambda child: _note(data, child, port)
+    )
+
+
+def _postgres(data: DataFolder) -> EmbeddedPostgres:
+    port = free_port()
+    return EmbeddedPostgres(
+        data.root / "postgres",
+        port,
+        data.log("postgres"),
+        on_start=lambda child: _note(data, child, port),
+    )
+
+
+def _note(data: DataFolder, child: Child, port: int) -> None:
+    """Where the environment of the processes is read from."""
+    data.records.write(Record(child.name, PART, child.pid, start_mark(child.pid) or "", port=port))

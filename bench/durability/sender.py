@@ -9,12 +9,12 @@ from collections import Counter
 import msgspec
 from msgspec import Struct
 
-from bench.durability.http import Line
+from bench.durability.http import NO_ANSWER, Line
 from bench.durability.ledger import Entry, content_of
 
 ACKNOWLEDGED = (200, 201)
-EXPECTED = frozenset({0, 200, 201, 503, 504})
-"""What a send may be answered with while things break; 0 is no answer at all."""
+EXPECTED = frozenset({NO_ANSWER, 200, 201, 503, 504})
+"""What a send may be answered with while things break."""
 _PAUSE_S = 0.2
 GIVE_UP_S = 90.0
 """After the end of sending: what then has no answer is nobody's promise."""
@@ -91,7 +91,8 @@ class Sender:
             if status in ACKNOWLEDGED:
                 self._watch.note(self.channel_id, begun)
                 return _decode(raw)
-            await self._line.turn()
+            if status != NO_ANSWER:  # without an answer the line has turned by itself
+                await self._line.turn()
             if self._watch.stopping.is_set():
                 give_up = give_up or time.monotonic() + GIVE_UP_S
                 if time.monotonic() > give_up:

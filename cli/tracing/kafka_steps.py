@@ -8,14 +8,14 @@ from aiokafka import ConsumerRecord
 from cli.shown import shown
 from cli.tracing.step import Kind, Step
 from shared.contracts.catalogue import OPERATIONS
-from shared.contracts.topics import all_topics
+from shared.contracts.topics import LIMITS, all_topics
 from shared.kit.failure_headers import ATTEMPT, ORIGINAL_TOPIC, REASON
 from shared.kit.outbox_page import EVENT_ID, EVENT_TYPE
 from shared.kit.redaction import redact
 from shared.kit.topic_reading import Bounds, Passage, partitions_of
 from shared.kit.wire import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
 
-_KNOWN = frozenset(topic.name for topic in all_topics(1))
+_KNOWN = frozenset(topic.name for topic in all_topics(1)) - {LIMITS}
 
 
 async def kafka_steps(

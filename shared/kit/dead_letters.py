@@ -78,8 +78,9 @@ class Letter(Struct, frozen=True, kw_only=True):
             )
         if self.value is None:
             return (
-                "its value did not fit beside the reason. As long as the topic keeps it, it stands in "
-                f"{self.origin.topic}, partition {self.origin.partition}, offset {self.origin.offset}"
+                "it has no value: it had none, or it did not fit beside the reason. As long as the topic "
+                f"keeps it, it stands in {self.origin.topic}, partition {self.origin.partition}, "
+                f"offset {self.origin.offset}"
             )
         return None
 
@@ -143,7 +144,6 @@ async def _send(producer: AIOKafkaProducer, letter: Letter) -> None:
     await producer.send_and_wait(topic, letter.value, key=letter.key, headers=headers)
     place = f"{letter.partition}/{letter.offset}".encode()
     noted = dead_letter_topic(letter.service)
-    # Not without any value: a letter may have no key, and aiokafka takes no record that has neither.
     await producer.send_and_wait(noted, b"", key=letter.key, headers=[(REDRIVEN, place)])
 
 

@@ -71,6 +71,8 @@ class Failures:
 
     async def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         producer = await self._started()
+        if key is None and value is None:  # aiokafka writes no such record, though others may
+            value = b""
         await producer.send_and_wait(topic, value, key=key, headers=headers)
 
     async def _started(self) -> AIOKafkaProducer:

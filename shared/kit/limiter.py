@@ -28,6 +28,7 @@ class Limiter(Generic[C]):
 
     At most `callers_max` are remembered, in two generations: when the younger one is full the older one is
     forgotten. Who is forgotten starts afresh; that takes half as many other callers since his last request.
+    `hot` tells of callers who took `tell_from` since it did last; with 0 there is nobody to be told.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Limiter(Generic[C]):
         rate: Rate,
         *,
         callers_max: int,
-        tell_from: int = 1,
+        tell_from: int = 0,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.rate = rate
@@ -85,7 +86,7 @@ class Limiter(Generic[C]):
             self._entry(caller)[_TAT] = min(tat_us, now_us + DEBT_MAX_WINDOWS * self._span_us)
 
     def hot(self) -> dict[C, int]:
-        """What was taken and not told yet by callers with at least `tell_from` of that; from now on it is."""
+        """What callers took since they were last told of; ask often, for it is kept until then."""
         told = {caller: entry[_UNTOLD] for caller, entry in self._hot.items() if entry[_UNTOLD]}
         for entry in self._hot.values():
             entry[_UNTOLD] = 0

@@ -1,7 +1,14 @@
-"""Listening sockets, with an error that says which setting to change."""
+"""Listening sockets, with an error that says which setting to change, and files for the connections."""
 
 import errno
+import logging
+import resource
 import socket
+
+log = logging.getLogger(__name__)
+
+_FILES_BESIDE = 256
+"""What a process has open beside its connections."""
 
 
 class PortError(OSError):
@@ -17,3 +24,14 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         taken = error.errno == errno.EADDRINUSE
         why = "is taken by another process" if taken else f"can not be used: {error.strerror or error}"
         raise PortError(f"{setting}: port {port} on {host} {why}") from error
+
+
+def allow_connections(count: int) -> None:
+    """Let this process have as many files open as so many connections need, as far as the system lets it."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = count + _FILES_BESIDE
+    if most != resource.RLIM_INFINITY and most < needed:
+        log.warning("this process may have %d open files; %d connections would need %d", most, count, needed)
+        needed = most
+    if now != resource.RLIM_INFINITY and now < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))

@@ -14,10 +14,11 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 class Desk:
     """`with Desk() as desk:` serves at `desk.port`. `refuse_every` n answers each nth send with 503."""
 
-    def __init__(self, *, refuse_every: int = 0, forget_every: int = 0) -> None:
+    def __init__(self, *, refuse_every: int = 0, forget_every: int = 0, limit: str = "") -> None:
         self.messages: dict[str, dict[str, int]] = {}
         self.deleted: list[str] = []
         self.signed_out = 0
+        self._head = f"RateLimit-Policy: {limit}\r\n" if limit else ""
         self._refuse_every = refuse_every
         self._forget_every = forget_every
         self._ids = itertools.count(1)
@@ -57,7 +58,8 @@ class Desk:
                 assert request
                 status, answer = self.answer(request[1].decode(), request[2].decode(), body)
                 raw = b"" if answer is None else json.dumps(answer).encode()
-                writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(raw)}\r\n\r\n".encode() + raw)
+                told = f"HTTP/1.1 {status} X\r\n{self._head}Content-Length: {len(raw)}\r\n\r\n"
+                writer.write(told.encode() + raw)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import with_python, with_wrk
-from bench.command import bench
+from bench.command import DEFAULT, bench
 from bench.job import Job, Operation, Result, Target
 from tests.bench.desk import Desk
 
@@ -76,7 +76,7 @@ def test_drivers_count_every_answer(driver: str, operation: Operation) -> None:
     assert result.driver == driver
     assert 0 < result.p50_us <= result.p90_us <= result.p99_us <= result.max_us
     assert result.socket_errors == 0
-    if operation is not Operation.SEND:
+    if operation in (Operation.HISTORY, Operation.ME):
         assert (set(result.statuses), result.errors) == ({"200"}, 0)
         return
     assert result.created == stored
@@ -122,3 +122,19 @@ def test_limits_that_are_on_are_explained(monkeypatch: pytest.MonkeyPatch) -> No
         code, output = run("me", "--url", f"http://127.0.0.1:{desk.port}")
     assert code == 1
     assert "RATE_LIMIT_PER_MINUTE=0" in output
+
+
+def test_limits_that_are_off_are_told_to_who_wants_to_measure_them() -> None:
+    options = ("--in-flight", "2", "--seconds", "1", "--driver", "python", "--url")
+    with Desk() as desk:
+        code, output = run("limited-send", *options, f"http://127.0.0.1:{desk.port}")
+        assert (code, len(desk.deleted)) == (1, 4)
+    assert "RATE_LIMIT_PER_MINUTE=" in output
+    with Desk(limit='"caller";q=10000000;w=60') as desk:
+        code, output = run("limited-send", *options, f"http://127.0.0.1:{desk.port}")
+    assert code == 0, output
+    assert "| limited-send" in output
+
+
+def test_without_a_name_all_is_measured_but_what_needs_other_settings() -> None:
+    assert set(DEFAULT) == set(Operation) - {Operation.LIMITED_SEND}

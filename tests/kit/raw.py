@@ -32,6 +32,13 @@ def raw_batch(*headers_of_each: Sequence[tuple[str, bytes | None]]) -> bytes:
     return bytes(builder.build())
 
 
+def bare_batch() -> bytes:
+    """A batch with one record that has neither a key nor a value."""
+    builder = RawBuilder(2, 0, False, -1, -1, 0, 2_000_000)
+    builder.append(0, None, None, None, [])
+    return bytes(builder.build())
+
+
 class _Ready(BatchBuilder):  # type: ignore[misc]
     def __init__(self, raw: bytes, records: int) -> None:
         super().__init__(16_384, 0)

@@ -29,7 +29,7 @@ async def test_redriven_twice_is_once_in_effect(place: Place) -> None:
             raise RuntimeError("not yet")
         seen.append(taken.revision)
 
-    own = [("other", b"\x00\xff"), ("correlation_id", b"c-1"), ("event_id", b"e-1")]
+    own = [("own", b"\x00\xff"), ("correlation_id", b"c-1"), ("event_id", b"e-1")]
     await place.send(*(("key", event(number)) for number in range(3)), headers=own)
     async with place.inbox(handler):
         await place.read(place.dead, 3)
@@ -47,7 +47,7 @@ async def test_redriven_twice_is_once_in_effect(place: Place) -> None:
         await asyncio.sleep(1.0)
     assert sorted(seen) == [0, 1, 2]
     retried = await place.read(topics.retry_topic(place.service, RETRY_DELAYS_S[0]), 6)
-    assert dict(retried[-1].headers)["other"] == b"\x00\xff"
+    assert dict(retried[-1].headers)["own"] == b"\x00\xff"
     (first,) = (one for one in box.letters if one.value == retried[-1].value)
     assert dict(retried[-1].headers)["signature"] == dict(first.headers)["signature"]
     headers = headers_of(retried[-1])

@@ -16,6 +16,7 @@ from shared.contracts.topics import retry_topic
 from shared.kit.failure_headers import redriven
 from shared.kit.failures import Failures
 from tests.kit.inbox_place import PARTITIONS, Handler, Place, event, headers_of, until
+from tests.kit.raw import bare_batch, write_raw
 
 
 async def test_each_key_in_order_and_nothing_twice_after_a_restart(place: Place) -> None:
@@ -116,6 +117,25 @@ async def test_garbage_is_a_dead_letter_at_once_and_holds_nothing_up(place: Plac
     assert [record.value for record in dead] == garbage
     assert {headers_of(record)["attempt"] for record in dead} == {"1"}
     assert {dict(record.headers)["correlation_id"] for record in dead} == {b"\xff\xff"}
+
+
+async def test_a_record_with_neither_key_nor_value_is_a_dead_letter_and_holds_nothing_up(
+    place: Place,
+) -> None:
+    seen: list[int] = []
+
+    async def handler(event: Event) -> None:
+        seen.append(event.revision)
+
+    await write_raw(place.bootstrap, place.topic, 0, bare_batch(), 1)
+    async with place.inbox(handler):
+        (dead,) = await place.read(place.dead, 1)
+        await place.send(*((f"key-{number}", event(number)) for number in range(20)))
+        await until(lambda: len(seen) == 20)
+        async with asyncio.timeout(10):
+            while await place.committed() < 21:
+                await asyncio.sleep(0.1)
+    assert (dead.key, dead.value) == (None, b"")
 
 
 async def test_a_database_that_is_away_is_no_poison(place: Place) -> None:

@@ -16,10 +16,11 @@ from aiokafka.errors import (
 
 from cli.acls import OPERATOR, PREPARE, grants
 from cli.embedded.jars import JarCache
-from cli.kafka_here import asked
+from shared.kit.dead_letters import DeadLetters, Letter
 from shared.kit.prepare import prepare
 from shared.kit.settings import kafka_options, load
 from shared.kit.tool_settings import ToolSettings
+from shared.kit.topic_reading import Bounds
 from tests.e2e.concord import Concord, Process
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up
@@ -148,10 +149,20 @@ async def test_a_certificate_of_nobody_is_refused(secured: SecuredKafka) -> None
 
 
 @pytest.mark.usefixtures("concord")
-def test_the_operator_can_look_and_redrive(secured: SecuredKafka) -> None:
-    from shared.kit.dead_letters import DeadLetters
-    from shared.kit.topic_reading import Bounds
+async def test_what_fails_is_put_away_and_the_operator_redrives_it(secured: SecuredKafka) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=secured.broker.bootstrap) as producer:
+        await producer.send_and_wait("server-events", b"no event")
+    letters = DeadLetters(client_options(secured, OPERATOR), ("auth", "server", "message"), Bounds())
 
-    options = dict(client_options(secured, OPERATOR))
-    letters = DeadLetters(options, ("auth", "server", "message"), Bounds())
-    assert asked(options, letters.read()).letters == ()
+    async def until(count: int) -> tuple[Letter, ...]:
+        async with asyncio.timeout(20):
+            while len(found := (await letters.read()).letters) < count:
+                await asyncio.sleep(0.5)
+            return found
+
+    found = await until(1)
+    assert found[0].origin.topic == "server-events"
+    assert len(await letters.redrive(found)) == 1
+    first, again = await until(2)
+    assert first.redriven_at_ms is not None
+    assert again.text("dead-letter") == first.id

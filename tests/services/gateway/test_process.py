@@ -80,7 +80,7 @@ async def gateway_of(bootstrap: str, folder: Path, **settings: str) -> AsyncIter
 @asynccontextmanager
 async def auth_on(bootstrap: str, signer: Signer) -> AsyncIterator[None]:
     await make_request_topics(bootstrap, "auth")
-    await make_topics(bootstrap, "user-events")
+    await make_topics(bootstrap, "user-events", "rate-limits")
     async with running_service(settings_for(bootstrap), auth_with(signer)):
         yield
 

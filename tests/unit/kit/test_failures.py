@@ -107,6 +107,29 @@ async def test_a_record_that_its_headers_make_too_large_goes_without_its_value()
     assert headers["original-offset"] == b"1815"
 
 
+async def test_a_record_with_neither_key_nor_value_can_be_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, bytes | None, bytes | None]] = []
+
+    class Strict:
+        """As aiokafka's producer."""
+
+        async def send_and_wait(self, topic: str, value: bytes | None, *, key: Any, headers: Any) -> None:
+            assert not (value is None and key is None)
+            sent.append((topic, key, value))
+
+    async def started(self: Failures) -> Strict:
+        return Strict()
+
+    monkeypatch.setattr(Failures, "_started", started)
+    for key, value in ((None, None), (b"k", None), (None, b"v")):
+        await Failures("auth", {}).put_away(Record(key=key, value=value), origin_of(Record()), Failure("why"))
+    assert sent == [
+        ("auth.retry.1s", None, b""),
+        ("auth.retry.1s", b"k", None),
+        ("auth.retry.1s", None, b"v"),
+    ]
+
+
 async def test_a_broker_that_is_away_is_told() -> None:
     with pytest.raises(KafkaConnectionError):
         await Sent(KafkaConnectionError()).put_away(Record(), origin_of(Record()), Failure("why"))

@@ -93,6 +93,13 @@ def test_what_is_told_is_told_once_and_only_of_callers_who_took_enough(time: Tim
     assert limited.hot() == {"c": 3}
 
 
+def test_without_anybody_to_be_told_nothing_is_kept_for_that(time: Time) -> None:
+    limited = Limiter[int](RATE, callers_max=20, now_us=time)
+    for caller in range(1000):
+        limited.take(caller)
+    assert limited.hot() == {}
+
+
 def test_what_was_paid_back_long_ago_is_not_told(time: Time) -> None:
     limited = limiter(time, tell_from=3)
     limited.take("a")

@@ -11,11 +11,9 @@ import pytest
 import yaml
 
 from cli.commands.prepare import prepare
-from cli.embedded.jars import JarCache
-from cli.embedded.kafka import java
 from cli.main import COMMANDS
 from cli.service_process import existing_services
-from cli.settings import SERVICES, cache_folder
+from cli.settings import SERVICES
 from shared.kit.environ import Settings, describe
 from shared.kit.prepare import PrepareSettings
 
@@ -81,25 +79,6 @@ def test_every_setting_in_the_image_exists() -> None:
     named = set(re.findall(r"\b([A-Z_]+)=", block))
     known = names(settings_of("gateway")) | {"CONCORD_DATA"}
     assert {name for name in named if not name.startswith("PYTHON") and name != "PATH"} <= known
-
-
-def test_every_setting_of_kafka_exists() -> None:
-    """The image turns `KAFKA_LOG_DIRS` into `log.dirs`; Kafka itself tells which there are."""
-    jars = JarCache(cache_folder({"HOME": str(Path.home())}))
-    jars.ensure(print)
-    classpath = ":".join(str(path) for path in jars.paths())
-    told = subprocess.run(
-        [java(), "-cp", classpath, "kafka.server.KafkaConfig"], capture_output=True, text=True, check=True
-    ).stdout
-    known = set(re.findall(r'id="brokerconfigs_([a-z0-9.]+)"', told)) or set(re.findall(r"[a-z0-9.]+", told))
-    environ = COMPOSE["services"]["kafka"]["environment"]
-    named = {
-        name.removeprefix("KAFKA_").lower().replace("_", ".")
-        for name in environ
-        if name not in ("CLUSTER_ID", "KAFKA_HEAP_OPTS")
-    }
-    assert len(known) > 200
-    assert named <= known
 
 
 def test_images_are_pinned() -> None:

@@ -1,0 +1,177 @@
+"""The limits as they are by default, through two gateways that tell each other whom they let through."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.ports import free_port
+from tests.e2e.concord import Concord
+from tests.e2e.conftest import make_databases
+from tests.e2e.people import PASSWORD, Person
+
+pytestmark = pytest.mark.timeout(180)
+
+ME = "/api/auth/me"
+LIMIT, INTERVAL_S = 100, 0.6
+TELL_FROM = 5
+TOLD_WITHIN_S = 0.5
+"""Twenty milliseconds to a tenth of a second on a quiet machine."""
+PACE_S = 0.01
+
+
+class Gateways:
+    """Two of them, behind a proxy whose word they take."""
+
+    def __init__(self, concord: Concord) -> None:
+        self.concord = concord
+        self.urls = [process.url for process in concord.processes if process.service == "gateway"]
+        self._numbers = iter(range(1, 250))
+
+    @asynccontextmanager
+    async def clients(self) -> AsyncIterator[list[httpx.AsyncClient]]:
+        async with (
+            httpx.AsyncClient(base_url=self.urls[0], timeout=30) as one,
+            httpx.AsyncClient(base_url=self.urls[1], timeout=30) as two,
+        ):
+            yield [one, two]
+
+    def address(self) -> dict[str, str]:
+        """One that was not used before."""
+        return {"X-Forwarded-For": f"198.51.100.{next(self._numbers)}"}
+
+    def person(self) -> Person:
+        email = f"p{next(self._numbers)}@example.org"
+        with httpx.Client(base_url=self.urls[0], timeout=30) as http:
+            body = {"name": "Ada", "email": email, "password": PASSWORD}
+            made = http.post("/api/auth/signup", json=body, headers=self.address()).raise_for_status()
+            return Person(http, made.json())
+
+
+@pytest.fixture(scope="module")
+def gateways(
+    tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache, postgres_admin_url: str
+) -> Iterator[Gateways]:
+    folder = tmp_path_factory.mktemp("limits")
+    kafka = EmbeddedKafka(folder / "kafka", free_port(), jar_cache, folder / "kafka.log")
+    try:
+        kafka.start(print)
+        kafka.wait_ready()
+        concord = Concord(folder, kafka.bootstrap, make_databases(postgres_admin_url, "limits"))
+        concord.environ.update({"RATE_LIMIT_PER_MINUTE": "", "TRUSTED_PROXIES": "127.0.0.1"})
+        concord.prepare()
+        try:
+            concord.start("gateway", "gateway", "auth")
+            concord.wait_ready()
+            yield Gateways(concord)
+        finally:
+            concord.stop()
+    finally:
+        kafka.stop()
+
+
+def bearer(person: Person) -> dict[str, str]:
+    return {"Authorization": f"Bearer {person.access_token}"}
+
+
+async def test_two_gateways_keep_one_limit_within_what_was_not_told_yet(gateways: Gateways) -> None:
+    """The bound of the decision record, with the numbers of this very run."""
+    headers = bearer(gateways.person())
+    passed: list[tuple[float, int]] = []
+    begun = time.monotonic()
+
+    async def ask(client: httpx.AsyncClient, number: int) -> None:
+        answer = await client.get(ME, headers=headers)
+        if answer.status_code == 200:
+            passed.append((time.monotonic(), number))
+        else:
+            assert answer.status_code == 429, answer.text
+            assert int(answer.headers["retry-after"]) >= 1
+
+    async with gateways.clients() as clients, asyncio.TaskGroup() as group:
+        for _ in range(150):
+            for number, client in enumerate(clients):
+                group.create_task(ask(client, number))
+            await asyncio.sleep(PACE_S)
+    lasted_s = time.monotonic() - begun
+    untold = max(
+        sum(number == other and moment - TOLD_WITHIN_S < one <= moment for one, other in passed)
+        for moment, number in passed
+    )
+    most = LIMIT + lasted_s / INTERVAL_S + (TELL_FROM - 1) + untold
+    assert LIMIT <= len(passed) <= most
+    assert len(passed) < 1.5 * LIMIT, "as if they did not tell each other"
+
+
+async def test_what_is_used_up_at_one_is_used_up_at_the_other_and_at_one_that_comes_later(
+    gateways: Gateways,
+) -> None:
+    headers = bearer(gateways.person())
+    async with gateways.clients() as (one, two):
+        answers = [await one.get(ME, headers=headers)]
+        while answers[-1].status_code == 200:
+            answers.append(await one.get(ME, headers=headers))
+        used_up = time.monotonic()
+        assert len(answers) > LIMIT
+        assert answers[0].headers["ratelimit-policy"] == '"caller";q=100;w=60'
+        assert answers[0].headers["ratelimit"] == '"caller";r=99;t=1'
+        assert (answers[-1].status_code, answers[-1].json()["code"]) == (429, "rate.limited")
+        deadline = time.monotonic() + 5
+        while (await two.get(ME, headers=headers)).status_code != 429:
+            assert time.monotonic() < deadline
+    (later,) = gateways.concord.start("gateway")
+    await asyncio.to_thread(later.wait_ready)
+    async with httpx.AsyncClient(base_url=later.url, timeout=30) as http:
+        taken = [(await http.get(ME, headers=headers)).status_code for _ in range(LIMIT)]
+        paid_back = (time.monotonic() - used_up) / INTERVAL_S
+        assert taken.count(200) <= paid_back + TELL_FROM, "it began with a fresh limit"
+        metrics = (await http.get("/metrics")).text
+    assert "concord_limits_heard_total" in metrics
+    assert await asyncio.to_thread(later.stop) == 0
+
+
+async def sign_in(client: httpx.AsyncClient, email: str, **headers: str) -> httpx.Response:
+    body = {"email": email, "password": "a wrong password"}
+    return await client.post("/api/auth/signin", json=body, headers=headers)
+
+
+async def test_an_address_may_guess_ten_times_at_both_together(gateways: Gateways) -> None:
+    address, answers, begun = gateways.address(), [], time.monotonic()
+    async with gateways.clients() as clients:
+        for turn in range(10):
+            for client in clients:
+                answers.append(await sign_in(client, f"nobody{turn}@example.org", **address))
+    codes = [answer.status_code for answer in answers]
+    paid_back = (time.monotonic() - begun) / 6
+    assert 10 <= codes.count(401) <= 10 + paid_back + 2, "two on the way to the other gateway"
+    assert answers[-1].headers["ratelimit-policy"] == '"sign-in";q=10;w=60'
+
+
+async def test_an_account_is_guessed_at_forty_times_from_wherever_also_when_there_is_none(
+    gateways: Gateways,
+) -> None:
+    """Ten addresses with eight attempts each, which each of them may make."""
+    told: dict[str, list[Any]] = {}
+    ada = gateways.person().profile["email"]
+    async with gateways.clients() as clients:
+        for email in (ada, "nobody@example.org"):
+            answers, begun = [], time.monotonic()
+            for number in range(10):
+                address = gateways.address()
+                work = (sign_in(clients[turn % 2], email, **address) for turn in range(8))
+                answers.extend(await asyncio.gather(*work))
+                assert number or {answer.status_code for answer in answers} == {401}
+            codes = [answer.status_code for answer in answers]
+            assert 40 <= codes.count(401) <= 40 + (time.monotonic() - begun) / 30
+            assert codes.count(401) + codes.count(429) == 80
+            refused = next(answer for answer in answers if answer.status_code == 429)
+            problem = refused.json()
+            told[email] = [problem["code"], problem["title"], sorted(refused.headers)]
+            assert 1 <= int(refused.headers["retry-after"]) <= 30
+    assert told[ada] == told["nobody@example.org"]

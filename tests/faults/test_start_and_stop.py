@@ -1,0 +1,134 @@
+"""The order in which things start never matters, and everything stops cleanly at any time."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.embedded.databases import ensure_database
+from cli.embedded.jars import JarCache
+from cli.embedded.kafka import EmbeddedKafka
+from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.postgres import EmbeddedPostgres
+from tests.e2e.concord import Concord
+from tests.e2e.people import sign_up
+from tests.faults.load import Ledger, send_until
+
+SERVICES = ("gateway", "auth", "server", "message")
+DATABASES = ("auth", "server", "message")
+STOP_WITHIN_S = 6.0
+
+
+class Ground:
+    """Kafka and Postgres that are not there yet, and a Concord that knows where they will be."""
+
+    def __init__(self, folder: Path, jars: JarCache) -> None:
+        self.kafka = EmbeddedKafka(folder / "kafka", free_port(), jars, folder / "kafka.log")
+        self.postgres = EmbeddedPostgres(folder / "postgres", free_port(), folder / "postgres.log")
+        urls = {
+            name: f"postgresql://{name}:secret@{LOOPBACK}:{self.postgres.port}/{name}" for name in DATABASES
+        }
+        self.concord = Concord(folder, self.kafka.bootstrap, urls)
+
+    def start_kafka(self) -> None:
+        self.kafka.start(print)
+        self.kafka.wait_ready()
+
+    def start_postgres(self) -> None:
+        self.postgres.start()
+        self.postgres.wait_ready()
+        for name in DATABASES:
+            ensure_database(self.postgres.admin_url, name, "secret")
+
+    def stop(self) -> None:
+        self.concord.stop()
+        self.kafka.stop()
+        self.postgres.stop()
+
+
+@pytest.fixture
+def ground(tmp_path: Path, jar_cache: JarCache) -> Iterator[Ground]:
+    made = Ground(tmp_path, jar_cache)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_starts_first_all_come_up(ground: Ground, seed: int) -> None:
+    """Processes, the broker and the database in any order; topics and tables as soon as both are there."""
+    steps: list[Callable[[], object]] = [
+        ground.start_kafka,
+        ground.start_postgres,
+        *(lambda name=name: ground.concord.start(name) for name in SERVICES),  # type: ignore[misc]
+    ]
+    random.Random(seed).shuffle(steps)
+    for step in steps:
+        step()
+        time.sleep(0.3)
+    time.sleep(2)
+    ended = [process.log.read_text() for process in ground.concord.processes if not process.alive()]
+    assert ended == []
+    ground.concord.prepare()
+    ground.concord.wait_ready()
+    gateway = next(process for process in ground.concord.processes if process.service == "gateway")
+    with httpx.Client(base_url=gateway.url, timeout=20) as http:
+        ada = sign_up(http)
+        channel = ada.make_server()["channels"][0]["id"]
+        assert ada.send(channel, "here we are").status_code == 201
+
+
+def test_processes_that_wait_for_the_rest_stop_at_once(ground: Ground) -> None:
+    """Nothing is there: each says that it lives and what it waits for, and leaves with 0 when asked."""
+    processes = ground.concord.start(*SERVICES)
+    for process in processes:
+        _until_live(process.url)
+        answer = httpx.get(f"{process.url}/health/ready", timeout=5)
+        assert answer.status_code == 503
+        assert any(state != "ready" for state in answer.json()["parts"].values())
+    for process in processes:
+        begun = time.monotonic()
+        assert process.stop() == 0
+        assert time.monotonic() - begun < STOP_WITHIN_S
+
+
+async def test_every_process_stops_cleanly_under_load(ground: Ground) -> None:
+    """Asked to stop amid sends, each leaves with 0 in time; what was accepted has an answer."""
+    ground.start_kafka()
+    ground.start_postgres()
+    await asyncio.to_thread(ground.concord.prepare)
+    gateway, *others = ground.concord.start(*SERVICES)
+    await asyncio.to_thread(ground.concord.wait_ready)
+    with httpx.Client(base_url=gateway.url, timeout=30) as http:
+        ada = sign_up(http)
+        channels = [channel["id"] for channel in ada.make_server()["channels"]]
+        ledger, stop = Ledger(), asyncio.Event()
+        sending = asyncio.create_task(send_until(stop, gateway.url, ada, channels, at_once=8, ledger=ledger))
+        while ledger.statuses[201] < 50:
+            await asyncio.sleep(0.05)
+        for process in others:
+            begun = time.monotonic()
+            assert await asyncio.to_thread(process.stop) == 0, process.log.read_text()[-2000:]
+            assert time.monotonic() - begun < STOP_WITHIN_S, process.service
+        stop.set()
+        await sending
+    assert set(ledger.statuses) <= {201, 503, 504}
+    begun = time.monotonic()
+    assert await asyncio.to_thread(gateway.stop) == 0
+    assert time.monotonic() - begun < STOP_WITHIN_S
+
+
+def _until_live(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            if httpx.get(f"{url}/health/live", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

@@ -1,0 +1,38 @@
+"""What passes by itself is waited for while a process starts; a fault of the program is not."""
+
+import asyncpg
+import pytest
+from sqlalchemy.exc import ProgrammingError
+
+from shared.contracts.errors import MESH_BUSY
+from shared.kit import waiting
+from shared.kit.health import Health
+from shared.kit.waiting import until_there
+
+NO_TABLE = asyncpg.UndefinedTableError('relation "signing_keys" does not exist')
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(), TimeoutError(), MESH_BUSY.error("away"), NO_TABLE, ProgrammingError("SELECT", {}, NO_TABLE)],
+)
+async def test_it_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_RETRY_AFTER_S", 0)
+    health, tries = Health(), [error, error, None]
+
+    async def attempt() -> str:
+        if (fault := tries.pop(0)) is not None:
+            raise fault
+        return "there"
+
+    assert await until_there(health.part("it"), attempt) == "there"
+    assert tries == []
+
+
+@pytest.mark.parametrize("error", [ValueError(), asyncpg.UndefinedColumnError("no such column")])
+async def test_a_fault_is_raised(error: Exception) -> None:
+    async def attempt() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        await until_there(Health().part("it"), attempt)
