@@ -20,6 +20,7 @@ from shared.contracts.topics import dead_letter_topic
 from shared.contracts.validation import decode_body
 from tests.e2e.concord import Concord, topics_of
 from tests.e2e.people import PASSWORD, Person, sign_up
+from tests.e2e.planted import PLANTED
 from tests.kit.raw import RawName, raw_batch, write_raw
 from tests.unit.kit.calls import SIGNATURES
 
@@ -302,6 +303,7 @@ async def test_no_secret_is_in_a_log_or_a_dead_letter(
     assert {name.split("-")[0] for name in logs} >= {"gateway", *SERVICES}
     assert b"/api/auth/signin" in b"".join(logs.values()), "the logs say nothing of this test"
     before = await _ends(bootstrap)
+    PLANTED.add(ada.refresh_token.encode())
     wrong = json.dumps({"email": 5, "password": password, "token": ada.refresh_token}).encode()
     await _letters(bootstrap, before, await _write(bootstrap, [(wrong, [])]))
     letters = await _all_dead_letters(bootstrap)

@@ -64,7 +64,9 @@ def gateways(
         kafka.start(print)
         kafka.wait_ready()
         concord = Concord(folder, kafka.bootstrap, make_databases(postgres_admin_url, "limits"))
-        concord.environ.update({"RATE_LIMIT_PER_MINUTE": "", "TRUSTED_PROXIES": "127.0.0.1"})
+        concord.environ.update(
+            {"RATE_LIMIT_PER_MINUTE": "", "SIGN_IN_LIMIT_PER_MINUTE": "", "TRUSTED_PROXIES": "127.0.0.1"}
+        )
         concord.prepare()
         try:
             concord.start("gateway", "gateway", "auth")
