@@ -6,7 +6,7 @@ the other one.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
@@ -15,6 +15,7 @@ from litestar.types import HTTPScope
 from msgspec import Struct
 
 from apps.gateway.exchange import Exchange
+from apps.gateway.forwarded import elements_of
 
 ProxyHeader = Literal["x-forwarded-for", "forwarded"]
 Address = IPv4Address | IPv6Address
@@ -23,8 +24,8 @@ UNKNOWN = "unknown"
 """The address of whoever came without one, over a local socket."""
 
 _HOPS_MAX = 32
-# RFC 7239: pairs of a hop are parted by semicolons, values are tokens or quoted strings.
-_PAIR = re.compile(r'\s*(\w+)\s*=\s*(?:"([^"\\]*)"|([^\s;,"]+))\s*')
+_ADDRESS_MAX_CHARS = 64
+"""The longest IPv6 address has 45, with a port and brackets 53."""
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([0-9.]+)(?::\w+)?")
 
 
@@ -112,9 +113,13 @@ def _peer_of(scope: HTTPScope) -> str:
     return client[0] if client else ""
 
 
+def _lines(scope: HTTPScope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+
+
 def _values(scope: HTTPScope, name: bytes) -> list[str]:
     """What all lines of a header say, put together: the list that they are one of (RFC 9110, 5.3)."""
-    lines = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+    lines = _lines(scope, name)
     return ",".join(lines).split(",") if lines else []
 
 
@@ -123,21 +128,18 @@ def _x_forwarded(scope: HTTPScope) -> Iterator[Hop]:
     schemes = [_scheme(text) for text in reversed(_values(scope, b"x-forwarded-proto"))] or [None]
     addresses = [text.strip() for text in reversed(_values(scope, b"x-forwarded-for"))] or [""]
     for number, text in enumerate(addresses):
-        yield Hop(_parsed(text), schemes[min(number, len(schemes) - 1)])
+        yield Hop(_told(text), schemes[min(number, len(schemes) - 1)])
 
 
 def _forwarded(scope: HTTPScope) -> Iterator[Hop]:
     """`Forwarded` (RFC 7239). A hop that hides (`unknown`, `_name`) has no address."""
-    for text in reversed(_values(scope, b"forwarded")):
-        pairs = dict(_pairs(text.split(";")))
-        yield Hop(_parsed(pairs.get("for", "")), _scheme(pairs.get("proto", "")))
+    for element in reversed(elements_of(_lines(scope, b"forwarded"))):
+        yield Hop(_told(element.get("for", "")), _scheme(element.get("proto", "")))
 
 
-def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for text in texts:
-        found = _PAIR.fullmatch(text)
-        if found:
-            yield found[1].lower(), found[2] or found[3] or ""
+def _told(text: str) -> Address | None:
+    """An address that a header tells. Long texts are none, and nothing to remember."""
+    return _parsed(text) if len(text) <= _ADDRESS_MAX_CHARS else None
 
 
 def _scheme(text: str) -> str | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.gateway.exchange import Exchange
-from apps.gateway.proxies import Proxies, ProxyHeader
+from apps.gateway.proxies import Proxies, ProxyHeader, _parsed
 
 TRUSTED = ("10.0.0.0/8", "fd00::/8")
 PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.9.9.9", "203.0.113.7", "198.51.100.9"
@@ -103,10 +103,45 @@ def test_only_the_header_that_the_proxies_write_is_read() -> None:
         ('for="', PROXY),
         (f'for="{CLIENT}', PROXY),
         (";;;=;,", PROXY),
+        (f'for={CLIENT};host="x,for={LIAR};b="', CLIENT),
+        (f'for={CLIENT};host="x;for={LIAR}"', CLIENT),
+        (f'for={CLIENT};host="\\",for={LIAR};b=\\""', CLIENT),
+        (f'for={CLIENT};host="\\\\",for={OTHER_PROXY}', CLIENT),
+        (f"for={CLIENT};for={LIAR}", CLIENT),
+        (f"for={LIAR};for={CLIENT},for={OTHER_PROXY};for={LIAR}", LIAR),
+        (f'for="\\2{CLIENT[1:]}"', CLIENT),
+        (f"for={CLIENT};", CLIENT),
+        (f", for={CLIENT} ,", PROXY),
+        (f'", for={CLIENT}', PROXY),
+        (f'for={LIAR};host="x, for={CLIENT}', PROXY),
+        (f"for={LIAR}\x00, for={CLIENT}", CLIENT),
+        (f"nonsense, for={CLIENT}", PROXY),
     ],
 )
 def test_forwarded(value: str, found: str) -> None:
     assert origin(PROXY, ("forwarded", value), header="forwarded") == found
+
+
+def test_a_quoted_list_of_two_lines_is_no_list() -> None:
+    """Each line of the client's own making; the last one is the proxy's."""
+    lines = [("forwarded", f'for={LIAR};host="'), ("forwarded", f'for={CLIENT};host="a"')]
+    assert origin(PROXY, *lines, header="forwarded") == PROXY
+
+
+@given(st.text('x,;=" \t\\', max_size=30))
+def test_nothing_that_a_client_writes_in_quotes_is_an_address(host: str) -> None:
+    quoted = host.replace("\\", "\\\\").replace('"', '\\"')
+    for value in (f'host="{quoted}for={LIAR}";for={CLIENT}', f'for={CLIENT};host="for={LIAR}{quoted}"'):
+        assert origin(PROXY, ("forwarded", value), header="forwarded") == CLIENT
+
+
+def test_long_headers_are_read_in_a_moment_and_not_remembered() -> None:
+    _parsed.cache_clear()
+    for piece in (" ", "\t", "a", "a=", ";", ",", '"', '\\"', 'a="', "for=1"):
+        for value in (piece * 16_000, piece * 16_000 + "\x00", 'a="' + piece * 16_000):
+            assert origin(PROXY, ("forwarded", value), header="forwarded") == PROXY
+            assert origin(PROXY, ("x-forwarded-for", value.replace(",", ";"))) == PROXY
+    assert _parsed.cache_info().currsize <= 10
 
 
 @given(st.binary(max_size=200), st.sampled_from(["x-forwarded-for", "forwarded"]))
