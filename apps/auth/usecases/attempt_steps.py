@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from apps.auth.domain.attempts import AttemptPolicy, Counts, microseconds
-from apps.auth.ports import Units
+from apps.auth.ports import Unit, Units
 from shared.contracts.clock import Clock
 from shared.contracts.errors import CREDENTIALS_INVALID, RATE_LIMITED, MeshError
 from shared.contracts.rate import whole_seconds
@@ -44,25 +44,37 @@ async def _take(units: Units, counts: Counts, clock: Clock) -> None:
     if not counts:
         return
     async with units.transaction() as unit:
-        tats = await unit.attempts.lock(counts)
-        now_us = microseconds(clock.now())
+        tats, now_us = await _lock(unit, counts, clock)
         wait_us = max(rate.wait_us(tats[key], now_us) for key, rate in counts.items())
-        if wait_us:
-            wait_s = whole_seconds(wait_us)
-            raise RATE_LIMITED.error(
-                f"There were too many wrong passwords; the next attempt is looked at in {wait_s} s.",
-                retry_after_s=wait_s,
-            )
-        await unit.attempts.save({key: rate.after(tats[key], now_us) for key, rate in counts.items()})
+        if not wait_us:
+            await unit.attempts.save({key: rate.after(tats[key], now_us) for key, rate in counts.items()})
+    if wait_us:
+        wait_s = whole_seconds(wait_us)
+        raise RATE_LIMITED.error(
+            f"There were too many wrong passwords; the next attempt is looked at in {wait_s} s.",
+            retry_after_s=wait_s,
+        )
 
 
 async def _give_back(units: Units, counts: Counts, clock: Clock) -> None:
     if not counts:
         return
     async with units.transaction() as unit:
-        locked = await unit.attempts.lock(counts)
-        now_us = microseconds(clock.now())
+        locked, now_us = await _lock(unit, counts, clock)
         tats = {key: locked[key] - rate.interval_us for key, rate in counts.items()}
         paid_back = [key for key, tat_us in tats.items() if tat_us <= now_us]
         await unit.attempts.forget(paid_back)
         await unit.attempts.save({key: tat_us for key, tat_us in tats.items() if key not in paid_back})
+
+
+async def _lock(unit: Unit, counts: Counts, clock: Clock) -> tuple[dict[bytes, int], int]:
+    """When what was taken is paid back, at most a whole limit from now; and the moment that is now.
+
+    Later it is only where another clock counted: one that was put back since, or another replica's.
+    """
+    found = await unit.attempts.lock(counts)
+    now_us = microseconds(clock.now())  # not before: to lock is to wait
+    tats = {key: min(found[key], now_us + rate.span_us) for key, rate in counts.items()}
+    # Kept, also when the attempt is refused: else a whole limit would be ahead until that clock's time comes.
+    await unit.attempts.save({key: tat_us for key, tat_us in tats.items() if tat_us < found[key]})
+    return tats, now_us

@@ -55,6 +55,19 @@ async def test_one_more_after_a_while(world: World) -> None:
     assert await guesses(world, 20) == AT_ONCE
 
 
+async def test_a_clock_that_is_put_back_shuts_nobody_out(world: World) -> None:
+    await world.sign_up()
+    await guesses(world, AT_ONCE)
+    world.clock.go_on(days=-1)
+    assert await guesses(world, 1) == 0
+    with pytest.raises(MeshError) as refused:
+        await world.sign_in(network=EVE)
+    assert refused.value.retry_after_s == 120
+    world.clock.go_on(seconds=120)
+    await world.sign_in(network=EVE)
+    assert await guesses(world, 5) == 1, "what was right is given back, and no more"
+
+
 async def test_who_knows_the_password_is_never_counted(world: World) -> None:
     await world.sign_up()
     for _ in range(100):
