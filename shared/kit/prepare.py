@@ -14,6 +14,7 @@ from shared.contracts.topics import all_topics
 from shared.kit.environ import Secret, load
 from shared.kit.migrate import head_of, migrate
 from shared.kit.settings import MeshSettings, kafka_options
+from shared.kit.tool_settings import ToolSettings
 from shared.kit.topic_admin import WAIT_S, TopicsError, ensure_topics
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class PrepareError(Exception):
     """Something that is needed could not be made; the text says what, and what to look at."""
 
 
-class PrepareSettings(MeshSettings, frozen=True, kw_only=True):
+class PrepareSettings(ToolSettings, frozen=True, kw_only=True):
     """Where things are to be made. A service without an URL is not prepared here."""
 
     auth_database_url: _Url = ""

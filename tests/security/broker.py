@@ -19,6 +19,7 @@ from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_security import MECHANISM, KafkaSecurity
 from cli.embedded.ports import free_port
+from tests.unit.kit.calls import SECRET
 
 # As Kafka's protocol numbers them.
 RESOURCES = {"topic": 2, "group": 3}
@@ -43,6 +44,7 @@ class SecuredKafka:
         """The settings of a process that signs in as this user."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.security.bootstrap,
+            "MESH_SECRET": SECRET,
             "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
             "KAFKA_SASL_MECHANISM": MECHANISM,
             "KAFKA_SASL_USERNAME": user,
