@@ -81,9 +81,11 @@ class Limits:
 
     @contextmanager
     def checking(self, exchange: Exchange) -> Iterator[None]:
-        """While a token is checked that is not known yet: one that does not hold counts for its address.
+        """While a token is checked that is not known yet, and its profile counted.
 
-        It is counted before, because checking a signature is what a flood of bad tokens would use up.
+        It is counted before, because checking a signature is what a flood of tokens would use up, and given
+        back when the request is let through. So a token that does not hold counts for its address, and a good
+        one whose profile took too much: one token can be written in many ways, each of which is checked.
         Raises `rate.limited`.
         """
         if not self.on:
@@ -94,7 +96,7 @@ class Limits:
         try:
             yield
         except MeshError as error:
-            if error.kind.status != 401:  # not the token's fault: it could not be checked
+            if error.kind.status != 401 and error.kind is not RATE_LIMITED:  # it could not be checked
                 self.addresses.limiter.give_back(origin)
             raise
         self.addresses.limiter.give_back(origin)

@@ -87,6 +87,24 @@ async def test_a_flood_of_bad_tokens_is_not_checked(limited: World, monkeypatch:
     assert len(checked) == 1 + 5
 
 
+async def test_one_good_token_written_in_many_ways_is_checked_no_more_than_the_limits_allow(
+    limited: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = []
+    verify = limited.authenticator._verifier.verify
+    monkeypatch.setattr(
+        limited.authenticator._verifier, "verify", lambda token: checked.append(token) or verify(token)
+    )
+    token = limited.signer.token()
+    async with client_of(limited) as http:
+        found = [
+            (await http.get(ME, headers={"Authorization": f"Bearer{' ' * pad}{token}"})).status_code
+            for pad in [*range(1, 40), *range(2000, 2040)]
+        ]
+        assert found == [200] * 5 + [429] * 74
+        assert len(checked) == 5 + 5, "so many of the profile, so many of its address"
+
+
 async def test_a_token_that_could_not_be_checked_counts_for_nobody(limited: World) -> None:
     limited.authenticator.caught_up = False
     async with client_of(limited, **bearer(limited)) as api:
