@@ -96,10 +96,13 @@ class Forward:
             raise MESH_BUSY.error("The gateway is starting: Kafka is not there yet.")
         claims = origin = None
         if operation.public:
-            desk.limits.take_public(exchange, self._strict)
+            if not self._strict:
+                desk.limits.take_public(exchange)
             origin = desk.proxies.origin_of(exchange)
         else:
             claims = await desk.caller_of(exchange)
+        if self._strict:
+            desk.limits.take_strict(exchange)
         body = b""
         if operation.body is not None:
             body = await read_json(headers, exchange.receive, desk.body_max_bytes)

@@ -70,14 +70,18 @@ class Limits:
         if self.on:
             self.callers.take(profile_id, exchange)
 
-    def take_public(self, exchange: Exchange, strict: bool) -> None:
-        """Count a request that needs no token; `strict` when secrets could be guessed by it.
+    def take_public(self, exchange: Exchange) -> None:
+        """Count a request that needs no token. Raises `rate.limited`."""
+        if self.on:
+            self.addresses.take(self._proxies.origin_of(exchange), exchange)
+
+    def take_strict(self, exchange: Exchange) -> None:
+        """Count a request by which passwords could be guessed, with a token or without.
 
         Raises `rate.limited`.
         """
         if self.on:
-            policy = self.sign_ins if strict else self.addresses
-            policy.take(self._proxies.origin_of(exchange), exchange)
+            self.sign_ins.take(self._proxies.origin_of(exchange), exchange)
 
     @contextmanager
     def checking(self, exchange: Exchange) -> Iterator[None]:

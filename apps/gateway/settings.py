@@ -67,7 +67,12 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
         ),
     ] = 100
     sign_in_limit_per_minute: Annotated[
-        int, Meta(ge=1, le=10_000_000, description="Sign-ins and sign-ups from an address, as many at once")
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Sign-ins, sign-ups and changes of password from an address, as many at once",
+        ),
     ] = 10
     limit_callers_max: Annotated[
         int,

@@ -23,4 +23,4 @@ class Taken(Answer, kw_only=True):
     addresses: Addresses
     """Requests without one, and tokens that did not hold, by address (IPv6: the /64)."""
     sign_ins: Addresses
-    """Attempts to sign in or up, by address."""
+    """Attempts to sign in or up or to change a password, by address."""

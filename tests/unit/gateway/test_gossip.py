@@ -37,7 +37,7 @@ class Node:
             exchange = Exchange(scope, None, lambda: "id")  # type: ignore[arg-type]
             try:
                 if public:
-                    self.limits.take_public(exchange, strict=True)
+                    self.limits.take_strict(exchange)
                 else:
                     self.limits.take(ADA, exchange)
                 passed += 1

@@ -122,6 +122,22 @@ async def test_signing_in_and_up_have_a_stricter_limit_of_the_address(limited: W
         assert refreshed.headers["ratelimit"] == '"address";r=4;t=12'
 
 
+async def test_changes_of_password_have_that_limit_too_whoever_asks(limited: World) -> None:
+    """Each costs two hashes: many accounts at one address could keep auth busy."""
+    body = {"current": "correct horse battery", "new": "another horse battery"}
+    found = []
+    async with client_of(limited) as http:
+        for number in range(4):
+            token = bearer(limited, sub=str(UUID(int=number)))
+            answer = await http.post("/api/auth/password", json=body, headers=token)
+            found.append((answer.status_code, answer.headers["ratelimit-policy"]))
+        assert [status for status, _ in found] == [204, 204, 429, 429]
+        assert {policy for _, policy in found} == {'"sign-in";q=2;w=60'}
+        assert (await http.post("/api/auth/password", json=body)).status_code == 401
+        first = bearer(limited, sub=str(UUID(int=0)))
+        assert await statuses(http, 5, headers=first) == [200] * 4 + [429], "it counts for the caller too"
+
+
 async def test_addresses_are_those_behind_the_proxy() -> None:
     world = new_world(rate_limit_per_minute=5, trusted_proxies=("127.0.0.1",))
     async with client_of(world) as http:
