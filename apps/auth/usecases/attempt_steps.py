@@ -7,10 +7,12 @@ from uuid import UUID
 from apps.auth.domain.attempts import AttemptPolicy, Counts, microseconds
 from apps.auth.ports import Unit, Units
 from shared.contracts.clock import Clock
-from shared.contracts.errors import CREDENTIALS_INVALID, RATE_LIMITED, MeshError
+from shared.contracts.errors import CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH, RATE_LIMITED, MeshError
 from shared.contracts.rate import whole_seconds
 
 _NOBODY = UUID(int=0)
+_WRONG = (CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH)
+"""A key used again with another password says that it is another: also that is a guess."""
 
 
 async def counts_of_sign_in(units: Units, policy: AttemptPolicy, email: str, network: str | None) -> Counts:
@@ -34,7 +36,7 @@ async def attempt(units: Units, counts: Counts, clock: Clock) -> AsyncIterator[N
     try:
         yield
     except MeshError as error:
-        if error.kind is not CREDENTIALS_INVALID:
+        if error.kind not in _WRONG:
             await _give_back(units, counts, clock)
         raise
     await _give_back(units, counts, clock)

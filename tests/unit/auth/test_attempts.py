@@ -5,7 +5,13 @@ import asyncio
 import pytest
 
 from apps.auth.domain.attempts import AttemptPolicy
-from shared.contracts.errors import CREDENTIALS_INVALID, MESH_BUSY, RATE_LIMITED, MeshError
+from shared.contracts.errors import (
+    CREDENTIALS_INVALID,
+    IDEMPOTENCY_MISMATCH,
+    MESH_BUSY,
+    RATE_LIMITED,
+    MeshError,
+)
 from tests.unit.auth.world import PASSWORD, World, refusal
 
 HOME, OFFICE, EVE = "192.0.2.1", "192.0.2.2", "203.0.113.66"
@@ -138,6 +144,18 @@ async def test_a_stolen_token_does_not_help_to_guess_the_password(world: World) 
     await world.sign_in()
     world.clock.go_on(seconds=120)
     await world.change_password(me, "new password")
+
+
+async def test_nor_does_the_key_of_the_last_change(world: World) -> None:
+    """It tells whether a new password is the one that was set; so that counts as a guess."""
+    me = await world.sign_up()
+    await world.change_password(me, "new password", key="key")
+    for _ in range(30):
+        await world.change_password(me, "new password", key="key")
+    for number in range(AT_ONCE):
+        guessed = world.change_password(me, f"new password {number}", key="key")
+        assert await refusal(guessed) is IDEMPOTENCY_MISMATCH
+    assert await refusal(world.change_password(me, "new password", key="key")) is RATE_LIMITED
 
 
 async def test_without_limits_nothing_is_counted(world: World) -> None:
