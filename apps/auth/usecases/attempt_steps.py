@@ -1,7 +1,8 @@
 """Counting wrong passwords, in the database, so that all replicas have one count."""
 
+from asyncio import CancelledError, shield
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from apps.auth.domain.attempts import AttemptPolicy, Counts, microseconds
@@ -30,16 +31,18 @@ async def attempt(units: Units, counts: Counts, clock: Clock) -> AsyncIterator[N
     """One attempt. Raises `rate.limited` when there were too many wrong ones; then nothing is verified.
 
     It is counted before the password is looked at, so that a thousand at once are no more than one after
-    the other, and given back when the password was right or could not be looked at.
+    the other, and given back when the password was right or was not looked at to the end: whoever is cut
+    off learns nothing of it.
     """
     await _take(units, counts, clock)
     try:
         yield
-    except MeshError as error:
-        if error.kind not in _WRONG:
-            await _give_back(units, counts, clock)
+    except (Exception, CancelledError) as error:
+        if not isinstance(error, MeshError) or error.kind not in _WRONG:
+            with suppress(MeshError):  # what went wrong first is told
+                await shield(_give_back(units, counts, clock))
         raise
-    await _give_back(units, counts, clock)
+    await shield(_give_back(units, counts, clock))
 
 
 async def _take(units: Units, counts: Counts, clock: Clock) -> None:

@@ -1,10 +1,13 @@
 """Guessing passwords: how often one may, who else is held up by it, and what can be learned."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from apps.auth.domain.attempts import AttemptPolicy
+from apps.auth.ports import Unit
 from shared.contracts.errors import (
     CREDENTIALS_INVALID,
     IDEMPOTENCY_MISMATCH,
@@ -133,6 +136,74 @@ async def test_what_could_not_be_looked_at_is_not_counted(
         patched.setattr(world.passwords, "verify", busy)
         for _ in range(30):
             assert await guess(world) == MESH_BUSY.code
+    assert await guesses(world, 30) == AT_ONCE
+
+
+async def test_who_is_cut_off_is_not_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.sign_up()
+    looking = asyncio.Event()
+
+    async def for_ever(password_hash: str | None, password: str) -> bool:
+        looking.set()
+        await asyncio.Event().wait()
+        return True
+
+    async def broken(password_hash: str | None, password: str) -> bool:
+        raise ValueError("not a hash")
+
+    for _ in range(AT_ONCE + 1):
+        looking.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(world.passwords, "verify", for_ever)
+            attempt = asyncio.create_task(world.sign_in(network=EVE))
+            async with asyncio.timeout(5):
+                await looking.wait()
+            attempt.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await attempt
+    for _ in range(AT_ONCE + 1):
+        with monkeypatch.context() as patched:
+            patched.setattr(world.passwords, "verify", broken)
+            with pytest.raises(ValueError, match="not a hash"):
+                await world.sign_in(network=EVE)
+    assert await guesses(world, 30) == AT_ONCE
+
+
+async def test_who_is_cut_off_once_more_while_it_is_given_back_is_not_counted_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.sign_up()
+    begun, go_on, begin = asyncio.Event(), asyncio.Event(), world.units.transaction
+    taken = False
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[Unit]:
+        nonlocal taken
+        if taken and not begun.is_set():
+            begun.set()
+            await go_on.wait()
+        taken = True
+        async with begin() as unit:
+            yield unit
+
+    async def cancelled(password_hash: str | None, password: str) -> bool:
+        raise asyncio.CancelledError
+
+    for _ in range(2 * AT_ONCE):
+        taken = False
+        begun.clear()
+        go_on.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(world.passwords, "verify", cancelled)
+            patched.setattr(world.units, "transaction", slow)
+            attempt = asyncio.create_task(world.sign_in(network=EVE))
+            async with asyncio.timeout(5):
+                await begun.wait()
+            attempt.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await attempt
+            go_on.set()
+            await asyncio.sleep(0.001)
     assert await guesses(world, 30) == AT_ONCE
 
 
