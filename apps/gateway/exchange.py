@@ -16,8 +16,8 @@ class Exchange:
     __slots__ = (
         "correlation_id",
         "headers",
-        "limits",
-        "origin",
+        "limit_headers",
+        "network",
         "receive",
         "scope",
         "status",
@@ -31,9 +31,9 @@ class Exchange:
         self.correlation_id = correlation_id_of(self.headers.get(b"x-correlation-id"), new_id)
         self.traceparent = traceparent_of(self.headers.get(b"traceparent"))
         self.status = 0
-        self.origin = ""
-        """The address that the caller is counted by, once somebody asked for it."""
-        self.limits: tuple[tuple[bytes, bytes], ...] = ()
+        self.network = ""
+        """Where the caller is counted, once somebody asked for it."""
+        self.limit_headers: tuple[tuple[bytes, bytes], ...] = ()
         """The headers that tell the caller's limit, once it was looked at."""
 
 

@@ -94,11 +94,11 @@ class Forward:
         desk, operation, headers = self._desk, self._operation, exchange.headers
         if not desk.open:
             raise MESH_BUSY.error("The gateway is starting: Kafka is not there yet.")
-        claims = origin = None
+        claims = network = None
         if operation.public:
             if not self._strict:
                 desk.limits.take_public(exchange)
-            origin = desk.proxies.origin_of(exchange)
+            network = desk.proxies.network_of(exchange)
         else:
             claims = await desk.caller_of(exchange)
         if self._strict:
@@ -108,7 +108,7 @@ class Forward:
             body = await read_json(headers, exchange.receive, desk.body_max_bytes)
         scope = exchange.scope
         fields, key = self._inputs.read(
-            scope["path_params"], scope["query_string"], headers, body, claims, origin
+            scope["path_params"], scope["query_string"], headers, body, claims, network
         )
         request = operation.request(**fields)
         reply = await desk.caller.call_raw(

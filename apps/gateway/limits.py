@@ -1,4 +1,4 @@
-"""How many requests a caller may make: by profile with a token, by address without one.
+"""How many requests a caller may make: by profile with a token, by network without one.
 
 All of it is arithmetic on what this process remembers; what other gateways let through comes by gossip.py.
 """
@@ -38,11 +38,11 @@ class Policy(Generic[C]):
             raise self._refusal(exchange, -room_us)
         left, paid_us = divmod(room_us, self._interval_us)
         more_in_s = -((paid_us - self._interval_us) // SECOND_US)
-        exchange.limits = (self._told, (b"ratelimit", self._left % (left, more_in_s)))
+        exchange.limit_headers = (self._told, (b"ratelimit", self._left % (left, more_in_s)))
 
     def _refusal(self, exchange: Exchange, wait_us: int) -> MeshError:
         retry_after_s = whole_seconds(wait_us)
-        exchange.limits = (self._told, (b"ratelimit", self._left % (0, retry_after_s)))
+        exchange.limit_headers = (self._told, (b"ratelimit", self._left % (0, retry_after_s)))
         return RATE_LIMITED.error(
             f"These were too many requests; the next one is let through in {retry_after_s} s.",
             retry_after_s=retry_after_s,
@@ -58,12 +58,12 @@ class Limits:
         self.on = per_minute > 0
         self._proxies = proxies
         self.callers: Policy[UUID] = Policy("caller", per_minute or 1, callers_max)
-        self.addresses: Policy[str] = Policy("address", per_minute or 1, callers_max)
+        self.networks: Policy[str] = Policy("network", per_minute or 1, callers_max)
         self.sign_ins: Policy[str] = Policy("sign-in", sign_ins_per_minute, callers_max)
 
     def __len__(self) -> int:
         """How many callers are remembered, under all limits."""
-        return len(self.callers.limiter) + len(self.addresses.limiter) + len(self.sign_ins.limiter)
+        return len(self.callers.limiter) + len(self.networks.limiter) + len(self.sign_ins.limiter)
 
     def take(self, profile_id: UUID, exchange: Exchange) -> None:
         """Count a request with a good token. Raises `rate.limited`."""
@@ -73,7 +73,7 @@ class Limits:
     def take_public(self, exchange: Exchange) -> None:
         """Count a request that needs no token. Raises `rate.limited`."""
         if self.on:
-            self.addresses.take(self._proxies.origin_of(exchange), exchange)
+            self.networks.take(self._proxies.network_of(exchange), exchange)
 
     def take_strict(self, exchange: Exchange) -> None:
         """Count a request by which passwords could be guessed, with a token or without.
@@ -81,26 +81,26 @@ class Limits:
         Raises `rate.limited`.
         """
         if self.on:
-            self.sign_ins.take(self._proxies.origin_of(exchange), exchange)
+            self.sign_ins.take(self._proxies.network_of(exchange), exchange)
 
     @contextmanager
     def checking(self, exchange: Exchange) -> Iterator[None]:
         """While a token is checked that is not known yet, and its profile counted.
 
         It is counted before, because checking a signature is what a flood of tokens would use up, and given
-        back when the request is let through. So a token that does not hold counts for its address, and a good
+        back when the request is let through. So a token that does not hold counts for its network, and a good
         one whose profile took too much: one token can be written in many ways, each of which is checked.
         Raises `rate.limited`.
         """
         if not self.on:
             yield
             return
-        origin = self._proxies.origin_of(exchange)
-        self.addresses.take(origin, exchange)
+        network = self._proxies.network_of(exchange)
+        self.networks.take(network, exchange)
         try:
             yield
         except MeshError as error:
             if error.kind.status != 401 and error.kind is not RATE_LIMITED:  # it could not be checked
-                self.addresses.limiter.give_back(origin)
+                self.networks.limiter.give_back(network)
             raise
-        self.addresses.limiter.give_back(origin)
+        self.networks.limiter.give_back(network)

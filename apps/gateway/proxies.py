@@ -21,7 +21,7 @@ ProxyHeader = Literal["x-forwarded-for", "forwarded"]
 Address = IPv4Address | IPv6Address
 
 UNKNOWN = "unknown"
-"""The address of whoever came without one, over a local socket."""
+"""The network of whoever came without an address, over a local socket."""
 
 _HOPS_MAX = 32
 _ADDRESS_MAX_CHARS = 64
@@ -40,17 +40,19 @@ class Proxies:
     """The proxies that are trusted, as networks, and the header that they write."""
 
     def __init__(self, trusted: Sequence[str], header: ProxyHeader) -> None:
-        self._trusted = tuple(ip_network(network) for network in trusted)
+        self._trusted = tuple(ip_network(text) for text in trusted)
         self._forwarded = header == "forwarded"
 
-    def origin_of(self, exchange: Exchange) -> str:
-        """The caller's address as it is counted: IPv4 as it is, IPv6 its /64, which one caller has whole."""
-        if not exchange.origin:
+    def network_of(self, exchange: Exchange) -> str:
+        """Where the caller is counted: an IPv4 address, or the /64 of IPv6 that one caller has whole."""
+        if not exchange.network:
             peer = _peer_of(exchange.scope)
             # The usual case: no proxy, and nothing to read.
             trusted = bool(self._trusted) and self._trusts(_parsed(peer))
-            exchange.origin = counted(self._walk(exchange.scope, peer).address) if trusted else _counted(peer)
-        return exchange.origin
+            exchange.network = (
+                network_name(self._walk(exchange.scope, peer).address) if trusted else _network_of_peer(peer)
+            )
+        return exchange.network
 
     def scheme_of(self, scope: HTTPScope) -> str:
         """`http` or `https`, as the caller came; a proxy's word counts when it is trusted."""
@@ -80,20 +82,20 @@ class Proxies:
 
     def _trusts(self, address: Address | None) -> bool:
         return address is not None and any(
-            address in network for network in self._trusted if network.version == address.version
+            address in proxies for proxies in self._trusted if proxies.version == address.version
         )
 
 
-def counted(address: Address | None) -> str:
-    """The name under which an address is counted."""
+def network_name(address: Address | None) -> str:
+    """The network of an address."""
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
     return UNKNOWN if address is None else str(address)
 
 
 @lru_cache(maxsize=4096)
-def _counted(peer: str) -> str:
-    return counted(_parsed(peer))
+def _network_of_peer(peer: str) -> str:
+    return network_name(_parsed(peer))
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ from shared.contracts.errors import (
     TOKEN_INVALID,
 )
 
-_ATTEMPTS_MAX = 3
+_TRIES_MAX = 3
 
 
 async def change_password(
@@ -45,7 +45,7 @@ async def change_password(
 async def _change_verified(
     request: ChangePassword, key: str | None, units: Units, passwords: Passwords, clock: Clock
 ) -> None:
-    for _ in range(_ATTEMPTS_MAX):
+    for _ in range(_TRIES_MAX):
         async with units.snapshot() as unit:
             account = await unit.accounts.by_id(request.profile_id)
         if account is None:

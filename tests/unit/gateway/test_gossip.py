@@ -119,10 +119,10 @@ def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]
 @pytest.mark.parametrize(
     "value",
     [b"", b"{}", b"[]", b"\xff", b'{"node": "x"}',
-     b'{"node": "x", "atMs": 1, "callers": {"nobody": 1}, "addresses": {}, "signIns": {}}',
-     b'{"node": "x", "atMs": 1, "callers": {}, "addresses": {"a": 0}, "signIns": {}}',
-     b'{"node": "x", "atMs": 1, "callers": {}, "addresses": {"a": -5}, "signIns": {}}',
-     b'{"node": "x", "atMs": -1, "callers": {}, "addresses": {}, "signIns": {}}'],
+     b'{"node": "x", "atMs": 1, "callers": {"nobody": 1}, "networks": {}, "signIns": {}}',
+     b'{"node": "x", "atMs": 1, "callers": {}, "networks": {"a": 0}, "signIns": {}}',
+     b'{"node": "x", "atMs": 1, "callers": {}, "networks": {"a": -5}, "signIns": {}}',
+     b'{"node": "x", "atMs": -1, "callers": {}, "networks": {}, "signIns": {}}'],
 )  # fmt: skip
 def test_garbage_is_refused_and_changes_nothing(value: bytes) -> None:
     node = Node()
@@ -135,6 +135,6 @@ def test_nodes_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("apps.gateway.gossip._NODES_MAX", 3)
     node = Node()
     for number in range(10):
-        taken = Taken(node=f"n{number}", at_ms=NOW_MS, callers={}, addresses={}, sign_ins={})
+        taken = Taken(node=f"n{number}", at_ms=NOW_MS, callers={}, networks={}, sign_ins={})
         node.gossip.hear(msgspec.json.encode(taken))
     assert list(node.gossip._heard_ms) == ["n7", "n8", "n9"]

@@ -119,7 +119,7 @@ async def test_signing_in_and_up_have_a_stricter_limit_of_the_address(limited: W
         for path in ("/api/auth/signin", "/api/auth/signup"):
             assert (await http.post(path, json=SIGN_IN)).status_code == 429
         refreshed = await http.post("/api/auth/refresh", json={"refreshToken": "a.b"})
-        assert refreshed.headers["ratelimit"] == '"address";r=4;t=12'
+        assert refreshed.headers["ratelimit"] == '"network";r=4;t=12'
 
 
 async def test_changes_of_password_have_that_limit_too_whoever_asks(limited: World) -> None:
