@@ -8,6 +8,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from shared.kit.correlation import correlation_id_of, traceparent_of
 
 Headers = list[tuple[bytes, bytes]]
+HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 
 class Exchange:
@@ -33,7 +34,7 @@ class Exchange:
         self.status = 0
         self.network = ""
         """Where the caller is counted, once somebody asked for it."""
-        self.limit_headers: tuple[tuple[bytes, bytes], ...] = ()
+        self.limit_headers: HeaderPairs = ()
         """The headers that tell the caller's limit, once it was looked at."""
 
 
