@@ -5,6 +5,7 @@ that is not one of theirs. Only the header that they are set to write is read; a
 the other one.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -16,6 +17,8 @@ from msgspec import Struct
 
 from apps.gateway.exchange import Exchange
 from apps.gateway.forwarded import elements_of
+
+log = logging.getLogger(__name__)
 
 ProxyHeader = Literal["x-forwarded-for", "forwarded"]
 Address = IPv4Address | IPv6Address
@@ -42,16 +45,18 @@ class Proxies:
     def __init__(self, trusted: Sequence[str], header: ProxyHeader) -> None:
         self._trusted = tuple(ip_network(text) for text in trusted)
         self._forwarded = header == "forwarded"
+        self._warned = False
 
     def network_of(self, exchange: Exchange) -> str:
         """Where the caller is counted: an IPv4 address, or the /64 of IPv6 that one caller has whole."""
         if not exchange.network:
             peer = _peer_of(exchange.scope)
             # The usual case: no proxy, and nothing to read.
-            trusted = bool(self._trusted) and self._trusts(_parsed(peer))
-            exchange.network = (
-                network_name(self._walk(exchange.scope, peer).address) if trusted else _network_of_peer(peer)
-            )
+            if self._trusted and self._trusts(_parsed(peer)):
+                exchange.network = network_name(self._walk(exchange.scope, peer).address)
+            else:
+                self._warn(exchange, peer)
+                exchange.network = _network_of_peer(peer)
         return exchange.network
 
     def scheme_of(self, scope: HTTPScope) -> str:
@@ -60,6 +65,16 @@ class Proxies:
         if not self._trusts(_parsed(peer)):
             return scope["scheme"]
         return self._walk(scope, peer).scheme or scope["scheme"]
+
+    def _warn(self, exchange: Exchange, peer: str) -> None:
+        """Once: most likely a proxy that nobody told of, whose callers all share one limit."""
+        if not self._warned and passed_on(exchange):
+            self._warned = True
+            log.warning(
+                "%s sent a header that proxies write and is not in TRUSTED_PROXIES: if it is a proxy of yours, "
+                "all its callers have one limit together",
+                peer,
+            )
 
     def _walk(self, scope: HTTPScope, peer: str) -> Hop:
         """The last hop that a trusted proxy told of; what can not be read ends the way there."""
@@ -84,6 +99,11 @@ class Proxies:
         return address is not None and any(
             address in proxies for proxies in self._trusted if proxies.version == address.version
         )
+
+
+def passed_on(exchange: Exchange) -> bool:
+    """Whether a proxy handed the request on, trusted or not; a client can pretend that, but not hide it."""
+    return b"x-forwarded-for" in exchange.headers or b"forwarded" in exchange.headers
 
 
 def network_name(address: Address | None) -> str:

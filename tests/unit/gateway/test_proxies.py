@@ -151,6 +151,24 @@ def test_whatever_a_header_says_there_is_a_network(value: bytes, header: ProxyHe
     assert network(PROXY, (header, text), header=header)
 
 
+@pytest.mark.parametrize("trusted", [(), ("10.0.0.0/24",)])
+@pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded"])
+def test_a_proxy_that_nobody_told_of_is_told_of_once(
+    trusted: tuple[str, ...], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxies = Proxies(trusted, "x-forwarded-for")
+    for headers in ((), ((name, CLIENT),), ((name, CLIENT),)):
+        exchange = Exchange(scope_of(OTHER_PROXY, *headers), None, lambda: "id")  # type: ignore[arg-type]
+        assert proxies.network_of(exchange) == OTHER_PROXY
+    (told,) = caplog.messages
+    assert OTHER_PROXY in told and "TRUSTED_PROXIES" in told and CLIENT not in told
+
+
+def test_a_trusted_proxy_is_nothing_to_tell_of(caplog: pytest.LogCaptureFixture) -> None:
+    assert network(PROXY, ("x-forwarded-for", CLIENT)) == CLIENT
+    assert not caplog.messages
+
+
 @given(st.lists(st.sampled_from([LIAR, "garbage", PROXY, "::1", ""]), max_size=20))
 def test_what_a_client_says_of_itself_is_never_believed(said: list[str]) -> None:
     assert network(PROXY, ("x-forwarded-for", ", ".join([*said, CLIENT, OTHER_PROXY]))) == CLIENT
