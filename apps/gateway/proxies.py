@@ -71,8 +71,8 @@ class Proxies:
         if not self._warned and passed_on(exchange):
             self._warned = True
             log.warning(
-                "%s sent a header that proxies write and is not in TRUSTED_PROXIES: if it is a proxy of yours, "
-                "all its callers have one limit together",
+                "%s sent a header that proxies write and is not in TRUSTED_PROXIES: "
+                "if it is a proxy of yours, all its callers have one limit together",
                 peer,
             )
 
