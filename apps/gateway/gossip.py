@@ -28,6 +28,7 @@ HEARD_BACK_S = 60.0
 _NODES_MAX = 1000
 _told = Counter("concord_limits_told", "Callers whom other gateways were told of")
 _heard = Counter("concord_limits_heard", "Callers whom other gateways told of")
+_late = Counter("concord_limits_late", "Records of other gateways too old to count: late, or clocks differ")
 
 
 class Gossip:
@@ -87,6 +88,7 @@ class Gossip:
             return
         age_ms = max(0, self._clock() - taken.at_ms)
         if age_ms > HEARD_BACK_S * 1000:
+            _late.inc()
             return
         self._note(taken)
         for policy, told in (

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from apps.gateway.exchange import Exchange
 from apps.gateway.gossip import Gossip
@@ -49,6 +50,10 @@ class Node:
         record = self.gossip.news()
         assert record is not None
         return record.value
+
+
+def late_records() -> float:
+    return REGISTRY.get_sample_value("concord_limits_late_total") or 0
 
 
 @pytest.fixture
@@ -104,8 +109,10 @@ def test_what_is_paid_back_when_it_arrives_counts_no_more(nodes: tuple[Node, Nod
     assert two.take(30) == 10
     late = Node()
     late.now_ms += 61_000
+    before = late_records()
     late.gossip.hear(value)
     assert late.take(30) == 20
+    assert late_records() == before + 1, "clocks that differ by so much are seen in the figures"
 
 
 def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]) -> None:
