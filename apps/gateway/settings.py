@@ -71,7 +71,7 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=10_000_000,
-            description="Sign-ins, sign-ups and changes of password from an address, as many at once",
+            description="Sign-ins, sign-ups and changes of password from a network, as many at once",
         ),
     ] = 10
     limit_callers_max: Annotated[
