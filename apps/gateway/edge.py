@@ -103,7 +103,7 @@ class Edge:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [*message["headers"], *common, *exchange.limits]
+                message["headers"] = [*message["headers"], *common, *exchange.limit_headers]
             elif bare and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)

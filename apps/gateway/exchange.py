@@ -8,6 +8,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from shared.kit.correlation import correlation_id_of, traceparent_of
 
 Headers = list[tuple[bytes, bytes]]
+HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 
 class Exchange:
@@ -16,8 +17,8 @@ class Exchange:
     __slots__ = (
         "correlation_id",
         "headers",
-        "limits",
-        "origin",
+        "limit_headers",
+        "network",
         "receive",
         "scope",
         "status",
@@ -31,9 +32,9 @@ class Exchange:
         self.correlation_id = correlation_id_of(self.headers.get(b"x-correlation-id"), new_id)
         self.traceparent = traceparent_of(self.headers.get(b"traceparent"))
         self.status = 0
-        self.origin = ""
-        """The address that the caller is counted by, once somebody asked for it."""
-        self.limits: tuple[tuple[bytes, bytes], ...] = ()
+        self.network = ""
+        """Where the caller is counted, once somebody asked for it."""
+        self.limit_headers: HeaderPairs = ()
         """The headers that tell the caller's limit, once it was looked at."""
 
 

@@ -14,6 +14,7 @@ from apps.gateway.ports import Caller
 from apps.gateway.problems import problem_of
 from apps.gateway.proxies import Proxies
 from apps.gateway.routes.route import Route
+from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.contracts.file import FileLocation
 from shared.kit.call import error_of
@@ -44,6 +45,21 @@ class Desk(Struct, eq=False):
     def open_now(self) -> None:
         """From now on the services can be called."""
         self.open = True
+
+    async def caller_of(self, exchange: Exchange) -> Claims:
+        """Whose token the request carries; the request is counted for that profile.
+
+        Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
+        """
+        authorization = exchange.headers.get(b"authorization")
+        claims = self.authenticator.known(authorization)
+        if claims is None:
+            with self.limits.checking(exchange):
+                claims = await self.authenticator.caller(authorization)
+                self.limits.take(claims.sub, exchange)
+        else:
+            self.limits.take(claims.sub, exchange)
+        return claims
 
 
 class Forward:
@@ -78,23 +94,21 @@ class Forward:
         desk, operation, headers = self._desk, self._operation, exchange.headers
         if not desk.open:
             raise MESH_BUSY.error("The gateway is starting: Kafka is not there yet.")
-        claims = origin = None
+        claims = network = None
         if operation.public:
-            desk.limits.take_public(exchange, self._strict)
-            origin = desk.proxies.origin_of(exchange)
+            if not self._strict:
+                desk.limits.take_public(exchange)
+            network = desk.proxies.network_of(exchange)
         else:
-            authorization = headers.get(b"authorization")
-            claims = desk.authenticator.known(authorization)
-            if claims is None:
-                with desk.limits.checking(exchange):
-                    claims = await desk.authenticator.caller(authorization)
-            desk.limits.take(claims.sub, exchange)
+            claims = await desk.caller_of(exchange)
+        if self._strict:
+            desk.limits.take_strict(exchange)
         body = b""
         if operation.body is not None:
             body = await read_json(headers, exchange.receive, desk.body_max_bytes)
         scope = exchange.scope
         fields, key = self._inputs.read(
-            scope["path_params"], scope["query_string"], headers, body, claims, origin
+            scope["path_params"], scope["query_string"], headers, body, claims, network
         )
         request = operation.request(**fields)
         reply = await desk.caller.call_raw(

@@ -28,6 +28,7 @@ HEARD_BACK_S = 60.0
 _NODES_MAX = 1000
 _told = Counter("concord_limits_told", "Callers whom other gateways were told of")
 _heard = Counter("concord_limits_heard", "Callers whom other gateways told of")
+_late = Counter("concord_limits_late", "Records of other gateways too old to count: late, or clocks differ")
 
 
 class Gossip:
@@ -66,16 +67,16 @@ class Gossip:
     def news(self) -> Record | None:
         """What was let through since the last time, as a record; None when it is nothing to speak of."""
         limits = self._limits
-        callers, addresses = limits.callers.limiter.hot(), limits.addresses.limiter.hot()
+        callers, networks = limits.callers.limiter.hot(), limits.networks.limiter.hot()
         sign_ins = limits.sign_ins.limiter.hot()
-        count = len(callers) + len(addresses) + len(sign_ins)
+        count = len(callers) + len(networks) + len(sign_ins)
         if not count:
             return None
         _told.inc(count)
         # Grows by one at least, also when the clock is put back: it numbers the records of this node.
         self._last_ms = max(self._clock(), self._last_ms + 1)
         taken = Taken(
-            node=self._node, at_ms=self._last_ms, callers=callers, addresses=addresses, sign_ins=sign_ins
+            node=self._node, at_ms=self._last_ms, callers=callers, networks=networks, sign_ins=sign_ins
         )
         key, body = self._node.encode(), msgspec.json.encode(taken)
         return Record(key, body, self._signatures.sign(LIMITS, key, body, []))
@@ -87,11 +88,12 @@ class Gossip:
             return
         age_ms = max(0, self._clock() - taken.at_ms)
         if age_ms > HEARD_BACK_S * 1000:
+            _late.inc()
             return
         self._note(taken)
         for policy, told in (
             (self._limits.callers, taken.callers),
-            (self._limits.addresses, taken.addresses),
+            (self._limits.networks, taken.networks),
             (self._limits.sign_ins, taken.sign_ins),
         ):
             for caller, count in told.items():

@@ -1,13 +1,11 @@
 """HTTPS only, where a proxy ends TLS: who comes without it is sent there, who came by it is told to stay."""
 
-from apps.gateway.exchange import Exchange, Response
+from apps.gateway.exchange import Exchange, HeaderPairs, Response
 from apps.gateway.problems import address_of
 from apps.gateway.proxies import Proxies
 
 _OPEN = ("/health/", "/metrics")
 """Asked by those who run Concord, past the proxy."""
-
-Pairs = tuple[tuple[bytes, bytes], ...]
 
 
 class Https:
@@ -16,7 +14,7 @@ class Https:
     def __init__(self, proxies: Proxies, address: str, hsts_max_age_s: int) -> None:
         self._proxies = proxies
         self._address = address
-        self._hsts: Pairs = ()
+        self._hsts: HeaderPairs = ()
         if hsts_max_age_s:
             self._hsts = ((b"strict-transport-security", b"max-age=%d" % hsts_max_age_s),)
 
@@ -31,7 +29,7 @@ class Https:
         target = f"{self._address}{address_of(exchange)}" + (f"?{query}" if query else "")
         return Response(308, [(b"location", target.encode("latin-1")), (b"content-length", b"0")])
 
-    def headers_for(self, exchange: Exchange) -> Pairs:
+    def headers_for(self, exchange: Exchange) -> HeaderPairs:
         """What every answer carries; over plain HTTP a browser must not be told (RFC 6797, 7.2)."""
         return self._hsts if self._is_secure(exchange) else ()
 

@@ -45,7 +45,7 @@ class Inputs:
         headers: Mapping[bytes, bytes],
         body: bytes,
         claims: Claims | None,
-        origin: str | None = None,
+        network: str | None = None,
     ) -> tuple[dict[str, Any], str | None]:
         """The request's fields, and the idempotency key. Raises `validation.failed` with every fault."""
         fields: dict[str, Any] = {}
@@ -63,7 +63,7 @@ class Inputs:
             raise validation_failed(faults)
         self._add_caller(fields, headers, claims)
         if self._network:
-            fields["network"] = origin
+            fields["network"] = network
         return fields, None if key is None else key.decode("ascii")
 
     def _add_caller(

@@ -1,4 +1,4 @@
-"""How many requests a caller may make: by profile with a token, by address without one.
+"""How many requests a caller may make: by profile with a token, by network without one.
 
 All of it is arithmetic on what this process remembers; what other gateways let through comes by gossip.py.
 """
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from apps.gateway.exchange import Exchange
+from apps.gateway.exchange import Exchange, HeaderPairs
 from apps.gateway.proxies import Proxies
 from shared.contracts.errors import RATE_LIMITED, MeshError
 from shared.contracts.rate import SECOND_US, per_minute, whole_seconds
@@ -21,7 +21,7 @@ TELL_FROM_SHARE = 20
 
 
 class Policy(Generic[C]):
-    """One limit with the name under which callers see it (draft-ietf-httpapi-ratelimit-headers)."""
+    """One limit with the name under which callers see it, whatever it is that they send."""
 
     def __init__(self, name: str, limit: int, callers_max: int) -> None:
         rate = per_minute(limit)
@@ -31,22 +31,23 @@ class Policy(Generic[C]):
         self._told = (b"ratelimit-policy", b'"%s";q=%d;w=60' % (name.encode(), limit))
         self._left = b'"%s";r=%%d;t=%%d' % name.encode()
 
-    def take(self, caller: C, exchange: Exchange) -> None:
-        """Count one request, and note the headers that tell what is left. Raises `rate.limited`."""
-        room_us = self.limiter.take(caller)
+    def headers(self, room_us: int) -> HeaderPairs:
+        """Tell what is left, as `Limiter.take` said (draft-ietf-httpapi-ratelimit-headers)."""
         if room_us < 0:
-            raise self._refusal(exchange, -room_us)
-        left, paid_us = divmod(room_us, self._interval_us)
-        more_in_s = -((paid_us - self._interval_us) // SECOND_US)
-        exchange.limits = (self._told, (b"ratelimit", self._left % (left, more_in_s)))
+            left, more_in_s = 0, whole_seconds(-room_us)
+        else:
+            left, paid_us = divmod(room_us, self._interval_us)
+            more_in_s = -((paid_us - self._interval_us) // SECOND_US)
+        return self._told, (b"ratelimit", self._left % (left, more_in_s))
 
-    def _refusal(self, exchange: Exchange, wait_us: int) -> MeshError:
-        retry_after_s = whole_seconds(wait_us)
-        exchange.limits = (self._told, (b"ratelimit", self._left % (0, retry_after_s)))
-        return RATE_LIMITED.error(
-            f"These were too many requests; the next one is let through in {retry_after_s} s.",
-            retry_after_s=retry_after_s,
-        )
+
+def refusal(wait_us: int) -> MeshError:
+    """What a caller is told who took too much."""
+    retry_after_s = whole_seconds(wait_us)
+    return RATE_LIMITED.error(
+        f"These were too many requests; the next one is let through in {retry_after_s} s.",
+        retry_after_s=retry_after_s,
+    )
 
 
 class Limits:
@@ -58,43 +59,56 @@ class Limits:
         self.on = per_minute > 0
         self._proxies = proxies
         self.callers: Policy[UUID] = Policy("caller", per_minute or 1, callers_max)
-        self.addresses: Policy[str] = Policy("address", per_minute or 1, callers_max)
+        self.networks: Policy[str] = Policy("network", per_minute or 1, callers_max)
         self.sign_ins: Policy[str] = Policy("sign-in", sign_ins_per_minute, callers_max)
 
     def __len__(self) -> int:
         """How many callers are remembered, under all limits."""
-        return len(self.callers.limiter) + len(self.addresses.limiter) + len(self.sign_ins.limiter)
+        return len(self.callers.limiter) + len(self.networks.limiter) + len(self.sign_ins.limiter)
 
     def take(self, profile_id: UUID, exchange: Exchange) -> None:
         """Count a request with a good token. Raises `rate.limited`."""
         if self.on:
-            self.callers.take(profile_id, exchange)
+            _take(self.callers, profile_id, exchange)
 
-    def take_public(self, exchange: Exchange, strict: bool) -> None:
-        """Count a request that needs no token; `strict` when secrets could be guessed by it.
+    def take_public(self, exchange: Exchange) -> None:
+        """Count a request that needs no token. Raises `rate.limited`."""
+        if self.on:
+            _take(self.networks, self._proxies.network_of(exchange), exchange)
+
+    def take_strict(self, exchange: Exchange) -> None:
+        """Count a request by which passwords could be guessed, with a token or without.
 
         Raises `rate.limited`.
         """
         if self.on:
-            policy = self.sign_ins if strict else self.addresses
-            policy.take(self._proxies.origin_of(exchange), exchange)
+            _take(self.sign_ins, self._proxies.network_of(exchange), exchange)
 
     @contextmanager
     def checking(self, exchange: Exchange) -> Iterator[None]:
-        """While a token is checked that is not known yet: one that does not hold counts for its address.
+        """While a token is checked that is not known yet, and its profile counted.
 
-        It is counted before, because checking a signature is what a flood of bad tokens would use up.
+        It is counted before, because checking a signature is what a flood of tokens would use up, and given
+        back when the request is let through. So a token that does not hold counts for its network, and a good
+        one whose profile took too much: one token can be written in many ways, each of which is checked.
         Raises `rate.limited`.
         """
         if not self.on:
             yield
             return
-        origin = self._proxies.origin_of(exchange)
-        self.addresses.take(origin, exchange)
+        network = self._proxies.network_of(exchange)
+        _take(self.networks, network, exchange)
         try:
             yield
         except MeshError as error:
-            if error.kind.status != 401:  # not the token's fault: it could not be checked
-                self.addresses.limiter.give_back(origin)
+            if error.kind.status != 401 and error.kind is not RATE_LIMITED:  # it could not be checked
+                self.networks.limiter.give_back(network)
             raise
-        self.addresses.limiter.give_back(origin)
+        self.networks.limiter.give_back(network)
+
+
+def _take(policy: Policy[C], caller: C, exchange: Exchange) -> None:
+    room_us = policy.limiter.take(caller)
+    exchange.limit_headers = policy.headers(room_us)
+    if room_us < 0:
+        raise refusal(-room_us)

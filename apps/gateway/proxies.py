@@ -5,8 +5,9 @@ that is not one of theirs. Only the header that they are set to write is read; a
 the other one.
 """
 
+import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
@@ -15,16 +16,19 @@ from litestar.types import HTTPScope
 from msgspec import Struct
 
 from apps.gateway.exchange import Exchange
+from apps.gateway.forwarded import elements_of
+
+log = logging.getLogger(__name__)
 
 ProxyHeader = Literal["x-forwarded-for", "forwarded"]
 Address = IPv4Address | IPv6Address
 
 UNKNOWN = "unknown"
-"""The address of whoever came without one, over a local socket."""
+"""The network of whoever came without an address, over a local socket."""
 
 _HOPS_MAX = 32
-# RFC 7239: pairs of a hop are parted by semicolons, values are tokens or quoted strings.
-_PAIR = re.compile(r'\s*(\w+)\s*=\s*(?:"([^"\\]*)"|([^\s;,"]+))\s*')
+_ADDRESS_MAX_CHARS = 64
+"""The longest IPv6 address has 45, with a port and brackets 53."""
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([0-9.]+)(?::\w+)?")
 
 
@@ -39,17 +43,21 @@ class Proxies:
     """The proxies that are trusted, as networks, and the header that they write."""
 
     def __init__(self, trusted: Sequence[str], header: ProxyHeader) -> None:
-        self._trusted = tuple(ip_network(network) for network in trusted)
+        self._trusted = tuple(ip_network(text) for text in trusted)
         self._forwarded = header == "forwarded"
+        self._warned = False
 
-    def origin_of(self, exchange: Exchange) -> str:
-        """The caller's address as it is counted: IPv4 as it is, IPv6 its /64, which one caller has whole."""
-        if not exchange.origin:
+    def network_of(self, exchange: Exchange) -> str:
+        """Where the caller is counted: an IPv4 address, or the /64 of IPv6 that one caller has whole."""
+        if not exchange.network:
             peer = _peer_of(exchange.scope)
             # The usual case: no proxy, and nothing to read.
-            trusted = bool(self._trusted) and self._trusts(_parsed(peer))
-            exchange.origin = counted(self._walk(exchange.scope, peer).address) if trusted else _counted(peer)
-        return exchange.origin
+            if self._trusted and self._trusts(_parsed(peer)):
+                exchange.network = network_name(self._walk(exchange.scope, peer).address)
+            else:
+                self._warn(exchange, peer)
+                exchange.network = _network_of_peer(peer)
+        return exchange.network
 
     def scheme_of(self, scope: HTTPScope) -> str:
         """`http` or `https`, as the caller came; a proxy's word counts when it is trusted."""
@@ -57,6 +65,16 @@ class Proxies:
         if not self._trusts(_parsed(peer)):
             return scope["scheme"]
         return self._walk(scope, peer).scheme or scope["scheme"]
+
+    def _warn(self, exchange: Exchange, peer: str) -> None:
+        """Once: most likely a proxy that nobody told of, whose callers all share one limit."""
+        if not self._warned and passed_on(exchange):
+            self._warned = True
+            log.warning(
+                "%s sent a header that proxies write and is not in TRUSTED_PROXIES: "
+                "if it is a proxy of yours, all its callers have one limit together",
+                peer,
+            )
 
     def _walk(self, scope: HTTPScope, peer: str) -> Hop:
         """The last hop that a trusted proxy told of; what can not be read ends the way there."""
@@ -79,20 +97,25 @@ class Proxies:
 
     def _trusts(self, address: Address | None) -> bool:
         return address is not None and any(
-            address in network for network in self._trusted if network.version == address.version
+            address in proxies for proxies in self._trusted if proxies.version == address.version
         )
 
 
-def counted(address: Address | None) -> str:
-    """The name under which an address is counted."""
+def passed_on(exchange: Exchange) -> bool:
+    """Whether a proxy handed the request on, trusted or not; a client can pretend that, but not hide it."""
+    return b"x-forwarded-for" in exchange.headers or b"forwarded" in exchange.headers
+
+
+def network_name(address: Address | None) -> str:
+    """The network of an address."""
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
     return UNKNOWN if address is None else str(address)
 
 
 @lru_cache(maxsize=4096)
-def _counted(peer: str) -> str:
-    return counted(_parsed(peer))
+def _network_of_peer(peer: str) -> str:
+    return network_name(_parsed(peer))
 
 
 @lru_cache(maxsize=4096)
@@ -112,9 +135,13 @@ def _peer_of(scope: HTTPScope) -> str:
     return client[0] if client else ""
 
 
+def _lines(scope: HTTPScope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+
+
 def _values(scope: HTTPScope, name: bytes) -> list[str]:
     """What all lines of a header say, put together: the list that they are one of (RFC 9110, 5.3)."""
-    lines = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+    lines = _lines(scope, name)
     return ",".join(lines).split(",") if lines else []
 
 
@@ -123,21 +150,18 @@ def _x_forwarded(scope: HTTPScope) -> Iterator[Hop]:
     schemes = [_scheme(text) for text in reversed(_values(scope, b"x-forwarded-proto"))] or [None]
     addresses = [text.strip() for text in reversed(_values(scope, b"x-forwarded-for"))] or [""]
     for number, text in enumerate(addresses):
-        yield Hop(_parsed(text), schemes[min(number, len(schemes) - 1)])
+        yield Hop(_told(text), schemes[min(number, len(schemes) - 1)])
 
 
 def _forwarded(scope: HTTPScope) -> Iterator[Hop]:
     """`Forwarded` (RFC 7239). A hop that hides (`unknown`, `_name`) has no address."""
-    for text in reversed(_values(scope, b"forwarded")):
-        pairs = dict(_pairs(text.split(";")))
-        yield Hop(_parsed(pairs.get("for", "")), _scheme(pairs.get("proto", "")))
+    for element in reversed(elements_of(_lines(scope, b"forwarded"))):
+        yield Hop(_told(element.get("for", "")), _scheme(element.get("proto", "")))
 
 
-def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for text in texts:
-        found = _PAIR.fullmatch(text)
-        if found:
-            yield found[1].lower(), found[2] or found[3] or ""
+def _told(text: str) -> Address | None:
+    """An address that a header tells. Long texts are none, and nothing to remember."""
+    return _parsed(text) if len(text) <= _ADDRESS_MAX_CHARS else None
 
 
 def _scheme(text: str) -> str | None:

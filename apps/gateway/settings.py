@@ -67,14 +67,19 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
         ),
     ] = 100
     sign_in_limit_per_minute: Annotated[
-        int, Meta(ge=1, le=10_000_000, description="Sign-ins and sign-ups from an address, as many at once")
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Sign-ins, sign-ups and changes of password from a network, as many at once",
+        ),
     ] = 10
     limit_callers_max: Annotated[
         int,
         Meta(ge=1000, le=10_000_000, description="Callers remembered for each limit, 200 bytes each"),
     ] = 100_000
     trusted_proxies: Annotated[
-        tuple[str, ...], Meta(description="Addresses or networks of the proxies in front, as 10.0.0.0/8")
+        tuple[str, ...], Meta(description="Proxies in front, best by single addresses as 10.0.0.5")
     ] = ()
     proxy_header: Annotated[
         Literal["x-forwarded-for", "forwarded"],
@@ -111,7 +116,7 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
             yield "PUBLIC_URL must be like https://chat.example.org"
         for network in self.trusted_proxies:
             if not _is_network(network):
-                yield f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/8, not {network[:60]!r}"
+                yield f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/28, not {network[:60]!r}"
         if self.https_only and not (self.trusted_proxies and self.public_url.startswith("https://")):
             yield "HTTPS_ONLY needs TRUSTED_PROXIES, where TLS ends, and a PUBLIC_URL that begins with https://"
         if self.file_service_url and not _is_origin(self.file_service_url.rstrip("/")):

@@ -40,7 +40,7 @@ class Upload:
             )
         self._under_way += 1
         try:
-            await self._check_caller(exchange)
+            await self._desk.caller_of(exchange)  # the file service looks at the token once more
             async with _connected(self._door) as (reader, writer):
                 return await self._pass_on(exchange, reader, writer)
         except MeshError as error:
@@ -51,15 +51,6 @@ class Upload:
             return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), exchange)
         finally:
             self._under_way -= 1
-
-    async def _check_caller(self, exchange: Exchange) -> None:
-        """Whose token does not hold gets no further; the file service looks at it once more."""
-        desk, authorization = self._desk, exchange.headers.get(b"authorization")
-        claims = desk.authenticator.known(authorization)
-        if claims is None:
-            with desk.limits.checking(exchange):
-                claims = await desk.authenticator.caller(authorization)
-        desk.limits.take(claims.sub, exchange)
 
     async def _pass_on(
         self, exchange: Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

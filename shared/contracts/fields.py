@@ -15,6 +15,7 @@ from msgspec import Meta
 _END = r"$(?!\n)"
 # What Python takes for white space. `\s` would be less in JavaScript, and a caller's check another than ours.
 _SPACE = r"\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_CONTROL = r"\u0000-\u001f\u007f-\u009f"
 _NOT_BLANK = rf"^[^\u0000]*[^{_SPACE}\u0000][^\u0000]*$"
 _NO_NUL = r"^[^\u0000]+$"
 # At most 2000 characters between the first and the last one that is no white space.
@@ -58,7 +59,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        pattern=rf"^[^@{_SPACE}\u0000]+@[^@{_SPACE}\u0000.]+(\.[^@{_SPACE}\u0000.]+)+" + _END,
+        pattern=rf"^[^@{_SPACE}{_CONTROL}]+@[^@{_SPACE}{_CONTROL}.]+(\.[^@{_SPACE}{_CONTROL}.]+)+" + _END,
         examples=["ada@example.org"],
         extra=_rule("must be an e-mail address of at most 254 characters"),
     ),
@@ -139,7 +140,7 @@ Cursor = Annotated[
     ),
 ]
 # No control characters, no folders, nothing that turns the direction of writing around.
-_IN_NAME = r"[^\u0000-\u001f\u007f-\u009f/\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_IN_NAME = rf"[^{_CONTROL}/\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 FileName = Annotated[
     str,
     Meta(

@@ -10,7 +10,7 @@ from shared.contracts.base import Answer
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Node = Annotated[str, Meta(min_length=1, max_length=64, examples=["019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"])]
 Callers = Annotated[dict[UUID, Count], Meta(examples=[{"019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f": 12}])]
-Addresses = Annotated[dict[str, Count], Meta(examples=[{"203.0.113.7": 3, "2001:db8:1:2::/64": 5}])]
+Networks = Annotated[dict[str, Count], Meta(examples=[{"203.0.113.7": 3, "2001:db8:1:2::/64": 5}])]
 
 
 class Taken(Answer, kw_only=True):
@@ -20,7 +20,7 @@ class Taken(Answer, kw_only=True):
     at_ms: Annotated[int, Meta(ge=0, examples=[1_777_636_800_000])]
     callers: Callers
     """Requests with an access token, by profile."""
-    addresses: Addresses
-    """Requests without one, and tokens that did not hold, by address (IPv6: the /64)."""
-    sign_ins: Addresses
-    """Attempts to sign in or up, by address."""
+    networks: Networks
+    """Requests without one, and tokens that did not hold, by network (an IPv4 address, of IPv6 the /64)."""
+    sign_ins: Networks
+    """Attempts to sign in or up or to change a password, by network."""

@@ -59,10 +59,8 @@ class Limiter(Generic[C]):
         """
         now_us = self._now_us()
         entry = self._young.get(caller) or self._entry(caller)
-        tat_us = entry[_TAT]
-        if tat_us <= now_us:  # all is paid back: what was not told concerns nobody any more
-            tat_us = now_us
-            entry[_UNTOLD] = 0
+        # What is paid back here is told all the same: a steady caller would else have the limit everywhere.
+        tat_us = max(entry[_TAT], now_us)
         room_us = now_us + self._span_us - tat_us - self._interval_us
         if room_us >= 0:
             entry[_TAT] = tat_us + self._interval_us
@@ -73,6 +71,8 @@ class Limiter(Generic[C]):
 
     def give_back(self, caller: C) -> None:
         """Undo one `take`."""
+        # What others were told of meanwhile stays told, and who took twice with a pause between may win an
+        # interval: both err by one for each `take` under way, and a `take` is under way for moments.
         entry = self._entry(caller)
         entry[_TAT] -= self._interval_us
         entry[_UNTOLD] = max(0, entry[_UNTOLD] - 1)

@@ -17,7 +17,7 @@ from shared.contracts.errors import (
     TOKEN_INVALID,
 )
 
-_ATTEMPTS_MAX = 3
+_TRIES_MAX = 3
 
 
 async def change_password(
@@ -34,7 +34,8 @@ async def change_password(
     * Wrong ones are counted, as at a sign-in but apart from it: `rate.limited`.
     * Hashing is done outside any transaction.
     * The last change is known by its `key` (the caller's Idempotency-Key, or the call) for 24 h: the
-      same again with the same new password is done already, with another one `idempotency.mismatch`.
+      same again with the same new password is done already, with another one `idempotency.mismatch`,
+      which counts like a wrong one: it tells that the password is not that.
       The new hash is the fingerprint, because a fast digest of a password must not be stored.
     """
     async with attempt(units, policy.of_change(request.profile_id), clock):
@@ -44,7 +45,7 @@ async def change_password(
 async def _change_verified(
     request: ChangePassword, key: str | None, units: Units, passwords: Passwords, clock: Clock
 ) -> None:
-    for _ in range(_ATTEMPTS_MAX):
+    for _ in range(_TRIES_MAX):
         async with units.snapshot() as unit:
             account = await unit.accounts.by_id(request.profile_id)
         if account is None:

@@ -10,7 +10,7 @@ from apps.auth.usecases.session_steps import Issuer, enter, settled
 from shared.contracts.account import SignedIn, SignIn
 from shared.contracts.errors import CREDENTIALS_INVALID, MESH_BUSY
 
-_ATTEMPTS_MAX = 3
+_TRIES_MAX = 3
 
 
 async def sign_in(
@@ -41,7 +41,7 @@ async def sign_in(
 async def _sign_in(
     request: SignIn, email: str, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
 ) -> SignedIn:
-    for _ in range(_ATTEMPTS_MAX):
+    for _ in range(_TRIES_MAX):
         async with units.snapshot() as unit:
             account = await unit.accounts.by_email(email)
         right = await passwords.verify(account.password_hash if account else None, request.password)

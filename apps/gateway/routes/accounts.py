@@ -22,7 +22,7 @@ ROUTES = (
     Route("POST", "/api/auth/signout", USER_SIGNOUT, _TAG),
     Route("GET", "/api/auth/me", USER_GET, _TAG),
     Route("PATCH", "/api/auth/me", USER_UPDATE, _TAG),
-    Route("POST", "/api/auth/password", USER_CHANGE_PASSWORD, _TAG),
+    Route("POST", "/api/auth/password", USER_CHANGE_PASSWORD, _TAG, strict=True),
     Route("GET", "/api/auth/sessions", SESSION_LIST, _TAG),
     Route("DELETE", "/api/auth/sessions/{revokedId}", SESSION_REVOKE, _TAG),
 )

@@ -3,7 +3,10 @@
 import msgspec
 
 from apps.gateway.exchange import Exchange, Response, respond
+from apps.gateway.problems import problem_of
+from apps.gateway.proxies import passed_on
 from apps.gateway.routes.route import Page
+from shared.contracts.errors import ROUTE_UNKNOWN
 from shared.kit.health import Health, Report
 from shared.kit.health_server import metrics
 
@@ -47,7 +50,8 @@ class HealthPages:
                 summary="Figures for Prometheus",
                 tag=_TAG,
                 media_types=("text/plain",),
-                outcomes={200: "All counters of the process."},
+                description="For who asks this process itself; through a proxy there is nothing here.",
+                outcomes={200: "All counters of the process.", 404: "A proxy handed the request on."},
                 respond=self.metrics,
             ),
         )
@@ -63,6 +67,8 @@ class HealthPages:
         return respond(status, "application/json", msgspec.json.encode(report), _FRESH)
 
     async def metrics(self, exchange: Exchange) -> Response:
-        """In the format that the caller reads best."""
+        """In the format that the caller reads best; not for the world behind a proxy."""
+        if passed_on(exchange):
+            return problem_of(ROUTE_UNKNOWN.error("There is nothing at this path."), exchange)
         answer = metrics(exchange.headers.get(b"accept", b"").decode("latin-1"))
         return respond(answer.status, answer.content_type, answer.body, _FRESH)

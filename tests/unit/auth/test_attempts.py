@@ -1,11 +1,20 @@
 """Guessing passwords: how often one may, who else is held up by it, and what can be learned."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from apps.auth.domain.attempts import AttemptPolicy
-from shared.contracts.errors import CREDENTIALS_INVALID, MESH_BUSY, RATE_LIMITED, MeshError
+from apps.auth.ports import Unit
+from shared.contracts.errors import (
+    CREDENTIALS_INVALID,
+    IDEMPOTENCY_MISMATCH,
+    MESH_BUSY,
+    RATE_LIMITED,
+    MeshError,
+)
 from tests.unit.auth.world import PASSWORD, World, refusal
 
 HOME, OFFICE, EVE = "192.0.2.1", "192.0.2.2", "203.0.113.66"
@@ -53,6 +62,19 @@ async def test_one_more_after_a_while(world: World) -> None:
     assert await guesses(world, 2) == 1
     world.clock.go_on(days=1)
     assert await guesses(world, 20) == AT_ONCE
+
+
+async def test_a_clock_that_is_put_back_shuts_nobody_out(world: World) -> None:
+    await world.sign_up()
+    await guesses(world, AT_ONCE)
+    world.clock.go_on(days=-1)
+    assert await guesses(world, 1) == 0
+    with pytest.raises(MeshError) as refused:
+        await world.sign_in(network=EVE)
+    assert refused.value.retry_after_s == 120
+    world.clock.go_on(seconds=120)
+    await world.sign_in(network=EVE)
+    assert await guesses(world, 5) == 1, "what was right is given back, and no more"
 
 
 async def test_who_knows_the_password_is_never_counted(world: World) -> None:
@@ -117,6 +139,74 @@ async def test_what_could_not_be_looked_at_is_not_counted(
     assert await guesses(world, 30) == AT_ONCE
 
 
+async def test_who_is_cut_off_is_not_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.sign_up()
+    looking = asyncio.Event()
+
+    async def for_ever(password_hash: str | None, password: str) -> bool:
+        looking.set()
+        await asyncio.Event().wait()
+        return True
+
+    async def broken(password_hash: str | None, password: str) -> bool:
+        raise ValueError("not a hash")
+
+    for _ in range(AT_ONCE + 1):
+        looking.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(world.passwords, "verify", for_ever)
+            attempt = asyncio.create_task(world.sign_in(network=EVE))
+            async with asyncio.timeout(5):
+                await looking.wait()
+            attempt.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await attempt
+    for _ in range(AT_ONCE + 1):
+        with monkeypatch.context() as patched:
+            patched.setattr(world.passwords, "verify", broken)
+            with pytest.raises(ValueError, match="not a hash"):
+                await world.sign_in(network=EVE)
+    assert await guesses(world, 30) == AT_ONCE
+
+
+async def test_who_is_cut_off_once_more_while_it_is_given_back_is_not_counted_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.sign_up()
+    begun, go_on, begin = asyncio.Event(), asyncio.Event(), world.units.transaction
+    taken = False
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[Unit]:
+        nonlocal taken
+        if taken and not begun.is_set():
+            begun.set()
+            await go_on.wait()
+        taken = True
+        async with begin() as unit:
+            yield unit
+
+    async def cancelled(password_hash: str | None, password: str) -> bool:
+        raise asyncio.CancelledError
+
+    for _ in range(2 * AT_ONCE):
+        taken = False
+        begun.clear()
+        go_on.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(world.passwords, "verify", cancelled)
+            patched.setattr(world.units, "transaction", slow)
+            attempt = asyncio.create_task(world.sign_in(network=EVE))
+            async with asyncio.timeout(5):
+                await begun.wait()
+            attempt.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await attempt
+            go_on.set()
+            await asyncio.sleep(0.001)
+    assert await guesses(world, 30) == AT_ONCE
+
+
 async def test_a_stolen_token_does_not_help_to_guess_the_password(world: World) -> None:
     me = await world.sign_up()
     for _ in range(AT_ONCE):
@@ -125,6 +215,18 @@ async def test_a_stolen_token_does_not_help_to_guess_the_password(world: World) 
     await world.sign_in()
     world.clock.go_on(seconds=120)
     await world.change_password(me, "new password")
+
+
+async def test_nor_does_the_key_of_the_last_change(world: World) -> None:
+    """It tells whether a new password is the one that was set; so that counts as a guess."""
+    me = await world.sign_up()
+    await world.change_password(me, "new password", key="key")
+    for _ in range(30):
+        await world.change_password(me, "new password", key="key")
+    for number in range(AT_ONCE):
+        guessed = world.change_password(me, f"new password {number}", key="key")
+        assert await refusal(guessed) is IDEMPOTENCY_MISMATCH
+    assert await refusal(world.change_password(me, "new password", key="key")) is RATE_LIMITED
 
 
 async def test_without_limits_nothing_is_counted(world: World) -> None:

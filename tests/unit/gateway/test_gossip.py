@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from apps.gateway.exchange import Exchange
 from apps.gateway.gossip import Gossip
@@ -37,7 +38,7 @@ class Node:
             exchange = Exchange(scope, None, lambda: "id")  # type: ignore[arg-type]
             try:
                 if public:
-                    self.limits.take_public(exchange, strict=True)
+                    self.limits.take_strict(exchange)
                 else:
                     self.limits.take(ADA, exchange)
                 passed += 1
@@ -49,6 +50,10 @@ class Node:
         record = self.gossip.news()
         assert record is not None
         return record.value
+
+
+def late_records() -> float:
+    return REGISTRY.get_sample_value("concord_limits_late_total") or 0
 
 
 @pytest.fixture
@@ -104,8 +109,10 @@ def test_what_is_paid_back_when_it_arrives_counts_no_more(nodes: tuple[Node, Nod
     assert two.take(30) == 10
     late = Node()
     late.now_ms += 61_000
+    before = late_records()
     late.gossip.hear(value)
     assert late.take(30) == 20
+    assert late_records() == before + 1, "clocks that differ by so much are seen in the figures"
 
 
 def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]) -> None:
@@ -119,10 +126,10 @@ def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]
 @pytest.mark.parametrize(
     "value",
     [b"", b"{}", b"[]", b"\xff", b'{"node": "x"}',
-     b'{"node": "x", "atMs": 1, "callers": {"nobody": 1}, "addresses": {}, "signIns": {}}',
-     b'{"node": "x", "atMs": 1, "callers": {}, "addresses": {"a": 0}, "signIns": {}}',
-     b'{"node": "x", "atMs": 1, "callers": {}, "addresses": {"a": -5}, "signIns": {}}',
-     b'{"node": "x", "atMs": -1, "callers": {}, "addresses": {}, "signIns": {}}'],
+     b'{"node": "x", "atMs": 1, "callers": {"nobody": 1}, "networks": {}, "signIns": {}}',
+     b'{"node": "x", "atMs": 1, "callers": {}, "networks": {"a": 0}, "signIns": {}}',
+     b'{"node": "x", "atMs": 1, "callers": {}, "networks": {"a": -5}, "signIns": {}}',
+     b'{"node": "x", "atMs": -1, "callers": {}, "networks": {}, "signIns": {}}'],
 )  # fmt: skip
 def test_garbage_is_refused_and_changes_nothing(value: bytes) -> None:
     node = Node()
@@ -135,6 +142,6 @@ def test_nodes_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("apps.gateway.gossip._NODES_MAX", 3)
     node = Node()
     for number in range(10):
-        taken = Taken(node=f"n{number}", at_ms=NOW_MS, callers={}, addresses={}, sign_ins={})
+        taken = Taken(node=f"n{number}", at_ms=NOW_MS, callers={}, networks={}, sign_ins={})
         node.gossip.hear(msgspec.json.encode(taken))
     assert list(node.gossip._heard_ms) == ["n7", "n8", "n9"]

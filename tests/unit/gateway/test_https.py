@@ -41,6 +41,18 @@ async def test_health_is_asked_past_the_proxy(world: World) -> None:
         assert (await http.get("/metrics")).status_code == 200
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+async def test_figures_are_not_told_through_a_proxy(header: str) -> None:
+    """Trusted or not: whoever came through one came from outside."""
+    async with client_of(new_world()) as http:
+        for method in ("GET", "HEAD"):
+            assert (
+                await http.request(method, "/metrics", headers={header: "for=192.0.2.1"})
+            ).status_code == 404
+        assert (await http.get("/metrics")).status_code == 200
+        assert (await http.get("/health/ready", headers={header: "for=192.0.2.1"})).status_code != 404
+
+
 async def test_nobody_can_say_of_himself_that_he_came_by_https() -> None:
     world = new_world(https_only=True, public_url=ADDRESS, trusted_proxies=("10.0.0.0/8",))
     async with client_of(world, **SECURE) as http:

@@ -87,6 +87,24 @@ async def test_a_flood_of_bad_tokens_is_not_checked(limited: World, monkeypatch:
     assert len(checked) == 1 + 5
 
 
+async def test_one_good_token_written_in_many_ways_is_checked_no_more_than_the_limits_allow(
+    limited: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = []
+    verify = limited.authenticator._verifier.verify
+    monkeypatch.setattr(
+        limited.authenticator._verifier, "verify", lambda token: checked.append(token) or verify(token)
+    )
+    token = limited.signer.token()
+    async with client_of(limited) as http:
+        found = [
+            (await http.get(ME, headers={"Authorization": f"Bearer{' ' * pad}{token}"})).status_code
+            for pad in [*range(1, 40), *range(2000, 2040)]
+        ]
+        assert found == [200] * 5 + [429] * 74
+        assert len(checked) == 5 + 5, "so many of the profile, so many of its address"
+
+
 async def test_a_token_that_could_not_be_checked_counts_for_nobody(limited: World) -> None:
     limited.authenticator.caught_up = False
     async with client_of(limited, **bearer(limited)) as api:
@@ -101,7 +119,23 @@ async def test_signing_in_and_up_have_a_stricter_limit_of_the_address(limited: W
         for path in ("/api/auth/signin", "/api/auth/signup"):
             assert (await http.post(path, json=SIGN_IN)).status_code == 429
         refreshed = await http.post("/api/auth/refresh", json={"refreshToken": "a.b"})
-        assert refreshed.headers["ratelimit"] == '"address";r=4;t=12'
+        assert refreshed.headers["ratelimit"] == '"network";r=4;t=12'
+
+
+async def test_changes_of_password_have_that_limit_too_whoever_asks(limited: World) -> None:
+    """Each costs two hashes: many accounts at one address could keep auth busy."""
+    body = {"current": "correct horse battery", "new": "another horse battery"}
+    found = []
+    async with client_of(limited) as http:
+        for number in range(4):
+            token = bearer(limited, sub=str(UUID(int=number)))
+            answer = await http.post("/api/auth/password", json=body, headers=token)
+            found.append((answer.status_code, answer.headers["ratelimit-policy"]))
+        assert [status for status, _ in found] == [204, 204, 429, 429]
+        assert {policy for _, policy in found} == {'"sign-in";q=2;w=60'}
+        assert (await http.post("/api/auth/password", json=body)).status_code == 401
+        first = bearer(limited, sub=str(UUID(int=0)))
+        assert await statuses(http, 5, headers=first) == [200] * 4 + [429], "it counts for the caller too"
 
 
 async def test_addresses_are_those_behind_the_proxy() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.gateway.exchange import Exchange
-from apps.gateway.proxies import Proxies, ProxyHeader
+from apps.gateway.proxies import Proxies, ProxyHeader, _parsed
 
 TRUSTED = ("10.0.0.0/8", "fd00::/8")
 PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.9.9.9", "203.0.113.7", "198.51.100.9"
@@ -22,13 +22,13 @@ def scope_of(peer: str | None, *headers: tuple[str, str]) -> Any:
     }
 
 
-def origin(
+def network(
     peer: str | None,
     *headers: tuple[str, str],
     trusted: tuple[str, ...] = TRUSTED,
     header: ProxyHeader = "x-forwarded-for",
 ) -> str:
-    return Proxies(trusted, header).origin_of(Exchange(scope_of(peer, *headers), None, lambda: "id"))  # type: ignore[arg-type]
+    return Proxies(trusted, header).network_of(Exchange(scope_of(peer, *headers), None, lambda: "id"))  # type: ignore[arg-type]
 
 
 def scheme(peer: str, *headers: tuple[str, str], header: ProxyHeader = "x-forwarded-for") -> str:
@@ -67,24 +67,24 @@ def scheme(peer: str, *headers: tuple[str, str], header: ProxyHeader = "x-forwar
     ],
 )
 def test_the_right_most_address_that_is_no_proxy_of_ours(peer: str, value: str, found: str) -> None:
-    assert origin(peer, ("x-forwarded-for", value)) == found
+    assert network(peer, ("x-forwarded-for", value)) == found
 
 
 def test_without_trusted_proxies_no_header_is_read() -> None:
-    assert origin(PROXY, ("x-forwarded-for", CLIENT), trusted=()) == PROXY
+    assert network(PROXY, ("x-forwarded-for", CLIENT), trusted=()) == PROXY
 
 
 def test_lines_of_one_header_are_one_list() -> None:
-    assert origin(PROXY, ("x-forwarded-for", LIAR), ("x-forwarded-for", CLIENT)) == CLIENT
+    assert network(PROXY, ("x-forwarded-for", LIAR), ("x-forwarded-for", CLIENT)) == CLIENT
 
 
 def test_only_the_header_that_the_proxies_write_is_read() -> None:
     """The other one passes through them as the client sent it."""
     lie = ("forwarded", f"for={LIAR}")
-    assert origin(PROXY, ("x-forwarded-for", CLIENT), lie) == CLIENT
-    assert origin(PROXY, lie) == PROXY
+    assert network(PROXY, ("x-forwarded-for", CLIENT), lie) == CLIENT
+    assert network(PROXY, lie) == PROXY
     lie = ("x-forwarded-for", LIAR)
-    assert origin(PROXY, ("forwarded", f"for={CLIENT}"), lie, header="forwarded") == CLIENT
+    assert network(PROXY, ("forwarded", f"for={CLIENT}"), lie, header="forwarded") == CLIENT
 
 
 @pytest.mark.parametrize(
@@ -103,31 +103,84 @@ def test_only_the_header_that_the_proxies_write_is_read() -> None:
         ('for="', PROXY),
         (f'for="{CLIENT}', PROXY),
         (";;;=;,", PROXY),
+        (f'for={CLIENT};host="x,for={LIAR};b="', CLIENT),
+        (f'for={CLIENT};host="x;for={LIAR}"', CLIENT),
+        (f'for={CLIENT};host="\\",for={LIAR};b=\\""', CLIENT),
+        (f'for={CLIENT};host="\\\\",for={OTHER_PROXY}', CLIENT),
+        (f"for={CLIENT};for={LIAR}", CLIENT),
+        (f"for={LIAR};for={CLIENT},for={OTHER_PROXY};for={LIAR}", LIAR),
+        (f'for="\\2{CLIENT[1:]}"', CLIENT),
+        (f"for={CLIENT};", CLIENT),
+        (f", for={CLIENT} ,", PROXY),
+        (f'", for={CLIENT}', PROXY),
+        (f'for={LIAR};host="x, for={CLIENT}', PROXY),
+        (f"for={LIAR}\x00, for={CLIENT}", CLIENT),
+        (f"nonsense, for={CLIENT}", PROXY),
     ],
 )
 def test_forwarded(value: str, found: str) -> None:
-    assert origin(PROXY, ("forwarded", value), header="forwarded") == found
+    assert network(PROXY, ("forwarded", value), header="forwarded") == found
+
+
+def test_a_quoted_list_of_two_lines_is_no_list() -> None:
+    """Each line of the client's own making; the last one is the proxy's."""
+    lines = [("forwarded", f'for={LIAR};host="'), ("forwarded", f'for={CLIENT};host="a"')]
+    assert network(PROXY, *lines, header="forwarded") == PROXY
+
+
+@given(st.text('x,;=" \t\\', max_size=30))
+def test_nothing_that_a_client_writes_in_quotes_is_an_address(host: str) -> None:
+    quoted = host.replace("\\", "\\\\").replace('"', '\\"')
+    for value in (f'host="{quoted}for={LIAR}";for={CLIENT}', f'for={CLIENT};host="for={LIAR}{quoted}"'):
+        assert network(PROXY, ("forwarded", value), header="forwarded") == CLIENT
+
+
+def test_long_headers_are_read_in_a_moment_and_not_remembered() -> None:
+    _parsed.cache_clear()
+    for piece in (" ", "\t", "a", "a=", ";", ",", '"', '\\"', 'a="', "for=1"):
+        for value in (piece * 16_000, piece * 16_000 + "\x00", 'a="' + piece * 16_000):
+            assert network(PROXY, ("forwarded", value), header="forwarded") == PROXY
+            assert network(PROXY, ("x-forwarded-for", value.replace(",", ";"))) == PROXY
+    assert _parsed.cache_info().currsize <= 10
 
 
 @given(st.binary(max_size=200), st.sampled_from(["x-forwarded-for", "forwarded"]))
-def test_whatever_a_header_says_there_is_an_origin(value: bytes, header: ProxyHeader) -> None:
+def test_whatever_a_header_says_there_is_a_network(value: bytes, header: ProxyHeader) -> None:
     text = value.decode("latin-1")
-    assert origin(CLIENT, (header, text), header=header) == CLIENT
-    assert origin(PROXY, (header, text), header=header)
+    assert network(CLIENT, (header, text), header=header) == CLIENT
+    assert network(PROXY, (header, text), header=header)
+
+
+@pytest.mark.parametrize("trusted", [(), ("10.0.0.0/24",)])
+@pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded"])
+def test_a_proxy_that_nobody_told_of_is_told_of_once(
+    trusted: tuple[str, ...], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxies = Proxies(trusted, "x-forwarded-for")
+    for headers in ((), ((name, CLIENT),), ((name, CLIENT),)):
+        exchange = Exchange(scope_of(OTHER_PROXY, *headers), None, lambda: "id")  # type: ignore[arg-type]
+        assert proxies.network_of(exchange) == OTHER_PROXY
+    (told,) = caplog.messages
+    assert OTHER_PROXY in told and "TRUSTED_PROXIES" in told and CLIENT not in told
+
+
+def test_a_trusted_proxy_is_nothing_to_tell_of(caplog: pytest.LogCaptureFixture) -> None:
+    assert network(PROXY, ("x-forwarded-for", CLIENT)) == CLIENT
+    assert not caplog.messages
 
 
 @given(st.lists(st.sampled_from([LIAR, "garbage", PROXY, "::1", ""]), max_size=20))
 def test_what_a_client_says_of_itself_is_never_believed(said: list[str]) -> None:
-    assert origin(PROXY, ("x-forwarded-for", ", ".join([*said, CLIENT, OTHER_PROXY]))) == CLIENT
+    assert network(PROXY, ("x-forwarded-for", ", ".join([*said, CLIENT, OTHER_PROXY]))) == CLIENT
 
 
 def test_a_way_without_an_end_is_not_gone_to_its_end() -> None:
     way = ", ".join([LIAR] + [OTHER_PROXY] * 5000)
-    assert origin(PROXY, ("x-forwarded-for", way)) == OTHER_PROXY
+    assert network(PROXY, ("x-forwarded-for", way)) == OTHER_PROXY
 
 
 def test_all_addresses_of_a_caller_in_ipv6_are_one() -> None:
-    assert origin("2001:db8:7:8::1") == origin("2001:db8:7:8:ffff::2") != origin("2001:db8:7:9::1")
+    assert network("2001:db8:7:8::1") == network("2001:db8:7:8:ffff::2") != network("2001:db8:7:9::1")
 
 
 @pytest.mark.parametrize(
