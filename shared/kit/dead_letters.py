@@ -123,9 +123,11 @@ class DeadLetters:
     async def redrive(self, letters: Iterable[Letter]) -> list[Letter]:
         """Send these to their first retry topic, in their order, and note it; returns those that were sent.
 
-        What was redriven before, or can not be, is passed over. Raises KafkaError.
+        Each once, however often it is named. What was redriven before, or can not be, is passed over; that
+        is known only of a box that is not cut. Raises KafkaError.
         """
-        wanted = [letter for letter in letters if letter.redriven_at_ms is None and not letter.refusal()]
+        each = {letter.id: letter for letter in letters}.values()
+        wanted = [letter for letter in each if letter.redriven_at_ms is None and not letter.refusal()]
         if not wanted:
             return []
         producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **self._options)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -40,7 +40,7 @@ class Passage:
         self._topics = sorted(topics)
         self._bounds = bounds
 
-    async def records(self) -> AsyncIterator[ConsumerRecord]:
+    async def records(self) -> AsyncGenerator[ConsumerRecord, None]:
         """Each partition in its order, up to what was its end at the start. Raises KafkaError."""
         places = [
             TopicPartition(topic, partition)
