@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from cli.shown import cell, shown
 from shared.kit.dead_letters import Letter
-from shared.kit.failure_headers import ATTEMPT, DEAD_LETTER, FAILURE_HEADERS, REASON, TRACE
+from shared.kit.failure_headers import ATTEMPT, DEAD_LETTER, FAILURE_HEADERS, REASON, TRACE, TRUNCATED
 from shared.kit.redaction import redact, redact_value
 
 
@@ -63,7 +63,7 @@ def _facts(letter: Letter) -> Iterator[str]:
         yield f"  redrive  concord dead-letters redrive {letter.id}"
     yield f"  key      {redact((letter.key or b'').decode(errors='replace')) or 'none'}"
     for name, value in letter.headers:
-        if name not in (*FAILURE_HEADERS, DEAD_LETTER):
+        if name == TRUNCATED or name not in FAILURE_HEADERS:
             yield f"  header   {name}: {redact_value(value, name.replace('-', '_'))}"
 
 

@@ -23,6 +23,7 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "reason": ("Why the last try failed.", "TimeoutError"),
     "trace": ("The line that failed.", "apps/message/inbound.py:41 in take_in"),
     "dead-letter": ("Which dead letter it was, if it was redriven.", "message/0/17"),
+    "truncated": ("How many bytes the value had, if it did not fit.", "2097152"),
 }
 REQUEST_HEADERS = ("correlation_id", "call_id", "reply_to", "deadline", "traceparent")
 REPLY_HEADERS = ("correlation_id", "call_id", "status")
@@ -35,9 +36,10 @@ FAILURE_HEADERS = (
     "reason",
     "trace",
     "dead-letter",
+    "truncated",
 )
-_REQUIRED = {"correlation_id", "call_id", "deadline", "status", "error", *EVENT_HEADERS, *FAILURE_HEADERS}
-_REQUIRED -= {"dead-letter"}
+REQUIRED = {"correlation_id", "call_id", "deadline", "status", "error", *EVENT_HEADERS, *FAILURE_HEADERS}
+REQUIRED -= {"dead-letter", "truncated"}
 
 
 def headers(names: tuple[str, ...], **only: list[str]) -> Json:
@@ -50,7 +52,7 @@ def headers(names: tuple[str, ...], **only: list[str]) -> Json:
     return {
         "type": "object",
         "properties": properties,
-        "required": [name for name in names if name in _REQUIRED],
+        "required": [name for name in names if name in REQUIRED],
     }
 
 

@@ -20,6 +20,7 @@ from shared.kit.failure_headers import (
     ORIGINAL_OFFSET,
     ORIGINAL_TOPIC,
     REASON,
+    TRUNCATED,
     Origin,
     origin_of,
     redriven,
@@ -76,7 +77,7 @@ class Letter(Struct, frozen=True, kw_only=True):
                 "Let the topic take such events (max.message.bytes, ACLs); this one is kept here as far as "
                 "it fits"
             )
-        if self.value is None:
+        if self.value is None or self.text(TRUNCATED):
             return (
                 "it has no value: it had none, or it did not fit beside the reason. As long as the topic "
                 f"keeps it, it stands in {self.origin.topic}, partition {self.origin.partition}, "
