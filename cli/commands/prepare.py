@@ -13,7 +13,7 @@ from cli.gates import VARIABLE, wait_at_gate
 from cli.settings import read_settings
 
 # By name: importing them would load the kit before it is needed.
-READABLE = ("SettingsError", "PortError", "PrepareError")
+READABLE = ("SettingsError", "PortError", "PrepareError", "NotReadyError")
 
 
 @click.command()
