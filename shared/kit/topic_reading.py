@@ -10,13 +10,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
-from shared.kit import steady_metadata, steady_reading
+from shared.kit import steady
 from shared.kit.closing import close_quietly
 
 log = logging.getLogger(__name__)
 
-steady_reading.install()
-steady_metadata.install()
+steady.install()
 
 _POLL_MS = 500
 _SILENT_S = 10.0
