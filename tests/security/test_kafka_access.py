@@ -10,7 +10,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaConnectionError,
-    KafkaError,
     TopicAuthorizationFailedError,
 )
 
@@ -21,7 +20,7 @@ from shared.kit.prepare import prepare
 from shared.kit.settings import kafka_options, load
 from shared.kit.tool_settings import ToolSettings
 from shared.kit.topic_reading import Bounds
-from tests.e2e.concord import Concord, Process
+from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up
 from tests.security.broker import SecuredKafka
@@ -102,21 +101,23 @@ def client_options(secured: SecuredKafka, user: str, password: str | None = None
     ],
 )
 async def test_nobody_writes_where_nothing_is_theirs(secured: SecuredKafka, user: str, topic: str) -> None:
+    assert topic in await topics_of(secured.broker.bootstrap)
     async with AIOKafkaProducer(**client_options(secured, user), request_timeout_ms=5_000) as producer:
-        with pytest.raises((TopicAuthorizationFailedError, KafkaError)) as refused:
+        with pytest.raises(TopicAuthorizationFailedError):
             await producer.send_and_wait(topic, b"{}")
-    assert "Authorization" in repr(refused.value) or "UnknownTopic" in repr(refused.value)
 
 
 @pytest.mark.usefixtures("concord")
 @pytest.mark.parametrize(("user", "topic"), [("auth", "message.send"), ("gateway", "user.signin")])
 async def test_nobody_reads_the_requests_of_others(secured: SecuredKafka, user: str, topic: str) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=secured.broker.bootstrap) as producer:
+        await producer.send_and_wait(topic, b"{}", partition=0)  # there is something to be read
     consumer = AIOKafkaConsumer(**client_options(secured, user), auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, 0)])
-        with pytest.raises((TopicAuthorizationFailedError, TimeoutError)):
-            async with asyncio.timeout(5):
+        with pytest.raises(TopicAuthorizationFailedError):
+            async with asyncio.timeout(20):
                 await consumer.getone()
     finally:
         await consumer.stop()
