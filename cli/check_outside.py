@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from cli.embedded.kafka_probe import serves
 from cli.embedded.secrets import DATABASES
-from cli.environment import KAFKA_VARIABLE, S3_VARIABLE, database_variable
+from cli.environment import KAFKA_VARIABLE, S3_VARIABLE, SECRET_VARIABLE, check_secret, database_variable
+from cli.errors import ConcordError
 from cli.findings import Finding
 
 TIMEOUT_S = 3.0
@@ -17,6 +18,10 @@ def outside_checks(environ: Mapping[str, str]) -> Iterator[Finding]:
     plain = environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT") == "PLAINTEXT"
     for server in filter(None, environ.get(KAFKA_VARIABLE, "").split(",")):
         yield kafka(server.strip(), plain)
+    try:
+        check_secret(environ)
+    except ConcordError as error:
+        yield Finding(SECRET_VARIABLE, str(error), wrong=True)
     for name in DATABASES:
         variable = database_variable(name)
         if url := environ.get(variable):

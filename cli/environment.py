@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from cli.data_folder import DataFolder
 from cli.embedded.ports import LOOPBACK
-from cli.embedded.secrets import DATABASES, S3_KEY, load_secrets
+from cli.embedded.secrets import DATABASES, MESH, S3_KEY, load_secrets
 from cli.errors import ConcordError
 
 KAFKA_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 S3_VARIABLE = "S3_ENDPOINT_URL"
+SECRET_VARIABLE = "MESH_SECRET"  # noqa: S105 - the name of a variable
 
 
 def database_variable(service: str) -> str:
@@ -31,6 +32,15 @@ def needs_s3(environ: Mapping[str, str]) -> bool:
     return not environ.get(S3_VARIABLE)
 
 
+def check_secret(environ: Mapping[str, str]) -> None:
+    """Raises ConcordError when an outside Kafka is named, but not what records there are signed with."""
+    if not needs_kafka(environ) and not environ.get(SECRET_VARIABLE):
+        raise ConcordError(
+            f"{KAFKA_VARIABLE} names an outside Kafka, so {SECRET_VARIABLE} is needed too: at least 32 "
+            "random characters, the same for all processes that share it (`openssl rand -base64 32`)."
+        )
+
+
 def complete(
     environ: Mapping[str, str], data: DataFolder, kafka_port: int, postgres_port: int, s3_port: int
 ) -> dict[str, str]:
@@ -39,6 +49,8 @@ def complete(
         return {**environ, "CONCORD_DATA": str(data.root)}
     secrets = load_secrets(data.root)
     defaults = {KAFKA_VARIABLE: f"{LOOPBACK}:{kafka_port}"}
+    if needs_kafka(environ):  # an outside Kafka is shared with processes that do not know our secret
+        defaults[SECRET_VARIABLE] = secrets[MESH]
     for name in DATABASES:
         url = f"postgresql://{name}:{secrets[name]}@{LOOPBACK}:{postgres_port}/{name}"
         defaults[database_variable(name)] = url

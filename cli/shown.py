@@ -4,14 +4,10 @@ import json
 from functools import cache
 from typing import Any
 
-import msgspec
-
 from shared.contracts.catalogue import OPERATIONS
-from shared.contracts.fields import Password, PasswordAttempt, Token
 from shared.kit.redaction import MASK, redact, redact_value
 
 VALUE_MAX_CHARS = 16_384
-_SECRET_KINDS = (Password, PasswordAttempt, Token)
 
 
 def shown(value: bytes) -> str:
@@ -54,10 +50,4 @@ def masked(value: Any) -> Any:
 @cache
 def secret_names() -> frozenset[str]:
     """The names, in JSON, of all fields of requests and answers that hold a password or a token."""
-    structs = [kind for one in OPERATIONS.values() for kind in (one.request, one.answer) if kind is not None]
-    return frozenset(
-        field.encode_name
-        for kind in structs
-        for field in msgspec.structs.fields(kind)
-        if any(secret in (field.type, *getattr(field.type, "__args__", ())) for secret in _SECRET_KINDS)
-    )
+    return frozenset(name for one in OPERATIONS.values() for name in (*one.secrets, *one.answer_secrets))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cli.data_folder import DataFolder
 from cli.embedded.parts import EmbeddedParts, check_ports
-from cli.environment import complete
+from cli.environment import check_secret, complete
 from cli.errors import ConcordError
 from cli.gates import Gate
 from cli.preparation import Preparation
@@ -80,6 +80,8 @@ class Stack:
             self._say(f"Stopped what a killed Concord had left running here: {', '.join(names)}")
         self._parts_gate.close()
         self._prepared_gate.close()
+        if self._service_names:
+            check_secret(self._environ)
         check_ports(self._parts.ports(), public_ports(self._environ) if self._service_names else {})
         self._data.records.write(own_record("up", COMMAND))
 

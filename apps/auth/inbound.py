@@ -5,7 +5,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 from apps.auth.domain.attempts import AttemptPolicy
-from apps.auth.ports import Passwords, ProfileReader, Unit, Units
+from apps.auth.ports import Passwords, ProfileReader, Sealing, Unit, Units
 from apps.auth.usecases.change_password import change_password
 from apps.auth.usecases.get_keys import get_keys
 from apps.auth.usecases.get_profile import get_profile
@@ -74,6 +74,7 @@ def answer_all(
     reader: ProfileReader,
     issuer: Issuer,
     policy: AttemptPolicy,
+    sealing: Sealing,
 ) -> None:
     """Every operation of the contract."""
     inbound = Inbound(answers, desk)
@@ -84,7 +85,7 @@ def answer_all(
     inbound.change(ops.USER_SIGNOUT, sign_out, issuer.clock)
     inbound.change(ops.SESSION_REVOKE, revoke_session, issuer.clock)
     answers.one(ops.USER_GET, lambda request, call: get_profile(request, reader))
-    answers.one(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access))
+    answers.one(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access, sealing))
     answer_with_secrets(answers, desk, passwords, issuer, policy)
 
 

@@ -6,9 +6,10 @@ from apps.auth.inbound import answer_all
 from apps.auth.outbound.access_tokens import JwtAccessTokens
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.attic import SqlAttic
-from apps.auth.outbound.key_maker import Ed25519KeyMaker
+from apps.auth.outbound.key_maker import Ed25519KeyMaker, X25519KeyMaker
+from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
 from apps.auth.outbound.passwords import ArgonPasswords
-from apps.auth.outbound.signing_keys import SqlSigningKeys
+from apps.auth.outbound.sealing import SealingKeys
 from apps.auth.outbound.units import sql_units
 from apps.auth.settings import AuthSettings
 from apps.auth.usecases.rotate_keys import rotate_keys
@@ -31,14 +32,19 @@ async def build(parts: Parts[AuthSettings]) -> None:
     passwords = ArgonPasswords(settings.hash_threads, settings.hash_queue_max)
     parts.on_stop(passwords.close)
 
-    async def rotate() -> None:
-        await rotate_keys(SqlSigningKeys(database), Ed25519KeyMaker(), access, keys, clock)
+    sealing_policy = settings.sealing_policy()
+    sealing = SealingKeys(parts.seals, sealing_policy, clock)
 
-    await until_there(parts.health.part("signing keys"), rotate)
+    async def rotate() -> None:
+        await rotate_keys(stored_signing_keys(database), Ed25519KeyMaker(), access, keys, clock)
+        await rotate_keys(stored_sealing_keys(database), X25519KeyMaker(), sealing, sealing_policy, clock)
+
+    await until_there(parts.health.part("keys"), rotate)
 
     units = sql_units(database, clock, parts.ids)
     issuer = Issuer(access=access, clock=clock, ids=parts.ids, policy=sessions)
-    answer_all(parts.answers, units, passwords, SqlProfileReader(database), issuer, settings.attempt_policy())
+    attempts, reader = settings.attempt_policy(), SqlProfileReader(database)
+    answer_all(parts.answers, units, passwords, reader, issuer, attempts, sealing)
 
     parts.every(settings.key_refresh_s, rotate)
     parts.every(settings.sweep_s, lambda: sweep(SqlAttic(database), sessions, clock))

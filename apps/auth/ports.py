@@ -7,8 +7,8 @@ from typing import Protocol
 from uuid import UUID
 
 from apps.auth.domain.account import Account
+from apps.auth.domain.keys import KeyPair, KeyRing
 from apps.auth.domain.session import RefreshToken, Session
-from apps.auth.domain.signing_key import KeyRing, SigningKey
 from shared.contracts.account import Claims, Jwks, Profile, PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
@@ -137,12 +137,12 @@ class Passwords(Protocol):
         """Whether it was made with other parameters than a new one would be."""
 
 
-class SigningKeys(Protocol):
-    """The stored signing keys."""
+class Keys(Protocol):
+    """The stored keys of one use."""
 
-    async def all(self) -> list[SigningKey]: ...
+    async def all(self) -> list[KeyPair]: ...
 
-    async def add(self, key: SigningKey) -> None:
+    async def add(self, key: KeyPair) -> None:
         """Store a key, unless there is one of its number already."""
 
     async def remove(self, numbers: Sequence[int]) -> None: ...
@@ -151,16 +151,26 @@ class SigningKeys(Protocol):
 class KeyMaker(Protocol):
     """Makes key pairs."""
 
-    def new(self, number: int, created_at: datetime, signs_from: datetime) -> SigningKey: ...
+    def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair: ...
 
 
-class AccessTokens(Protocol):
+class KeyUser(Protocol):
+    """Who works with the keys that there are."""
+
+    def use(self, ring: KeyRing) -> None: ...
+
+
+class Sealing(KeyUser, Protocol):
+    """Opens what is sealed to this service, with the keys that it was told to use."""
+
+    def published(self) -> Jwks: ...
+
+
+class AccessTokens(KeyUser, Protocol):
     """Signs and checks access tokens with the keys that it was told to use."""
 
     @property
     def ttl_s(self) -> int: ...
-
-    def use(self, ring: KeyRing) -> None: ...
 
     def issue(self, profile_id: UUID, session_id: UUID) -> str: ...
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from apps.auth.domain.attempts import AttemptPolicy
+from apps.auth.domain.keys import KeyPolicy, TokenTerms
 from apps.auth.domain.session import SessionPolicy
-from apps.auth.domain.signing_key import KeyPolicy, TokenTerms
 from shared.kit.settings import MeshSettings, Secret
 
 _DAY_S = 24 * 60 * 60
@@ -36,6 +36,13 @@ class AuthSettings(MeshSettings, frozen=True, kw_only=True):
     key_overlap_s: Annotated[
         int, Meta(ge=2, le=30 * _DAY_S, description="How long a key stays published after it signed last")
     ] = 3600
+    sealing_rotation_s: Annotated[
+        int, Meta(ge=3, le=365 * _DAY_S, description="How long passwords and tokens are sealed to one key")
+    ] = _DAY_S
+    sealing_overlap_s: Annotated[
+        int,
+        Meta(ge=2, le=30 * _DAY_S, description="How long such a key opens after that; then it is deleted"),
+    ] = 7200
     key_refresh_s: Annotated[int, Meta(ge=1, le=3600, description="How often keys are looked at")] = 60
     rate_limit_per_minute: Annotated[
         int, Meta(ge=0, le=10_000_000, description="As at the gateway; 0: wrong passwords are not counted")
@@ -53,6 +60,10 @@ class AuthSettings(MeshSettings, frozen=True, kw_only=True):
             yield "KEY_OVERLAP_S must be greater than ACCESS_TOKEN_TTL_S"
         if not self.key_refresh_s < self.key_publish_s < self.key_rotation_s:
             yield "KEY_PUBLISH_S must be greater than KEY_REFRESH_S and less than KEY_ROTATION_S"
+        if self.sealing_rotation_s <= self.key_publish_s:
+            yield "SEALING_ROTATION_S must be greater than KEY_PUBLISH_S"
+        if self.sealing_overlap_s * 1000 <= self.call_timeout_ms:
+            yield "SEALING_OVERLAP_S must be longer than CALL_TIMEOUT_MS"
 
     def token_terms(self) -> TokenTerms:
         """What stands in every access token."""
@@ -64,6 +75,14 @@ class AuthSettings(MeshSettings, frozen=True, kw_only=True):
         """How long sessions live and how many there may be."""
         return SessionPolicy(
             refresh_ttl=timedelta(seconds=self.refresh_token_ttl_s), sessions_max=self.sessions_max
+        )
+
+    def sealing_policy(self) -> KeyPolicy:
+        """How sealing keys rotate."""
+        return KeyPolicy(
+            rotation=timedelta(seconds=self.sealing_rotation_s),
+            publish=timedelta(seconds=self.key_publish_s),
+            overlap=timedelta(seconds=self.sealing_overlap_s),
         )
 
     def attempt_policy(self) -> AttemptPolicy:

@@ -18,6 +18,7 @@ from shared.contracts.limits import Taken
 from shared.contracts.topics import LIMITS
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.producer import Producer, Record
+from shared.kit.signatures import Signatures
 from shared.kit.tail import Tail
 
 TELL_INTERVAL_S = 0.05
@@ -37,15 +38,17 @@ class Gossip:
         limits: Limits,
         producer: Producer,
         options: Mapping[str, Any],
+        signatures: Signatures,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._limits = limits
         self._producer = producer
+        self._signatures = signatures
         self._clock = clock
         self._node = SystemIds().text()
         self._last_ms = 0
         self._heard_ms: dict[str, int] = {}
-        self._tail = Tail(options, LIMITS, self._since, self.hear, lambda: None, lambda _: None)
+        self._tail = Tail(options, LIMITS, signatures, self._since, self.hear, lambda: None, lambda _: None)
 
     async def run(self) -> None:
         """Tell and hear, until it is cancelled; returns at once when there is no limit."""
@@ -74,7 +77,8 @@ class Gossip:
         taken = Taken(
             node=self._node, at_ms=self._last_ms, callers=callers, addresses=addresses, sign_ins=sign_ins
         )
-        return Record(self._node.encode(), msgspec.json.encode(taken), [])
+        key, body = self._node.encode(), msgspec.json.encode(taken)
+        return Record(key, body, self._signatures.sign(LIMITS, key, body, []))
 
     def hear(self, value: bytes) -> None:
         """Add what another gateway let through. Raises msgspec errors for what makes no sense."""

@@ -19,6 +19,7 @@ from shared.kit.clock import SystemClock
 from shared.kit.health import Health
 from shared.kit.producer import Producer
 from shared.kit.settings import kafka_options
+from shared.kit.signatures import signatures_of
 from shared.kit.tail import Tail
 from shared.kit.tokens import TokenVerifier
 from shared.kit.waiting import until_there
@@ -46,15 +47,17 @@ class Mesh:
         self.revocations = Revocations(clock, ttl, settings.revocations_max)
         verifier = TokenVerifier(self.keys.by_kid, settings.token_issuer, settings.token_audience, clock)
         self.authenticator = Authenticator(verifier, self.keys, self.revocations)
+        signatures = signatures_of(settings)
         self._tail = Tail(
             options,
             "user-events",
+            signatures,
             lambda: self.revocations.since,
             self.revocations.hear,
             self._caught_up,
             self._revoked.down,
         )
-        self._gossip = Gossip(limits, self._producer, options)
+        self._gossip = Gossip(limits, self._producer, options, signatures)
         self._stack = AsyncExitStack()
 
     async def run(self, on_open: Callable[[], None]) -> None:

@@ -54,9 +54,12 @@ class Upload:
 
     async def _check_caller(self, exchange: Exchange) -> None:
         """Whose token does not hold gets no further; the file service looks at it once more."""
-        authorization = exchange.headers.get(b"authorization")
-        if self._desk.authenticator.known(authorization) is None:
-            await self._desk.authenticator.caller(authorization)
+        desk, authorization = self._desk, exchange.headers.get(b"authorization")
+        claims = desk.authenticator.known(authorization)
+        if claims is None:
+            with desk.limits.checking(exchange):
+                claims = await desk.authenticator.caller(authorization)
+        desk.limits.take(claims.sub, exchange)
 
     async def _pass_on(
         self, exchange: Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

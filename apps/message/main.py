@@ -3,6 +3,7 @@
 import os
 
 from apps.message.inbound import Inbound, hear, hear_files
+from apps.message.outbound.contents import Contents
 from apps.message.outbound.files import MeshFiles
 from apps.message.outbound.history import PostgresHistory
 from apps.message.outbound.hot import HotPool
@@ -26,17 +27,19 @@ async def build(parts: Parts[MessageSettings]) -> None:
     settings, clock, ids = parts.settings, parts.clock, parts.ids
     database = await parts.database(settings.message_database_url)
     facts = PostgresFacts(database)
+    contents = Contents(settings.message_content_keys)
     client = await parts.client()
     learn = LearnAccess(MeshDirectory(client), facts)
 
     writing = await _pool(parts, database, settings.message_lanes + 1)
     reading = await _pool(parts, database, settings.message_history_connections)
     limits = QueueLimits(lanes_at_work=settings.message_lanes)
-    sends = SendQueue(PostgresSending(writing, clock, ids), learn, clock, ids, limits)
+    sends = SendQueue(PostgresSending(writing, clock, ids, contents), learn, clock, ids, limits)
     parts.on_stop(sends.close)
 
-    work = PostgresWork(database, clock, ids)
-    inbound = Inbound(sends, learn, PostgresHistory(reading), work, MeshFiles(client), clock)
+    work = PostgresWork(database, clock, ids, contents)
+    history = PostgresHistory(reading, contents)
+    inbound = Inbound(sends, learn, history, work, MeshFiles(client), clock)
     inbound.register(parts.answers)
     parts.inbox(("server-events",), hear(facts, clock))
     parts.inbox(("file-events",), hear_files(work, clock))

@@ -24,10 +24,9 @@ def up() -> None:
     def on_ready() -> None:
         env = complete(os.environ, data, settings.kafka_port, settings.postgres_port, settings.s3_port)
         click.echo(f"  KAFKA_BOOTSTRAP_SERVERS={env['KAFKA_BOOTSTRAP_SERVERS']}")
-        click.echo(
-            f"  Postgres on 127.0.0.1:{settings.postgres_port}, passwords in {data.root / 'secrets.json'}"
-        )
+        click.echo(f"  Postgres on 127.0.0.1:{settings.postgres_port}")
         click.echo(f"  S3_ENDPOINT_URL={env['S3_ENDPOINT_URL']}, to try out only: this machine may reset it")
+        click.echo(f"  Passwords, the key of S3 and MESH_SECRET in {data.root / 'secrets.json'}")
         click.echo("  `concord run SERVICE` finds them by itself. Ctrl-C stops them.")
 
     run_stack(settings, [], on_ready)

@@ -7,17 +7,21 @@ import threading
 from pathlib import Path
 
 DATABASES = ("auth", "server", "message", "file")
+MESH = "mesh"
 S3_KEY = ("s3-key-id", "s3-secret")
 _MAKING = threading.Lock()
 """The parts start side by side, and all have to be told the same."""
 
 
 def load_secrets(folder: Path) -> dict[str, str]:
-    """One password a database, by its name, and the key of S3; made when they are not there yet."""
+    """One password a database, by its name, the key of S3, and `mesh`, which signs records.
+
+    Made when they are not there yet.
+    """
     path = folder / "secrets.json"
     with _MAKING:
         known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        missing = [name for name in (*DATABASES, *S3_KEY) if name not in known]
+        missing = [name for name in (*DATABASES, *S3_KEY, MESH) if name not in known]
         if missing:
             known |= {name: secrets.token_urlsafe(32) for name in missing}
             write_private(path, json.dumps(known))

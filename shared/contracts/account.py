@@ -78,7 +78,7 @@ class Sessions(Answer, kw_only=True):
 
 
 class Jwk(Answer, kw_only=True):
-    """A public key (RFC 7517, RFC 8037)."""
+    """A public key (RFC 7517, RFC 8037): `use` is `sig`, or `enc` for one that secrets are sealed to."""
 
     kid: str
     x: str
@@ -89,7 +89,7 @@ class Jwk(Answer, kw_only=True):
 
 
 class Jwks(Answer, kw_only=True):
-    """The public keys that access tokens may be signed with now."""
+    """Public keys that are good now."""
 
     keys: list[Jwk]
 
@@ -187,7 +187,12 @@ class RevokeSession(Request, kw_only=True):
     revoked_id: Id
 
 
+SEALING = "sealing"
+
+
 class GetKeys(Request, kw_only=True):
+    """`access`: the keys that access tokens are signed with; `sealing`: those that secrets are sealed to."""
+
     audience: str = "access"
 
 
@@ -313,7 +318,10 @@ KEYS_GET = Operation(
     name="keys.get",
     service="auth",
     summary="Public keys (JWKS)",
-    description="The keys that access tokens are signed with (RFC 7517). A key is published before it signs.",
+    description=(
+        "The keys that access tokens are signed with (RFC 7517); a key is published before it signs. For the "
+        "audience `sealing`: the X25519 keys that passwords and tokens are sealed to, the one to use first."
+    ),
     request=GetKeys,
     answer=Jwks,
     key="audience",

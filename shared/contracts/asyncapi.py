@@ -17,6 +17,15 @@ the pattern's name; the answer comes to the topic that the request's `reply_to` 
 `call_id`. Bodies are JSON, headers are text in UTF-8, keys are the ids whose order matters. Delivery is
 at least once; effects happen once, because requests carry a `call_id` or an `idempotency_key` and events
 an id and a revision. What can not be processed waits in retry topics and ends among the dead letters.
+
+Every record carries a `signature` made with the mesh's secret, and what has none is refused. It is
+HMAC-SHA256, 16 bytes of it in hexadecimal, with a key of HKDF-SHA256 (no salt, info `concord record
+signature 1`), over the (shortest) MessagePack of an array: the topic (of events: the header `topics`),
+the key (nil if there is none) and the body as bytes, and an array of the other headers in the order of
+the record, each a pair of its name as text and its value as bytes. Failure headers are no part of it.
+
+Passwords and tokens stand here sealed (HPKE, RFC 9180: X25519, HKDF-SHA256, AES-128-GCM): those of a request
+to a key that `keys.get` gives for the audience `sealing`, those of an answer to the request's `reply_key`.
 """
 
 

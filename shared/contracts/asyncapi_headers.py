@@ -12,8 +12,17 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "deadline": ("Milliseconds since the epoch; work is dropped when it has passed.", "1777636810000"),
     "idempotency_key": ("Scoped to the caller: method, path and the caller's key.", "POST /api/servers k-1"),
     "traceparent": ("W3C trace context.", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    "reply_key": (
+        "Public key that secrets of the answer are sealed to: X25519, base64 for URLs.",
+        "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo",
+    ),
     "status": ("HTTP status of the reply.", "200"),
     "error": ("Code of the error, on a reply that is one.", "validation.failed"),
+    "topics": ("Every topic that the event was written to; the signature holds for these.", "live-events x"),
+    "signature": (
+        "HMAC-SHA256 with a key that follows from the mesh's secret, over topics, key, headers and body.",
+        "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    ),
     "event_id": ("The event's id.", _ID),
     "event_type": ("The event's type.", "message.created"),
     "original-topic": ("Where the record was first read.", "server-events"),
@@ -25,9 +34,9 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "dead-letter": ("Which dead letter it was, if it was redriven.", "message/0/17"),
     "truncated": ("How many bytes the value had, if it did not fit.", "2097152"),
 }
-REQUEST_HEADERS = ("correlation_id", "call_id", "reply_to", "deadline", "traceparent")
-REPLY_HEADERS = ("correlation_id", "call_id", "status")
-EVENT_HEADERS = ("event_id", "event_type")
+REQUEST_HEADERS = ("correlation_id", "call_id", "reply_to", "deadline", "traceparent", "signature")
+REPLY_HEADERS = ("correlation_id", "call_id", "status", "signature")
+EVENT_HEADERS = ("event_id", "event_type", "topics", "signature")
 FAILURE_HEADERS = (
     "original-topic",
     "original-partition",
@@ -38,8 +47,7 @@ FAILURE_HEADERS = (
     "dead-letter",
     "truncated",
 )
-REQUIRED = {"correlation_id", "call_id", "deadline", "status", "error", *EVENT_HEADERS, *FAILURE_HEADERS}
-REQUIRED -= {"dead-letter", "truncated"}
+OPTIONAL = {"reply_to", "idempotency_key", "traceparent", "topics", "dead-letter", "truncated"}
 
 
 def headers(names: tuple[str, ...], **only: list[str]) -> Json:
@@ -52,7 +60,7 @@ def headers(names: tuple[str, ...], **only: list[str]) -> Json:
     return {
         "type": "object",
         "properties": properties,
-        "required": [name for name in names if name in REQUIRED],
+        "required": [name for name in names if name not in OPTIONAL],
     }
 
 

@@ -6,9 +6,9 @@ from shared.contracts import errors as e
 from shared.contracts.asyncapi_headers import (
     EVENT_HEADERS,
     FAILURE_HEADERS,
+    OPTIONAL,
     REPLY_HEADERS,
     REQUEST_HEADERS,
-    REQUIRED,
     Json,
     example,
     header_values,
@@ -20,9 +20,17 @@ from shared.contracts.event import Event, EventType
 from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.limits import Taken
 from shared.contracts.operation import SECRET_KEYS, Operation
+from shared.contracts.secrets import Sealed, secret_fields
 
 BINDING_VERSION = "0.5.0"
-ALWAYS_POSSIBLE = (e.VALIDATION_FAILED, e.BODY_MALFORMED, e.INTERNAL_ERROR, e.MESH_BUSY, e.MESH_TIMEOUT)
+ALWAYS_POSSIBLE = (
+    e.VALIDATION_FAILED,
+    e.BODY_MALFORMED,
+    e.SIGNATURE_INVALID,
+    e.INTERNAL_ERROR,
+    e.MESH_BUSY,
+    e.MESH_TIMEOUT,
+)
 """Errors that every operation may answer with, beside its own."""
 
 
@@ -42,22 +50,40 @@ def messages() -> dict[str, Json]:
 
 def schemas() -> dict[str, Json]:
     """The schemas of all structs that messages are made of."""
-    kinds = [ErrorReply, Event, Taken, *(event.data for event in EVENTS.values())]
+    kinds: list[type[msgspec.Struct]] = [
+        ErrorReply,
+        Event,
+        Sealed,
+        Taken,
+        *(event.data for event in EVENTS.values()),
+    ]
     for operation in OPERATIONS.values():
         kinds += [kind for kind in (operation.request, operation.answer) if kind is not None]
     _, components = msgspec.json.schema_components(
         dict.fromkeys(kinds), ref_template="#/components/schemas/{name}"
     )
+    for kind in kinds:
+        for name in secret_fields(kind):
+            components[kind.__name__]["properties"][name] = _ref(Sealed)
     return dict(components)
 
 
 def errors_of(operation: Operation) -> tuple[ErrorKind, ...]:
     """Every error that an operation may answer with, its own first."""
-    return tuple(dict.fromkeys((*operation.errors, *ALWAYS_POSSIBLE)))
+    sealed = (e.SEAL_BROKEN, e.SEAL_KEY_GONE) if operation.sealed else ()
+    return tuple(dict.fromkeys((*operation.errors, *sealed, *ALWAYS_POSSIBLE)))
+
+
+def sealed_example(kind: type[msgspec.Struct]) -> Json:
+    """An example as it stands in Kafka."""
+    sealed = dict.fromkeys(secret_fields(kind), example_of(Sealed))
+    return example_of(kind) | sealed
 
 
 def _request(operation: Operation) -> Json:
-    names = (*REQUEST_HEADERS, "idempotency_key") if operation.idempotent else REQUEST_HEADERS
+    names: tuple[str, ...] = REQUEST_HEADERS
+    names += ("idempotency_key",) if operation.idempotent else ()
+    names += ("reply_key",) if operation.answer_secrets else ()
     return {
         "name": f"{operation.name}.request",
         "title": operation.summary,
@@ -66,7 +92,7 @@ def _request(operation: Operation) -> Json:
         "headers": headers(names),
         "payload": _ref(operation.request),
         "bindings": _key(operation),
-        "examples": [example(names, example_of(operation.request))],
+        "examples": [example(names, sealed_example(operation.request))],
     }
 
 
@@ -83,7 +109,7 @@ def _answer(operation: Operation) -> Json:
     }
     if operation.answer is None:
         return {**message, "examples": [{"headers": header_values(REPLY_HEADERS) | {"status": status}}]}
-    shown = example(REPLY_HEADERS, example_of(operation.answer), status=status)
+    shown = example(REPLY_HEADERS, sealed_example(operation.answer), status=status)
     return {**message, "payload": _ref(operation.answer), "examples": [shown]}
 
 
@@ -92,12 +118,14 @@ def _error(operation: Operation) -> Json:
     codes = [kind.code for kind in kinds]
     body = {"code": codes[0], "status": kinds[0].status, "detail": kinds[0].title}
     names = (*REPLY_HEADERS, "error")
+    told = headers(names, error=codes)
+    told["required"].remove("signature")  # what a stranger's request is answered with has none
     return {
         "name": f"{operation.name}.error",
         "title": f"{operation.summary}: refused",
         "summary": "A typed error; `error` names its code.",
         "correlationId": _correlation(),
-        "headers": headers(names, error=codes),
+        "headers": told,
         "payload": {"allOf": [_ref(ErrorReply), {"properties": {"code": {"enum": codes}}}]},
         "examples": [example(names, body, error=codes[0], status=str(kinds[0].status))],
     }
@@ -123,7 +151,7 @@ def _failed_record() -> Json:
         "name": "failed-record",
         "title": "A record that failed",
         "summary": "Key, value and headers as they were, and why it failed.",
-        "headers": {**headers(names), "required": [name for name in FAILURE_HEADERS if name in REQUIRED]},
+        "headers": {**headers(names), "required": [name for name in FAILURE_HEADERS if name not in OPTIONAL]},
         "payload": {"description": "The record's value as it was read; in dead letters it may be no JSON."},
         "examples": [example(names, example_of_event(first), event_type=first.name)],
     }
@@ -134,9 +162,10 @@ def _taken() -> Json:
         "name": "limits.taken",
         "title": "What a gateway let through",
         "summary": "Counts of callers who took many, added by all other gateways to their own.",
+        "headers": headers(("signature",)),
         "payload": _ref(Taken),
         "bindings": _kafka_key("`node` of the payload."),
-        "examples": [{"payload": example_of(Taken)}],
+        "examples": [example(("signature",), example_of(Taken))],
     }
 
 

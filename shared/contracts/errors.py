@@ -117,6 +117,29 @@ PERMISSION_DENIED = _kind(
     "You may not do this",
     "You can see the thing, but your role does not allow this. `detail` names what it takes.",
 )
+SEAL_BROKEN = _kind(
+    400,
+    "seal.broken",
+    "A secret can not be opened",
+    "Passwords and tokens stand in Kafka sealed (HPKE, RFC 9180) to whom they are for. One of this request "
+    "is not sealed, or not for this operation, field, call and deadline; or nobody is named whom the "
+    "answer's tokens could be sealed to. Calls over HTTP never meet this.",
+)
+SEAL_KEY_GONE = _kind(
+    409,
+    "seal.key_gone",
+    "A secret is sealed to a key that is gone",
+    "The service's keys change. Ask for them anew with `keys.get` and send the request again: it was not "
+    "carried out. Calls over HTTP never meet this, the gateway does that.",
+)
+SIGNATURE_INVALID = _kind(
+    403,
+    "signature.invalid",
+    "The request was not signed by this mesh",
+    "Requests in Kafka carry a signature made with the mesh's secret, over all that they say. This one has "
+    "none, or was changed after it was signed, or was signed with another secret or for another topic. Calls "
+    "over HTTP never meet this.",
+)
 ROUTE_UNKNOWN = _kind(
     404, "route.unknown", "There is nothing at this path", "See `/api/docs` for every path there is."
 )

@@ -25,6 +25,11 @@ def _rule(sentence: str) -> dict[str, str]:
     return {"rule": sentence}
 
 
+def _secret(sentence: str) -> dict[str, object]:
+    """A value that nobody may read in Kafka, a log or a trace (see secrets.py)."""
+    return {"rule": sentence, "secret": True}
+
+
 Id = Annotated[UUID, Meta(examples=["019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"], extra=_rule("must be a UUID"))]
 Time = Annotated[datetime, Meta(tz=True, examples=["2026-05-01T12:00:00Z"])]
 
@@ -64,7 +69,7 @@ Password = Annotated[
         min_length=8,
         max_length=128,
         examples=["correct horse battery"],
-        extra=_rule("must be 8 to 128 characters"),
+        extra=_secret("must be 8 to 128 characters"),
     ),
 ]
 PasswordAttempt = Annotated[
@@ -73,7 +78,7 @@ PasswordAttempt = Annotated[
         min_length=1,
         max_length=128,
         examples=["correct horse battery"],
-        extra=_rule("must be 1 to 128 characters"),
+        extra=_secret("must be 1 to 128 characters"),
     ),
 ]
 Token = Annotated[
@@ -83,7 +88,7 @@ Token = Annotated[
         max_length=4096,
         pattern=_NO_NUL,
         examples=["eyJhbGciOiJFZERTQSJ9.e30.c2ln"],
-        extra=_rule("must be a token as it was given"),
+        extra=_secret("must be a token as it was given"),
     ),
 ]
 ImageUrl = Annotated[

@@ -4,9 +4,11 @@ from hashlib import sha256
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from shared.contracts.base import Answer, Body, Request
 from shared.contracts.errors import ErrorKind
+from shared.contracts.secrets import secret_fields
 
 SECRET_KEYS = frozenset({"token", "refresh_token"})
 """Fields that order by value but must not be readable as a Kafka key."""
@@ -44,6 +46,18 @@ class Operation(Struct, frozen=True, kw_only=True):
     """Changes nothing, so that requests of one key may be answered side by side."""
     idempotent: bool = False
     """Takes an `Idempotency-Key`; its effect is stored with the key and done once."""
+    secrets: frozenset[str] = frozenset()
+    """Fields of the request, as in JSON, that stand in Kafka sealed to the service; from its struct."""
+    answer_secrets: frozenset[str] = frozenset()
+    """Fields of the answer that are sealed to the caller; from its struct."""
+    sealed: bool = False
+    """Whether there are any of either."""
+
+    def __post_init__(self) -> None:
+        secrets, answer = frozenset(secret_fields(self.request)), frozenset(secret_fields(self.answer))
+        force_setattr(self, "secrets", secrets)
+        force_setattr(self, "answer_secrets", answer)
+        force_setattr(self, "sealed", bool(secrets or answer))
 
     def key_of(self, request: Request) -> bytes:
         """The Kafka key of a request: the id whose order matters; of a secret, its digest."""

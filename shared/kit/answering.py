@@ -18,7 +18,9 @@ from shared.kit.failures import Failures
 from shared.kit.intake import Intake
 from shared.kit.producer import Producer
 from shared.kit.responder import Responder
+from shared.kit.seals import ServiceSeals
 from shared.kit.settings import MeshSettings
+from shared.kit.signatures import signatures_of
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,12 @@ class Answering:
     """Attach it before the broker starts; `ready` is set when the group gave each consumer its part."""
 
     def __init__(
-        self, answers: Answers, producer: Producer, failures: Failures, settings: MeshSettings
+        self,
+        answers: Answers,
+        producer: Producer,
+        failures: Failures,
+        settings: MeshSettings,
+        seals: ServiceSeals,
     ) -> None:
         self.ready = asyncio.Event()
         self._answers = answers
@@ -35,9 +42,12 @@ class Answering:
         self._settings = settings
         self._intakes: list[Intake] = []
         self._assigned: set[str] = set()
+        signatures = signatures_of(settings)
         self._dispatcher = Dispatcher(
             answers,
-            Responder(producer),
+            Responder(producer, signatures, seals),
+            signatures,
+            seals,
             self._put_away,
             lane_max=settings.lane_max,
             in_flight_max=settings.in_flight_max,

@@ -1,6 +1,7 @@
 """The calling side: a request goes out, the reply finds the one future that waits for it."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.producer import Producer, Record
 from shared.kit.replies import RawReply
+from shared.kit.sealed_calls import SealedCalls
+from shared.kit.signatures import Signatures
 from shared.kit.wire import Call, request_headers
 
 _encode = msgspec.json.Encoder().encode
@@ -20,13 +23,23 @@ _encode = msgspec.json.Encoder().encode
 class MeshClient:
     """Calls operations of services. How many calls may be pending is bounded."""
 
-    def __init__(self, producer: Producer, reply_topic: str, *, pending_max: int, timeout_ms: int) -> None:
+    def __init__(
+        self,
+        producer: Producer,
+        reply_topic: str,
+        signatures: Signatures,
+        *,
+        pending_max: int,
+        timeout_ms: int,
+    ) -> None:
         self._producer = producer
+        self._signatures = signatures
         self._reply_to = reply_topic.encode()
         self._pending_max = pending_max
         self._timeout_ms = timeout_ms
         self._pending: dict[str, asyncio.Future[RawReply]] = {}
         self._ids = SystemIds()
+        self._sealed = SealedCalls(self)
 
     @property
     def pending(self) -> int:
@@ -51,7 +64,7 @@ class MeshClient:
         )
         return decode_reply(operation, reply)
 
-    async def call_raw(
+    def call_raw(
         self,
         operation: Operation,
         body: bytes,
@@ -61,14 +74,12 @@ class MeshClient:
         deadline_ms: int,
         idempotency_key: str | None = None,
         traceparent: str | None = None,
-    ) -> RawReply:
+    ) -> Coroutine[Any, Any, RawReply]:
         """Send the body and wait for the reply's bytes, a typed error among them, until the deadline.
 
         Raises `mesh.busy` when too many calls are pending or the request could not be written,
         `mesh.timeout` when no reply came in time.
         """
-        if len(self._pending) >= self._pending_max:
-            raise MESH_BUSY.error("Too many calls are waiting for their answers here.")
         call = Call(
             operation=operation,
             correlation_id=correlation_id,
@@ -77,6 +88,15 @@ class MeshClient:
             idempotency_key=idempotency_key,
             traceparent=traceparent,
         )
+        # Not awaited here: that would cost every call a coroutine more.
+        exchange = self._sealed.exchange if operation.sealed else self.exchange
+        return exchange(call, key, body)
+
+    async def exchange(self, call: Call, key: bytes, body: bytes) -> RawReply:
+        """The same for a call that is made up already."""
+        if len(self._pending) >= self._pending_max:
+            raise MESH_BUSY.error("Too many calls are waiting for their answers here.")
+        operation = call.operation
         remaining_s = call.remaining_s()
         if remaining_s <= 0:
             raise call.expired()
@@ -118,8 +138,9 @@ class MeshClient:
             if error is not None and not waiting.done():
                 waiting.set_exception(MESH_BUSY.error("The request could not be written to Kafka."))
 
-        record = Record(key, body, request_headers(call, self._reply_to), done)
-        if not self._producer.send(call.operation.name, partition, record):
+        topic, headers = call.operation.name, request_headers(call, self._reply_to)
+        headers.append(self._signatures.signature(topic, key, body, headers))
+        if not self._producer.send(topic, partition, Record(key, body, headers, done)):
             raise MESH_BUSY.error("Too many requests wait to be written.")
 
 

@@ -14,6 +14,7 @@ from shared.kit.producer import Producer, Record
 from shared.kit.replies import RawReply, ReplyReader
 from shared.kit.reply_topics import BEAT_INTERVAL_S, Sweeper, create_reply_topic
 from shared.kit.settings import MeshSettings
+from shared.kit.signatures import signatures_of
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +40,11 @@ class Calling:
         self._options = options
         self._replication_factor = settings.kafka_replication_factor
         self._upkeep: asyncio.Task[None] | None = None
+        signatures = signatures_of(settings)
         self.client = MeshClient(
-            producer, self._topic, pending_max=PENDING_MAX, timeout_ms=settings.call_timeout_ms
+            producer, self._topic, signatures, pending_max=PENDING_MAX, timeout_ms=settings.call_timeout_ms
         )
-        self._reader = ReplyReader(options, self._topic, self._on_reply)
+        self._reader = ReplyReader(options, self._topic, signatures, self._on_reply)
 
     async def start(self) -> None:
         """Returns when a request may be sent. Raises KafkaError while no broker answers."""

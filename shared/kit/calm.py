@@ -1,6 +1,7 @@
-"""Keeps a library that says the same again and again from filling the logs.
+"""Keeps what says the same again and again from filling the logs.
 
-While no broker answers, aiokafka says so dozens of times a second in every process, for as long as it lasts.
+Refused records come as often as somebody cares to write them. And while no broker answers, aiokafka says
+so dozens of times a second in every process, for as long as it lasts.
 """
 
 import logging

@@ -3,14 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from shared.contracts.base import Request
 from shared.contracts.catalogue import OPERATIONS
-from shared.contracts.errors import BODY_TOO_LARGE, INTERNAL_ERROR, MESH_BUSY, MeshError
-from shared.contracts.operation import Operation
+from shared.contracts.errors import (
+    BODY_TOO_LARGE,
+    INTERNAL_ERROR,
+    MESH_BUSY,
+    SIGNATURE_INVALID,
+    MeshError,
+)
 from shared.contracts.validation import decode_body
 from shared.kit.answers import Answers, Asked, OneHandler, Outcome
 from shared.kit.clock import now_ms
@@ -19,6 +24,8 @@ from shared.kit.group_commit import GroupCommit, being_cancelled
 from shared.kit.lanes import Lanes
 from shared.kit.meters import answered, refused
 from shared.kit.responder import Responder
+from shared.kit.seals import ServiceSeals
+from shared.kit.signatures import SENTENCES, Signatures, note_refused
 from shared.kit.wire import Call, read_call
 
 log = logging.getLogger(__name__)
@@ -40,7 +47,7 @@ class RequestRecord(Protocol):
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: Iterable[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes]]
 
 
 class Dispatcher:
@@ -50,6 +57,8 @@ class Dispatcher:
         self,
         answers: Answers,
         responder: Responder,
+        signatures: Signatures,
+        seals: ServiceSeals,
         put_away: PutAway,
         *,
         lane_max: int,
@@ -59,6 +68,8 @@ class Dispatcher:
     ) -> None:
         self._answers = answers
         self._responder = responder
+        self._signatures = signatures
+        self._seals = seals
         self._put_away = put_away
         self._timeout_ms = timeout_ms
         self._lanes = Lanes(lane_max=lane_max, jobs_max=in_flight_max)
@@ -77,7 +88,10 @@ class Dispatcher:
             finished()
             return
         try:
-            request = _decode(operation, body)
+            self._check(record, body)
+            if operation.sealed:
+                call, body = self._seals.open_request(call, record.headers, body)
+            request = decode_body(body, operation.request)
             self._place(record.key or b"", request, call, finished)
         except MeshError as error:
             refused.labels(operation.name, error.kind.code).inc()
@@ -98,7 +112,20 @@ class Dispatcher:
 
             if self._lanes.submit(_DEAD_LETTERS, put_away):
                 return
-        self._responder.reply(call, error, finished)
+        tell = self._responder.decline if error.kind is SIGNATURE_INVALID else self._responder.reply
+        tell(call, error, finished)
+
+    def _check(self, record: RequestRecord, body: bytes) -> None:
+        """Nobody speaks for others: raises `signature.invalid` for what no process of the mesh wrote so.
+
+        Raises `body.too_large` as well.
+        """
+        fault = self._signatures.fault(record.topic, record.key, body, record.headers)
+        if fault is not None:
+            note_refused("request", record.topic, fault)
+            raise SIGNATURE_INVALID.error(SENTENCES[fault])
+        if len(body) > REQUEST_MAX_BYTES:
+            raise BODY_TOO_LARGE.error(f"A request may have {REQUEST_MAX_BYTES} bytes.")
 
     def _place(self, key: bytes, request: Request, call: Call, finished: Finished) -> None:
         name = call.operation.name
@@ -141,9 +168,3 @@ async def _outcome_of(handler: OneHandler, request: Any, call: Call) -> Outcome:
     except Exception:
         log.exception("%s failed", call.operation.name)
     return INTERNAL_ERROR.error("The request could not be carried out.")
-
-
-def _decode(operation: Operation, body: bytes) -> Request:
-    if len(body) > REQUEST_MAX_BYTES:
-        raise BODY_TOO_LARGE.error(f"A request may have {REQUEST_MAX_BYTES} bytes.")
-    return decode_body(body, operation.request)

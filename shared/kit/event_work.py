@@ -9,13 +9,14 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, SIGNATURE_INVALID, MeshError
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.clock import now_ms
 from shared.kit.context import correlation_id_var, operation_var
 from shared.kit.failure_headers import Failure, origin_of
 from shared.kit.failures import Failures
+from shared.kit.signatures import SENTENCES, Signatures, note_refused
 from shared.kit.wire import CORRELATION_ID, header_text
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,9 @@ _taken = Counter("concord_events_taken", "Events that a handler took in, or not"
 class EventWork:
     """The handlers of one service by topic."""
 
-    def __init__(self, service: str, failures: Failures) -> None:
+    def __init__(self, service: str, failures: Failures, signatures: Signatures) -> None:
         self.handlers: dict[str, Handler] = {}
+        self._signatures = signatures
         self._failures = failures
         self._delays_s = {retry_topic(service, delay_s): delay_s for delay_s in RETRY_DELAYS_S}
 
@@ -58,11 +60,14 @@ class EventWork:
         if handler is None:
             return Failure(f"nobody here takes in {topic[:100]}", final=True)
         try:
+            self._check(record, topic)
             event = _decode(record)
             async with asyncio.timeout(HANDLER_TIMEOUT_S):
                 await handler(event)
         except MeshError as error:
-            return error if error.kind is MESH_BUSY else Failure.of(error)
+            if error.kind is MESH_BUSY:
+                return error
+            return Failure.of(error, final=error.kind is SIGNATURE_INVALID)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return Failure.of(error, final=True)
         except Exception as error:
@@ -70,6 +75,13 @@ class EventWork:
             return Failure.of(error)
         _taken.labels(topic, "ok").inc()
         return None
+
+    def _check(self, record: ConsumerRecord, topic: str) -> None:
+        """Raises `signature.invalid`. What waited in a retry topic was signed for its first topic."""
+        fault = self._signatures.fault(topic, record.key, record.value, record.headers)
+        if fault is not None:
+            note_refused("event", topic, fault)
+            raise SIGNATURE_INVALID.error(SENTENCES[fault])
 
     async def _put_away(self, record: ConsumerRecord, failure: Failure, gone: asyncio.Event) -> bool:
         """Until it is written: a record is never lost because its failure could not be noted."""

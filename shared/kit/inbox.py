@@ -15,6 +15,7 @@ from shared.kit.event_intake import EventIntake
 from shared.kit.event_work import EventWork, Handler
 from shared.kit.failures import Failures
 from shared.kit.settings import MeshSettings
+from shared.kit.signatures import signatures_of
 
 
 class Inbox:
@@ -25,7 +26,7 @@ class Inbox:
         self._service = service
         self._settings = settings
         self._failures = Failures(service, options)
-        self._work = EventWork(service, self._failures)
+        self._work = EventWork(service, self._failures, signatures_of(settings))
         self._intakes: dict[str, EventIntake] = {}
         self._assigned: set[str] = set()
 

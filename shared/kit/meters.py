@@ -7,6 +7,9 @@ from prometheus_client import Counter, Histogram
 refused = Counter(
     "concord_requests_refused", "Requests that no handler saw: bad, late or too many", ["operation", "reason"]
 )
+records_refused = Counter(
+    "concord_records_refused", "Records whose signature is missing or wrong", ["kind", "reason"]
+)
 _seconds = Histogram(
     "concord_request_seconds",
     "From taking a request to its outcome",

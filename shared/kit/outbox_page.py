@@ -17,7 +17,7 @@ EVENT_ID = "event_id"
 EVENT_TYPE = "event_type"
 
 Sign = Callable[[str, bytes, bytes, Headers], Headers]
-"""Gives the headers that sign a record, from its topic, key, body and other headers."""
+"""Gives the headers that sign a record, from its topics (separated by spaces), key, body, other headers."""
 LineOf = Callable[[str, bytes], Awaitable[Line]]
 _PAGE_BYTES = 8 * 1024 * 1024
 _ROWS_AT_A_TIME = 100
@@ -56,6 +56,8 @@ class Page:
             self._missing[place] = len(topics)
             if not topics:
                 self.sent[row.id] = row.event_id
+            elif sign is not None:
+                common = [*common, *sign(row.topics, key, row.body, common)]
             for topic in topics:
                 headers, body, target = common, row.body, topic
                 if (reason := refusals.reason(row.event_id, topic)) is not None:
@@ -63,8 +65,6 @@ class Page:
                     whole = refusals.reason(row.event_id, target) is None
                     headers = [*headers, (ORIGINAL_TOPIC, topic.encode()), (REASON, reason.encode())]
                     body, headers = _cut(body, headers, whole=whole)
-                if sign is not None:
-                    headers = [*headers, *sign(target, key, body, headers)]
                 line = await line_of(target, key)
                 self.lines.setdefault(line, []).append(Parcel(place, key, body, headers))
 

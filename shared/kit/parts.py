@@ -16,7 +16,9 @@ from shared.kit.database import Database
 from shared.kit.health import Health
 from shared.kit.producer import Producer
 from shared.kit.relay import Relay
+from shared.kit.seals import ServiceSeals
 from shared.kit.settings import MeshSettings, kafka_options
+from shared.kit.signatures import signatures_of
 from shared.kit.waiting import until_there as until_there
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Parts(Generic[S]):
         self.clock = SystemClock()
         self.ids = SystemIds()
         self.answers = Answers(service)
+        self.seals = ServiceSeals()
         self.hears: list[tuple[tuple[str, ...], EventHandler]] = []
         self._producer = producer
         self._stack = stack
@@ -71,6 +74,7 @@ class Parts(Generic[S]):
             kafka_options(self.settings),
             self.instance,
             self.clock,
+            sign=signatures_of(self.settings).sign,
             report=lambda reason: sending.down(reason) if reason else sending.ready(),
         )
         await relay.start()

@@ -14,6 +14,7 @@ from shared.contracts.topics import all_topics
 from shared.kit.environ import Secret, load
 from shared.kit.migrate import head_of, migrate
 from shared.kit.settings import MeshSettings, kafka_options
+from shared.kit.tool_settings import ToolSettings
 from shared.kit.topic_admin import WAIT_S, TopicsAwayError, TopicsError, ensure_topics
 
 _log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class NotReadyError(PrepareError):
     """Only Kafka or a database was missing, which may still come; the text is the same."""
 
 
-class PrepareSettings(MeshSettings, frozen=True, kw_only=True):
+class PrepareSettings(ToolSettings, frozen=True, kw_only=True):
     """Where things are to be made. A service without an URL is not prepared here."""
 
     auth_database_url: _Url = ""

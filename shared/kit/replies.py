@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from shared.kit import steady
 from shared.kit.closing import close_quietly
+from shared.kit.signatures import Signatures, note_refused
 from shared.kit.wire import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,11 @@ OnReply = Callable[[str, RawReply], None]
 class ReplyReader:
     """Hands each reply on by its call id; whether anybody still waits for it is not its concern."""
 
-    def __init__(self, options: Mapping[str, Any], topic: str, on_reply: OnReply) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], topic: str, signatures: Signatures, on_reply: OnReply
+    ) -> None:
         self._options = options
+        self._signatures = signatures
         self._place = TopicPartition(topic, 0)
         self._on_reply = on_reply
         self._consumer: AIOKafkaConsumer | None = None
@@ -91,11 +95,15 @@ class ReplyReader:
                     self._hand_on(record.headers, record.value)
 
     def _hand_on(self, headers: Headers, value: bytes | None) -> None:
-        """Garbage in the topic has no call id that somebody waits for, or no status: it is passed over."""
+        """Garbage in the topic has no call id, or no status, or no good signature: it is passed over."""
         texts = dict(headers)
         call_id = header_text(texts.get(CALL_ID))
         status = texts.get(STATUS)
         if call_id and status is not None and _STATUS.fullmatch(status):
+            fault = self._signatures.fault(self._place.topic, None, value, headers)
+            if fault is not None:
+                note_refused("reply", self._place.topic, fault)
+                return
             error = texts.get(ERROR)
             code = None if error is None else header_text(error)
             self._on_reply(call_id, RawReply(int(status), value or b"", code))

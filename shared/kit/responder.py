@@ -10,7 +10,9 @@ from shared.contracts.errors import INTERNAL_ERROR, ErrorReply, MeshError
 from shared.kit.answers import Outcome
 from shared.kit.outgoing import Done
 from shared.kit.producer import Producer, Record
-from shared.kit.wire import Call, Headers, Reply, reply_headers
+from shared.kit.seals import ServiceSeals
+from shared.kit.signatures import Signatures
+from shared.kit.wire import ERROR, Call, Headers, Reply, reply_headers
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +24,10 @@ _encode = msgspec.json.Encoder().encode
 class Responder:
     """Sends replies. A reply topic has one partition, the caller's own."""
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, signatures: Signatures, seals: ServiceSeals) -> None:
         self._producer = producer
+        self._seals = seals
+        self._signatures = signatures
 
     def reply(self, call: Call, outcome: Outcome, finished: Finished) -> None:
         """Send the outcome to the caller, if the caller can be told.
@@ -45,9 +49,34 @@ class Responder:
             else:
                 finished()
 
-        self._send(call, reply_to, record_of(call, outcome), done)
+        self._send(call, reply_to, self._record_of(call, outcome), done)
+
+    def _record_of(self, call: Call, outcome: Outcome) -> tuple[Headers, bytes]:
+        headers, body = record_of(call, outcome)
+        if not call.operation.answer_secrets or ERROR in dict(headers):
+            return headers, body
+        try:
+            return headers, self._seals.seal_answer(call, body)
+        except Exception:
+            log.exception("the answer of %s could not be sealed", call.operation.name)
+            return _error_record(call, INTERNAL_ERROR.error("The answer could not be sealed."))
+
+    def decline(self, call: Call, error: MeshError, finished: Finished) -> None:
+        """Tell whoever wrote a request that is not signed, if there is a reply topic.
+
+        What tells it is not signed either: else a stranger could have any caller's pending call refused.
+        """
+        if call.reply_to is None:
+            finished()
+        else:
+            self._write(call, call.reply_to, _error_record(call, error), lambda _: finished())
 
     def _send(self, call: Call, reply_to: str, reply: tuple[Headers, bytes], done: Done) -> None:
+        headers, body = reply
+        headers.append(self._signatures.signature(reply_to, None, body, headers))
+        self._write(call, reply_to, reply, done)
+
+    def _write(self, call: Call, reply_to: str, reply: tuple[Headers, bytes], done: Done) -> None:
         headers, body = reply
         if not self._producer.send(reply_to, 0, Record(None, body, headers, done)):
             log.warning("a reply to %s was let fall: too many wait", call.operation.name)

@@ -83,7 +83,7 @@ async def _consume(parts: Parts[S], producer: Producer, broker: KafkaBroker, sta
     options = kafka_options(parts.settings)
     failures = Failures(parts.service, options)
     stack.push_async_callback(failures.stop)
-    answering = Answering(parts.answers, producer, failures, parts.settings)
+    answering = Answering(parts.answers, producer, failures, parts.settings, parts.seals)
     answering.attach(broker)
     inbox = Inbox(parts.service, options, parts.settings)
     for topics, handler in parts.hears:

@@ -1,7 +1,7 @@
 """The settings that every process of the mesh has, and how they become options of the Kafka client."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -9,6 +9,7 @@ from shared.kit.environ import Secret, SettingRow, Settings, SettingsError, desc
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+SECRET_MIN_CHARS = 32
 
 
 def _number(low: int, high: int, description: str) -> Meta:
@@ -17,6 +18,9 @@ def _number(low: int, high: int, description: str) -> Meta:
 
 class MeshSettings(Settings, frozen=True, kw_only=True):
     """What a process needs to take part in the mesh; services add their own."""
+
+    signs: ClassVar[bool] = True
+    """Whether such a process writes or reads what is signed."""
 
     kafka_bootstrap_servers: Annotated[str, Meta(description="host:port, several by commas")] = (
         "127.0.0.1:9092"
@@ -33,6 +37,12 @@ class MeshSettings(Settings, frozen=True, kw_only=True):
     kafka_ssl_certfile: Annotated[str, Meta(description="PEM file of the client's certificate")] = ""
     kafka_ssl_keyfile: Annotated[str, Meta(description="PEM file of the client's key")] = ""
     kafka_ssl_password: Annotated[Secret, Meta(description="Password of the client's key")] = ""
+    mesh_secret: Annotated[
+        Secret, Meta(description="Signs what the mesh writes; the same for all its processes, 32 characters")
+    ] = ""
+    mesh_secret_also: Annotated[
+        Secret, Meta(description="A second one whose signatures are good as well, while MESH_SECRET changes")
+    ] = ""
     kafka_partitions: Annotated[int, _number(1, 1000, "Partitions of new topics")] = 4
     kafka_replication_factor: Annotated[int, _number(1, 10, "Replicas of new topics")] = 1
     log_level: Annotated[
@@ -56,7 +66,8 @@ class MeshSettings(Settings, frozen=True, kw_only=True):
     batch_max: Annotated[int, _number(1, 10_000, "Records read, and requests committed, at once")] = 512
 
     def faults(self) -> Iterator[str]:
-        """SASL needs a name and a password, a client's certificate its key."""
+        """SASL needs a name and a password, a client's certificate its key; and records are signed."""
+        yield from self._secret_faults()
         if self.kafka_security_protocol.startswith("SASL"):
             for name in ("kafka_sasl_username", "kafka_sasl_password"):
                 if not getattr(self, name):
@@ -64,6 +75,16 @@ class MeshSettings(Settings, frozen=True, kw_only=True):
                     yield f"{name.upper()} is required with KAFKA_SECURITY_PROTOCOL={protocol}"
         if bool(self.kafka_ssl_certfile) != bool(self.kafka_ssl_keyfile):
             yield "KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE must be given together"
+
+    def _secret_faults(self) -> Iterator[str]:
+        if self.signs and not self.mesh_secret:
+            yield (
+                "MESH_SECRET is required: at least 32 random characters, the same for all processes of the "
+                "mesh, such as `openssl rand -base64 32` gives"
+            )
+        for name in ("mesh_secret", "mesh_secret_also"):
+            if 0 < len(getattr(self, name)) < SECRET_MIN_CHARS:
+                yield f"{name.upper()} must have at least {SECRET_MIN_CHARS} characters"
 
 
 def kafka_options(settings: MeshSettings) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
 from shared.kit import steady
 from shared.kit.closing import close_quietly
+from shared.kit.signatures import Signatures, note_refused
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,15 @@ steady.install()
 class Tail:
     """Follows a topic for one process. A record may be handed on twice: after trouble it reads back again.
 
-    `on_value` gets a record's bytes; what it raises is logged and counted, and the record passed over.
+    `on_value` gets the bytes of a record that this mesh signed; what it raises is logged and counted, and the
+    record passed over.
     """
 
     def __init__(
         self,
         options: Mapping[str, Any],
         topic: str,
+        signatures: Signatures,
         since: Callable[[], datetime],
         on_value: Callable[[bytes], None],
         on_caught_up: Callable[[], None],
@@ -42,6 +45,7 @@ class Tail:
     ) -> None:
         self._options = options
         self._topic = topic
+        self._signatures = signatures
         self._since = since
         self._on_value = on_value
         self._on_caught_up = on_caught_up
@@ -105,10 +109,14 @@ class Tail:
                     self._on_caught_up()
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 for record in records:
-                    self._hand_on(record.value)
+                    self._hand_on(record)
 
-    def _hand_on(self, value: bytes | None) -> None:
+    def _hand_on(self, record: ConsumerRecord) -> None:
+        value = record.value
         if value is None:
+            return
+        if (fault := self._signatures.fault(record.topic, record.key, value, record.headers)) is not None:
+            note_refused("event", record.topic, fault)
             return
         try:
             self._on_value(value)

@@ -21,6 +21,9 @@ IDEMPOTENCY_KEY = "idempotency_key"
 TRACEPARENT = "traceparent"
 STATUS = "status"
 ERROR = "error"
+SIGNATURE = "signature"
+TOPICS = "topics"
+REPLY_KEY = "reply_key"
 
 REPLY_TOPIC = re.compile(r"[a-z-]+\.replies\.[A-Za-z0-9._-]{1,180}")
 """Nobody can make a service write its replies into a topic that is not a reply topic."""
@@ -41,8 +44,10 @@ class Call(Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     traceparent: str | None = None
     reply_to: str | None = None
+    reply_key: str | None = None
+    """The public key that secrets of the answer are sealed to: X25519, in base64 for URLs."""
     body: bytes = b""
-    """The request as it stands in Kafka."""
+    """The request as it stands in Kafka, but for its secrets, which are left out."""
 
     def remaining_s(self) -> float:
         """Seconds until the deadline, negative past it."""
@@ -72,6 +77,8 @@ def request_headers(call: Call, reply_to: bytes) -> Headers:
         headers.append((IDEMPOTENCY_KEY, call.idempotency_key.encode()))
     if call.traceparent is not None:
         headers.append((TRACEPARENT, call.traceparent.encode()))
+    if call.reply_key is not None:
+        headers.append((REPLY_KEY, call.reply_key.encode()))
     return headers
 
 
@@ -102,6 +109,7 @@ def read_call(
         idempotency_key=texts.get(IDEMPOTENCY_KEY),
         traceparent=texts.get(TRACEPARENT),
         reply_to=reply_to if reply_to and REPLY_TOPIC.fullmatch(reply_to) else None,
+        reply_key=texts.get(REPLY_KEY),
         body=body,
     )
 

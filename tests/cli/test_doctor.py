@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cli.embedded.ports import LOOPBACK, free_port
 from tests.cli.running import concord, environment
+from tests.unit.kit.calls import SECRET
 
 
 def wrong(output: str) -> list[str]:
@@ -37,6 +38,7 @@ def test_outside_services_that_answer_are_fine(
     env = environment(
         tmp_path / "data",
         KAFKA_BOOTSTRAP_SERVERS=kafka_bootstrap,
+        MESH_SECRET=SECRET,
         AUTH_DATABASE_URL=postgres_admin_url,
     )
     done = concord("doctor", env=env)
@@ -58,6 +60,7 @@ def test_outside_services_that_do_not_answer_are_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert wrong(done.stdout) == [
         "KAFKA_BOOTSTRAP_SERVERS",
+        "MESH_SECRET",
         "AUTH_DATABASE_URL",
         "SERVER_DATABASE_URL",
     ]
@@ -65,5 +68,6 @@ def test_outside_services_that_do_not_answer_are_named(tmp_path: Path) -> None:
 
 def test_something_that_is_no_kafka_does_not_pass_for_one(tmp_path: Path, postgres_admin_url: str) -> None:
     place = postgres_admin_url.partition("@")[2].partition("/")[0]
-    done = concord("doctor", env=environment(tmp_path / "data", KAFKA_BOOTSTRAP_SERVERS=place))
+    env = environment(tmp_path / "data", KAFKA_BOOTSTRAP_SERVERS=place, MESH_SECRET=SECRET)
+    done = concord("doctor", env=env)
     assert wrong(done.stdout) == ["KAFKA_BOOTSTRAP_SERVERS"]

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from cli.embedded.ports import free_port
 from shared.kit.prepare import prepare
+from tests.unit.kit.calls import SECRET
 
 READY_TIMEOUT_S = 80.0
 STOP_TIMEOUT_S = 10.0
@@ -88,6 +89,7 @@ class Concord:
             "CONCORD_DATA": str(folder / "data"),
             "CONCORD_PREPARED": "1",
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "MESH_SECRET": SECRET,
             "RATE_LIMIT_PER_MINUTE": "0",
             **{f"{service.upper()}_DATABASE_URL": url for service, url in databases.items()},
             "FILE_PORT": str(free_port()),

@@ -21,6 +21,7 @@ from shared.contracts.validation import decode_body
 from tests.e2e.concord import Concord, topics_of
 from tests.e2e.people import PASSWORD, Person, sign_up
 from tests.kit.raw import RawName, raw_batch, write_raw
+from tests.unit.kit.calls import SIGNATURES
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]
 Place: TypeAlias = tuple[str, int, int]
@@ -88,7 +89,7 @@ async def test_garbage_everywhere_stops_nobody(bootstrap: str, http: httpx.Clien
     finally:
         done.set()
     assert await using > 0
-    assert len(expected) > 6 * len(OPERATIONS)
+    assert len(expected) > 12 * len(OPERATIONS)
     letters = await _letters(bootstrap, before, expected)
     for letter in letters:
         assert not letter.value, "a dead letter keeps its value"
@@ -98,19 +99,23 @@ async def test_garbage_everywhere_stops_nobody(bootstrap: str, http: httpx.Clien
 
 
 async def _write(bootstrap: str, records: list[tuple[bytes, Headers]]) -> set[Place]:
-    """Each into every request topic; returns the places of what is no request there."""
-    places = await _write_to(bootstrap, OPERATIONS, records)
-    return {place for place, value in places.items() if _is_refused(place[0], value)}
+    """Each into every request topic, signed and not; returns the places of what is to be refused there."""
+    by_strangers = await _write_to(bootstrap, OPERATIONS, records, signed=False)
+    places = await _write_to(bootstrap, OPERATIONS, records, signed=True)
+    return {*by_strangers, *(place for place, value in places.items() if _is_refused(place[0], value))}
 
 
 async def _write_to(
-    bootstrap: str, topics: Iterable[str], records: list[tuple[bytes, Headers]]
+    bootstrap: str, topics: Iterable[str], records: list[tuple[bytes, Headers]], *, signed: bool
 ) -> dict[Place, bytes]:
     """Each into every topic, over all partitions; where they are."""
     places = {}
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB) as producer:
         for topic in topics:
             for number, (value, headers) in enumerate(records):
+                if signed:
+                    given = [(name, text) for name, text in headers if text is not None]
+                    headers = [*given, SIGNATURES.signature(topic, None, value, given)]
                 sent = await producer.send_and_wait(topic, value, partition=number % 4, headers=headers)
                 places[topic, sent.partition, sent.offset] = value
     return places
@@ -197,7 +202,8 @@ async def test_garbage_among_the_events_stops_nobody(
     before = await _ends(bootstrap)
     noise = garbage(random.Random(12), "no event has a secret")
     records = [*noise, *((value, []) for value in false_events())]
-    places = await _write_to(bootstrap, topics, records)
+    by_strangers = await _write_to(bootstrap, topics, records, signed=False)
+    places = await _write_to(bootstrap, topics, records, signed=True)
     ada, bob = person("Ada"), person("Bob")
     server = ada.make_server()
     channel = server["channels"][0]["id"]
@@ -210,10 +216,10 @@ async def test_garbage_among_the_events_stops_nobody(
     await _until(lambda: ada.get(members).json()["items"][0]["name"] == "Countess")
     assert bob.post("/api/auth/signout").status_code == 204
     await _until(lambda: bob.get("/api/auth/me").status_code == 401)
-    read = {place for place in places if place[0] in ("server-events", "user-events")}
-    undecodable = {place for place in read if not places[place].startswith(b'{"id"')}
+    read = {place for place in (*places, *by_strangers) if place[0] in ("server-events", "user-events")}
+    undecodable = {place for place in read & places.keys() if not places[place].startswith(b'{"id"')}
     assert len(undecodable) == 2 * len(noise)
-    await _letters(bootstrap, before, undecodable)
+    await _letters(bootstrap, before, undecodable | (read & by_strangers.keys()))
 
 
 async def _until(holds: Callable[[], bool], seconds: float = 5) -> None:
@@ -225,7 +231,7 @@ async def _until(holds: Callable[[], bool], seconds: float = 5) -> None:
 async def test_a_request_without_a_call_id_is_answered_by_its_correlation_id(
     bootstrap: str, person: Callable[..., Person]
 ) -> None:
-    """Somebody else's program may ask as well: correlation id and reply topic are enough."""
+    """Another program that knows the secret may ask as well: correlation id and reply topic are enough."""
     ada = person("Ada")
     server = ada.make_server()
     channel = server["channels"][0]["id"]
@@ -265,7 +271,9 @@ async def _ask(bootstrap: str, asked: dict[str, tuple[str, dict[str, Any]]]) -> 
         async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
             for correlation_id, (topic, body) in asked.items():
                 headers = [("correlation_id", correlation_id.encode()), ("reply_to", reply_to.encode())]
-                await producer.send_and_wait(topic, json.dumps(body).encode(), headers=headers)
+                value = json.dumps(body).encode()
+                headers.append(SIGNATURES.signature(topic, None, value, headers))
+                await producer.send_and_wait(topic, value, headers=headers)
         async with (
             asyncio.timeout(SETTLE_S),
             AIOKafkaConsumer(

@@ -16,6 +16,7 @@ from shared.contracts.account import USER_SIGNOUT, SignOut
 from shared.contracts.errors import MeshError
 from shared.kit.call import MeshClient
 from shared.kit.clock import now_ms
+from tests.unit.kit.calls import SECRET
 
 
 class Replica:
@@ -24,7 +25,8 @@ class Replica:
     def __init__(self, folder: Path, bootstrap: str, seconds: float = 0.02) -> None:
         self.effects = folder / "effects"
         self._port = free_port()
-        environ = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap, "HEALTH_PORT": str(self._port)}
+        mesh = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "MESH_SECRET": SECRET}
+        environ = {**os.environ, **mesh, "HEALTH_PORT": str(self._port)}
         command = [sys.executable, "-m", "tests.faults.replica", str(self.effects), str(seconds)]
         self._log = (folder / "replicas.log").open("ab")
         self._process = subprocess.Popen(command, env=environ, stdout=self._log, stderr=self._log)

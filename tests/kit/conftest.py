@@ -12,6 +12,7 @@ from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
 from shared.kit.database import Database
 from shared.kit.event_work import EventWork
 from shared.kit.failures import Failures
+from shared.kit.signatures import Signatures
 from tests.kit.facts import make_tables
 from tests.kit.inbox_place import PARTITIONS, Place
 from tests.kit.mesh import make_topics
@@ -62,8 +63,8 @@ async def place(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> Place:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     made = EventWork.__init__
 
-    def quick(self: EventWork, service: str, failures: Failures) -> None:
-        made(self, service, failures)
+    def quick(self: EventWork, service: str, failures: Failures, signatures: Signatures) -> None:
+        made(self, service, failures, signatures)
         self._delays_s = dict.fromkeys(self._delays_s, 0.2)  # type: ignore[arg-type]
 
     monkeypatch.setattr(EventWork, "__init__", quick)

@@ -13,9 +13,12 @@ from shared.contracts.event import Event
 from shared.contracts.examples import example_of_event
 from shared.contracts.topics import dead_letter_topic
 from shared.kit.broker import make_broker
+from shared.kit.failure_headers import FAILURE_HEADERS, ORIGINAL_TOPIC
 from shared.kit.inbox import Inbox
 from shared.kit.settings import MeshSettings, kafka_options
+from shared.kit.wire import SIGNATURE
 from tests.kit.mesh import settings_for
+from tests.unit.kit.calls import SIGNATURES
 
 PARTITIONS = 4
 Handler = Callable[[Event], Awaitable[None]]
@@ -52,8 +55,12 @@ class Place:
     ) -> None:
         async with AIOKafkaProducer(bootstrap_servers=self.bootstrap) as producer:
             for key, value in records:
-                name = topic or self.topic
-                await producer.send(name, value, key=key.encode() if key else None, headers=headers)
+                name, raw = topic or self.topic, key.encode() if key else None
+                given = [pair for pair in headers if pair[0] != SIGNATURE]
+                signed_for = dict(given).get(ORIGINAL_TOPIC, name.encode()).decode()
+                covered = [pair for pair in given if pair[0] not in FAILURE_HEADERS]
+                signature = SIGNATURES.signature(signed_for, raw, value, covered)
+                await producer.send(name, value, key=raw, headers=[*given, signature])
             await producer.flush()
 
     async def read(self, topic: str, count: int, timeout_s: float = 15) -> list[ConsumerRecord]:

@@ -17,12 +17,14 @@ from shared.kit.calling import Calling
 from shared.kit.closing import close_quietly
 from shared.kit.failures import Failures
 from shared.kit.producer import Producer
+from shared.kit.seals import ServiceSeals
 from shared.kit.settings import MeshSettings, kafka_options
+from tests.unit.kit.calls import SECRET
 
 
 def settings_for(bootstrap: str, **changes: Any) -> MeshSettings:
     """The default settings, at the test run's broker."""
-    return MeshSettings(kafka_bootstrap_servers=bootstrap, **changes)
+    return MeshSettings(kafka_bootstrap_servers=bootstrap, **{"mesh_secret": SECRET, **changes})
 
 
 async def make_topics(bootstrap: str, *names: str, partitions: int = 4) -> None:
@@ -65,13 +67,13 @@ async def running_client(settings: MeshSettings, service: str = "gateway") -> As
 
 @asynccontextmanager
 async def running_service(
-    settings: MeshSettings, answers: Answers, instance: str = "one"
+    settings: MeshSettings, answers: Answers, instance: str = "one", seals: ServiceSeals | None = None
 ) -> AsyncIterator[Answering]:
     """A process that answers; leaves as a process that was asked to stop."""
     async with running_producer(settings) as producer:
         broker = make_broker(kafka_options(settings), instance)
         failures = Failures(answers.service, kafka_options(settings))
-        answering = Answering(answers, producer, failures, settings)
+        answering = Answering(answers, producer, failures, settings, seals or ServiceSeals())
         answering.attach(broker)
         await start_together(broker)
         answering.start()

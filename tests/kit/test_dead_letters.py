@@ -48,6 +48,8 @@ async def test_redriven_twice_is_once_in_effect(place: Place) -> None:
     assert sorted(seen) == [0, 1, 2]
     retried = await place.read(topics.retry_topic(place.service, RETRY_DELAYS_S[0]), 6)
     assert dict(retried[-1].headers)["own"] == b"\x00\xff"
+    (first,) = (one for one in box.letters if one.value == retried[-1].value)
+    assert dict(retried[-1].headers)["signature"] == dict(first.headers)["signature"]
     headers = headers_of(retried[-1])
     assert (headers["correlation_id"], headers["attempt"]) == ("c-1", "0")
     assert headers["dead-letter"].startswith(f"{place.service}/0/")
@@ -67,3 +69,15 @@ async def test_more_than_is_looked_at_is_told(place: Place) -> None:
     box = await letters_of(place, records_max=5).read()
     assert (len(box.letters), box.cut) == (5, False)
     assert await letters_of(Place(place.bootstrap, "nobody")).read() == type(box)(())
+
+
+async def test_a_letter_without_a_key_can_be_redriven(place: Place) -> None:
+    async def handler(taken: Event) -> None:
+        raise AssertionError(taken)
+
+    await place.send((None, b"garbage"))
+    async with place.inbox(handler):
+        await place.read(place.dead, 1)
+        box = await letters_of(place).read()
+        assert await letters_of(place).redrive(box.letters) == list(box.letters)
+        assert (await letters_of(place).read()).letters[0].redriven_at_ms is not None

@@ -28,6 +28,7 @@ from tests.kit.mesh import (
 )
 from tests.kit.offsets import until_committed
 from tests.kit.raw import RawName, raw_batch, write_raw
+from tests.unit.kit.calls import SIGNATURES
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -123,7 +124,7 @@ def garbage(chance: random.Random) -> list[tuple[bytes | None, bytes | None, Hea
 
 
 async def write(bootstrap: str, records: Sequence[tuple[bytes | None, bytes | None, Headers]]) -> None:
-    """Each of them, to a partition of every topic."""
+    """Each of them, to a partition of every topic, by a stranger and, if it can be signed, by ourselves."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB)
     await producer.start()
     try:
@@ -132,6 +133,9 @@ async def write(bootstrap: str, records: Sequence[tuple[bytes | None, bytes | No
                 if key is None and value is None:
                     continue
                 await producer.send(topic, value, key, partition=number % 4, headers=headers)
+                given = [(name, text) for name, text in headers if text is not None]
+                signed = [*given, SIGNATURES.signature(topic, key, value or b"", given)]
+                await producer.send(topic, value, key, partition=number % 4, headers=signed)
         await producer.flush()
     finally:
         await producer.stop()

@@ -16,10 +16,8 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
+from tests.kit.inbox_place import PARTITIONS, Place, event, until
 from tests.kit.mesh import make_topics
-from tests.kit.test_inbox import PARTITIONS, Place, event, place, until
-
-__all__ = ["place"]
 
 KEYS = 20
 

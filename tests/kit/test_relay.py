@@ -28,6 +28,7 @@ from shared.kit.fenced_producer import FencedProducer
 from shared.kit.outbox import SLICES, Outbox
 from shared.kit.parcels import LeaseLost, Parcel
 from shared.kit.relay import Relay
+from shared.kit.signatures import FORGED, MISPLACED
 from tests.kit.facts import (
     clock,
     event_type,
@@ -40,6 +41,7 @@ from tests.kit.facts import (
     until_empty,
 )
 from tests.kit.mesh import make_topics
+from tests.unit.kit.calls import SIGNATURES
 
 
 class Place:
@@ -275,20 +277,17 @@ async def test_nothing_is_written_once_the_lease_is_lost(place: Place) -> None:
     assert [parcel.place for parcel in taken] == [0]
 
 
-async def test_headers_can_be_signed(place: Place) -> None:
-    def sign(
-        topic: str, key: bytes, body: bytes, headers: list[tuple[str, bytes]]
-    ) -> list[tuple[str, bytes]]:
-        return [("signature", b"|".join((topic.encode(), key, str(len(body)).encode())))]
-
-    key = ids.new()
-    await place.publish([key], range(1, 2))
-    async with place.relay(sign=sign):
+async def test_one_signature_holds_in_every_topic_of_an_event_and_nowhere_else(place: Place) -> None:
+    await place.publish([ids.new()], range(1, 2))
+    async with place.relay(sign=SIGNATURES.sign):
         await until_empty(place.database)
     for topic in (place.topic, place.copy):
         (record,) = await read_all(place.bootstrap, topic)
-        expected = f"{topic}|{key}|{len(record.value)}".encode()
-        assert dict(record.headers)["signature"] == expected
+        assert dict(record.headers)["topics"] == f"{place.topic} {place.copy}".encode()
+        checked = (record.key, record.value, record.headers)
+        assert SIGNATURES.fault(topic, *checked) is None
+        assert SIGNATURES.fault("elsewhere", *checked) == MISPLACED
+        assert SIGNATURES.fault(topic, record.key, record.value + b" ", record.headers) == FORGED
 
 
 async def test_metrics_and_reports_tell_how_it_goes(place: Place, keys: list[UUID]) -> None:

@@ -18,6 +18,7 @@ from cli.acls import Grant
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import LOOPBACK, free_port
+from tests.unit.kit.calls import SECRET
 
 # As Kafka's protocol numbers them.
 RESOURCES = {"topic": 2, "group": 3}
@@ -49,6 +50,7 @@ class SecuredKafka:
         """The settings of a process that signs in as this user."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "MESH_SECRET": SECRET,
             "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
             "KAFKA_SASL_MECHANISM": MECHANISM,
             "KAFKA_SASL_USERNAME": user,

@@ -5,7 +5,7 @@ from uuid import UUID
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from apps.auth.domain.signing_key import KeyPolicy, KeyRing, TokenTerms
+from apps.auth.domain.keys import KeyPolicy, KeyRing, TokenTerms
 from apps.auth.outbound.key_maker import base64url
 from shared.contracts.account import Claims, Jwk, Jwks
 from shared.contracts.clock import Clock, Ids
@@ -40,7 +40,7 @@ class JwtAccessTokens:
     def issue(self, profile_id: UUID, session_id: UUID) -> str:
         """A new access token of a session."""
         now = self._clock.now()
-        key = self._ring.signing(now)
+        key = self._ring.current(now)
         issued_s = int(now.timestamp())
         claims = {
             "iss": self._terms.issuer,

@@ -1,29 +1,29 @@
-"""New Ed25519 key pairs."""
+"""New key pairs, from the system's source of randomness. The `kid` is the thumbprint (RFC 7638)."""
 
 from base64 import urlsafe_b64encode
 from datetime import datetime
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from apps.auth.domain.signing_key import SigningKey
+from apps.auth.domain.keys import KeyPair
 
 
 class Ed25519KeyMaker:
-    """Makes key pairs from the system's source of randomness; the `kid` is the thumbprint (RFC 7638)."""
+    """Makes key pairs that access tokens are signed with."""
 
-    def new(self, number: int, created_at: datetime, signs_from: datetime) -> SigningKey:
+    def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair:
         """A fresh pair."""
-        private = Ed25519PrivateKey.generate()
-        public = private.public_key().public_bytes_raw()
-        return SigningKey(
-            number=number,
-            kid=thumbprint(public),
-            private=private.private_bytes_raw(),
-            public=public,
-            created_at=created_at,
-            signs_from=signs_from,
-        )
+        return _pair(Ed25519PrivateKey.generate(), "Ed25519", number, created_at, used_from)
+
+
+class X25519KeyMaker:
+    """Makes key pairs that secrets are sealed to."""
+
+    def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair:
+        """A fresh pair."""
+        return _pair(X25519PrivateKey.generate(), "X25519", number, created_at, used_from)
 
 
 def base64url(raw: bytes) -> str:
@@ -31,7 +31,25 @@ def base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def thumbprint(public: bytes) -> str:
+def thumbprint(public: bytes, curve: str = "Ed25519") -> str:
     """The name that follows from a public key (RFC 7638, RFC 8037)."""
-    members = f'{{"crv":"Ed25519","kty":"OKP","x":"{base64url(public)}"}}'
+    members = f'{{"crv":"{curve}","kty":"OKP","x":"{base64url(public)}"}}'
     return base64url(sha256(members.encode()).digest())
+
+
+def _pair(
+    private: Ed25519PrivateKey | X25519PrivateKey,
+    curve: str,
+    number: int,
+    created_at: datetime,
+    used_from: datetime,
+) -> KeyPair:
+    public = private.public_key().public_bytes_raw()
+    return KeyPair(
+        number=number,
+        kid=thumbprint(public, curve),
+        private=private.private_bytes_raw(),
+        public=public,
+        created_at=created_at,
+        used_from=used_from,
+    )

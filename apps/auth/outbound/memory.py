@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.auth.domain.attempts import microseconds
+from apps.auth.domain.keys import KeyPair
 from apps.auth.domain.session import Session
-from apps.auth.domain.signing_key import SigningKey
 from apps.auth.outbound.memory_unit import MemoryUnit, Rows
 from shared.contracts.account import Profile
 
@@ -66,16 +66,16 @@ class MemoryUnits:
         return len(over)
 
 
-class MemorySigningKeys:
-    """Twin of `SigningKeys`."""
+class MemoryKeys:
+    """Twin of `Keys`."""
 
     def __init__(self) -> None:
-        self.rows: dict[int, SigningKey] = {}
+        self.rows: dict[int, KeyPair] = {}
 
-    async def all(self) -> list[SigningKey]:
+    async def all(self) -> list[KeyPair]:
         return sorted(self.rows.values(), key=lambda key: key.number)
 
-    async def add(self, key: SigningKey) -> None:
+    async def add(self, key: KeyPair) -> None:
         self.rows.setdefault(key.number, key)
 
     async def remove(self, numbers: Sequence[int]) -> None:

@@ -133,6 +133,22 @@ class SigningKeyRow(Base, table=True):
     signs_from: datetime = Field(sa_type=_TIME)
 
 
+class SealingKeyRow(Base, table=True):
+    """A key that passwords and tokens in Kafka are sealed to.
+
+    `private` opens what was sealed to it, for as long as Kafka has it; so the same holds as for signing keys.
+    """
+
+    __tablename__ = "sealing_keys"
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    kid: str = Field(sa_type=Text, unique=True)
+    private: bytes = Field(sa_type=LargeBinary)
+    public: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=_TIME)
+    used_from: datetime = Field(sa_type=_TIME)
+
+
 outbox_tables(metadata)
 requests_table(metadata)
 
@@ -141,3 +157,4 @@ sessions: Table = metadata.tables["sessions"]
 refresh_tokens: Table = metadata.tables["refresh_tokens"]
 attempts: Table = metadata.tables["attempts"]
 signing_keys: Table = metadata.tables["signing_keys"]
+sealing_keys: Table = metadata.tables["sealing_keys"]

@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from apps.message.domain.messages import Channel, Gate, Window
+from apps.message.outbound.contents import Contents
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.rows import attachments_of, role_of, type_of
 from apps.message.ports import Page
@@ -17,7 +18,9 @@ _GATE = """
     LEFT JOIN members ON members.server_id = channels.server_id AND members.profile_id = $2
     WHERE channels.id = $1
 """
-_SHOWN = "id, profile_id, sequence, content, nonce, created_at, edited_at, attachments::text"
+_SHOWN = """
+    id, profile_id, sequence, content, content_key, nonce, created_at, edited_at, attachments::text
+"""
 _VISIBLE = f"""
     SELECT {_SHOWN} FROM messages WHERE channel_id = $1 AND deleted_at IS NULL AND gate.role IS NOT NULL
 """  # noqa: S608 (names of columns)
@@ -44,8 +47,9 @@ _AROUND_ANCHOR = f"""
 class PostgresHistory:
     """Where histories are read."""
 
-    def __init__(self, pool: HotPool) -> None:
+    def __init__(self, pool: HotPool, contents: Contents) -> None:
         self._pool = pool
+        self._contents = contents
 
     async def page(self, channel_id: UUID, profile_id: UUID, window: Window) -> Page:
         """The messages of a window, with the anchor and the next older one; none for who is no member."""
@@ -60,10 +64,12 @@ class PostgresHistory:
             return Page(Gate(channel=None, role=None), None, [])
         server_id, kind, deleted, role, anchor = rows[0][:5]
         channel = Channel(id=channel_id, server_id=server_id, type=type_of(kind), deleted=deleted)
-        return Page(Gate(channel=channel, role=role_of(role)), anchor, _messages(channel, rows))
+        return Page(
+            Gate(channel=channel, role=role_of(role)), anchor, _messages(channel, rows, self._contents)
+        )
 
 
-def _messages(channel: Channel, rows: Sequence[asyncpg.Record]) -> list[Message]:
+def _messages(channel: Channel, rows: Sequence[asyncpg.Record], contents: Contents) -> list[Message]:
     channel_id, server_id = channel.id, channel.server_id
     return [
         Message(
@@ -72,12 +78,23 @@ def _messages(channel: Channel, rows: Sequence[asyncpg.Record]) -> list[Message]
             server_id=server_id,
             profile_id=profile_id,
             sequence=sequence,
-            content=content,
+            content=content if key is None else contents.open(channel_id, id_, content, key),
             nonce=nonce,
             created_at=created_at,
             edited_at=edited_at,
             attachments=() if attached is None else attachments_of(attached),
         )
-        for _, _, _, _, _, id_, profile_id, sequence, content, nonce, created_at, edited_at, attached in rows
+        for (
+            *_,
+            id_,
+            profile_id,
+            sequence,
+            content,
+            key,
+            nonce,
+            created_at,
+            edited_at,
+            attached,
+        ) in rows
         if id_ is not None
     ]

@@ -9,6 +9,7 @@ import msgspec
 
 from apps.message.domain.messages import Channel, Stored
 from apps.message.domain.numbering import Draft, Known, New
+from apps.message.outbound.contents import Contents
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
 from apps.message.ports import Locked, SendUnit, StillLocked
@@ -52,13 +53,13 @@ _FIND = f"""
 _ADD = f"""
     WITH stored AS (
         INSERT INTO messages (channel_id, sequence, id, profile_id, server_id, content, nonce, request_key,
-                              fingerprint, created_at)
-        SELECT new.*, $18::timestamptz
+                              fingerprint, content_key, created_at)
+        SELECT new.*, $19::timestamptz
         FROM unnest($9::uuid[], $10::bigint[], $11::uuid[], $12::uuid[], $13::uuid[], $14::text[],
-                    $15::text[], $16::text[], $17::bytea[]) AS new
+                    $15::text[], $16::text[], $17::bytea[], $18::text[]) AS new
     ), counted AS (
         UPDATE channels SET last_sequence = new.last_sequence, messages_revision = new.messages_revision
-        FROM unnest($19::uuid[], $20::bigint[], $21::bigint[]) AS new (id, last_sequence, messages_revision)
+        FROM unnest($20::uuid[], $21::bigint[], $22::bigint[]) AS new (id, last_sequence, messages_revision)
         WHERE channels.id = new.id
     )
     {OUTBOX_INSERT}
@@ -76,8 +77,9 @@ _WAIT_FOR_LOCK = "SET LOCAL lock_timeout = '250ms'"
 class PostgresSending:
     """Where batches of sends are written."""
 
-    def __init__(self, pool: HotPool, clock: Clock, ids: Ids) -> None:
+    def __init__(self, pool: HotPool, clock: Clock, ids: Ids, contents: Contents) -> None:
         self._pool = pool
+        self._contents = contents
         self._clock = clock
         self._ids = ids
 
@@ -85,14 +87,15 @@ class PostgresSending:
     async def transaction(self) -> AsyncIterator[SendUnit]:
         """Committed at the end. Raises `mesh.busy` when it is not known whether it was committed."""
         async with self._pool.transaction() as connection:
-            yield PostgresSendUnit(connection, self._clock, self._ids)
+            yield PostgresSendUnit(connection, self._clock, self._ids, self._contents)
 
 
 class PostgresSendUnit:
     """One transaction of a batch of sends."""
 
-    def __init__(self, connection: asyncpg.Connection, clock: Clock, ids: Ids) -> None:
+    def __init__(self, connection: asyncpg.Connection, clock: Clock, ids: Ids, contents: Contents) -> None:
         self._connection = connection
+        self._contents = contents
         self._clock = clock
         self._ids = ids
 
@@ -147,7 +150,10 @@ class PostgresSendUnit:
             for new in news
         ]
         await self._connection.execute(
-            _ADD, *outbox_rows(facts, self._clock, self._ids), *_message_columns(news), *_counters(channels)
+            _ADD,
+            *outbox_rows(facts, self._clock, self._ids),
+            *_message_columns(news, self._contents),
+            *_counters(channels),
         )
         if attached := [new.message for new in news if new.message.attachments]:
             await self._connection.execute(_ATTACH, *_attachment_columns(attached))
@@ -166,21 +172,23 @@ class PostgresSendUnit:
         found = await self._connection.fetch(
             _FIND, [channel_id for channel_id, _ in places], [sequence for _, sequence in places]
         )
-        return {(row["channel_id"], row["sequence"]): stored_of(row) for row in found}
+        return {(row["channel_id"], row["sequence"]): stored_of(row, self._contents) for row in found}
 
 
-def _message_columns(news: Sequence[New]) -> tuple[object, ...]:
+def _message_columns(news: Sequence[New], contents: Contents) -> tuple[object, ...]:
     """All messages of a batch are created at the same time."""
+    closed = [contents.close(new.message.channel_id, new.message.id, new.message.content) for new in news]
     return (
         [new.message.channel_id for new in news],
         [new.message.sequence for new in news],
         [new.message.id for new in news],
         [new.message.profile_id for new in news],
         [new.message.server_id for new in news],
-        [new.message.content for new in news],
+        [content for content, _ in closed],
         [new.message.nonce for new in news],
         [new.draft.request_key for new in news],
         [new.draft.fingerprint for new in news],
+        [key for _, key in closed],
         news[0].message.created_at,
     )
 

@@ -6,13 +6,15 @@ from typing import Any
 import msgspec
 
 from apps.message.domain.messages import Channel, Stored
+from apps.message.outbound.contents import Contents
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.file import Attachment
 from shared.contracts.message import Message
 
 CHANNEL_COLUMNS = "id, server_id, type, deleted_at IS NOT NULL AS deleted, last_sequence, messages_revision"
 MESSAGE_COLUMNS = """
-    id, channel_id, server_id, profile_id, sequence, content, nonce, created_at, edited_at, attachments::text
+    id, channel_id, server_id, profile_id, sequence, content, content_key, nonce, created_at, edited_at,
+    attachments::text
 """
 STORED_COLUMNS = f"{MESSAGE_COLUMNS}, deleted_at IS NOT NULL AS deleted, fingerprint, deleting_call"
 
@@ -46,15 +48,16 @@ def channel_of(row: Row) -> Channel:
     )
 
 
-def message_of(row: Row) -> Message:
+def message_of(row: Row, contents: Contents) -> Message:
     """A message of a row that has MESSAGE_COLUMNS by name; a tombstone's content is empty."""
+    stored = row["content"] or ""
     return Message(
         id=row["id"],
         channel_id=row["channel_id"],
         server_id=row["server_id"],
         profile_id=row["profile_id"],
         sequence=row["sequence"],
-        content=row["content"] or "",
+        content=contents.open(row["channel_id"], row["id"], stored, row["content_key"]),
         nonce=row["nonce"],
         created_at=row["created_at"],
         edited_at=row["edited_at"],
@@ -67,10 +70,10 @@ def attachments_of(value: str | None) -> tuple[Attachment, ...]:
     return () if value is None else _decode_attachments(value)
 
 
-def stored_of(row: Row) -> Stored:
+def stored_of(row: Row, contents: Contents) -> Stored:
     """A message or tombstone of a row that has STORED_COLUMNS by name."""
     return Stored(
-        message=message_of(row),
+        message=message_of(row, contents),
         deleted=row["deleted"],
         fingerprint=row["fingerprint"],
         deleting_call=row["deleting_call"],

@@ -91,7 +91,10 @@ class MemberRow(Base, table=True):
 
 
 class MessageRow(Base, table=True):
-    """A message, or the tombstone of one: `content` is null. Its channel's lock gives the sequence."""
+    """A message, or the tombstone of one: `content` is null. Its channel's lock gives the sequence.
+
+    `content_key` names the key that opens the content; null for one that is stored as it is.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -121,6 +124,7 @@ class MessageRow(Base, table=True):
     profile_id: UUID
     server_id: UUID
     content: str | None = Field(sa_type=Text)
+    content_key: str | None = Field(sa_type=Text)
     nonce: str | None = Field(sa_type=Text)
     request_key: str = Field(sa_type=Text)
     fingerprint: bytes | None = Field(sa_type=LargeBinary)

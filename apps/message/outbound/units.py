@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.message.domain.messages import Channel, Gate, Stored
+from apps.message.outbound.contents import Contents
 from apps.message.outbound.rows import (
     CHANNEL_COLUMNS,
     STORED_COLUMNS,
@@ -35,13 +36,14 @@ _MESSAGE = text(
 )
 _CHANGE = text(
     """
-    UPDATE messages SET content = :content, edited_at = :edited_at
+    UPDATE messages SET content = :content, content_key = :content_key, edited_at = :edited_at
     WHERE channel_id = :channel_id AND sequence = :sequence
     """
 )
 _BURY = text(
     """
-    UPDATE messages SET content = NULL, attachments = NULL, deleted_at = :now, deleting_call = :call_id
+    UPDATE messages SET content = NULL, content_key = NULL, attachments = NULL, deleted_at = :now,
+        deleting_call = :call_id
     WHERE channel_id = :channel_id AND sequence = :sequence
     """
 )
@@ -65,8 +67,9 @@ _COUNT = text("UPDATE channels SET messages_revision = :revision WHERE id = :cha
 class PostgresWork:
     """Where the cold paths work."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, contents: Contents) -> None:
         self._database = database
+        self._contents = contents
         self._clock = clock
         self._ids = ids
 
@@ -74,19 +77,23 @@ class PostgresWork:
     async def transaction(self) -> AsyncIterator[Unit]:
         """Committed at the end, rolled back when the block raises."""
         async with self._database.transaction() as session:
-            yield PostgresUnit(session, Outbox(session, self._clock, self._ids))
+            yield self._unit(session)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Unit]:
         """To read only."""
         async with self._database.snapshot() as session:
-            yield PostgresUnit(session, Outbox(session, self._clock, self._ids))
+            yield self._unit(session)
+
+    def _unit(self, session: AsyncSession) -> Unit:
+        return PostgresUnit(session, Outbox(session, self._clock, self._ids), self._contents)
 
 
 class PostgresUnit:
     """One transaction of the cold paths."""
 
-    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
+    def __init__(self, session: AsyncSession, outbox: Outbox, contents: Contents) -> None:
+        self._contents = contents
         self._session = session
         self._outbox = outbox
 
@@ -104,11 +111,12 @@ class PostgresUnit:
         """A message or the tombstone of one."""
         key = {"channel_id": channel_id, "message_id": message_id}
         found = (await self._session.execute(_MESSAGE, key)).mappings().one_or_none()
-        return None if found is None else stored_of(found)
+        return None if found is None else stored_of(found, self._contents)
 
     async def change(self, message: Message, revision: int) -> None:
         """Store the new content of a message, and its channel's `messages_revision`."""
-        change = {"content": message.content, "edited_at": message.edited_at}
+        content, key = self._contents.close(message.channel_id, message.id, message.content)
+        change = {"content": content, "content_key": key, "edited_at": message.edited_at}
         await self._session.execute(_CHANGE, {**_place(message), **change})
         await self._count(message, revision)
 
@@ -135,7 +143,8 @@ class PostgresUnit:
         """Messages of a channel that show a file."""
         file = msgspec.json.encode([{"id": file_id}]).decode()
         key = {"channel_id": channel_id, "file": file, "limit": limit}
-        return [message_of(row) for row in (await self._session.execute(_WITH_FILE, key)).mappings()]
+        rows = (await self._session.execute(_WITH_FILE, key)).mappings()
+        return [message_of(row, self._contents) for row in rows]
 
     async def change_attachments(self, message: Message, revision: int) -> None:
         """Store the new attachments of a message, and its channel's `messages_revision`."""

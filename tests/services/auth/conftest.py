@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.attic import SqlAttic
-from apps.auth.outbound.signing_keys import SqlSigningKeys
+from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
 from apps.auth.outbound.tables import metadata
 from apps.auth.outbound.units import sql_units
 from cli.embedded.databases import drop_database, ensure_database
@@ -49,7 +49,8 @@ async def world(database: Database) -> World:
     return await World(
         units,
         outbox_of(database),
-        SqlSigningKeys(database),
+        stored_signing_keys(database),
+        stored_sealing_keys(database),
         reader=SqlProfileReader(database),
         attic=SqlAttic(database),
     ).begin()

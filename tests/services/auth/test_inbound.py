@@ -57,7 +57,7 @@ async def service(world: World, database: Database) -> AsyncIterator[Service]:
     answers = Answers("auth")
     units = sql_units(database, world.clock, SystemIds())
     reader = SqlProfileReader(database)
-    answer_all(answers, units, passwords, reader, world.issuer, world.attempt_policy)
+    answer_all(answers, units, passwords, reader, world.issuer, world.attempt_policy, world.sealing)
     yield Service(answers)
     await passwords.close()
 

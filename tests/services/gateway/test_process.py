@@ -26,6 +26,7 @@ from shared.kit.wire import Call
 from tests.e2e.concord import Process
 from tests.kit.mesh import answering_all, make_request_topics, make_topics, running_service, settings_for
 from tests.unit.gateway.fakes import PROFILE_ID, SESSION_ID, Signer
+from tests.unit.kit.calls import SECRET, SIGNATURES
 
 ME = "/api/auth/me"
 REVOKED_WITHIN_S = 5.0
@@ -54,6 +55,7 @@ def start_gateway(bootstrap: str, folder: Path, **settings: str) -> Process:
         "CONCORD_DATA": str(folder / "data"),
         "CONCORD_PREPARED": "1",
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "MESH_SECRET": SECRET,
         "RATE_LIMIT_PER_MINUTE": "0",
         **{
             f"{name}_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"
@@ -95,7 +97,9 @@ async def revoke(bootstrap: str, session_id: UUID) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
     await producer.start()
     try:
-        await producer.send_and_wait("user-events", msgspec.json.encode(event), key=b"x")
+        value = msgspec.json.encode(event)
+        signature = SIGNATURES.signature("user-events", b"x", value, [])
+        await producer.send_and_wait("user-events", value, key=b"x", headers=[signature])
     finally:
         await producer.stop()
 

@@ -14,9 +14,11 @@ from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from shared.kit.clock import now_ms
+from shared.kit.signatures import Signatures
 from shared.kit.tail import Tail
 from tests.kit.mesh import make_topics
 from tests.kit.raw import RawName, raw_batch, write_raw
+from tests.unit.kit.calls import SIGNATURES
 
 HOUR_MS = 3_600_000
 
@@ -51,6 +53,7 @@ async def following(bootstrap: str, topic: str, since: Callable[[], datetime]) -
     tail = Tail(
         {"bootstrap_servers": bootstrap},
         topic,
+        SIGNATURES,
         since,
         heard.hear,
         heard.now_caught_up,
@@ -70,8 +73,14 @@ async def write(bootstrap: str, topic: str, *records: tuple[int, bytes | None, i
     await producer.start()
     try:
         for partition, value, age_ms in records:
+            signature = SIGNATURES.signature(topic, b"k", value or b"", [])
             await producer.send_and_wait(
-                topic, value, key=b"k", partition=partition, timestamp_ms=now_ms() - age_ms
+                topic,
+                value,
+                key=b"k",
+                partition=partition,
+                timestamp_ms=now_ms() - age_ms,
+                headers=[signature],
             )
     finally:
         await producer.stop()
@@ -120,6 +129,24 @@ async def test_garbage_is_passed_over_and_said(
         await heard.until([b"good", b"later"])
         await asyncio.wait_for(heard.caught_up.wait(), 10)
         assert "could not be read: ValueError" in caplog.text
+
+
+async def test_what_this_mesh_did_not_sign_is_passed_over(
+    kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = Signatures("somebody else's secret, as long as ours")
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
+        for headers in (
+            [],
+            [stranger.signature(topic, b"k", b"forged", [])],
+            [SIGNATURES.signature("elsewhere", b"k", b"forged", [])],
+            [SIGNATURES.signature(topic, b"another key", b"forged", [])],
+        ):
+            await producer.send_and_wait(topic, b"forged", key=b"k", partition=0, headers=headers)
+    await write(kafka_bootstrap, topic, (0, b"good", 0))
+    async with following(kafka_bootstrap, topic, an_hour_ago) as heard:
+        await heard.until([b"good"])
+    assert caplog.text.count("was refused") == 4
 
 
 async def test_waits_for_a_topic_that_is_not_there_yet(kafka_bootstrap: str) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from apps.message.outbound.contents import Contents
 from apps.message.outbound.history import PostgresHistory
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.messages import PostgresSending
@@ -47,7 +48,13 @@ async def database(message_database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def make_world(database: Database) -> AsyncIterator[MakeWorld]:
+def contents() -> Contents:
+    """Contents as they are; tests of encrypted ones have their own."""
+    return Contents()
+
+
+@pytest.fixture
+async def make_world(database: Database, contents: Contents) -> AsyncIterator[MakeWorld]:
     """Makes services over one database, each with its own connections, as several replicas would be."""
     pools: list[HotPool] = []
     worlds: list[World] = []
@@ -56,7 +63,7 @@ async def make_world(database: Database) -> AsyncIterator[MakeWorld]:
         pool = HotPool(database, 8)
         await pool.open()
         pools.append(pool)
-        worlds.append(World(outside_of(database, pool)))
+        worlds.append(World(outside_of(database, pool, contents)))
         return worlds[-1]
 
     yield make
@@ -72,13 +79,13 @@ async def world(make_world: MakeWorld) -> World:
     return await make_world()
 
 
-def outside_of(database: Database, pool: HotPool) -> Outside:
+def outside_of(database: Database, pool: HotPool, contents: Contents) -> Outside:
     """The real adapters."""
     clock, ids = SystemClock(), SystemIds()
     return Outside(
-        PostgresSending(pool, clock, ids),
-        PostgresHistory(pool),
-        PostgresWork(database, clock, ids),
+        PostgresSending(pool, clock, ids, contents),
+        PostgresHistory(pool, contents),
+        PostgresWork(database, clock, ids, contents),
         PostgresFacts(database),
         PostgresPurge(database),
         outbox_of(database),

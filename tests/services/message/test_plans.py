@@ -20,7 +20,7 @@ STATEMENTS = {
     "lock skipping": (messages._LOCK_SKIPPING, 1, {"channels_pkey"}),
     "known": (messages._KNOWN, 5, {"members_pkey", "messages_request", "messages_nonce"}),
     "find": (messages._FIND, 2, {"messages_pkey"}),
-    "add": (messages._ADD, 21, {"channels_pkey"}),
+    "add": (messages._ADD, 22, {"channels_pkey"}),
     "newest": (history._NEWEST, 3, {"channels_pkey", "members_pkey", "messages_pkey"}),
     "around": (history._AROUND_ANCHOR, 5, {"channels_pkey", "members_pkey", "messages_id", "messages_pkey"}),
 }

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from apps.auth.outbound.memory import MemorySigningKeys, MemoryUnits
+from apps.auth.outbound.memory import MemoryKeys, MemoryUnits
 from tests.unit.auth.world import Told, World
 
 
@@ -23,4 +23,4 @@ def memory_world() -> World:
             for event in units.rows.events
         ]
 
-    return World(units, told, MemorySigningKeys(), reader=units, attic=units)
+    return World(units, told, MemoryKeys(), MemoryKeys(), reader=units, attic=units)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import jwt
 import pytest
 
-from apps.auth.domain.signing_key import KeyRing
+from apps.auth.domain.keys import KeyRing
 from apps.auth.outbound.access_tokens import JwtAccessTokens
 from apps.auth.outbound.key_maker import Ed25519KeyMaker, thumbprint
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID
@@ -69,12 +69,12 @@ async def test_the_old_key_stays_until_its_last_token_has_run_out_and_is_then_re
     world.clock.go_on(days=30, hours=-1)
     await world.rotate()
     new = kids(world.access)[0]
-    signs_from = START + timedelta(days=30)
-    world.clock.time = signs_from - timedelta(seconds=1)
+    used_from = START + timedelta(days=30)
+    world.clock.time = used_from - timedelta(seconds=1)
     last = issue(world.access)
     world.clock.go_on(seconds=899)
     gateway(world, world.access).verify(last)
-    world.clock.time = signs_from + HOUR - timedelta(seconds=1)
+    world.clock.time = used_from + HOUR - timedelta(seconds=1)
     assert old in kids(world.access)
     world.clock.go_on(seconds=1)
     assert kids(world.access) == [new]
@@ -138,12 +138,12 @@ async def test_seventy_days_of_rotation_refuse_no_token(world: World) -> None:
 
 def test_signing_without_a_key_is_a_fault() -> None:
     with pytest.raises(LookupError):
-        KeyRing(()).signing(START)
+        KeyRing(()).current(START)
 
 
 def test_a_clock_that_goes_back_finds_a_key() -> None:
     key = Ed25519KeyMaker().new(1, START, START)
-    assert KeyRing([key]).signing(START - HOUR) is key
+    assert KeyRing([key]).current(START - HOUR) is key
 
 
 def test_the_private_half_is_not_shown() -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from apps.auth.settings import AuthSettings
 from shared.kit.settings import SettingsError, load
+from tests.unit.kit.calls import SECRET
 
-URL = {"AUTH_DATABASE_URL": "postgresql://auth:secret@localhost/auth"}
+URL = {"AUTH_DATABASE_URL": "postgresql://auth:hunter2@localhost/auth", "MESH_SECRET": SECRET}
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -16,7 +17,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert settings.token_terms().ttl_s == 15 * 60
     assert settings.session_policy().refresh_ttl == timedelta(days=30)
     assert settings.key_policy().rotation == timedelta(days=30)
-    assert "secret" not in repr(settings)
+    assert "hunter2" not in repr(settings)
 
 
 @pytest.mark.parametrize(

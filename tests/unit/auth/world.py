@@ -9,12 +9,13 @@ from uuid import UUID
 import msgspec
 
 from apps.auth.domain.attempts import AttemptPolicy
+from apps.auth.domain.keys import KeyPolicy, TokenTerms
 from apps.auth.domain.session import SessionPolicy
-from apps.auth.domain.signing_key import KeyPolicy, TokenTerms
 from apps.auth.outbound.access_tokens import JwtAccessTokens
-from apps.auth.outbound.key_maker import Ed25519KeyMaker
+from apps.auth.outbound.key_maker import Ed25519KeyMaker, X25519KeyMaker
 from apps.auth.outbound.memory import PlainPasswords
-from apps.auth.ports import Attic, ProfileReader, SigningKeys, Units
+from apps.auth.outbound.sealing import SealingKeys
+from apps.auth.ports import Attic, Keys, ProfileReader, Units
 from apps.auth.usecases.change_password import change_password
 from apps.auth.usecases.list_sessions import list_sessions
 from apps.auth.usecases.refresh_tokens import refresh_tokens
@@ -29,6 +30,7 @@ from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as contract
 from shared.contracts.errors import ErrorKind, MeshError
 from shared.kit.clock import SystemIds
+from shared.kit.seals import ServiceSeals
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -63,7 +65,8 @@ class World:
         self,
         units: Units,
         told: Callable[[], Awaitable[list[Told]]],
-        signing_keys: SigningKeys,
+        signing_keys: Keys,
+        sealing_keys: Keys,
         *,
         reader: ProfileReader,
         attic: Attic,
@@ -78,6 +81,10 @@ class World:
         self.key_policy = KeyPolicy()
         self.attempt_policy = AttemptPolicy()
         self.access = self.another_replica()
+        self.sealing_keys = sealing_keys
+        self.sealing_policy = KeyPolicy(rotation=timedelta(days=1), overlap=timedelta(hours=2))
+        self.seals = ServiceSeals()
+        self.sealing = SealingKeys(self.seals, self.sealing_policy, self.clock)
         self.issuer = Issuer(
             access=self.access,
             clock=self.clock,
@@ -89,6 +96,7 @@ class World:
     async def begin(self) -> "World":
         """Make the first key."""
         await self.rotate()
+        await self.rotate_sealing()
         return self
 
     def another_replica(self) -> JwtAccessTokens:
@@ -97,6 +105,11 @@ class World:
     async def rotate(self, access: JwtAccessTokens | None = None) -> None:
         await rotate_keys(
             self.signing_keys, Ed25519KeyMaker(), access or self.access, self.key_policy, self.clock
+        )
+
+    async def rotate_sealing(self, sealing: SealingKeys | None = None) -> None:
+        await rotate_keys(
+            self.sealing_keys, X25519KeyMaker(), sealing or self.sealing, self.sealing_policy, self.clock
         )
 
     def call_id(self) -> str:

@@ -118,10 +118,10 @@ def test_a_false_example_is_noticed() -> None:
 
 def test_headers_are_those_that_the_kit_writes() -> None:
     names = (wire.CORRELATION_ID, wire.CALL_ID, wire.REPLY_TO, wire.DEADLINE, wire.TRACEPARENT)
-    assert set(names) <= set(REQUEST_HEADERS)
-    assert REPLY_HEADERS == (wire.CORRELATION_ID, wire.CALL_ID, wire.STATUS)
+    assert {*names, wire.SIGNATURE} <= set(REQUEST_HEADERS)
+    assert REPLY_HEADERS == (wire.CORRELATION_ID, wire.CALL_ID, wire.STATUS, wire.SIGNATURE)
     assert FAILURE_HEADERS == failure_headers.FAILURE_HEADERS
-    assert EVENT_HEADERS == ("event_id", "event_type")
+    assert EVENT_HEADERS == ("event_id", "event_type", wire.TOPICS, wire.SIGNATURE)
 
 
 def test_nothing_about_security_is_promised() -> None:

@@ -13,6 +13,7 @@ from apps.gateway.limits import Limits
 from apps.gateway.proxies import Proxies
 from shared.contracts.errors import MeshError
 from shared.contracts.limits import Taken
+from tests.unit.kit.calls import SIGNATURES
 
 ADA = UUID(int=1)
 NOW_MS = 1_777_636_800_000
@@ -25,7 +26,8 @@ class Node:
         self.now_ms = NOW_MS
         proxies = Proxies((), "x-forwarded-for")
         self.limits = Limits(proxies, per_minute=per_minute, sign_ins_per_minute=4, callers_max=1000)
-        self.gossip = Gossip(self.limits, None, {}, lambda: self.now_ms)  # type: ignore[arg-type]
+        producer: Any = None
+        self.gossip = Gossip(self.limits, producer, {}, SIGNATURES, lambda: self.now_ms)
 
     def take(self, count: int, public: bool = False) -> int:
         """How many of so many requests are let through."""

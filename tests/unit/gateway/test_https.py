@@ -5,6 +5,7 @@ import pytest
 from apps.gateway.settings import GatewaySettings
 from shared.kit.settings import SettingsError, load
 from tests.unit.gateway.conftest import World, client_of, new_world
+from tests.unit.kit.calls import SECRET
 
 ADDRESS = "https://chat.example.org"
 SECURE = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
@@ -84,9 +85,10 @@ async def test_every_answer_is_safe_in_a_browser(path: str) -> None:
 )
 def test_what_makes_no_sense_is_named(environ: dict[str, str], fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
-        load(GatewaySettings, environ)
+        load(GatewaySettings, {"MESH_SECRET": SECRET} | environ)
 
 
 def test_a_proxy_may_be_named_by_its_address_or_its_network() -> None:
-    settings = load(GatewaySettings, {"TRUSTED_PROXIES": "10.0.0.1, fd00::/8"})
+    environ = {"MESH_SECRET": SECRET, "TRUSTED_PROXIES": "10.0.0.1, fd00::/8"}
+    settings = load(GatewaySettings, environ)
     assert settings.trusted_proxies == ("10.0.0.1", "fd00::/8")

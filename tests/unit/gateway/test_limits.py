@@ -150,3 +150,10 @@ async def test_every_route_tells_the_limit_in_the_document(http: httpx.AsyncClie
         responses = document["paths"][route.path][route.method.lower()]["responses"]
         assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= responses["429"]["headers"].keys()
         assert {"RateLimit", "RateLimit-Policy"} <= responses[str(route.operation.status)]["headers"].keys()
+
+
+async def test_uploads_count_like_all_else(limited: World) -> None:
+    """They do not pass through Kafka; there is no file service here, so those let through are told so."""
+    async with client_of(limited, **bearer(limited)) as api:
+        found = [(await api.post("/api/files/upload", content=b"x")).status_code for _ in range(6)]
+    assert found == [503] * 5 + [429]

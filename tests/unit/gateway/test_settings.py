@@ -4,10 +4,13 @@ import pytest
 
 from apps.gateway.settings import GatewaySettings
 from shared.kit.settings import SettingsError, load
+from tests.unit.kit.calls import SECRET
+
+MESH = {"MESH_SECRET": SECRET}
 
 
 def test_defaults() -> None:
-    settings = load(GatewaySettings, {})
+    settings = load(GatewaySettings, MESH)
     assert (settings.gateway_host, settings.gateway_port) == ("127.0.0.1", 3001)
     assert (settings.in_flight_max, settings.body_max_bytes) == (2048, 65_536)
     assert settings.address == "http://localhost:3001"
@@ -15,11 +18,12 @@ def test_defaults() -> None:
 
 
 def test_the_public_address_has_no_slash_at_its_end() -> None:
-    assert load(GatewaySettings, {"PUBLIC_URL": "https://a.example/"}).address == "https://a.example"
+    assert load(GatewaySettings, MESH | {"PUBLIC_URL": "https://a.example/"}).address == "https://a.example"
 
 
 def test_several_origins() -> None:
-    origins = load(GatewaySettings, {"CORS_ORIGINS": "https://a.example, http://localhost:5173"}).cors_origins
+    environ = MESH | {"CORS_ORIGINS": "https://a.example, http://localhost:5173"}
+    origins = load(GatewaySettings, environ).cors_origins
     assert origins == ("https://a.example", "http://localhost:5173")
 
 
@@ -39,4 +43,4 @@ def test_several_origins() -> None:
 )
 def test_what_makes_no_sense_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        load(GatewaySettings, {name: value})
+        load(GatewaySettings, MESH | {name: value})

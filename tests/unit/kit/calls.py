@@ -8,9 +8,12 @@ from shared.contracts.operation import Operation
 from shared.kit.answers import Asked
 from shared.kit.clock import now_ms
 from shared.kit.producer import Record
+from shared.kit.signatures import Signatures
 from shared.kit.wire import ERROR, STATUS, Call
 
 NOBODY = UUID(int=0)
+SECRET = "the secret of the mesh that tests make"
+SIGNATURES = Signatures(SECRET)
 
 
 def call_of(operation: Operation, **changes: Any) -> Call:

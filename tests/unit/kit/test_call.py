@@ -14,7 +14,7 @@ from shared.kit.clock import now_ms
 from shared.kit.producer import Producer
 from shared.kit.replies import RawReply
 from shared.kit.wire import CALL_ID, DEADLINE, REPLY_TO
-from tests.unit.kit.calls import Outbox
+from tests.unit.kit.calls import SIGNATURES, Outbox
 
 
 @pytest.fixture
@@ -24,7 +24,8 @@ def outbox() -> Outbox:
 
 @pytest.fixture
 def client(outbox: Outbox) -> MeshClient:
-    return MeshClient(cast(Producer, outbox), "gateway.replies.me", pending_max=3, timeout_ms=10_000)
+    producer = cast(Producer, outbox)
+    return MeshClient(producer, "gateway.replies.me", SIGNATURES, pending_max=3, timeout_ms=10_000)
 
 
 def call(client: MeshClient, **changes: Any) -> "asyncio.Task[RawReply]":

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -18,8 +19,10 @@ from shared.kit.clock import now_ms
 from shared.kit.dispatch import REQUEST_MAX_BYTES, Dispatcher
 from shared.kit.producer import Producer
 from shared.kit.responder import Responder
-from shared.kit.wire import Call, Reply, request_headers
-from tests.unit.kit.calls import NOBODY, Outbox, call_of
+from shared.kit.seals import ServiceSeals
+from shared.kit.signatures import Signatures
+from shared.kit.wire import SIGNATURE, Call, Reply, request_headers
+from tests.unit.kit.calls import NOBODY, SECRET, SIGNATURES, Outbox, call_of
 
 Handler = Callable[[Any, Call], Awaitable[Reply]]
 
@@ -50,7 +53,9 @@ class Desk:
         answers.many(MESSAGE_SEND, _all_fine)
         self.dispatcher = Dispatcher(
             answers,
-            Responder(cast(Producer, self.outbox)),
+            Responder(cast(Producer, self.outbox), SIGNATURES, ServiceSeals()),
+            SIGNATURES,
+            ServiceSeals(),
             self._put_away,
             lane_max=lane_max,
             in_flight_max=in_flight_max,
@@ -89,7 +94,14 @@ def request(topic: str = MESSAGE_SEND.name, key: bytes = b"k", **changes: Any) -
     body = {"channelId": NOBODY, "profileId": NOBODY, "messageId": NOBODY, "content": "hello"}
     call = call_of(MESSAGE_SEND, **changes)
     headers = request_headers(call, b"gateway.replies.test")
-    return Sent(topic, msgspec.json.encode(body), key, headers)
+    return signed(Sent(topic, msgspec.json.encode(body), key, headers))
+
+
+def signed(record: Sent) -> Sent:
+    """The same, signed as it is now."""
+    headers = [pair for pair in record.headers if pair[0] != SIGNATURE]
+    headers.append(SIGNATURES.signature(record.topic, record.key, record.value or b"", headers))
+    return Sent(record.topic, record.value, record.key, headers)
 
 
 async def test_good_requests_are_answered_one_by_one_and_together() -> None:
@@ -103,7 +115,7 @@ async def test_bad_bodies_are_typed_errors() -> None:
     desk = Desk()
     good = request()
     for body in (b"", None, b"{", b"\xff", b"[1]", b"null", b"[" * 100_000, b'{"content": 1}', b'"\\ud800"'):
-        desk.take(Sent(good.topic, body, good.key, good.headers))
+        desk.take(signed(Sent(good.topic, body, good.key, good.headers)))
     codes = {code for _, code in await desk.settled()}
     assert codes == {"body.malformed", "validation.failed"}
 
@@ -111,14 +123,14 @@ async def test_bad_bodies_are_typed_errors() -> None:
 async def test_a_body_that_is_too_large_is_refused() -> None:
     desk = Desk()
     good = request()
-    desk.take(Sent(good.topic, b" " * (REQUEST_MAX_BYTES + 1), good.key, good.headers))
+    desk.take(signed(Sent(good.topic, b" " * (REQUEST_MAX_BYTES + 1), good.key, good.headers)))
     assert await desk.settled() == [(413, "body.too_large")]
 
 
 async def test_bad_requests_of_nobody_are_put_away() -> None:
     desk = Desk()
     for _ in range(3):
-        desk.take(Sent(MESSAGE_SEND.name, b"\x00garbage"))
+        desk.take(signed(Sent(MESSAGE_SEND.name, b"\x00garbage")))
     assert await desk.settled() == []
     assert [code for _, code in desk.put_away] == ["body.malformed"] * 3
 
@@ -130,7 +142,7 @@ async def test_what_can_not_be_put_away_is_finished_all_the_same() -> None:
         raise ConnectionError
 
     desk.dispatcher._put_away = away
-    desk.take(Sent(MESSAGE_SEND.name, b"\x00garbage"))
+    desk.take(signed(Sent(MESSAGE_SEND.name, b"\x00garbage")))
     assert await desk.settled() == []
 
 
@@ -226,6 +238,76 @@ async def test_a_fault_of_our_own_while_taking_is_answered() -> None:
     assert await desk.settled() == [(500, "internal.error")]
 
 
+def forgeries() -> dict[str, Sent]:
+    """A good request, and what strangers make of it."""
+    good = request()
+    theirs = Signatures("somebody else's secret, as long as ours")
+    bare = [pair for pair in good.headers if pair[0] != SIGNATURE]
+    body = good.value or b""
+    return {
+        "no signature": Sent(good.topic, good.value, good.key, bare),
+        "an empty one": Sent(good.topic, good.value, good.key, [*bare, (SIGNATURE, b"")]),
+        "noise": Sent(good.topic, good.value, good.key, [*bare, (SIGNATURE, b"\xff" * 32)]),
+        "another secret": Sent(
+            good.topic, good.value, good.key, [*bare, theirs.signature(good.topic, good.key, body, bare)]
+        ),
+        "another body": Sent(good.topic, body.replace(b"hello", b"hullo"), good.key, good.headers),
+        "another key": Sent(good.topic, good.value, b"l", good.headers),
+        "another topic": Sent(MESSAGE_EDIT.name, good.value, good.key, good.headers),
+        "a header more": Sent(good.topic, good.value, good.key, [*good.headers, ("idempotency_key", b"x")]),
+        "a header twice": Sent(good.topic, good.value, good.key, [*good.headers, ("call_id", b"2")]),
+        "a header less": Sent(
+            good.topic, good.value, good.key, [pair for pair in good.headers if pair[0] != "deadline"]
+        ),
+        "a header without a value": Sent(
+            good.topic, good.value, good.key, [*good.headers, ("other", cast(bytes, None))]
+        ),
+        "another reply topic": Sent(
+            good.topic,
+            good.value,
+            good.key,
+            [(name, b"gateway.replies.eve" if name == "reply_to" else value) for name, value in good.headers],
+        ),
+        "a later deadline": Sent(
+            good.topic,
+            good.value,
+            good.key,
+            [(n, b"%d" % (now_ms() + 60_000) if n == "deadline" else v) for n, v in good.headers],
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", forgeries())
+async def test_what_this_mesh_did_not_sign_is_told_so_and_not_done(name: str) -> None:
+    handled: list[Any] = []
+
+    async def note(asked: Any, call: Call) -> Reply:
+        handled.append(asked)
+        return Reply(200, b"")
+
+    desk = Desk(note)
+    desk.dispatcher._groups.clear()
+    desk.dispatcher._answers.ones[MESSAGE_SEND.name] = note
+    desk.take(forgeries()[name])
+    assert await desk.settled() == [(403, "signature.invalid")]
+    assert handled == []
+    told = desk.outbox.sent[0][2]
+    assert SIGNATURE not in dict(told.headers), "else a stranger could end the call of somebody else"
+
+
+async def test_what_is_signed_with_the_second_secret_is_done_as_well() -> None:
+    theirs = Signatures("somebody else's secret, as long as ours")
+    good = request()
+    bare = [pair for pair in good.headers if pair[0] != SIGNATURE]
+    record = Sent(good.topic, good.value, good.key, bare)
+    record.headers = [*bare, theirs.signature(good.topic, good.key, good.value or b"", bare)]
+    desk = Desk()
+    desk.dispatcher._signatures = Signatures(SECRET, "somebody else's secret, as long as ours")
+    desk.take(record)
+    desk.take(good)
+    assert await desk.settled() == [(201, None)] * 2
+
+
 RECORDS = st.builds(
     Sent,
     st.sampled_from([operation.name for operation in operations_of("message")]),
@@ -242,7 +324,7 @@ RECORDS = st.builds(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(RECORDS, max_size=20))
+@given(st.lists(RECORDS | RECORDS.map(signed), max_size=20))
 def test_any_record_is_finished_exactly_once(records: list[Sent]) -> None:
     async def run() -> None:
         desk = Desk(lane_max=1, in_flight_max=4)

@@ -6,20 +6,26 @@ import msgspec
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.contracts.account import KEYS_GET, USER_SIGNOUT, Jwk, Jwks
-from shared.contracts.errors import SESSION_NOT_FOUND, ErrorReply, FieldError
+from shared.contracts.errors import SESSION_NOT_FOUND, SIGNATURE_INVALID, ErrorReply, FieldError
 from shared.contracts.operation import Operation
 from shared.kit.answers import Outcome
 from shared.kit.producer import Producer
 from shared.kit.responder import Responder
+from shared.kit.seals import ServiceSeals
+from shared.kit.signatures import FORGED, UNSIGNED
 from shared.kit.wire import Reply
-from tests.unit.kit.calls import Outbox, call_of
+from tests.unit.kit.calls import SIGNATURES, Outbox, call_of
 
 KEYS = Jwks(keys=[Jwk(kid="k", x="x")])
 
 
+def responder_to(outbox: Outbox) -> Responder:
+    return Responder(cast(Producer, outbox), SIGNATURES, ServiceSeals())
+
+
 def reply_to(operation: Operation, outcome: Outcome) -> tuple[int, str | None, bytes]:
     outbox = Outbox()
-    Responder(cast(Producer, outbox)).reply(call_of(operation), outcome, lambda: None)
+    responder_to(outbox).reply(call_of(operation), outcome, lambda: None)
     assert outbox.sent[0][:2] == ("gateway.replies.test", 0)
     return outbox.replies()[0]
 
@@ -57,7 +63,7 @@ def test_a_request_is_finished_when_its_reply_is_written_or_lost() -> None:
     finished: list[str] = []
     for error in (None, KafkaError("away")):
         outbox, before = Outbox(), len(finished)
-        Responder(cast(Producer, outbox)).reply(call_of(KEYS_GET), KEYS, lambda: finished.append("one"))
+        responder_to(outbox).reply(call_of(KEYS_GET), KEYS, lambda: finished.append("one"))
         assert len(finished) == before
         outbox.settle(error)
         assert len(finished) == before + 1
@@ -65,7 +71,7 @@ def test_a_request_is_finished_when_its_reply_is_written_or_lost() -> None:
 
 def test_a_request_is_finished_at_once_when_nobody_can_be_told() -> None:
     outbox, finished = Outbox(), []
-    responder = Responder(cast(Producer, outbox))
+    responder = responder_to(outbox)
     responder.reply(call_of(KEYS_GET, reply_to=None), KEYS, lambda: finished.append(1))
     assert (finished, outbox.sent) == ([1], [])
     outbox.full = True
@@ -75,9 +81,26 @@ def test_a_request_is_finished_at_once_when_nobody_can_be_told() -> None:
 
 def test_a_reply_that_kafka_finds_too_large_becomes_an_error() -> None:
     outbox, finished = Outbox(), []
-    Responder(cast(Producer, outbox)).reply(call_of(KEYS_GET), KEYS, lambda: finished.append(True))
+    responder_to(outbox).reply(call_of(KEYS_GET), KEYS, lambda: finished.append(True))
     outbox.sent[0][2].done(MessageSizeTooLargeError())  # type: ignore[misc]
     assert [reply[:2] for reply in outbox.replies()] == [(200, None), (500, "internal.error")]
     assert finished == []
     outbox.sent[1][2].done(None)  # type: ignore[misc]
     assert finished == [True]
+
+
+def test_replies_are_signed_for_their_topic_and_refusals_of_strangers_are_not() -> None:
+    outbox = Outbox()
+    responder_to(outbox).reply(call_of(KEYS_GET), KEYS, lambda: None)
+    responder_to(outbox).decline(call_of(KEYS_GET), SIGNATURE_INVALID.error("no"), lambda: None)
+    faults = [SIGNATURES.fault(topic, None, record.value, record.headers) for topic, _, record in outbox.sent]
+    assert faults == [None, UNSIGNED]
+    _, _, record = outbox.sent[0]
+    assert SIGNATURES.fault("gateway.replies.other", None, record.value, record.headers) == FORGED
+
+
+def test_a_stranger_who_named_no_reply_topic_is_told_nothing() -> None:
+    outbox, finished = Outbox(), []
+    call = call_of(KEYS_GET, reply_to=None)
+    responder_to(outbox).decline(call, SIGNATURE_INVALID.error("no"), lambda: finished.append(1))
+    assert (finished, outbox.sent) == ([1], [])

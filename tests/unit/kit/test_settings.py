@@ -6,7 +6,11 @@ from typing import Annotated, Literal
 import pytest
 from msgspec import Meta
 
+from shared.kit.prepare import PrepareSettings
 from shared.kit.settings import MeshSettings, Secret, Settings, SettingsError, describe, kafka_options, load
+from tests.unit.kit.calls import SECRET
+
+MESH = {"MESH_SECRET": SECRET}
 
 
 class Sample(Settings, frozen=True, kw_only=True):
@@ -81,7 +85,7 @@ def test_rules_across_values_are_checked_too() -> None:
     with pytest.raises(SettingsError, match="PIN is too simple"):
         load(Pin, {"PIN": "0000"})
     with pytest.raises(SettingsError) as caught:
-        load(MeshSettings, {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SSL_CERTFILE": "a.pem"})
+        load(MeshSettings, MESH | {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SSL_CERTFILE": "a.pem"})
     assert len(caught.value.faults) == 3
 
 
@@ -99,7 +103,7 @@ def test_every_mesh_setting_is_described() -> None:
 
 
 def test_kafka_options() -> None:
-    plain = kafka_options(load(MeshSettings, {"KAFKA_BOOTSTRAP_SERVERS": "k:1"}))
+    plain = kafka_options(load(MeshSettings, MESH | {"KAFKA_BOOTSTRAP_SERVERS": "k:1"}))
     assert plain == {"bootstrap_servers": "k:1", "security_protocol": "PLAINTEXT"}
     environ = {
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
@@ -107,6 +111,20 @@ def test_kafka_options() -> None:
         "KAFKA_SASL_USERNAME": "u",
         "KAFKA_SASL_PASSWORD": "p",
     }
-    options = kafka_options(load(MeshSettings, environ))
+    options = kafka_options(load(MeshSettings, MESH | environ))
     assert options["ssl_context"].check_hostname
     assert (options["sasl_mechanism"], options["sasl_plain_username"]) == ("SCRAM-SHA-512", "u")
+
+
+def test_without_a_good_secret_nothing_starts() -> None:
+    for secret in ("", "   ", "x" * 31):
+        with pytest.raises(SettingsError, match="MESH_SECRET") as caught:
+            load(MeshSettings, {"MESH_SECRET": secret})
+        assert "xxx" not in str(caught.value)
+    with pytest.raises(SettingsError, match="MESH_SECRET_ALSO must have at least 32 characters"):
+        load(MeshSettings, MESH | {"MESH_SECRET_ALSO": "short"})
+    assert SECRET not in repr(load(MeshSettings, MESH))
+
+
+def test_who_only_prepares_needs_no_secret() -> None:
+    assert load(PrepareSettings, {}).mesh_secret == ""

@@ -23,6 +23,7 @@ from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
 from shared.kit.environ import SettingsError, load
 from shared.kit.wire import Call
+from tests.unit.kit.calls import SECRET
 from tests.unit.server.world import FakeClock, FakeCodes, MemoryDesk, World
 
 ADA = PublicProfile(id=UUID(int=1), name="Ada", image_url=None, revision=4)
@@ -92,6 +93,8 @@ def test_codes_can_not_be_guessed_and_fit_the_contract() -> None:
 def test_the_database_is_required_and_its_url_never_shown() -> None:
     with pytest.raises(SettingsError, match="SERVER_DATABASE_URL"):
         load(ServerSettings, {})
-    settings = load(ServerSettings, {"SERVER_DATABASE_URL": "postgresql://a:hunter2@h/d"})
+    settings = load(
+        ServerSettings, {"SERVER_DATABASE_URL": "postgresql://a:hunter2@h/d", "MESH_SECRET": SECRET}
+    )
     assert settings.server_database_url == "postgresql://a:hunter2@h/d"
     assert "hunter2" not in repr(settings)

@@ -1,0 +1,128 @@
+"""Secrets in bodies: put under seal before a record is written, opened by whom they are for.
+
+Which fields are secret stands in the contract. In a request they are sealed to the service's published key,
+in an answer to the key that the request's header `reply_key` names. A seal holds for one operation, one
+field and one call; that of a request also for its deadline and its reply key, so that nobody who may write
+requests can have it answered to himself.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from msgspec import Raw, structs
+
+from shared.contracts.errors import SEAL_BROKEN, SEAL_KEY_GONE
+from shared.contracts.secrets import Sealed
+from shared.kit.hpke import NotOpened, public_key, seal, unseal
+from shared.kit.wire import DEADLINE, Call
+
+Body = dict[str, Raw]
+Pairs = Iterable[tuple[str, bytes]]
+
+_decode = msgspec.json.Decoder(Body).decode
+_decode_sealed = msgspec.json.Decoder(Sealed).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+_LEFT_OUT = Raw(b'"sealed"')
+
+
+def seal_request(call: Call, body: bytes, kid: str, key: X25519PublicKey) -> bytes:
+    """The body of a request, its secrets sealed to this key of the service."""
+
+    def sealed(name: str, text: str) -> Sealed:
+        return Sealed(sealed=seal(text, key, *_request_purpose(call, name)), key=kid)
+
+    return _with_sealed(body, call.operation.secrets, sealed)
+
+
+class ServiceSeals:
+    """The answering side. It opens nothing until it is told to `use` some keys."""
+
+    def __init__(self) -> None:
+        self._keys: Mapping[str, X25519PrivateKey] = {}
+
+    def use(self, keys: Mapping[str, X25519PrivateKey]) -> None:
+        """Open with these keys, by their names, from now on."""
+        self._keys = dict(keys)
+
+    def open_request(
+        self, call: Call, headers: Iterable[tuple[str, bytes]], body: bytes
+    ) -> tuple[Call, bytes]:
+        """The body with its secrets, and the call with a body that has none: that is what may be stored.
+
+        Raises `seal.key_gone` for a key that is not there (any longer), `seal.broken` for all else that can
+        not be opened, and where the answer has secrets that could not be sealed to anybody.
+        """
+        if call.operation.answer_secrets:
+            _reply_key(call)
+        try:
+            fields = _decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return call, body  # whoever reads it next says what is wrong with it
+        deadline = dict(headers).get(DEADLINE) or b""
+        public = dict(fields)
+        for name in call.operation.secrets & fields.keys():
+            # The deadline as it was written: how we read it may be nearer.
+            purpose = _purpose(call, "request", name, deadline, (call.reply_key or "").encode())
+            fields[name] = Raw(_encode(self._open(fields[name], name, purpose)))
+            public[name] = _LEFT_OUT
+        return structs.replace(call, body=_encode(public)), _encode(fields)
+
+    def seal_answer(self, call: Call, body: bytes) -> bytes:
+        """The body of an answer, its secrets sealed to the caller. Raises `seal.broken` without its key."""
+        key = _reply_key(call)
+
+        def sealed(name: str, text: str) -> Sealed:
+            return Sealed(sealed=seal(text, key, *_purpose(call, "answer", name)))
+
+        return _with_sealed(body, call.operation.answer_secrets, sealed)
+
+    def _open(self, raw: Raw, name: str, purpose: tuple[bytes, ...]) -> str:
+        try:
+            found = _decode_sealed(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise SEAL_BROKEN.error(f"{name} must be sealed.") from None
+        key = self._keys.get(found.key or "")
+        if key is None:
+            raise SEAL_KEY_GONE.error(f"{name} is sealed to a key that is not in use.")
+        try:
+            return unseal(found.sealed, key, *purpose)
+        except NotOpened:
+            raise SEAL_BROKEN.error(f"{name} was not sealed for this call.") from None
+
+
+def open_answer(call: Call, body: bytes, key: X25519PrivateKey) -> bytes:
+    """The body of an answer with its secrets. Raises NotOpened for what was not sealed for this call."""
+    try:
+        fields = _decode(body)
+        for name in call.operation.answer_secrets & fields.keys():
+            sealed = _decode_sealed(fields[name]).sealed
+            fields[name] = Raw(_encode(unseal(sealed, key, *_purpose(call, "answer", name))))
+        return _encode(fields)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise NotOpened from error
+
+
+def _request_purpose(call: Call, name: str) -> tuple[bytes, ...]:
+    deadline, reply_key = str(call.deadline_ms).encode(), (call.reply_key or "").encode()
+    return _purpose(call, "request", name, deadline, reply_key)
+
+
+def _purpose(call: Call, direction: str, name: str, *more: bytes) -> tuple[bytes, ...]:
+    texts = (direction, call.operation.name, name, call.call_id)
+    return (*(text.encode() for text in texts), *more)
+
+
+def _with_sealed(body: bytes, names: frozenset[str], sealed: Callable[[str, str], Sealed]) -> bytes:
+    fields = _decode(body)
+    for name in names & fields.keys():
+        fields[name] = Raw(_encode(sealed(name, _decode_text(fields[name]))))
+    return _encode(fields)
+
+
+def _reply_key(call: Call) -> X25519PublicKey:
+    try:
+        return public_key(call.reply_key or "")
+    except NotOpened:
+        raise SEAL_BROKEN.error("The answer has secrets: `reply_key` must be an X25519 public key.") from None

@@ -1,0 +1,146 @@
+"""After people used everything that has to do with secrets, no topic holds one that could be used.
+
+Read twice: by aiokafka, and by kcat where it is installed, a program that shares nothing with ours.
+"""
+
+import asyncio
+import json
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from shared.contracts.catalogue import OPERATIONS
+from tests.e2e.concord import Concord, topics_of
+from tests.e2e.people import Person, sign_up
+from tests.e2e.test_kafka_garbage import TOKEN
+
+SECRETS = ("user.signup", "user.signin", "user.refresh", "user.changePassword")
+
+
+@pytest.fixture(scope="module")
+def bootstrap(concord: Concord) -> str:
+    return concord.environ["KAFKA_BOOTSTRAP_SERVERS"]
+
+
+@pytest.fixture(scope="module")
+def used(concord: Concord) -> set[str]:
+    """Somebody signs up, in, out, and changes passwords; gives every secret that was seen meanwhile."""
+    with httpx.Client(base_url=concord.processes[0].url, timeout=15) as http:
+        return _use_secrets(http)
+
+
+def _use_secrets(http: httpx.Client) -> set[str]:
+    passwords = [f"secret words {secrets.token_hex(8)}" for _ in range(3)]
+    email = f"{secrets.token_hex(6)}@example.org"
+    body = {"name": "Ada", "email": email, "password": passwords[0]}
+    ada = Person(http, http.post("/api/auth/signup", json=body).raise_for_status().json())
+    seen = {ada.access_token, ada.refresh_token, *passwords}
+    known = {"email": email, "password": passwords[0]}
+    refreshed = http.post("/api/auth/refresh", json={"refreshToken": ada.refresh_token}).raise_for_status()
+    changed = ada.post("/api/auth/password", json={"current": passwords[0], "new": passwords[1]})
+    assert changed.status_code == 204, changed.text
+    for wrong in (known, known | {"password": passwords[2]}):
+        assert http.post("/api/auth/signin", json=wrong).status_code == 401
+    again = http.post("/api/auth/signin", json=known | {"password": passwords[1]}).raise_for_status()
+    for answer in (refreshed.json(), again.json()):
+        assert TOKEN.fullmatch(answer["refreshToken"].encode())
+        assert TOKEN.match(answer["accessToken"].encode())
+        seen |= {answer["accessToken"], answer["refreshToken"]}
+    server = ada.make_server()
+    assert ada.send(server["channels"][0]["id"], "no secret").status_code == 201
+    assert ada.post("/api/auth/signout").status_code == 204
+    return seen
+
+
+async def test_no_topic_holds_a_password_or_a_token(bootstrap: str, used: set[str]) -> None:
+    records = await _all_records(bootstrap)
+    sealed = {record.topic for record in records if b'{"sealed":"' in (record.value or b"")}
+    assert sealed >= set(SECRETS), "the requests are not there"
+    assert any(topic.startswith("gateway.replies.") for topic in sealed), "the answers are not there"
+    for record in records:
+        text = b"\n".join((record.key or b"", record.value or b"", repr(record.headers).encode()))
+        assert _found(text, used) == [], (record.topic, record.partition, record.offset)
+
+
+def test_kcat_finds_none_either(bootstrap: str, used: set[str]) -> None:
+    kcat = shutil.which("kcat") or shutil.which("kafkacat")
+    if kcat is None:
+        pytest.skip("kcat is not installed")
+    topics = asyncio.run(topics_of(bootstrap))
+    read = 0
+    for topic in topics:
+        form = "%k\\n%h\\n%s\\n"
+        command = [kcat, "-C", "-e", "-q", "-b", bootstrap, "-t", topic, "-o", "beginning", "-f", form]
+        dump = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+        read += len(dump)
+        assert _found(dump, used) == [], topic
+    assert read > 1000
+
+
+async def test_a_recorded_sign_up_is_good_for_nothing_else(bootstrap: str, http: httpx.Client) -> None:
+    """As it is, it is the same call again; under any other name it is refused."""
+    ada = await asyncio.to_thread(sign_up, http)
+    before = await _reply_ends(bootstrap)
+    (record,) = [
+        record
+        for record in await _records_of(bootstrap, ["user.signup"])
+        if json.loads(record.value or b"{}").get("email") == ada.profile["email"]
+    ]
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        for topic in SECRETS:
+            headers = list(record.headers)
+            await producer.send_and_wait(topic, record.value, key=record.key, headers=headers)
+    async with asyncio.timeout(8):
+        refused: list[ConsumerRecord] = []
+        while len(refused) < len(SECRETS) - 1:
+            await asyncio.sleep(0.2)
+            replies = await _records_of(bootstrap, before)
+            since = [reply for reply in replies if reply.offset >= before[reply.topic]]
+            refused = [one for one in since if dict(one.headers).get("error") == b"signature.invalid"]
+    assert all("signature" not in dict(one.headers) for one in refused)
+    sessions = await asyncio.to_thread(ada.get, "/api/auth/sessions")
+    assert len(sessions.json()["items"]) == 1
+
+
+def test_the_check_would_find_one() -> None:
+    assert _found(b'{"password":"correct horse"}', {"correct horse"})
+    assert _found(b"x eyJhbGciOiJFZERTQSJ9x.eyJpc3MiOiJjb25jb3JkIn0x.c2ln", set())
+
+
+def _found(text: bytes, known: set[str]) -> list[bytes]:
+    """Secrets, as they are and as JSON writes them, and whatever looks like a token."""
+    forms = {form for secret in known for form in (secret.encode(), json.dumps(secret)[1:-1].encode())}
+    return [form for form in forms if form in text] + TOKEN.findall(text)
+
+
+async def _all_records(bootstrap: str) -> list[ConsumerRecord]:
+    """Every record of every topic that is ours."""
+    topics = [name for name in await topics_of(bootstrap) if not name.startswith("__")]
+    assert set(OPERATIONS) <= set(topics)
+    return await _records_of(bootstrap, topics)
+
+
+async def _records_of(bootstrap: str, topics: Iterable[str]) -> list[ConsumerRecord]:
+    found: list[ConsumerRecord] = []
+    async with AIOKafkaConsumer(
+        *topics, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
+    ) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found.extend(records)
+    return found
+
+
+async def _reply_ends(bootstrap: str) -> dict[str, int]:
+    """Where the reply topics end now."""
+    topics = [name for name in await topics_of(bootstrap) if ".replies." in name]
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None) as consumer:
+        ends: dict[Any, int] = await consumer.end_offsets([TopicPartition(name, 0) for name in topics])
+    return {place.topic: end for place, end in ends.items()}
