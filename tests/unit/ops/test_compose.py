@@ -1,14 +1,17 @@
 """compose.yaml and the Dockerfile name only what exists, pin what they use, and keep secrets out."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from cli.commands.prepare import prepare
 from cli.main import COMMANDS
@@ -101,6 +104,17 @@ def test_every_setting_of_the_preparation_exists() -> None:
     later = {"FILE_DATABASE_URL"} if "file" not in existing_services() else set()
     assert set(environ) - later <= names(PrepareSettings)
     assert {f"{name.upper()}_DATABASE_URL" for name in SERVICES if name != "gateway"} <= set(environ)
+
+
+def test_what_the_preparation_is_given_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: list[Mapping[str, str]] = []
+    monkeypatch.setattr("shared.kit.prepare.prepare", given.append)
+    environ = {**valued("prepare", EXAMPLE), "CONCORD_DATA": str(tmp_path)}
+    for name in set(os.environ) - {"PATH"}:
+        monkeypatch.delenv(name)
+    result = CliRunner(env=environ).invoke(prepare)
+    assert result.exit_code == 0, result.exception
+    assert load(PrepareSettings, given[0]).database_urls().keys() == set(SERVICES) - {"gateway"}
 
 
 def test_every_setting_in_the_image_exists() -> None:
