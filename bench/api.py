@@ -3,6 +3,7 @@
 import http.client
 import json
 import threading
+from email.message import Message
 from typing import Any
 
 
@@ -25,29 +26,27 @@ class Api:
             headers["Authorization"] = f"Bearer {token}"
         encoded = None if body is None else json.dumps(body).encode()
         try:
-            status, raw = self._ask(method, path, encoded, headers)
+            status, raw, _ = self._ask(method, path, encoded, headers)
         except (http.client.RemoteDisconnected, ConnectionError):
             # A kept connection that was idle for long is closed by the other side: once more on a new one.
-            status, raw = self._ask(method, path, encoded, headers)
+            status, raw, _ = self._ask(method, path, encoded, headers)
         if not 200 <= status < 300 and status != expected:
             raise ApiError(_explain(method, path, status, raw))
         return json.loads(raw) if raw else None
 
     def limit(self, path: str, token: str) -> str:
         """What the answer tells of the caller's limit; empty when there is none."""
-        headers = {"Authorization": f"Bearer {token}"}
-        connection = self._connection()
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        response.read()
-        return response.headers.get("RateLimit-Policy", "")
+        _, _, told = self._ask("GET", path, None, {"Authorization": f"Bearer {token}"})
+        return told.get("RateLimit-Policy", "")
 
-    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes, Message]:
         connection = self._connection()
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
-            return response.status, response.read()
+            return response.status, response.read(), response.headers
         except (OSError, http.client.HTTPException):
             connection.close()
             raise

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from bench import with_files, with_python, with_wrk
 from bench.api import Api, ApiError
+from bench.durability.command import durability
 from bench.job import SINGLE, Job, Operation, Result
 from bench.stage import SEEDS, Sizes, Stage
 from bench.table import row_of, table
@@ -55,29 +56,15 @@ class Levels(click.ParamType[list[int]]):
         return [int(text) for text in texts]
 
 
-class WithMore(click.Group):
-    """Its first word may name another command; anything else is meant for the load."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the name of the load's command before its arguments."""
-        if not args or args[0] not in ("durability", "load", *ctx.help_option_names):
-            args = ["load", *args]
-        return super().parse_args(ctx, args)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["load", "durability"]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "durability":  # needs the embedded parts, which the load does not
-            from bench.durability.command import durability
-
-            return durability
-        return super().get_command(ctx, cmd_name)
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def bench(context: click.Context) -> None:
+    """How fast Concord is, and whether anything is lost. Without a word more: `load`."""
+    if context.invoked_subcommand is None:
+        context.invoke(load)
 
 
-@click.group(cls=WithMore, context_settings={"help_option_names": ["-h", "--help"]})
-def bench() -> None:
-    """How fast Concord is (`load`, a word that may be left out), and whether anything is lost."""
+bench.add_command(durability)
 
 
 @bench.command()

@@ -1,17 +1,14 @@
 """HTTP/1.1 connections that ask again as soon as they are answered."""
 
 import asyncio
-import re
 import time
 from collections import Counter
 from typing import cast
 
+from bench.answers import answer_length, status_of
 from bench.job import Job, Result, request_of
 
 TIMEOUT_S = 15.0
-
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_HEAD_END = b"\r\n\r\n"
 
 
 class Tally:
@@ -76,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._received += data
         length = answer_length(self._received)
         if length is not None and len(self._received) >= length:
-            self._tally.answered(self._received[9:12].decode("ascii", "replace"), self._begun)
+            self._tally.answered(status_of(self._received), self._begun)
             self._received = self._received[length:]
             self._ask()
 
@@ -92,15 +89,6 @@ class Connection(asyncio.Protocol):
         else:
             self._ended.set_result(None)
             self._transport.close()
-
-
-def answer_length(received: bytes) -> int | None:
-    """How many bytes the first answer has; None when its head is not whole yet."""
-    end = received.find(_HEAD_END)
-    if end < 0:
-        return None
-    length = _LENGTH.search(received, 0, end)
-    return end + len(_HEAD_END) + (int(length[1]) if length else 0)
 
 
 async def drive(job: Job) -> Result:

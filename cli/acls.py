@@ -114,8 +114,9 @@ def _service(service: str) -> Iterator[Grant]:
 
 
 def _operator() -> Iterator[Grant]:
-    """Who looks (`concord trace`, `concord dead-letters`), and redrives."""
-    yield from _topics(OPERATOR, (topic.name for topic in all_topics(1)), "Read")
+    """Who looks (`concord trace`, `concord dead-letters`), and redrives. The steps of a call may be anywhere."""
+    traced = {topic.name for topic in all_topics(1)} - {LIMITS}
+    yield from _topics(OPERATOR, traced, "Read")
     callers = tuple(reply_topic(name, "") for name, operations in CALLS.items() if operations)
     yield Grant(principal=OPERATOR, resource=TOPIC, names=callers, operations=("Read",), prefixed=True)
     redriven = [retry_topic(service, RETRY_DELAYS_S[0]) for service in SERVICES]
@@ -138,7 +139,10 @@ The names of the users are in the first column; choose others if you like.
 
 Reading, writing and deleting include `Describe`. A name that ends in `*` is a prefix (`--resource-pattern-type
 prefixed`). `prepare` is who runs `concord prepare`; processes started with `CONCORD_PREPARED=1` need none of its
-rights. `operator` is who runs `concord trace` and `concord dead-letters`.
+rights. `operator` is who runs `concord trace` and `concord dead-letters`: the steps of a call may stand in any topic,
+so it reads all of them but `rate-limits`, which shows addresses. Passwords and tokens are sealed there, messages are not:
+give this user to nobody who may not read those. Who only looks after dead letters needs only the topics
+`*.dead-letters` (Read, Write) and `*.retry.1s` (Write).
 
 This page is made from the catalogue: `python -m cli.acls > docs/kafka-access.md`. The commands that grant it all:
 
@@ -159,8 +163,10 @@ def page() -> str:
     for grant in grants():
         star = "*" if grant.prefixed else ""
         names = ", ".join(f"`{name}{star}`" for name in grant.names)
-        if grant.names == tuple(sorted(topic.name for topic in all_topics(1))):
-            names = "every topic of the catalogue"
+        every = {topic.name for topic in all_topics(1)}
+        if every - {*grant.names} <= {LIMITS}:
+            but = f" but `{LIMITS}`" if LIMITS not in grant.names else ""
+            names = f"every topic of the catalogue{but}"
         elif grant.principal == GATEWAY and len(grant.names) == len(CALLS[GATEWAY]):
             but = ", ".join(f"`{operation.name}`" for operation in INTERNAL)
             names = f"every request topic but {but}"

@@ -62,10 +62,15 @@ def complete(
 
 
 def complete_from_records(
-    environ: Mapping[str, str], data: DataFolder, services: Iterable[str] = DATABASES
+    environ: Mapping[str, str],
+    data: DataFolder,
+    services: Iterable[str] = DATABASES,
+    *,
+    with_s3: bool = True,
 ) -> dict[str, str]:
     """The same, with the ports of what runs in the data folder, as far as these services need them.
 
+    Without S3 also where the file service is among them: to prepare its database needs none.
     Raises ConcordError when something needed is neither named nor running.
     """
     ports = {name: record.port for name in ("kafka", "postgres", "s3") if (record := data.records.find(name))}
@@ -74,9 +79,10 @@ def complete_from_records(
     lacking = [name for name in services if not environ.get(database_variable(name))]
     if lacking and "postgres" not in ports:
         raise ConcordError(nothing_runs("Postgres", database_variable(lacking[0]), data))
-    if "file" in services and needs_s3(environ) and "s3" not in ports:
+    s3_lacks = with_s3 and "file" in services and needs_s3(environ)
+    if s3_lacks and "s3" not in ports:
         raise ConcordError(nothing_runs("S3", S3_VARIABLE, data))
-    if not lacking and not needs_kafka(environ) and ("file" not in services or not needs_s3(environ)):
+    if not lacking and not needs_kafka(environ) and not s3_lacks:
         return dict(environ)
     return complete(environ, data, *(ports.get(name, 0) for name in ("kafka", "postgres", "s3")))
 

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from cli.shown import shown
+from cli.shown import cell, shown
 from shared.kit.dead_letters import Letter
-from shared.kit.failure_headers import ATTEMPT, DEAD_LETTER, FAILURE_HEADERS, REASON, TRACE
+from shared.kit.failure_headers import ATTEMPT, DEAD_LETTER, FAILURE_HEADERS, REASON, TRACE, TRUNCATED
 from shared.kit.redaction import redact, redact_value
 
 
 def table(letters: list[Letter]) -> Iterator[str]:
     """A line for each, under a heading."""
-    rows = [("ID", "WHEN", "FROM", "STATE", "REASON"), *(row_of(letter) for letter in letters)]
+    rows = [
+        ("ID", "WHEN", "FROM", "STATE", "REASON"),
+        *(tuple(map(cell, row_of(letter))) for letter in letters),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
@@ -40,6 +43,11 @@ def state(letter: Letter) -> str:
 
 def page(letter: Letter) -> Iterator[str]:
     """All that is known about one, without secrets."""
+    yield from map(cell, _facts(letter))
+    yield from value_of(letter)
+
+
+def _facts(letter: Letter) -> Iterator[str]:
     yield f"{letter.id}, since {moment(letter.timestamp_ms)}"
     yield f"  from     {origin(letter)} (topic/partition/offset)"
     yield f"  reason   {redact(letter.text(REASON))}"
@@ -55,9 +63,8 @@ def page(letter: Letter) -> Iterator[str]:
         yield f"  redrive  concord dead-letters redrive {letter.id}"
     yield f"  key      {redact((letter.key or b'').decode(errors='replace')) or 'none'}"
     for name, value in letter.headers:
-        if name not in (*FAILURE_HEADERS, DEAD_LETTER):
+        if name == TRUNCATED or name not in FAILURE_HEADERS:
             yield f"  header   {name}: {redact_value(value, name.replace('-', '_'))}"
-    yield from value_of(letter)
 
 
 def value_of(letter: Letter) -> Iterator[str]:

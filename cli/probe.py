@@ -4,18 +4,24 @@ import os
 import sys
 
 from cli.embedded.ports import LOOPBACK
-from cli.health import unready_parts
+from cli.health import PROCESS, unready_parts
 from cli.service_process import GATEWAY_PORT
 from cli.settings import whole_number
 
 
 def main() -> None:
-    """Asks the port that tells health: `HEALTH_PORT`, or in a gateway's container its own."""
-    name, default = ("GATEWAY_PORT", GATEWAY_PORT) if "--gateway" in sys.argv else ("HEALTH_PORT", 0)
-    missing = unready_parts(LOOPBACK, whole_number(os.environ, name, default, 0, 65535))
+    """Asks the port that tells health: `HEALTH_PORT`; where nobody listens there, a gateway's own."""
+    missing = asked("HEALTH_PORT", 0)
+    if PROCESS in missing:
+        missing = asked("GATEWAY_PORT", GATEWAY_PORT)
     for part, reason in missing.items():
         sys.stderr.write(f"{part}: {reason}\n")
     sys.exit(1 if missing else 0)
+
+
+def asked(setting: str, default: int) -> dict[str, str]:
+    """What is not ready, by the process at the port that the setting names."""
+    return unready_parts(LOOPBACK, whole_number(os.environ, setting, default, 0, 65535))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,12 @@ does not start. This page is made from the code: `python -m cli.settings_table >
 """
 
 _EMBEDDED = """
+## For `concord run`
+
+| variable | default | what it is |
+|---|---|---|
+| `CONCORD_PREPARED` | `0` | `1`: `concord run` creates no topics and tables, because `concord prepare` is run beside it |
+
 ## The embedded parts, for `concord up` and `concord infra up`
 
 | variable | default | what it is |

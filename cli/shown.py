@@ -1,4 +1,4 @@
-"""Bodies of records for people: indented, without secrets, cut where they are long."""
+"""What records hold, for people at a terminal: without secrets, cut where long, and nothing but text."""
 
 import json
 from functools import cache
@@ -16,7 +16,24 @@ def shown(value: bytes) -> str:
         text = json.dumps(redact_value(masked(json.loads(value))), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = redact(value.decode(errors="replace"))
-    return text if len(text) <= VALUE_MAX_CHARS else text[:VALUE_MAX_CHARS] + "… (cut)"
+    return printable(text if len(text) <= VALUE_MAX_CHARS else text[:VALUE_MAX_CHARS] + "… (cut)")
+
+
+def printable(text: str) -> str:
+    """The text with all escaped that steers a terminal, turns what is read around, or can not be encoded.
+
+    Strangers decide what is in records and logs: control characters, also those of C1, marks of direction,
+    lone surrogates. Only line ends stay.
+    """
+    return "".join(
+        char if char == "\n" or char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def cell(text: str) -> str:
+    """The same for what has to stay on one line."""
+    return printable(text).replace("\n", "\\n")
 
 
 def masked(value: Any) -> Any:

@@ -1,14 +1,16 @@
 """One HTTP/1.1 connection at a time to one of several gateways; nothing is sent twice by itself."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 
+from bench.answers import answer_length, body_of, status_of
+
 ANSWER_TIMEOUT_S = 20.0
 """Longer than a call's deadline: a gateway that lives answers before."""
-_HEAD_MAX_BYTES = 65_536
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})\r\n", re.IGNORECASE)
+_READ_BYTES = 65_536
+_ANSWER_MAX_BYTES = 16 * 1024 * 1024
+"""More than the largest page."""
 
 NO_ANSWER = 0
 """The status of a request whose connection broke, or that was never answered."""
@@ -32,7 +34,7 @@ class Line:
                 reader, writer = self._streams or await self._connect()
                 writer.write(head.encode() + b"\r\n" + body)
                 return await _read_answer(reader)
-        except (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError):
+        except (OSError, EOFError, TimeoutError, ValueError):
             await self.turn()
             return NO_ANSWER, b""
 
@@ -50,14 +52,18 @@ class Line:
                 await asyncio.wait_for(streams[1].wait_closed(), 1)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        self._streams = await asyncio.open_connection(
-            "127.0.0.1", self._ports[self._at], limit=_HEAD_MAX_BYTES
-        )
+        self._streams = await asyncio.open_connection("127.0.0.1", self._ports[self._at])
         return self._streams
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Raises EOFError (IncompleteReadError) when it does not come whole, ValueError for what is no answer."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = _LENGTH.search(head)
-    return int(head[9:12]), await reader.readexactly(int(length[1])) if length else b""
+    """Raises EOFError when it does not come whole, ValueError for what is no answer or too much."""
+    received = b""
+    while (length := answer_length(received)) is None or len(received) < length:
+        more = await reader.read(_READ_BYTES)
+        if not more:
+            raise EOFError
+        received += more
+        if len(received) > _ANSWER_MAX_BYTES:
+            raise ValueError("the answer is too large")
+    return int(status_of(received)), body_of(received)

@@ -59,6 +59,7 @@ DISORDER = "out of order"
 GAP = "gap"
 FOREIGN = "never sent"
 EVENT_LOST = "event lost"
+EVENT_FOREIGN = "event about nothing stored"
 EVENT_DOUBLED = "event doubled"
 EVENT_DISORDER = "events out of order"
 
@@ -125,6 +126,8 @@ def check_events(
             verdict.redelivered += 1
         else:
             verdict.add(EVENT_DOUBLED, f"{topic}, {channel_id}: message {event.sequence} has two events")
-    for stored in history:
-        if stored.message_id not in first:
-            verdict.add(EVENT_LOST, f"{topic}, {channel_id}: message {stored.sequence}")
+    there = {stored.message_id: stored.sequence for stored in history}
+    for message_id in there.keys() - first.keys():
+        verdict.add(EVENT_LOST, f"{topic}, {channel_id}: message {there[message_id]}")
+    for message_id in first.keys() - there.keys():
+        verdict.add(EVENT_FOREIGN, f"{topic}, {channel_id}: event {first[message_id].event_id}")

@@ -10,6 +10,7 @@ from msgspec import Struct
 from bench.durability import ledger
 from bench.durability.kills import Kill
 from bench.durability.ledger import Verdict
+from bench.durability.sender import EXPECTED
 
 KINDS = {
     ledger.LOST: "acknowledged and not stored as it was answered",
@@ -18,6 +19,7 @@ KINDS = {
     ledger.GAP: "channels with a gap in their sequence",
     ledger.FOREIGN: "stored, but never sent",
     ledger.EVENT_LOST: "events missing in a topic",
+    ledger.EVENT_FOREIGN: "events about messages that are not stored",
     ledger.EVENT_DOUBLED: "events twice in effect",
     ledger.EVENT_DISORDER: "events out of order",
 }
@@ -41,13 +43,16 @@ class Run(Struct, kw_only=True):
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong: no fault, and no status that a send may not be answered with."""
-        return self.verdict.good and not self.unexpected()
+        """Whether it proves something, and nothing is wrong: no fault, no status that may not be."""
+        return self.proves and self.verdict.good and not self.unexpected()
+
+    @property
+    def proves(self) -> bool:
+        """Whether something was acknowledged, and something was killed: else nothing could be lost."""
+        return bool(self.acknowledged and self.kills)
 
     def unexpected(self) -> list[int]:
         """Statuses that no send may be answered with, whatever breaks."""
-        from bench.durability.sender import EXPECTED
-
         return sorted(set(self.statuses) - EXPECTED)
 
 
@@ -77,6 +82,8 @@ def _head(run: Run) -> Iterator[str]:
 
 
 def _faults(run: Run) -> Iterator[str]:
+    if not run.proves:
+        yield "| **nothing was killed, or nothing acknowledged: this proves nothing** | |"
     for kind, words in KINDS.items():
         yield f"| **{words}** | **{run.verdict.faults[kind]:,}** |"
     for status in run.unexpected():

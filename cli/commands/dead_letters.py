@@ -62,6 +62,7 @@ def show(letter_id: str, records: int) -> None:
 
     box, _ = opened(service_of(letter_id), records)
     click.echo("\n".join(page(found(box, letter_id))))
+    tell_if_cut(box)
 
 
 @dead_letters.command()
@@ -79,13 +80,14 @@ def redrive(letter_ids: tuple[str, ...], everything: bool, service: str | None, 
         raise click.UsageError("Name dead letters, or say --all (with --service, if you like).")
     services = {service_of(letter_id) for letter_id in letter_ids}
     box, letters = opened(service or (services.pop() if len(services) == 1 else None), records)
-    chosen = list(box.letters) if everything else [found(box, letter_id) for letter_id in letter_ids]
+    refuse_if_cut(box)
+    wanted = dict.fromkeys(letter_ids)
+    chosen = list(box.letters) if everything else [found(box, letter_id) for letter_id in wanted]
     sent = asked(kafka_options_here(), letters.redrive(chosen))
     for letter in sent:
         click.echo(f"{letter.id} is tried anew")
     kept = 0 if everything else tell_the_rest(chosen)
     click.echo(f"{len(sent)} redriven")
-    tell_if_cut(box)
     sys.exit(1 if kept else 0)
 
 
@@ -116,6 +118,10 @@ def opened(service: str | None, records: int) -> "tuple[Box, DeadLetters]":
 def found(box: "Box", letter_id: str) -> "Letter":
     """The letter with this id; raises ConcordError when there is none."""
     letter = box.find(letter_id)
+    if letter is None and box.cut:
+        raise ConcordError(
+            f"{letter_id} is not among what was looked at, and there is more: raise --records."
+        )
     if letter is None:
         raise ConcordError(
             f"There is no dead letter {letter_id}: `concord dead-letters list --all` tells which."
@@ -134,4 +140,16 @@ def service_of(letter_id: str) -> str:
 def tell_if_cut(box: "Box") -> None:
     """Say so when not all was looked at."""
     if box.cut:
-        click.echo("There is more than was looked at: raise --records, or name a --service.", err=True)
+        click.echo(
+            "There is more than was looked at: what was redriven may show as waiting: raise --records.",
+            err=True,
+        )
+
+
+def refuse_if_cut(box: "Box") -> None:
+    """Raises ConcordError when not all was looked at: that a letter was redriven is told far behind it."""
+    if box.cut:
+        raise ConcordError(
+            "Nothing was redriven: there is more than was looked at, and it may tell that letters were "
+            "redriven before. Raise --records, or name a --service."
+        )

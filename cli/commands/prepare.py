@@ -13,7 +13,7 @@ from cli.gates import VARIABLE, wait_at_gate
 from cli.settings import read_settings
 
 # By name: importing them would load the kit before it is needed.
-READABLE = ("SettingsError", "PortError", "PrepareError")
+READABLE = ("SettingsError", "PortError", "PrepareError", "NotReadyError")
 
 
 @click.command()
@@ -29,7 +29,7 @@ def prepare() -> None:
     os.environ.pop(VARIABLE, None)
     data = DataFolder(read_settings(os.environ).data)
     with readable_errors():
-        prepare_all(complete_from_records(os.environ, data))
+        prepare_all(complete_from_records(os.environ, data, with_s3=False))
     click.echo("Topics and tables are ready")
 
 

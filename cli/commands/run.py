@@ -10,14 +10,14 @@ import click
 
 from cli.commands.prepare import readable_errors
 from cli.data_folder import DataFolder
-from cli.embedded.ports import free_port
+from cli.embedded.ports import LOOPBACK, free_port
 from cli.embedded.secrets import DATABASES
 from cli.environment import complete_from_records
 from cli.errors import ConcordError
 from cli.gates import wait_at_gate
 from cli.processes.records import COMMAND, own_record
 from cli.service_process import existing_services, gateway_address, service_module
-from cli.settings import read_settings
+from cli.settings import read_settings, whole_number
 
 
 @click.command()
@@ -32,7 +32,8 @@ def run(service: str) -> None:
     if service != "gateway":
         os.environ.setdefault("HEALTH_PORT", str(free_port()))
     with readable_errors():
-        prepare_unless_done()
+        if not prepared(service):
+            return
         entry = load(module)
         wait_at_gate(os.environ)
         forget = remember(service, data)
@@ -53,13 +54,17 @@ def load(module: str) -> Callable[[], None]:
     return entry
 
 
-def prepare_unless_done() -> None:
-    """Create topics and tables, unless whoever started this process has done so."""
+def prepared(service: str) -> bool:
+    """Create topics and tables, unless whoever started this process sees to it; False when asked to stop."""
     if os.environ.get("CONCORD_PREPARED") == "1":
-        return
-    from shared.kit.prepare import prepare
+        return True
+    from shared.kit.prepare_first import prepare_first
 
-    prepare(os.environ)
+    if service == "gateway":
+        return prepare_first(os.environ, *gateway_address(os.environ), "GATEWAY_PORT")
+    host = os.environ.get("HEALTH_HOST") or LOOPBACK
+    port = whole_number(os.environ, "HEALTH_PORT", 0, 0, 65535)
+    return prepare_first(os.environ, host, port, "HEALTH_PORT")
 
 
 def remember(service: str, data: DataFolder) -> Callable[[], None]:

@@ -57,7 +57,7 @@ def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> Non
     """
     from cli.tracing.kafka_steps import kafka_steps
     from cli.tracing.log_steps import log_steps
-    from cli.tracing.step import time_line
+    from cli.tracing.step import STEPS_MAX, time_line
     from shared.kit.topic_reading import Bounds
 
     if not _ID.fullmatch(trace_id):
@@ -66,7 +66,12 @@ def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> Non
     since = begin_s(trace_id, since_s)
     bounds = Bounds(since_ms=int(since * 1000), records_max=records)
     steps, passage = asked(options, kafka_steps(options, trace_id, bounds, bodies=bodies))
-    steps += log_steps(data_folder().logs, trace_id, since * 1000)
+    logged = log_steps(data_folder().logs, trace_id, since * 1000)
+    if STEPS_MAX in (len(steps), len(logged)):
+        click.echo(
+            f"There may be more: at most {STEPS_MAX} steps of Kafka and of the logs are shown.", err=True
+        )
+    steps += logged
     when = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     if passage.cut:
         click.echo(f"Not all was looked at, but {passage.seen} records: raise --records.", err=True)
@@ -86,6 +91,8 @@ def begin_s(trace_id: str, since_s: int | None) -> float:
         made = UUID(trace_id)
     except ValueError:
         return time.time() - SINCE_DEFAULT_S
-    if made.version != 7:
+    made_s = (made.int >> 80) / 1000
+    # A caller may name its own id: a time that is not yet tells nothing.
+    if made.version != 7 or made_s > time.time() + MARGIN_S:
         return time.time() - SINCE_DEFAULT_S
-    return max((made.int >> 80) / 1000 - MARGIN_S, time.time() - SINCE_MAX_S)
+    return max(made_s - MARGIN_S, time.time() - SINCE_MAX_S)

@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from cli.embedded.aot import aot_file, use_flags
 from cli.embedded.jars import JarCache, Say
 from cli.embedded.kafka_files import write_files
 from cli.embedded.kafka_probe import serves
-from cli.embedded.kafka_security import KafkaSecurity
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.errors import ConcordError
 from cli.processes.child import Child
@@ -40,7 +39,10 @@ class KafkaOptions:
 
 
 class EmbeddedKafka:
-    """One broker with its data below `folder`, listening on 127.0.0.1:`port` only."""
+    """One broker with its data below `folder`, listening on 127.0.0.1:`port` only.
+
+    `extra_properties` are added to its own, `format_arguments` to the command that formats its storage.
+    """
 
     name = "kafka"
 
@@ -52,7 +54,8 @@ class EmbeddedKafka:
         log: Path,
         options: KafkaOptions | None = None,
         on_start: OnStart = lambda _: None,
-        security: KafkaSecurity | None = None,
+        extra_properties: Mapping[str, str] | None = None,
+        format_arguments: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.port = port
@@ -61,7 +64,8 @@ class EmbeddedKafka:
         self.options = options or KafkaOptions()
         self.marks = (str(self._properties),)
         self._on_start = on_start
-        self._security = security
+        self._extra_properties = extra_properties or {}
+        self._format_arguments = format_arguments
         self.child: Child | None = None
         self.train_into: Path | None = None
 
@@ -74,7 +78,7 @@ class EmbeddedKafka:
         """Fetch, format, configure as far as needed, start the process; `wait_ready` is the second half."""
         self.jars.ensure(say)
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
-        write_files(self.folder, self.port, free_port(), self._security)
+        write_files(self.folder, self.port, free_port(), self._extra_properties)
         self._format()
         command = self._java("kafka.Kafka", str(self._properties), extra=self._aot_flags())
         self.child = Child(self.name, command, self.log, java_env(), on_start=self._on_start)
@@ -108,10 +112,8 @@ class EmbeddedKafka:
             return
         shutil.rmtree(storage, ignore_errors=True)
         cluster_id = new_cluster_id()
-        users = self._security.format_arguments() if self._security else []
-        command = self._java(
-            "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties), *users
-        )
+        arguments = ["format", "-t", cluster_id, "-c", str(self._properties), *self._format_arguments]
+        command = self._java("kafka.tools.StorageTool", *arguments)
         run_helper(command, f"Kafka's storage below {storage} could not be formatted", 60, java_env())
 
     def _aot_flags(self) -> list[str]:

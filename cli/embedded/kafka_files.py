@@ -1,8 +1,8 @@
 """The files that an embedded Kafka node reads: its properties and its logging."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from cli.embedded.kafka_security import KafkaSecurity
 from cli.embedded.ports import LOOPBACK
 from cli.errors import ConcordError
 
@@ -53,16 +53,17 @@ logger.config.level = error
 """
 
 
-def write_files(folder: Path, port: int, controller_port: int, security: KafkaSecurity | None = None) -> None:
-    """Write `server.properties` and `log4j2.properties` below `folder`."""
-    doors = [f"PLAINTEXT://{LOOPBACK}:{port}", *([security.listener] if security else [])]
+def write_files(folder: Path, port: int, controller_port: int, extra: Mapping[str, str]) -> None:
+    """Write `server.properties` and `log4j2.properties` below `folder`; extra listeners join its own."""
+    door = f"PLAINTEXT://{LOOPBACK}:{port}"
     changing = {
-        "listeners": ",".join([*doors, f"CONTROLLER://{LOOPBACK}:{controller_port}"]),
-        "advertised.listeners": ",".join(doors),
+        "listeners": f"{door},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "advertised.listeners": door,
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "log.dirs": escaped(str(folder / "log")),
-        **(security.properties() if security else {}),
     }
+    for name, value in extra.items():
+        changing[name] = f"{changing[name]},{value}" if name in changing else value
     lines = "".join(f"{name}={value}\n" for name, value in changing.items())
     (folder / "server.properties").write_text(STEADY + lines, encoding="ascii")
     (folder / "log4j2.properties").write_text(LOGGING, encoding="ascii")

@@ -1,12 +1,13 @@
 """The steps of a correlation id that stand in Kafka: requests, replies, events, retries, dead letters."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 from aiokafka import ConsumerRecord
 
 from cli.shown import shown
-from cli.tracing.step import Kind, Step
+from cli.tracing.step import STEPS_MAX, Kind, Step
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import LIMITS, all_topics
 from shared.kit.failure_headers import ATTEMPT, ORIGINAL_TOPIC, REASON
@@ -21,14 +22,16 @@ _KNOWN = frozenset(topic.name for topic in all_topics(1)) - {LIMITS}
 async def kafka_steps(
     options: Mapping[str, Any], trace_id: str, bounds: Bounds, *, bodies: bool
 ) -> tuple[list[Step], Passage]:
-    """The steps, and how much was looked at. Raises KafkaError."""
+    """The steps, at most STEPS_MAX, and how much was looked at. Raises KafkaError."""
     passage = Passage(options, await partitions_of(options, is_ours), bounds)
     wanted = trace_id.encode()
-    steps = [
-        step_of(record, bodies=bodies)
-        async for record in passage.records()
-        if (CORRELATION_ID, wanted) in record.headers
-    ]
+    steps: list[Step] = []
+    async with aclosing(passage.records()) as records:
+        async for record in records:
+            if (CORRELATION_ID, wanted) in record.headers:
+                steps.append(step_of(record, bodies=bodies))
+                if len(steps) >= STEPS_MAX:
+                    break
     return steps, passage
 
 

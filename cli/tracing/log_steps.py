@@ -6,11 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cli.tracing.step import Kind, Step
+from cli.tracing.step import STEPS_MAX, Kind, Step
 from shared.kit.redaction import redact
 
 LINE_MAX_BYTES = 1_000_000
-STEPS_MAX = 10_000
 _ACCESS = "gateway.access"
 _SHOWN_ELSEWHERE = frozenset(
     ("timestamp", "level", "service", "instance", "logger", "message", "correlation_id", "exception", "trace")
@@ -22,9 +21,9 @@ def log_steps(folder: Path, trace_id: str, since_ms: float) -> list[Step]:
     steps: list[Step] = []
     for path in sorted([*folder.glob("*.log"), *folder.glob("*.log.1")]):
         for line in lines_about(path, trace_id.encode()):
-            if len(steps) >= STEPS_MAX:
-                return steps
             steps.extend(step for step in steps_of(line, trace_id) if step.at_ms >= since_ms)
+            if len(steps) >= STEPS_MAX:
+                return steps[:STEPS_MAX]
     return steps
 
 

@@ -6,6 +6,11 @@ from enum import IntEnum
 
 from msgspec import Struct
 
+from cli.shown import cell, printable
+
+STEPS_MAX = 10_000
+"""Of Kafka, and of the logs."""
+
 
 class Kind(IntEnum):
     """What a step is, in the order of steps within one millisecond, finer than which Kafka tells no time."""
@@ -52,6 +57,7 @@ def time_line(trace_id: str, steps: list[Step]) -> Iterator[str]:
     for step in ordered:
         key = f"  key {step.key}" if step.key else ""
         since, delta = max(0.0, step.at_ms - first), max(0.0, step.at_ms - before)
-        yield f"{since:>10.1f} {delta:>9.1f}  {NAMES[step.kind]:<12} {step.where}{key}  {step.words}".rstrip()
-        yield from (f"{'':>34} {line}" for line in step.body.splitlines())
+        told = cell(f"{step.where}{key}  {step.words}")
+        yield f"{since:>10.1f} {delta:>9.1f}  {NAMES[step.kind]:<12} {told}".rstrip()
+        yield from (f"{'':>34} {line}" for line in printable(step.body).splitlines())
         before = step.at_ms

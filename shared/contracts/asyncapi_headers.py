@@ -32,6 +32,7 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "reason": ("Why the last try failed.", "TimeoutError"),
     "trace": ("The line that failed.", "apps/message/inbound.py:41 in take_in"),
     "dead-letter": ("Which dead letter it was, if it was redriven.", "message/0/17"),
+    "truncated": ("How many bytes the value had, if it did not fit.", "2097152"),
 }
 REQUEST_HEADERS = ("correlation_id", "call_id", "reply_to", "deadline", "traceparent", "signature")
 REPLY_HEADERS = ("correlation_id", "call_id", "status", "signature")
@@ -44,8 +45,9 @@ FAILURE_HEADERS = (
     "reason",
     "trace",
     "dead-letter",
+    "truncated",
 )
-_OPTIONAL = {"reply_to", "idempotency_key", "traceparent", "topics", "dead-letter"}
+OPTIONAL = {"reply_to", "idempotency_key", "traceparent", "topics", "dead-letter", "truncated"}
 
 
 def headers(names: tuple[str, ...], **only: list[str]) -> Json:
@@ -58,7 +60,7 @@ def headers(names: tuple[str, ...], **only: list[str]) -> Json:
     return {
         "type": "object",
         "properties": properties,
-        "required": [name for name in names if name not in _OPTIONAL],
+        "required": [name for name in names if name not in OPTIONAL],
     }
 
 

@@ -6,6 +6,7 @@ from shared.contracts import errors as e
 from shared.contracts.asyncapi_headers import (
     EVENT_HEADERS,
     FAILURE_HEADERS,
+    OPTIONAL,
     REPLY_HEADERS,
     REQUEST_HEADERS,
     Json,
@@ -150,7 +151,7 @@ def _failed_record() -> Json:
         "name": "failed-record",
         "title": "A record that failed",
         "summary": "Key, value and headers as they were, and why it failed.",
-        "headers": {**headers(names), "required": list(FAILURE_HEADERS)},
+        "headers": {**headers(names), "required": [name for name in FAILURE_HEADERS if name not in OPTIONAL]},
         "payload": {"description": "The record's value as it was read; in dead letters it may be no JSON."},
         "examples": [example(names, example_of_event(first), event_type=first.name)],
     }

@@ -23,6 +23,8 @@ REPLY_RETENTION_MS = 10 * _MINUTE_MS
 EVENT_RETENTION_MS = 7 * _DAY_MS
 LIMITS_RETENTION_MS = 10 * _MINUTE_MS
 DEAD_LETTER_RETENTION_MS = 30 * _DAY_MS
+SEGMENT_MAX_MS = _DAY_MS
+"""Kafka deletes whole segments: a record stays for the retention and the age of its segment, at most."""
 RETRY_DELAYS_S = (1, 10, 60)
 """A record that failed waits so long before each new try; after the last it is a dead letter."""
 
@@ -63,7 +65,11 @@ def all_topics(partitions: int) -> tuple[Topic, ...]:
 
 
 def _topic(name: str, partitions: int, retention_ms: int, summary: str) -> Topic:
-    config = {"cleanup.policy": "delete", "retention.ms": str(retention_ms)}
+    config = {
+        "cleanup.policy": "delete",
+        "retention.ms": str(retention_ms),
+        "segment.ms": str(min(retention_ms, SEGMENT_MAX_MS)),
+    }
     return Topic(name=name, partitions=partitions, config=config, summary=summary)
 
 

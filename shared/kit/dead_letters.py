@@ -20,6 +20,7 @@ from shared.kit.failure_headers import (
     ORIGINAL_OFFSET,
     ORIGINAL_TOPIC,
     REASON,
+    TRUNCATED,
     Origin,
     origin_of,
     redriven,
@@ -76,7 +77,7 @@ class Letter(Struct, frozen=True, kw_only=True):
                 "Let the topic take such events (max.message.bytes, ACLs); this one is kept here as far as "
                 "it fits"
             )
-        if self.value is None:
+        if self.value is None or self.text(TRUNCATED):
             return (
                 "it has no value: it had none, or it did not fit beside the reason. As long as the topic "
                 f"keeps it, it stands in {self.origin.topic}, partition {self.origin.partition}, "
@@ -123,9 +124,11 @@ class DeadLetters:
     async def redrive(self, letters: Iterable[Letter]) -> list[Letter]:
         """Send these to their first retry topic, in their order, and note it; returns those that were sent.
 
-        What was redriven before, or can not be, is passed over. Raises KafkaError.
+        Each once, however often it is named. What was redriven before, or can not be, is passed over; that
+        is known only of a box that is not cut. Raises KafkaError.
         """
-        wanted = [letter for letter in letters if letter.redriven_at_ms is None and not letter.refusal()]
+        each = {letter.id: letter for letter in letters}.values()
+        wanted = [letter for letter in each if letter.redriven_at_ms is None and not letter.refusal()]
         if not wanted:
             return []
         producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **self._options)

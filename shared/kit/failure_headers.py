@@ -18,7 +18,12 @@ REASON = "reason"
 TRACE = "trace"
 DEAD_LETTER = "dead-letter"
 """On a record that was redriven: the id of the dead letter that it was."""
-FAILURE_HEADERS = (ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET, ATTEMPT, REASON, TRACE, DEAD_LETTER)
+TRUNCATED = "truncated"
+"""On a record whose value did not fit where it was put: how many bytes it had."""
+FAILURE_HEADERS = (
+    *(ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET),
+    *(ATTEMPT, REASON, TRACE, DEAD_LETTER, TRUNCATED),
+)
 
 _REASON_MAX_CHARS = 300
 

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.closing import close_quietly
-from shared.kit.failure_headers import Failure, Origin, failure_headers, foreign_headers
+from shared.kit.failure_headers import TRUNCATED, Failure, Origin, failure_headers, foreign_headers
 from shared.kit.wire import Headers
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,9 @@ class Failures:
         except _TOO_LARGE:
             # The headers made it too large. Its place tells where to find it; trying for ever helps nobody.
             topic = dead_letter_topic(self._service)
-            await self._send(topic, record.key, None, failure_headers(origin, attempt, failure))
+            size = str(len(record.value or b"")).encode()
+            own = [*failure_headers(origin, attempt, failure), (TRUNCATED, size)]
+            await self._send(topic, record.key, None, own)
         _failed.labels(topic).inc()
         log.warning(
             "a record of %s failed and went to %s: %s",

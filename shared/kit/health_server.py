@@ -112,9 +112,9 @@ class HealthServer:
             await self._task
 
 
-async def serve_health(health: Health, host: str, port: int) -> HealthServer:
-    """Serve in this event loop. Port 0 takes any free one. Raises `PortError`."""
-    sock = listen(host, port, "HEALTH_PORT")
+async def serve_health(health: Health, host: str, port: int, setting: str = "HEALTH_PORT") -> HealthServer:
+    """Serve in this event loop. Port 0 takes any free one. Raises `PortError` that names `setting`."""
+    sock = listen(host, port, setting)
     config = uvicorn.Config(
         health_app(health),
         lifespan="off",

@@ -17,13 +17,12 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
-from shared.kit import steady_metadata, steady_reading
+from shared.kit import steady
 from shared.kit.watermarks import Watermark
 
 log = logging.getLogger(__name__)
 
-steady_reading.install()
-steady_metadata.install()
+steady.install()
 
 Finished = Callable[[], None]
 Accept = Callable[[ConsumerRecord, Finished], None]

@@ -8,14 +8,13 @@ import asyncpg
 from msgspec import Struct
 
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.failure_headers import ORIGINAL_TOPIC, REASON
+from shared.kit.failure_headers import ORIGINAL_TOPIC, REASON, TRUNCATED
 from shared.kit.parcels import Line, Parcel
 from shared.kit.refusals import Refusals
 from shared.kit.wire import CORRELATION_ID, Headers
 
 EVENT_ID = "event_id"
 EVENT_TYPE = "event_type"
-TRUNCATED = "truncated"
 
 Sign = Callable[[str, bytes, bytes, Headers], Headers]
 """Gives the headers that sign a record, from its topics (separated by spaces), key, body, other headers."""

@@ -15,7 +15,7 @@ from shared.kit.environ import Secret, load
 from shared.kit.migrate import head_of, migrate
 from shared.kit.settings import MeshSettings, kafka_options
 from shared.kit.tool_settings import ToolSettings
-from shared.kit.topic_admin import WAIT_S, TopicsError, ensure_topics
+from shared.kit.topic_admin import WAIT_S, TopicsAwayError, TopicsError, ensure_topics
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,10 @@ _Url = Annotated[Secret, Meta(description="postgresql://user:password@host:port/
 
 class PrepareError(Exception):
     """Something that is needed could not be made; the text says what, and what to look at."""
+
+
+class NotReadyError(PrepareError):
+    """Only Kafka or a database was missing, which may still come; the text is the same."""
 
 
 class PrepareSettings(ToolSettings, frozen=True, kw_only=True):
@@ -51,7 +55,8 @@ class PrepareSettings(ToolSettings, frozen=True, kw_only=True):
 def prepare(environ: Mapping[str, str]) -> None:
     """Create the missing topics and run the missing migrations, the two side by side.
 
-    Waits for Kafka and Postgres for 30 s. Several may do it at once. Raises `PrepareError`, and
+    Waits for Kafka and Postgres for 30 s. Several may do it at once. Raises `PrepareError`, of which
+    `NotReadyError` means that only these are missing, and
     `SettingsError` for an environment that makes no sense.
     """
     asyncio.run(prepare_all(load(PrepareSettings, environ)))
@@ -70,7 +75,8 @@ async def prepare_all(settings: PrepareSettings, *, wait_s: float = WAIT_S) -> N
         if not isinstance(fault, PrepareError):
             raise fault
     if faults:
-        raise PrepareError("\n".join(str(fault) for fault in faults))
+        kind = NotReadyError if all(isinstance(fault, NotReadyError) for fault in faults) else PrepareError
+        raise kind("\n".join(str(fault) for fault in faults))
 
 
 async def _topics(settings: MeshSettings, wait_s: float) -> None:
@@ -80,6 +86,8 @@ async def _topics(settings: MeshSettings, wait_s: float) -> None:
         report = await ensure_topics(
             options, topics, replication_factor=settings.kafka_replication_factor, wait_s=wait_s
         )
+    except TopicsAwayError as error:
+        raise NotReadyError(str(error)) from error
     except (TopicsError, OSError) as error:
         raise PrepareError(str(error)) from error
     if report.created:
@@ -97,7 +105,7 @@ async def _tables(service: str, url: str, wait_s: float, alembic: asyncio.Lock) 
                 await migrate(service, url)
         except MeshError as error:
             if asyncio.get_running_loop().time() > deadline:
-                raise PrepareError(_not_ready(service, error)) from error
+                raise NotReadyError(_not_ready(service, error)) from error
             await asyncio.sleep(_RETRY_S)
         else:
             return

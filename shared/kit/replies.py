@@ -13,15 +13,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from shared.kit import steady_metadata, steady_reading
+from shared.kit import steady
 from shared.kit.closing import close_quietly
 from shared.kit.signatures import Signatures, note_refused
 from shared.kit.wire import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)
 
-steady_reading.install()
-steady_metadata.install()
+steady.install()
 
 _RETRY_AFTER_S = 1.0
 _KNOWN_TIMEOUT_S = 10.0

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
-from shared.kit import steady_metadata, steady_reading
+from shared.kit import steady
 from shared.kit.closing import close_quietly
 from shared.kit.signatures import Signatures, note_refused
 
@@ -23,8 +23,7 @@ _skipped = Counter("concord_tail_skipped", "Records of a followed topic that cou
 
 Offsets = dict[TopicPartition, int]
 
-steady_reading.install()
-steady_metadata.install()
+steady.install()
 
 
 class Tail:

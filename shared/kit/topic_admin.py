@@ -30,6 +30,10 @@ class TopicsError(Exception):
     """The topics could not be made; the text says which, why, and what to look at."""
 
 
+class TopicsAwayError(TopicsError):
+    """The same, for a reason that may pass by itself: no broker answers, or not in time."""
+
+
 class TopicsReport(Struct, frozen=True):
     """What was created, and one sentence for each existing topic that is not as it would be created."""
 
@@ -55,12 +59,13 @@ async def ensure_topics(
             await _wait_seen(admin, topics)
             differing = await differences(admin, topics, created)
     except TimeoutError:
-        raise TopicsError(
+        raise TopicsAwayError(
             f"Kafka at {where} was not ready within {wait_s:g} s: look whether it runs, at "
             "KAFKA_BOOTSTRAP_SERVERS and at KAFKA_REPLICATION_FACTOR."
         ) from None
     except KafkaError as error:
-        raise TopicsError(f"Kafka at {where} refused: {error!r}") from error
+        kind = TopicsAwayError if error.retriable else TopicsError
+        raise kind(f"Kafka at {where} refused: {error!r}") from error
     for sentence in differing:
         _log.warning("%s", sentence)
     return TopicsReport(tuple(created), tuple(differing))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,13 +10,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
-from shared.kit import steady_metadata, steady_reading
+from shared.kit import steady
 from shared.kit.closing import close_quietly
 
 log = logging.getLogger(__name__)
 
-steady_reading.install()
-steady_metadata.install()
+steady.install()
 
 _POLL_MS = 500
 _SILENT_S = 10.0
@@ -40,7 +39,7 @@ class Passage:
         self._topics = sorted(topics)
         self._bounds = bounds
 
-    async def records(self) -> AsyncIterator[ConsumerRecord]:
+    async def records(self) -> AsyncGenerator[ConsumerRecord, None]:
         """Each partition in its order, up to what was its end at the start. Raises KafkaError."""
         places = [
             TopicPartition(topic, partition)

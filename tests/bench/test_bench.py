@@ -25,7 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(bench, ("--warm-up", "1", *arguments))
+    result = CliRunner().invoke(bench, ("load", "--warm-up", "1", *arguments))
     return result.exit_code, result.output
 
 

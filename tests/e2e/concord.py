@@ -115,6 +115,15 @@ class Concord:
         self.processes.append(Process(service, self.environ, log, **more))
         return self.processes[-1]
 
+    def start_again(self, stopped: Process) -> Process:
+        """The same service at the same port."""
+        name = "GATEWAY_PORT" if stopped.service == "gateway" else "HEALTH_PORT"
+        log = self.folder / f"{stopped.service}-{len(self.processes)}.log"
+        again = Process(stopped.service, self.environ, log, **{name: str(stopped.port)})
+        again.port = stopped.port
+        self.processes.append(again)
+        return again
+
     def start_all(self) -> Process:
         """One process of each service, ready; returns the gateway."""
         gateway, *_ = self.start("gateway", "auth", "server", "message", "file")

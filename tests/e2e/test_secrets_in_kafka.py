@@ -73,15 +73,13 @@ def test_kcat_finds_none_either(bootstrap: str, used: set[str]) -> None:
     kcat = shutil.which("kcat") or shutil.which("kafkacat")
     if kcat is None:
         pytest.skip("kcat is not installed")
-    topics = asyncio.run(topics_of(bootstrap))
-    read = 0
-    for topic in topics:
-        form = "%k\\n%h\\n%s\\n"
-        command = [kcat, "-C", "-e", "-q", "-b", bootstrap, "-t", topic, "-o", "beginning", "-f", form]
-        dump = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
-        read += len(dump)
-        assert _found(dump, used) == [], topic
-    assert read > 1000
+    topics = [name for name in asyncio.run(topics_of(bootstrap)) if not name.startswith("__")]
+    # As a group of its own: without one it reads a single topic, and there are some hundred.
+    group = ["-X", "auto.offset.reset=earliest", "-G", f"kcat-{secrets.token_hex(4)}"]
+    command = [kcat, "-e", "-q", "-b", bootstrap, "-f", "%k\\n%h\\n%s\\n", *group, *topics]
+    dump = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    assert _found(dump, used) == []
+    assert b'{"sealed":"' in dump, "nothing was read"
 
 
 async def test_a_recorded_sign_up_is_good_for_nothing_else(bootstrap: str, http: httpx.Client) -> None:

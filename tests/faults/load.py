@@ -24,6 +24,8 @@ class Ledger(Struct):
     statuses: Counter[int] = field(default_factory=Counter)
     slowest_s: float = 0.0
     problems: list[httpx.Response] = field(default_factory=list)
+    hung_up: list[str] = field(default_factory=list)
+    """Contents whose connection was closed without an answer, where that may be."""
 
     @property
     def answered(self) -> int:
@@ -48,15 +50,28 @@ async def send_many(
 
 
 async def send_until(
-    stop: asyncio.Event, url: str, person: Person, channels: list[str], *, at_once: int, ledger: Ledger
+    stop: asyncio.Event,
+    url: str,
+    person: Person,
+    channels: list[str],
+    *,
+    at_once: int,
+    ledger: Ledger,
+    may_hang_up: bool = False,
 ) -> None:
     """Send messages spread over the channels until told to stop."""
     numbers = itertools.takewhile(lambda _: not stop.is_set(), itertools.count())
-    await _send_all(url, person, channels, numbers, at_once, ledger)
+    await _send_all(url, person, channels, numbers, at_once, ledger, may_hang_up)
 
 
 async def _send_all(
-    url: str, person: Person, channels: list[str], numbers: Iterator[int], at_once: int, ledger: Ledger
+    url: str,
+    person: Person,
+    channels: list[str],
+    numbers: Iterator[int],
+    at_once: int,
+    ledger: Ledger,
+    may_hang_up: bool = False,
 ) -> None:
     limits = httpx.Limits(max_connections=at_once)
     async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
@@ -64,16 +79,21 @@ async def _send_all(
         async def sender() -> None:
             for number in numbers:
                 channel = channels[number % len(channels)]
-                begun = time.monotonic()
-                response = await _send(http, person, channel)
+                begun, content = time.monotonic(), secrets.token_hex(8)
+                try:
+                    response = await _send(http, person, channel, content)
+                except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                    if not may_hang_up:
+                        raise
+                    ledger.hung_up.append(content)
+                    continue
                 ledger.note(channel, response, time.monotonic() - begun)
 
         await asyncio.gather(*(sender() for _ in range(at_once)))
 
 
-async def _send(http: httpx.AsyncClient, person: Person, channel: str) -> httpx.Response:
+async def _send(http: httpx.AsyncClient, person: Person, channel: str, content: str) -> httpx.Response:
     """One message of its own content; a refused connection is tried again, for nothing was sent."""
-    content = secrets.token_hex(8)
     body = {"content": content}
     while True:
         try:

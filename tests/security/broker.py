@@ -1,7 +1,7 @@
 """A broker with TLS, SCRAM and an authorizer, and the ACLs of the documents applied to it."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,8 +17,7 @@ from cryptography.x509.oid import NameOID
 from cli.acls import Grant
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.kafka_security import MECHANISM, KafkaSecurity
-from cli.embedded.ports import free_port
+from cli.embedded.ports import LOOPBACK, free_port
 from tests.unit.kit.calls import SECRET
 
 # As Kafka's protocol numbers them.
@@ -26,6 +25,8 @@ RESOURCES = {"topic": 2, "group": 3}
 PATTERNS = {False: 3, True: 4}
 OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Describe": 8, "DescribeConfigs": 10}
 ALLOW = 3
+MECHANISM = "SCRAM-SHA-512"
+LISTENER = "SECURE"
 
 
 class SecuredKafka:
@@ -35,15 +36,20 @@ class SecuredKafka:
         self.passwords = {user: secrets.token_urlsafe(16) for user in users}
         self.certificate, keystore = folder / "ca.pem", folder / "broker.pem"
         make_certificate(self.certificate, keystore)
-        self.security = KafkaSecurity(free_port(), keystore, self.passwords)
+        self.bootstrap = f"{LOOPBACK}:{free_port()}"
         self.broker = EmbeddedKafka(
-            folder / "kafka", free_port(), jars, folder / "kafka.log", security=self.security
+            folder / "kafka",
+            free_port(),
+            jars,
+            folder / "kafka.log",
+            extra_properties=second_door(self.bootstrap, keystore),
+            format_arguments=scram_users(self.passwords),
         )
 
     def environ(self, user: str, password: str | None = None) -> dict[str, str]:
         """The settings of a process that signs in as this user."""
         return {
-            "KAFKA_BOOTSTRAP_SERVERS": self.security.bootstrap,
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "MESH_SECRET": SECRET,
             "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
             "KAFKA_SASL_MECHANISM": MECHANISM,
@@ -73,6 +79,34 @@ class SecuredKafka:
                         assert response.creation_responses[0][0] == 0, response
         finally:
             await admin.close()
+
+
+def second_door(bootstrap: str, keystore: Path) -> dict[str, str]:
+    """Properties of a door as a production broker has it: TLS, SCRAM, and an authorizer.
+
+    The first door stays as it is, for the controller and for whoever runs the machine.
+    """
+    module = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    return {
+        "listeners": f"{LISTENER}://{bootstrap}",
+        "advertised.listeners": f"{LISTENER}://{bootstrap}",
+        "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{LISTENER}:SASL_SSL",
+        "sasl.enabled.mechanisms": MECHANISM,
+        f"listener.name.{LISTENER.lower()}.{MECHANISM.lower()}.sasl.jaas.config": module,
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(keystore),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+    }
+
+
+def scram_users(passwords: Mapping[str, str]) -> list[str]:
+    """What makes the users when the storage is formatted."""
+    return [
+        word
+        for name, password in passwords.items()
+        for word in ("--add-scram", f"{MECHANISM}=[name={name},password={password}]")
+    ]
 
 
 def make_certificate(certificate: Path, keystore: Path) -> None:

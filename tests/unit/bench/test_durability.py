@@ -115,6 +115,7 @@ def test_events_once_in_effect_and_in_order() -> None:
     assert event_faults(history, events) == ({}, 0)
     assert event_faults(history, [*events[:3], *events[1:]]) == ({}, 2), "a relay may send again"
     assert event_faults(history, events[:-1]) == ({ledger.EVENT_LOST: 1}, 0)
+    assert event_faults(history[:-1], events) == ({ledger.EVENT_FOREIGN: 1}, 0)
     doubled = [*events, Published("e-x", "id-5", 5)]
     assert event_faults(history, doubled) == ({ledger.EVENT_DOUBLED: 1}, 0)
     swapped = [events[1], events[0], *events[2:]]
@@ -130,25 +131,42 @@ def test_every_kind_is_drawn_before_one_comes_again() -> None:
     assert drawn == list(itertools.islice(victims(random.Random(7)), 40)), "the same seed, the same draw"
 
 
+KILLS = [Kill(victim="kafka", at_s=1, down_s=1, recovered_s=seconds) for seconds in (3.0, 9.0, 5.0)]
+
+
+def run_of(**changes: object) -> Run:
+    values = {
+        "seconds": 600,
+        "senders": 64,
+        "seed": 7,
+        "acknowledged": 250_000,
+        "unanswered": 0,
+        "stored": 250_000,
+        "statuses": Counter({201: 250_000}),
+        "longest_outage_s": 8.25,
+        "slowest_send_s": 12,
+        "kills": KILLS,
+        "verdict": Verdict(),
+        **changes,
+    }
+    return Run(**values)  # type: ignore[arg-type]
+
+
+def test_a_run_is_good_only_when_something_could_be_lost() -> None:
+    assert run_of().good
+    assert "proves nothing" not in report(run_of())
+    for nothing in (run_of(kills=[]), run_of(acknowledged=0)):
+        assert not nothing.good
+        assert "proves nothing" in report(nothing)
+    assert not run_of(statuses=Counter({201: 1, 500: 1})).good
+
+
 def test_the_report_tells_every_fault() -> None:
     verdict = Verdict()
     for number, kind in enumerate(REPORTED, 1):
         for _ in range(number):
             verdict.add(kind, "here")
-    kills = [Kill(victim="kafka", at_s=1, down_s=1, recovered_s=seconds) for seconds in (3.0, 9.0, 5.0)]
-    run = Run(
-        seconds=600,
-        senders=64,
-        seed=7,
-        acknowledged=250_000,
-        unanswered=0,
-        stored=250_000,
-        statuses=Counter({201: 250_000, 500: 3, 0: 9}),
-        longest_outage_s=8.25,
-        slowest_send_s=12,
-        kills=kills,
-        verdict=verdict,
-    )
+    run = run_of(statuses=Counter({201: 250_000, 500: 3, 0: 9}), verdict=verdict)
     text = report(run)
     assert not run.good
     for number, words in enumerate(REPORTED.values(), 1):

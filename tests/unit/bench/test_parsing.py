@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.connections import answer_length
+from bench.answers import answer_length, body_of, status_of
 from bench.job import Job, Operation, Result, Target, request_of
 from bench.table import errors_of, row_of, table
 from bench.with_wrk import command, read
@@ -74,6 +74,7 @@ def test_answers_are_cut_where_they_end() -> None:
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
     assert answer_length(whole + b"HTTP/1.1") == len(whole)
     assert answer_length(whole[:20]) is None
+    assert (status_of(whole), body_of(whole)) == ("200", b"hello")
     empty = b"HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n"
     assert answer_length(empty) == len(empty)
 

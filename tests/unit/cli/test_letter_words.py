@@ -14,8 +14,19 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_what_is_no_json_is_shown_as_it_is_and_cut() -> None:
-    assert shown(b"\xff\x00oops") == "\ufffd\x00oops"
+    assert shown(b"\xff\x00oops") == "\ufffd\\x00oops"
     assert len(shown(b"[" * 100_000)) < VALUE_MAX_CHARS + 100
+
+
+def test_no_letter_steers_the_terminal() -> None:
+    evil = "\x1b]0;owned\x07 \x9b2J \u202e \r\x00 line\nbreak".encode()
+    names = ("reason", "trace", "dead-letter", "\x1b[2J", "original-topic")
+    odd = letter(key=evil, value=b'{"a": "\\ud800\xc2\x9b"}', headers=tuple((name, evil) for name in names))
+    lines = [*page(odd), *table([odd])]
+    assert all(line.isprintable() for line in lines)
+    assert len(list(table([odd]))) == 2
+    assert any("\\x1b]0;owned" in line for line in lines)
+    assert shown(b'"\\ud800"') == '"\\ud800"'
 
 
 def test_the_states() -> None:

@@ -32,20 +32,19 @@ def port() -> Iterator[int]:
     server.server_close()
 
 
-@pytest.mark.parametrize(("variable", "arguments"), [("HEALTH_PORT", []), ("GATEWAY_PORT", ["--gateway"])])
+@pytest.mark.parametrize("environ", [{"HEALTH_PORT": ""}, {"HEALTH_PORT": "1", "GATEWAY_PORT": ""}])
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
 def test_it_tells_whether_the_process_is_ready(
     port: int,
-    variable: str,
-    arguments: list[str],
+    environ: dict[str, str],
     status: int,
     code: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(Ready, "status", status)
-    monkeypatch.setenv(variable, str(port))
-    monkeypatch.setattr("sys.argv", ["probe", *arguments])
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value or str(port))
     with pytest.raises(SystemExit) as ended:
         probe.main()
     assert ended.value.code == code
@@ -53,8 +52,8 @@ def test_it_tells_whether_the_process_is_ready(
 
 
 def test_nobody_there_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEALTH_PORT", "1")
-    monkeypatch.setattr("sys.argv", ["probe"])
+    for name in ("HEALTH_PORT", "GATEWAY_PORT"):
+        monkeypatch.setenv(name, "1")
     with pytest.raises(SystemExit) as ended:
         probe.main()
     assert ended.value.code == 1

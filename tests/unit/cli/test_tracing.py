@@ -1,7 +1,9 @@
 """Steps of a call, from log lines and records to a time line."""
 
+import itertools
 import json
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -10,10 +12,12 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from cli.commands.trace import MARGIN_S, SINCE_DEFAULT_S, begin_s
+from cli.tracing import kafka_steps as kafka
 from cli.tracing import log_steps as logs
 from cli.tracing.kafka_steps import is_ours, kind_of, step_of
 from cli.tracing.log_steps import log_steps
 from cli.tracing.step import Kind, Step, in_order, time_line
+from shared.kit.topic_reading import Bounds
 
 ID = "walk-1"
 
@@ -102,3 +106,51 @@ def test_an_id_of_ours_tells_where_to_begin() -> None:
     assert abs(begin_s(str(UUID(int=7)), None) - (now - SINCE_DEFAULT_S)) < 2
     assert abs(begin_s("walk-1", None) - (now - SINCE_DEFAULT_S)) < 2
     assert abs(begin_s(str(uuid7()), 60) - (now - 60)) < 2
+
+
+@pytest.mark.parametrize(
+    "made", ["ffffffff-ffff-7fff-8fff-ffffffffffff", "03ffffff-ffff-7fff-8fff-ffffffffffff"]
+)
+def test_an_id_from_the_future_tells_nothing(made: str) -> None:
+    assert abs(begin_s(made, None) - (time.time() - SINCE_DEFAULT_S)) < 2
+
+
+async def test_the_steps_of_kafka_are_bounded_and_reading_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    closed: list[bool] = []
+
+    class Endless:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        async def records(self) -> AsyncGenerator[Record, None]:
+            try:
+                for number in itertools.count():
+                    read.append(number)
+                    yield Record(headers=(("correlation_id", ID.encode()),))
+            finally:
+                closed.append(True)
+
+    async def no_partitions(*_: object) -> dict[str, int]:
+        return {}
+
+    monkeypatch.setattr(kafka, "Passage", Endless)
+    monkeypatch.setattr(kafka, "partitions_of", no_partitions)
+    monkeypatch.setattr(kafka, "STEPS_MAX", 5)
+    steps, _ = await kafka.kafka_steps({}, ID, Bounds(), bodies=False)
+    assert (len(steps), len(read), closed) == (5, 5, [True])
+
+
+def test_no_step_steers_the_terminal() -> None:
+    evil = "\x1b]0;owned\x07 \x9b2J \u202e \ud800 \r\x00 line\nbreak"
+    record = Record(
+        key=evil.encode(errors="replace"),
+        value=json.dumps({"a": evil, "b": "\x9b"}, ensure_ascii=False).encode(errors="surrogatepass"),
+        headers=(("event_type", evil.encode(errors="replace")),),
+        topic="live-events",
+    )
+    said = Step(at_ms=1, kind=Kind.LOG, where=evil, words=evil, body=evil)
+    lines = list(time_line(ID, [step_of(record, bodies=True), said]))
+    assert all(line.isprintable() for line in lines)
+    assert any("\\x1b]0;owned" in line for line in lines)
+    assert len([line for line in lines if " log " in line]) == 1

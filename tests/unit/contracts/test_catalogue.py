@@ -194,6 +194,13 @@ def test_topics_are_unique_bounded_and_of_a_kind_that_kafka_takes() -> None:
         assert topic.summary
 
 
+def test_segments_end_so_that_retention_holds_with_little_traffic_too() -> None:
+    by_name = {topic.name: topic for topic in all_topics(4)}
+    for topic in by_name.values():
+        assert int(topic.config["segment.ms"]) <= min(int(topic.config["retention.ms"]), 86_400_000)
+    assert by_name["message.send"].config["segment.ms"] == "3600000"
+
+
 def test_live_events_never_change_their_partitions() -> None:
     for partitions in (1, 4, 12):
         by_name = {topic.name: topic for topic in all_topics(partitions)}

@@ -39,6 +39,13 @@ def test_only_its_service_reads_a_request_topic() -> None:
         assert readers == {operation.service, "operator"}
 
 
+def test_addresses_are_for_gateways_alone() -> None:
+    readers = {
+        grant.principal for grant in grants() if "rate-limits" in grant.names and "Read" in grant.operations
+    }
+    assert readers == {"gateway"}
+
+
 def test_there_is_a_command_for_each_grant() -> None:
     lines = list(commands())
     assert len(lines) == len(grants())

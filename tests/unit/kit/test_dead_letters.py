@@ -3,7 +3,7 @@
 import pytest
 
 from shared.kit.dead_letters import Box, Letter
-from shared.kit.failure_headers import DEAD_LETTER, Origin, redriven
+from shared.kit.failure_headers import DEAD_LETTER, TRUNCATED, Origin, redriven
 
 EVENT = (("original-topic", b"server-events"), ("original-partition", b"1"), ("original-offset", b"9"))
 
@@ -39,6 +39,7 @@ def test_its_id_tells_where_it_is() -> None:
     [
         ({"origin": Origin("user.signin", 1, 9, 1), "value": b""}, "it may hold secrets"),
         ({"value": None}, "server-events, partition 1, offset 9"),
+        ({"key": None, "value": b"", "headers": (*EVENT, (TRUNCATED, b"9"))}, "did not fit"),
         ({"headers": (("original-topic", b"live-events"), ("reason", b"too large"))}, "never reached"),
     ],
 )

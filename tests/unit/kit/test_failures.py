@@ -105,6 +105,13 @@ async def test_a_record_that_its_headers_make_too_large_goes_without_its_value()
     ((to, key, value, headers),) = failures.sent
     assert (to, key, value) == ("auth.dead-letters", b"key", None)
     assert headers["original-offset"] == b"1815"
+    assert headers["truncated"] == b"2"
+
+
+async def test_what_others_call_truncated_does_not_follow_a_record() -> None:
+    failures = Sent()
+    await failures.put_away(Record(headers=(("truncated", b"9"),)), origin_of(Record()), Failure("why"))
+    assert "truncated" not in failures.sent[0][3]
 
 
 async def test_a_record_with_neither_key_nor_value_can_be_put_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,20 +1,23 @@
 """compose.yaml and the Dockerfile name only what exists, pin what they use, and keep secrets out."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from cli.commands.prepare import prepare
 from cli.main import COMMANDS
 from cli.service_process import existing_services
 from cli.settings import SERVICES
-from shared.kit.environ import Settings, describe
+from shared.kit.environ import Settings, describe, load
 from shared.kit.prepare import PrepareSettings
 
 ROOT = Path(__file__).parents[3]
@@ -67,11 +70,51 @@ def test_every_setting_of_a_service_exists_and_none_is_missing(service: str) -> 
     assert required <= set(environ)
 
 
+def valued(service: str, example: dict[str, str]) -> dict[str, str]:
+    """The environment of a service as compose makes it, with what has to be filled in."""
+
+    def value(match: re.Match[str]) -> str:
+        name, kind, text = match.groups()
+        return example.get(name) or (text if kind == "-" else "0123456789abcdef" * 3)
+
+    environ = COMPOSE["services"][service]["environment"]
+    return {name: VARIABLE.sub(value, text) for name, text in environ.items() if name not in OUR_OWN}
+
+
+@pytest.mark.parametrize("example", [{}, EXAMPLE], ids=["defaults", "example"])
+@pytest.mark.parametrize("service", existing_services())
+def test_every_value_is_one_that_the_service_takes(service: str, example: dict[str, str]) -> None:
+    load(settings_of(service), valued(service, example))
+
+
+def test_what_compose_chooses_for_the_gateway_is_its_own_default() -> None:
+    shown = {row.name: row.default for row in describe(settings_of("gateway"))}
+    environ = COMPOSE["services"]["gateway"]["environment"]
+    for name, (variable, kind, text) in (
+        (name, found.groups()) for name in environ if (found := VARIABLE.fullmatch(environ[name]))
+    ):
+        if kind == "-" and text and name != "PUBLIC_URL":
+            assert variable == name
+            assert text.lower() == str(shown[name]).lower()
+            assert EXAMPLE[name] == text
+
+
 def test_every_setting_of_the_preparation_exists() -> None:
     environ = COMPOSE["services"]["prepare"]["environment"]
     later = {"FILE_DATABASE_URL"} if "file" not in existing_services() else set()
     assert set(environ) - later <= names(PrepareSettings)
     assert {f"{name.upper()}_DATABASE_URL" for name in SERVICES if name != "gateway"} <= set(environ)
+
+
+def test_what_the_preparation_is_given_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: list[Mapping[str, str]] = []
+    monkeypatch.setattr("shared.kit.prepare.prepare", given.append)
+    environ = {**valued("prepare", EXAMPLE), "CONCORD_DATA": str(tmp_path)}
+    for name in set(os.environ) - {"PATH"}:
+        monkeypatch.delenv(name)
+    result = CliRunner(env=environ).invoke(prepare)
+    assert result.exit_code == 0, result.exception
+    assert load(PrepareSettings, given[0]).database_urls().keys() == set(SERVICES) - {"gateway"}
 
 
 def test_every_setting_in_the_image_exists() -> None:
@@ -96,7 +139,7 @@ def test_everything_has_bounds_and_is_looked_at() -> None:
         limits = service["deploy"]["resources"]["limits"]
         assert {"cpus", "memory"} <= limits.keys(), name
         assert service["logging"]["options"]["max-size"], name
-        own = service.get("build") == "."
+        own = service.get("build") == "."  # the image's own check asks whatever runs in it
         assert own or "healthcheck" in service or name == "kafka-ui", name
     assert "HEALTHCHECK" in DOCKERFILE
 
