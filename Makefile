@@ -12,8 +12,16 @@ up: has-python ## Run everything: Kafka, Postgres and all services
 	@$(SET_UP) run
 	@exec $(BIN)/concord up
 
+# What needs no Kafka and Postgres goes beside what waits for them, and is shown when it has ended.
+WITHOUT_PARTS := tests/unit tests/web tests/bench
+BESIDE := .venv/tests-without-parts.log
+
 test: setup ## Lint, and all tests but the long ones
-	@$(BIN)/python -m tests.side_by_side
+	@{ $(MAKE) --no-print-directory lint; lint=$$?; \
+		$(BIN)/python -m pytest -m "not slow" $(WITHOUT_PARTS) && exit $$lint; } >$(BESIDE) 2>&1 & beside=$$!; \
+	trap 'kill $$beside; exit 1' INT TERM; status=0; \
+	$(BIN)/python -m pytest -m "not slow" $(addprefix --ignore=,$(WITHOUT_PARTS) tests/faults) || status=1; \
+	wait $$beside || status=1; cat $(BESIDE); exit $$status
 
 test-faults: setup ## The tests that break things on purpose, and the long ones
 	@status=0; $(BIN)/python -m pytest tests/faults || status=1; \

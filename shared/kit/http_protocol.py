@@ -52,6 +52,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._in_head = False
         self._head_bytes = 0
+        self._between_bytes = 0
         self._discarded_bytes = 0
         self._discarded_max_bytes = _DISCARDED_MAX_BYTES
         self._body_timeout_s = 0.0
@@ -88,8 +89,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Parse; a head that does not end is refused."""
         if self._refusal is not None:
             return
+        self._between_bytes += len(data)
         super().data_received(data)
-        if self._in_head:
+        if not self._in_head and self._between_bytes > self.bounds.head_max_bytes:
+            self._refuse_what_is_no_body()
+        elif self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.bounds.head_max_bytes:
                 self._refuse(self._head_too_large())
@@ -104,6 +108,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header of the head. Those behind a chunked body (trailers) nobody reads, and nothing keeps."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """All headers are there: look at their size before anything is done for them."""
         self._in_head = False
@@ -112,12 +121,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if size > self.bounds.head_max_bytes or len(self.headers) > _HEADERS_MAX:
             self._refusal = self._head_too_large()
             raise _RefusedError
-        self._discarded_bytes = 0
+        self._discarded_bytes = self._between_bytes = 0
         self._body_timeout_s = self._time_for_body()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body; once the request is answered it is let fall, up to a bound."""
+        self._between_bytes = 0
         if not self.cycle.response_complete:
             super().on_body(body)
             return
@@ -142,6 +152,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(_refusal_of(error))
             self.transport.close()
+
+    def _refuse_what_is_no_body(self) -> None:
+        """Chunks' extensions and trailers go on without an end: the parser would keep them all."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            self._refuse(REQUEST_MALFORMED.error("A body has more around its chunks than a head may have."))
 
     def _await_body(self) -> None:
         """A body that is not here yet gets its time, from its head on."""

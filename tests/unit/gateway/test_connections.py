@@ -125,6 +125,41 @@ async def test_chunks_beyond_the_bound(gateway: Gateway) -> None:
     assert problem(answer) == (413, "body.too_large")
 
 
+async def test_a_trailer_is_let_fall(gateway: Gateway) -> None:
+    chunks = (
+        b'Transfer-Encoding: chunked\r\n\r\n10\r\n{"content": "a"}\r\n0\r\nX-Sum: 1\r\nHost: other\r\n\r\n'
+    )
+    assert (await gateway.say(gateway.head + chunks))[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"0\r\n", b"x: " + b"y" * 1000 + b"\r\n"),
+        (b"0\r\nx: ", b"y" * 1000),
+        (b"10;", b"x" * 1000),
+    ],
+    ids=["trailers", "one trailer", "an extension"],
+)
+async def test_what_stands_around_chunks_is_bounded(start: bytes, more: bytes, gateway: Gateway) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    # It is refused at once, having no token; what comes after that answer is bounded all the same.
+    head = b"POST /api/files/upload HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n"
+    writer.write(head + start)
+    answering = asyncio.create_task(reader.read(-1))
+    with contextlib.suppress(ConnectionError):
+        for _ in range(500):
+            if answering.done():
+                break
+            writer.write(more)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+    with contextlib.suppress(ConnectionError):
+        await asyncio.wait_for(answering, 5)
+    assert answering.done(), "the connection takes more and more"
+    writer.close()
+
+
 async def test_a_megabyte_is_refused_and_the_connection_lives_on(gateway: Gateway) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(gateway.head + b"Content-Length: 1000000\r\n\r\n" + b"a" * 1_000_000)
