@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.account import KEYS_GET, GetKeys, Jwk, Jwks
 from shared.contracts.errors import MeshError
@@ -61,6 +61,20 @@ async def test_idle_topics_are_swept_and_living_ones_kept(
         for alive in (beaten, client._reply_to.decode()):
             assert alive not in swept
             assert alive in topics
+
+
+async def test_hundreds_are_looked_up_at_once(kafka_bootstrap: str, admin: AIOKafkaAdminClient) -> None:
+    """One after the other they would take longer than a look may, and nothing would ever be swept."""
+    idle = await reply_topic_with(kafka_bootstrap, IDLE_AFTER_MS + 1_000)
+    many = [f"gateway.replies.{secrets.token_hex(4)}" for _ in range(200)]
+    await admin.create_topics([NewTopic(name, 1, 1) for name in many])
+    try:
+        assert idle in await Sweeper({"bootstrap_servers": kafka_bootstrap}).sweep()
+    finally:
+        await admin.delete_topics(many)
+        async with asyncio.timeout(20):
+            while set(many) & set(await admin.list_topics()):
+                await asyncio.sleep(0.1)
 
 
 async def test_a_topic_that_was_just_made_is_kept_at_the_first_look(kafka_bootstrap: str) -> None:
