@@ -73,9 +73,8 @@ class Sweeper:
         )
         try:
             await consumer.start()
-            # Else each topic is asked about by itself, one after the other. Nothing is fetched of them.
-            consumer.assign(list(places))
-            consumer.pause(*places)
+            # Else aiokafka asks where each topic is by itself, one after the other.
+            await consumer._client.set_topics(topics)
             found = await consumer.offsets_for_times(places)
             ends = await consumer.end_offsets(list(places))
         except KafkaError as error:

@@ -43,6 +43,10 @@ async def reply_topic_with(bootstrap: str, *ages_ms: int) -> str:
     await producer.start()
     for age_ms in ages_ms:
         await producer.send_and_wait(topic, b"beat", partition=0, timestamp_ms=now_ms() - age_ms)
+    async with asyncio.timeout(10):
+        # A broker that has much to delete tells late of what is new.
+        while topic not in (await producer.client.fetch_all_metadata()).topics():
+            await asyncio.sleep(0.05)
     await producer.stop()
     return topic
 
