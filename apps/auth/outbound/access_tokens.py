@@ -6,9 +6,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from apps.auth.domain.keys import KeyPolicy, KeyRing, TokenTerms
-from apps.auth.outbound.key_maker import base64url
 from shared.contracts.account import Claims, Jwk, Jwks
 from shared.contracts.clock import Clock, Ids
+from shared.kit.hpke import base64url
 from shared.kit.tokens import ALGORITHM, TokenVerifier
 
 

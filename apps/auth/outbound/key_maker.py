@@ -1,6 +1,5 @@
 """New key pairs, from the system's source of randomness. The `kid` is the thumbprint (RFC 7638)."""
 
-from base64 import urlsafe_b64encode
 from datetime import datetime
 from hashlib import sha256
 
@@ -8,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from apps.auth.domain.keys import KeyPair
+from shared.kit.hpke import base64url
 
 
 class Ed25519KeyMaker:
@@ -24,11 +24,6 @@ class X25519KeyMaker:
     def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair:
         """A fresh pair."""
         return _pair(X25519PrivateKey.generate(), "X25519", number, created_at, used_from)
-
-
-def base64url(raw: bytes) -> str:
-    """Base64 for URLs, without padding (RFC 7515)."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def thumbprint(public: bytes, curve: str = "Ed25519") -> str:

@@ -3,10 +3,9 @@
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from apps.auth.domain.keys import KeyPolicy, KeyRing
-from apps.auth.outbound.key_maker import base64url
 from shared.contracts.account import Jwk, Jwks
 from shared.contracts.clock import Clock
-from shared.kit.hpke import ALGORITHM
+from shared.kit.hpke import ALGORITHM, base64url
 from shared.kit.seals import ServiceSeals
 
 

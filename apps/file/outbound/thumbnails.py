@@ -36,12 +36,14 @@ class ThumbnailWorkers:
         if self._waiting >= _WAITING_MAX:
             raise MESH_BUSY.error("Too many images wait for their thumbnails.")
         self._waiting += 1
-        made = await asyncio.to_thread(TemporaryDirectory, prefix="concord-thumbnails-")
         try:
-            yield Path(made.name)
+            made = await asyncio.to_thread(TemporaryDirectory, prefix="concord-thumbnails-")
+            try:
+                yield Path(made.name)
+            finally:
+                await asyncio.to_thread(made.cleanup)
         finally:
             self._waiting -= 1
-            await asyncio.to_thread(made.cleanup)
 
     async def paint(self, image: Path, folder: Path) -> dict[int, bytes]:
         """The thumbnails of an image by size; none of what is no image, is too large or takes too long."""

@@ -117,3 +117,19 @@ async def test_a_worker_that_dies_is_replaced(workers: ThumbnailWorkers) -> None
     await worker.wait()
     workers._idle.put_nowait(worker)
     assert await painted(workers, image())
+
+
+async def test_folders_that_could_not_be_made_take_up_no_room(
+    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(**_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(thumbnails, "TemporaryDirectory", no_room)
+        for _ in range(thumbnails._WAITING_MAX):
+            with pytest.raises(OSError, match="no space left"):
+                async with workers.desk():
+                    pass
+    async with workers.desk() as folder:
+        assert folder.is_dir()
