@@ -101,8 +101,8 @@ class MessageRow(Base, table=True):
         CheckConstraint("(content IS NULL) = (deleted_at IS NOT NULL)", name="tombstone"),
         Index("messages_id", "channel_id", "id", unique=True),
         Index(
-            # What tells apart comes before the author: with the author first, a planner without statistics takes
-            # messages_request for a nonce as well, and reads all that somebody wrote.
+            # What tells apart comes before the author: with the author first, a planner without statistics
+            # takes messages_request for a nonce as well, and reads all that somebody wrote.
             "messages_nonce",
             "channel_id",
             "nonce",

@@ -12,8 +12,8 @@ from shared.kit.database import Database
 FILL = """
     INSERT INTO messages
         (channel_id, sequence, id, profile_id, server_id, content, request_key, nonce, created_at)
-    SELECT md5((n % 5)::text)::uuid, n, gen_random_uuid(), md5((n % 2)::text)::uuid, gen_random_uuid(), 'hello',
-           n::text, n::text, now()
+    SELECT md5((n % 5)::text)::uuid, n, gen_random_uuid(), md5((n % 2)::text)::uuid, gen_random_uuid(),
+           'hello', n::text, n::text, now()
     FROM generate_series(1, 20000) AS n
 """
 """Some people write a lot: whoever probes by channel and author alone reads all that they wrote."""
