@@ -12,16 +12,13 @@ up: has-python ## Run everything: Kafka, Postgres and all services
 	@$(SET_UP) run
 	@exec $(BIN)/concord up
 
-# What needs no Kafka and Postgres goes beside what waits for them, and is shown when it has ended.
-WITHOUT_PARTS := tests/unit tests/web tests/bench
-BESIDE := .venv/tests-without-parts.log
+# Tests that wait for Kafka and Postgres leave the cores idle: more at once than there are cores.
+AT_ONCE ?= 3
 
 test: setup ## Lint, and all tests but the long ones
-	@{ $(MAKE) --no-print-directory lint; lint=$$?; \
-		$(BIN)/python -m pytest -m "not slow" $(WITHOUT_PARTS) && exit $$lint; } >$(BESIDE) 2>&1 & beside=$$!; \
-	trap 'kill $$beside; exit 1' INT TERM; status=0; \
-	$(BIN)/python -m pytest -m "not slow" $(addprefix --ignore=,$(WITHOUT_PARTS) tests/faults) || status=1; \
-	wait $$beside || status=1; cat $(BESIDE); exit $$status
+	@status=0; $(MAKE) --no-print-directory lint || status=1; \
+	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults \
+		-n $(AT_ONCE) --dist loadgroup --no-loadscope-reorder || status=1; exit $$status
 
 test-faults: setup ## The tests that break things on purpose, and the long ones
 	@status=0; $(BIN)/python -m pytest tests/faults || status=1; \

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,41 @@ from cli.embedded.ports import LOOPBACK, free_port
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
 from cli.settings import cache_folder
+from tests.leftovers import adopt_orphans, end_all_below
+
+TESTS = Path(__file__).parent
+ROOMS_IN_ORDER = ("e2e", "cli", "kit", "services", "security", "bench", "web", "unit")
+"""Those with parts that take long first, so that no worker is left with one at the end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that is asked for the tests sees to it that nothing outlives them."""
+    if not hasattr(config, "workerinput"):
+        adopt_orphans()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Tests that leave a process behind are not good."""
+    yield
+    if not hasattr(session.config, "workerinput") and (left := end_all_below()):
+        print(f"\nleft behind, and ended now: {left}")
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms in their order. Where several workers share the tests, one has all of a file, and one all of e2e:
+    its tests share a Concord."""
+
+    def order(item: pytest.Item) -> int:
+        room = item.path.relative_to(TESTS).parts[0]
+        return ROOMS_IN_ORDER.index(room) if room in ROOMS_IN_ORDER else len(ROOMS_IN_ORDER)
+
+    items.sort(key=order)
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        item.add_marker(pytest.mark.xdist_group("e2e" if place.parts[0] == "e2e" else str(place)))
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,9 @@ def test_a_stop_does_not_wait_for_open_connections(postgres: EmbeddedPostgres) -
     assert postgres.child.exit_code() == 0
 
 
-@pytest.mark.parametrize("content", ["", "garbage\n", f"{os.getpid()}\n/elsewhere\n"])
+@pytest.mark.parametrize(
+    "content", ["", "garbage\n", f"{os.getpid()}\n/elsewhere\n"], ids=["empty", "garbage", "another program"]
+)
 def test_a_stale_pid_file_is_no_obstacle(postgres: EmbeddedPostgres, content: str) -> None:
     start(postgres)
     postgres.stop()

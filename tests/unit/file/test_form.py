@@ -1,13 +1,13 @@
 """Forms are read as they come, in whatever pieces, and never whole."""
 
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
 from apps.file.inbound.form import IncomingFile, open_form
 from shared.contracts.errors import MeshError
 
-CHANNEL = uuid4()
+CHANNEL = UUID(int=7)
 TYPE = "multipart/form-data; boundary=x"
 BODY = bytes(range(256)) * 300
 
