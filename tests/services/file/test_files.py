@@ -169,11 +169,13 @@ async def test_the_wrong_size_or_type_is_thrown_away(world: World) -> None:
 
 async def test_an_address_that_has_expired(world: World) -> None:
     key = f"uploads/{UUID(int=1)}"
-    upload = await world.storage.upload_address(key, 3, "text/plain", None, 1, world.clock.now())
-    await asyncio.sleep(2.1)
-    async with httpx.AsyncClient() as http:
-        late = await http.put(upload.url, headers=upload.headers, content=b"tea")
-    assert late.status_code == 403
+    now = world.clock.now()
+    for until in (now + timedelta(seconds=1), now - timedelta(hours=1)):
+        upload = await world.storage.upload_address(key, 3, "text/plain", None, until, now)
+        await asyncio.sleep(2.1)
+        async with httpx.AsyncClient() as http:
+            late = await http.put(upload.url, headers=upload.headers, content=b"tea")
+        assert late.status_code == 403
 
 
 async def test_while_s3_is_away_calls_end_soon_and_nothing_blocks(world: World, s3: EmbeddedS3) -> None:

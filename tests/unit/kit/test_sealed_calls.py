@@ -19,6 +19,7 @@ from shared.contracts.errors import (
     MeshError,
 )
 from shared.contracts.examples import example_of
+from shared.contracts.file import FILE_DOWNLOAD, FileLocation
 from shared.contracts.operation import Operation
 from shared.kit import sealed_calls
 from shared.kit.hpke import public_text
@@ -170,3 +171,12 @@ async def test_what_the_service_can_not_open_is_our_fault_and_other_errors_are_p
     assert await refusal(client) is MESH_BUSY
     kind = MESH_BUSY
     assert (await sign_in(client)).error == "mesh.busy"
+
+
+async def test_where_only_the_answer_has_secrets_no_key_is_asked_for(auth: Auth, client: SealedCalls) -> None:
+    answer = msgspec.json.encode(example_of(FileLocation))
+    auth.answer = lambda call: auth.seals.seal_answer(call, answer)
+    auth.away = MESH_TIMEOUT.error("away")
+    body = b'{"fileId":"x"}'
+    reply = await client.exchange(call_of(FILE_DOWNLOAD), b"k", body)
+    assert (reply.body, auth.fetched, auth.bodies) == (answer, 0, [body])
