@@ -12,10 +12,10 @@ from shared.contracts.errors import SEAL_BROKEN, SEAL_KEY_GONE, ErrorKind, MeshE
 from shared.contracts.examples import example_of
 from shared.contracts.file import FILE_CREATE, NewFile
 from shared.contracts.secrets import SEALED_MAX_CHARS
-from shared.kit.hpke import NotOpened, public_text
+from shared.kit.hpke import NotOpened, base64url, public_text
 from shared.kit.seals import ServiceSeals, open_answer, seal_request
 from shared.kit.wire import Call, request_headers
-from tests.unit.kit.calls import call_of
+from tests.unit.kit.calls import SMALL_ORDER, call_of
 
 KEY = X25519PrivateKey.generate()
 CALLER = X25519PrivateKey.generate()
@@ -133,7 +133,9 @@ def test_what_is_no_object_is_left_to_whoever_reads_it(seals: ServiceSeals, body
     assert opened(seals, signin(), body)[1] == body
 
 
-@pytest.mark.parametrize("reply_key", [None, "", "AAAA", "*" * 43, "x" * 1000])
+@pytest.mark.parametrize(
+    "reply_key", [None, "", "AAAA", "*" * 43, "x" * 1000, *(base64url(point) for point in SMALL_ORDER)]
+)
 def test_tokens_are_given_to_nobody_who_names_no_key(seals: ServiceSeals, reply_key: str | None) -> None:
     call = signin(reply_key=reply_key)
     assert refusal(seals, call, sealed(call)) is SEAL_BROKEN
