@@ -1,4 +1,4 @@
-"""Requests that somebody changed on the way, or that name a key nobody may be answered to: nothing is done."""
+"""Requests that somebody changed, or that name a key nobody may be answered to: nothing is done."""
 
 import asyncio
 import secrets
