@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 PLACE = "shared/kit/clock.py"
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()
-    for room in ("apps", "shared", "cli")
+    for room in ("apps", "shared", "cli", "bench", "migrations")
     for path in (ROOT / room).rglob("*.py")
 )
 _IDS = frozenset({"uuid1", "uuid3", "uuid4", "uuid5", "uuid6", "uuid7", "uuid8"})
