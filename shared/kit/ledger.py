@@ -122,8 +122,8 @@ async def _stored(session: AsyncSession, row: dict[str, Any]) -> Reply | MeshErr
 
 def _reply_of(call: Call, outcome: Outcome) -> tuple[int, bytes | None]:
     """What is stored of an outcome. Raises TypeError for an answer with secrets: it may stand nowhere."""
-    answer = call.operation.answer
-    if call.operation.answer_secrets and answer is not None and isinstance(outcome, answer):
+    answer, told = call.operation.answer, outcome.body if isinstance(outcome, Reply) else outcome
+    if call.operation.answer_secrets and answer is not None and isinstance(told, answer):
         raise TypeError(f"an answer of {call.operation.name} has secrets and can not be stored")
     if isinstance(outcome, Reply):
         body = outcome.body

@@ -254,8 +254,9 @@ async def test_keys_of_any_kind_are_fine(database: Database) -> None:
 
 
 async def test_an_answer_with_secrets_is_not_stored(database: Database) -> None:
-    work = Work(outcome=msgspec.convert(example_of(NewFile), NewFile))
-    with pytest.raises(TypeError, match=r"file\.create has secrets"):
-        await once(database, call(operation=FILE_CREATE), CALLER, work)
+    answer = msgspec.convert(example_of(NewFile), NewFile)
+    for outcome in (answer, Reply(201, answer)):
+        with pytest.raises(TypeError, match=r"file\.create has secrets"):
+            await once(database, call(operation=FILE_CREATE), CALLER, Work(outcome=outcome))
     assert await count(database) == 0
     assert await count(database, "requests") == 0
