@@ -93,7 +93,7 @@ class Storage(Protocol):
     ) -> Upload:
         """An address that takes exactly so many bytes of this type, and of this digest when one is given.
 
-        It is good until then, to the second.
+        It is good until then and never longer. Raises `mesh.busy` when less than a second is left.
         """
 
     async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:

@@ -166,14 +166,21 @@ FILE_CREATE = Operation(
     description=(
         "Gives an address in S3 that takes bytes of exactly this size and type, for a while. Send them there "
         "and complete the file. Until then only you can see it. Asked again with the same `Idempotency-Key`, "
-        "it signs the address anew for what is left of its time."
+        "it signs the address anew for what is left of its time, and answers `file.not_uploaded` after it."
     ),
     request=CreateFile,
     body=CreateFileBody,
     answer=NewFile,
     status=201,
     key="channel_id",
-    errors=(*_SIGNED_IN, e.CHANNEL_NOT_FOUND, e.FILE_TOO_LARGE, e.FILE_TYPE_NOT_ALLOWED, e.QUOTA_EXCEEDED),
+    errors=(
+        *_SIGNED_IN,
+        e.CHANNEL_NOT_FOUND,
+        e.FILE_NOT_UPLOADED,
+        e.FILE_TOO_LARGE,
+        e.FILE_TYPE_NOT_ALLOWED,
+        e.QUOTA_EXCEEDED,
+    ),
     idempotent=True,
 )
 FILE_COMPLETE = Operation(

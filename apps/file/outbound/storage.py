@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from math import ceil
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 import boto3
@@ -84,17 +84,22 @@ class S3Storage:
     async def upload_address(
         self, key: str, size: int, content_type: str, sha256: str | None, until: datetime, now: datetime
     ) -> Upload:
-        """An address that takes exactly so many bytes of this type, and of this digest when one is given.
+        """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
+        begun_s = monotonic()
 
-        One whose time is over lives for the second that is the least S3 knows.
-        """
-        life_s = max(1, ceil((until - now).total_seconds()))
+        def sign() -> str:
+            # It may have waited for a thread. What is written after its time nobody takes away.
+            life_s = int((until - now).total_seconds() - (monotonic() - begun_s))
+            if life_s < 1:
+                raise _busy()
+            return self._sign("put_object", key, wanted, life_s)
+
         wanted = {"ContentType": content_type, "ContentLength": size}
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
         if sha256 is not None:
             wanted["ChecksumSHA256"] = sha256
             headers["x-amz-checksum-sha256"] = sha256
-        url = await self._run(lambda: self._sign("put_object", key, wanted, life_s))
+        url = await self._run(sign)
         return Upload(method="PUT", url=url, headers=headers, expires_at=until)
 
     async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ from apps.file.domain.types import canonical, check_allowed
 from apps.file.ports import Storage, Unit
 from apps.file.usecases.steps import Draft, add_file
 from shared.contracts.clock import Clock, Ids
+from shared.contracts.errors import FILE_NOT_UPLOADED
 from shared.contracts.file import CreateFile, File, NewFile
 
 
@@ -46,8 +47,13 @@ async def address_file(
 
     * The address takes exactly so many bytes of this type, and of this digest when one was given.
     * It is signed each time it is told, and stored nowhere: whoever has it may use it.
+    * When its time is over there is none, also for who asks again: what came then nobody would take away.
     """
-    until = file.created_at + timedelta(seconds=life_s)
+    until, now = file.created_at + timedelta(seconds=life_s), clock.now()
+    if until - now < timedelta(seconds=1):
+        raise FILE_NOT_UPLOADED.error(
+            "The time to upload this file is over. If it was not completed, announce it with another key."
+        )
     key = upload_key(file.id)
-    upload = await storage.upload_address(key, file.size, file.content_type, sha256, until, clock.now())
+    upload = await storage.upload_address(key, file.size, file.content_type, sha256, until, now)
     return NewFile(file=file, upload=upload)
