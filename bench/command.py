@@ -13,6 +13,7 @@ from bench import with_files, with_python, with_wrk
 from bench.api import Api, ApiError
 from bench.durability.command import durability
 from bench.job import SINGLE, Job, Operation, Result
+from bench.signature_cost import signatures
 from bench.stage import SEEDS, Sizes, Stage
 from bench.table import row_of, table
 
@@ -65,6 +66,7 @@ def bench(context: click.Context) -> None:
 
 
 bench.add_command(durability)
+bench.add_command(signatures)
 
 
 @bench.command()

@@ -140,7 +140,7 @@ The names of the users are in the first column; choose others if you like.
 Reading, writing and deleting include `Describe`. A name that ends in `*` is a prefix (`--resource-pattern-type
 prefixed`). `prepare` is who runs `concord prepare`; processes started with `CONCORD_PREPARED=1` need none of its
 rights. `operator` is who runs `concord trace` and `concord dead-letters`: the steps of a call may stand in any topic,
-so it reads all of them but `rate-limits`, which shows addresses. Passwords and tokens are sealed there, messages are not:
+so it reads all of them but `rate-limits`, which shows addresses. Passwords, tokens and signed addresses of files are sealed there, messages are not:
 give this user to nobody who may not read those. Who only looks after dead letters needs only the topics
 `*.dead-letters` (Read, Write) and `*.retry.1s` (Write).
 

@@ -49,5 +49,6 @@ def masked(value: Any) -> Any:
 
 @cache
 def secret_names() -> frozenset[str]:
-    """The names, in JSON, of all fields of requests and answers that hold a password or a token."""
-    return frozenset(name for one in OPERATIONS.values() for name in (*one.secrets, *one.answer_secrets))
+    """The names, in JSON, of all fields of requests and answers that are secrets."""
+    paths = (path for one in OPERATIONS.values() for path in (*one.secrets, *one.answer_secrets))
+    return frozenset(path.rpartition(".")[2] for path in paths)

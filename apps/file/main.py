@@ -43,7 +43,7 @@ async def build(parts: Parts[FileSettings]) -> None:
         work=work,
         storage=storage,
         sniffer=PureMagic(),
-        learn=LearnAccess(MeshDirectory(client), facts),
+        learn=LearnAccess(MeshDirectory(client), facts, clock),
         limits=settings.limits(),
         thumbnails=MakeThumbnails(work, storage, painter, settings.file_thumbnail_max_bytes),
         lives=Lives(settings.file_upload_url_s, settings.file_download_url_s),

@@ -89,9 +89,12 @@ class Storage(Protocol):
     """S3. Everything raises `mesh.busy` while it is away or too much waits for it."""
 
     async def upload_address(
-        self, key: str, size: int, content_type: str, sha256: str | None, life_s: int, now: datetime
+        self, key: str, size: int, content_type: str, sha256: str | None, until: datetime, now: datetime
     ) -> Upload:
-        """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
+        """An address that takes exactly so many bytes of this type, and of this digest when one is given.
+
+        It is good until then and never longer. Raises `mesh.busy` when less than a second is left.
+        """
 
     async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
         """An address that gives the object with these headers: Content-Type, Content-Disposition."""

@@ -6,7 +6,9 @@ What stands in a line is safe as it is (patterns of routes, checked ids): no que
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+
+from shared.contracts.clock import Clock
+from shared.kit.clock import SystemClock
 
 _FLUSH_AFTER_S = 0.1
 _LINES_MAX = 1000
@@ -15,15 +17,18 @@ _LINES_MAX = 1000
 class AccessLog:
     """Gathers lines for a moment, then writes them at once."""
 
-    def __init__(self, write: Callable[[str], object], instance: str = "") -> None:
+    def __init__(
+        self, write: Callable[[str], object], instance: str = "", clock: Clock | None = None
+    ) -> None:
         self._write = write
+        self._clock = clock or SystemClock()
         self._instance = f', "instance": "{instance}"' if instance else ""
         self._lines: list[str] = []
 
     def add(self, method: str, route: str, status: int, seconds: float, correlation_id: str) -> None:
         """A request was answered."""
         self._lines.append(
-            f'{{"timestamp": "{datetime.now(UTC).isoformat()}", "level": "INFO", "service": "gateway"'
+            f'{{"timestamp": "{self._clock.now().isoformat()}", "level": "INFO", "service": "gateway"'
             f'{self._instance}, "logger": "gateway.access", "message": "request", '
             f'"correlation_id": "{correlation_id}", "method": "{method}", "route": "{route}", '
             f'"status": {status}, "ms": {seconds * 1000:.2f}}}\n'

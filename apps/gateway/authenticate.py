@@ -1,6 +1,5 @@
 """Who calls: the bearer token, its signature, and whether its session still stands."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
@@ -10,6 +9,7 @@ from apps.gateway.revocations import Revocations
 from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, MeshError
 from shared.kit.bearer import token_of
+from shared.kit.clock import epoch_s
 
 REMEMBERED_MAX = 20_000
 REMEMBERED_MAX_BYTES = 1024
@@ -26,7 +26,7 @@ class Authenticator:
     """Turns an `Authorization` header into claims. Headers that held are remembered, within a bound."""
 
     def __init__(
-        self, verifier: Verifier, keys: Keys, revocations: Revocations, now: Callable[[], float] = time.time
+        self, verifier: Verifier, keys: Keys, revocations: Revocations, now: Callable[[], float] = epoch_s
     ) -> None:
         self._verifier = verifier
         self._keys = keys

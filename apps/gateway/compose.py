@@ -3,7 +3,6 @@
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
-from uuid_utils import uuid7
 
 from apps.gateway.access_log import AccessLog
 from apps.gateway.app import ROUTES, make_app
@@ -19,6 +18,7 @@ from apps.gateway.routes.route import Page
 from apps.gateway.settings import GatewaySettings
 from apps.gateway.traffic import Traffic
 from shared.contracts.asyncapi import asyncapi_document
+from shared.kit.clock import any_id
 from shared.kit.health import Health
 
 
@@ -37,7 +37,7 @@ def compose(
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     https = Https(desk.proxies, settings.address, settings.hsts_max_age_s) if settings.https_only else None
-    return Edge(make_app(desk, settings.file_door, pages), uuid7, traffic, cors, access_log, https)
+    return Edge(make_app(desk, settings.file_door, pages), any_id, traffic, cors, access_log, https)
 
 
 def openapi_bytes(pages: tuple[Page, ...], address: str) -> bytes:

@@ -5,7 +5,6 @@ What is lost, because Kafka is away, is lost: each gateway then keeps the limits
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -108,4 +107,4 @@ class Gossip:
             del self._heard_ms[next(iter(self._heard_ms))]
 
     def _since(self) -> datetime:
-        return datetime.fromtimestamp(time.time() - HEARD_BACK_S, UTC)
+        return datetime.fromtimestamp(self._clock() / 1000 - HEARD_BACK_S, UTC)

@@ -29,7 +29,7 @@ async def build(parts: Parts[MessageSettings]) -> None:
     facts = PostgresFacts(database)
     contents = Contents(settings.message_content_keys)
     client = await parts.client()
-    learn = LearnAccess(MeshDirectory(client), facts)
+    learn = LearnAccess(MeshDirectory(client), facts, clock)
 
     writing = await _pool(parts, database, settings.message_lanes + 1)
     reading = await _pool(parts, database, settings.message_history_connections)

@@ -19,7 +19,8 @@ class MessageSettings(MeshSettings, frozen=True, kw_only=True):
     message_content_keys: Annotated[
         tuple[str, ...],
         Meta(
-            description="Keys that encrypt contents at rest, id:base64 of 32 bytes each; the first writes",
+            description="Keys that encrypt contents at rest, id:base64 of 32 bytes each; the first writes. "
+            "plain in the first place: contents are written as they are",
             extra={"secret": True},
         ),
     ] = ()

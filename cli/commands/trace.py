@@ -1,7 +1,6 @@
 """`concord trace ID`: everything that one correlation id did, as one time line."""
 
 import re
-import time
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,6 +8,7 @@ import click
 
 from cli.errors import ConcordError
 from cli.kafka_here import asked, data_folder, kafka_options_here
+from shared.kit.clock import epoch_s
 
 SINCE_DEFAULT_S = 3600
 SINCE_MAX_S = 31 * 86_400
@@ -86,13 +86,13 @@ def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> Non
 def begin_s(trace_id: str, since_s: int | None) -> float:
     """Where to begin, in seconds since the epoch: ids that the mesh makes (UUID version 7) tell it."""
     if since_s is not None:
-        return time.time() - since_s
+        return epoch_s() - since_s
     try:
         made = UUID(trace_id)
     except ValueError:
-        return time.time() - SINCE_DEFAULT_S
+        return epoch_s() - SINCE_DEFAULT_S
     made_s = (made.int >> 80) / 1000
     # A caller may name its own id: a time that is not yet tells nothing.
-    if made.version != 7 or made_s > time.time() + MARGIN_S:
-        return time.time() - SINCE_DEFAULT_S
-    return max(made_s - MARGIN_S, time.time() - SINCE_MAX_S)
+    if made.version != 7 or made_s > epoch_s() + MARGIN_S:
+        return epoch_s() - SINCE_DEFAULT_S
+    return max(made_s - MARGIN_S, epoch_s() - SINCE_MAX_S)

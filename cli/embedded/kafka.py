@@ -2,9 +2,9 @@
 
 import base64
 import os
+import secrets
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +143,7 @@ def new_cluster_id() -> str:
 
     The first bit is 0, as in Kafka's own: an id that begins with "-" reads as an option.
     """
-    raw = uuid.uuid4().bytes
+    raw = secrets.token_bytes(16)
     return base64.urlsafe_b64encode(bytes((raw[0] & 0x7F, *raw[1:]))).decode().rstrip("=")
 
 

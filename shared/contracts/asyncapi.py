@@ -24,8 +24,9 @@ signature 1`), over the (shortest) MessagePack of an array: the topic (of events
 the key (nil if there is none) and the body as bytes, and an array of the other headers in the order of
 the record, each a pair of its name as text and its value as bytes. Failure headers are no part of it.
 
-Passwords and tokens stand here sealed (HPKE, RFC 9180: X25519, HKDF-SHA256, AES-128-GCM): those of a request
-to a key that `keys.get` gives for the audience `sealing`, those of an answer to the request's `reply_key`.
+Passwords, tokens and signed addresses stand here sealed (HPKE, RFC 9180: X25519, HKDF-SHA256, AES-128-GCM):
+those of a request to a key that `keys.get` gives for the audience `sealing`, those of an answer to the
+request's `reply_key`.
 """
 
 

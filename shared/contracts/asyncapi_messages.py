@@ -20,7 +20,7 @@ from shared.contracts.event import Event, EventType
 from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.limits import Taken
 from shared.contracts.operation import SECRET_KEYS, Operation
-from shared.contracts.secrets import Sealed, secret_fields
+from shared.contracts.secrets import Sealed, is_secret, is_struct, secret_fields
 
 BINDING_VERSION = "0.5.0"
 ALWAYS_POSSIBLE = (
@@ -63,9 +63,16 @@ def schemas() -> dict[str, Json]:
         dict.fromkeys(kinds), ref_template="#/components/schemas/{name}"
     )
     for kind in kinds:
-        for name in secret_fields(kind):
-            components[kind.__name__]["properties"][name] = _ref(Sealed)
+        _seal(components, kind)
     return dict(components)
+
+
+def _seal(components: dict[str, Json], kind: type[msgspec.Struct]) -> None:
+    for field in msgspec.structs.fields(kind):
+        if is_secret(field.type):
+            components[kind.__name__]["properties"][field.encode_name] = _ref(Sealed)
+        elif is_struct(field.type):
+            _seal(components, field.type)
 
 
 def errors_of(operation: Operation) -> tuple[ErrorKind, ...]:
@@ -76,8 +83,14 @@ def errors_of(operation: Operation) -> tuple[ErrorKind, ...]:
 
 def sealed_example(kind: type[msgspec.Struct]) -> Json:
     """An example as it stands in Kafka."""
-    sealed = dict.fromkeys(secret_fields(kind), example_of(Sealed))
-    return example_of(kind) | sealed
+    shown = example_of(kind)
+    for path in secret_fields(kind):
+        *within, name = path.split(".")
+        place = shown
+        for part in within:
+            place = place[part]
+        place[name] = example_of(Sealed)
+    return shown
 
 
 def _request(operation: Operation) -> Json:

@@ -21,7 +21,14 @@ class FileStatus(StrEnum):
     COMPLETE = "COMPLETE"
 
 
-Url = Annotated[str, Meta(examples=["https://s3.example.org/concord/uploads/019a4c5e?X-Amz-Signature=5f1c"])]
+SignedUrl = Annotated[
+    str,
+    Meta(
+        examples=["https://s3.example.org/concord/uploads/019a4c5e?X-Amz-Signature=5f1c"],
+        extra={"secret": True},
+    ),
+]
+"""Whoever has it may use it until it expires, so it is secret on its way through Kafka (ADR 12)."""
 ThumbnailSize = Annotated[
     Literal[96, 320, 640, 800],
     Meta(examples=[320], extra={"rule": "must be 96, 320, 640 or 800"}),
@@ -45,7 +52,7 @@ class Upload(Answer, kw_only=True):
     """How to send the bytes: this method to this URL, with these headers, before it expires."""
 
     method: Annotated[str, Meta(examples=["PUT"])]
-    url: Url
+    url: SignedUrl
     headers: Annotated[
         dict[str, str], Meta(examples=[{"Content-Type": "image/png", "Content-Length": "48213"}])
     ]
@@ -62,7 +69,7 @@ class NewFile(Answer, kw_only=True):
 class FileLocation(Answer, kw_only=True):
     """Where the bytes can be had for a short time, without a token."""
 
-    url: Url
+    url: SignedUrl
     expires_at: Time
 
 
@@ -158,14 +165,22 @@ FILE_CREATE = Operation(
     summary="Announce a file",
     description=(
         "Gives an address in S3 that takes bytes of exactly this size and type, for a while. Send them there "
-        "and complete the file. Until then only you can see it."
+        "and complete the file. Until then only you can see it. Asked again with the same `Idempotency-Key`, "
+        "it signs the address anew for what is left of its time, and answers `file.not_uploaded` after it."
     ),
     request=CreateFile,
     body=CreateFileBody,
     answer=NewFile,
     status=201,
     key="channel_id",
-    errors=(*_SIGNED_IN, e.CHANNEL_NOT_FOUND, e.FILE_TOO_LARGE, e.FILE_TYPE_NOT_ALLOWED, e.QUOTA_EXCEEDED),
+    errors=(
+        *_SIGNED_IN,
+        e.CHANNEL_NOT_FOUND,
+        e.FILE_NOT_UPLOADED,
+        e.FILE_TOO_LARGE,
+        e.FILE_TYPE_NOT_ALLOWED,
+        e.QUOTA_EXCEEDED,
+    ),
     idempotent=True,
 )
 FILE_COMPLETE = Operation(

@@ -47,7 +47,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     idempotent: bool = False
     """Takes an `Idempotency-Key`; its effect is stored with the key and done once."""
     secrets: frozenset[str] = frozenset()
-    """Fields of the request, as in JSON, that stand in Kafka sealed to the service; from its struct."""
+    """Fields of the request, as in JSON, that stand in Kafka sealed to the service; from its struct.
+
+    `upload.url` is the field `url` of the object `upload`.
+    """
     answer_secrets: frozenset[str] = frozenset()
     """Fields of the answer that are sealed to the caller; from its struct."""
     sealed: bool = False

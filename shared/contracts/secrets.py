@@ -1,6 +1,6 @@
 """Which fields of a contract are secret: they stand in Kafka sealed to whom they are for (ADR 12)."""
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeGuard, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -28,10 +28,22 @@ class Sealed(Struct, kw_only=True, omit_defaults=True):
 
 
 def secret_fields(kind: type[Struct] | None) -> tuple[str, ...]:
-    """The names in JSON of the secret fields of a struct; structs within it are not looked at."""
-    if kind is None:
-        return ()
-    return tuple(field.encode_name for field in msgspec.structs.fields(kind) if is_secret(field.type))
+    """Where the secrets of a struct stand in JSON: `password`, `upload.url` within the struct `upload`.
+
+    Lists and unions of structs are not looked into: the contract has no secrets there.
+    """
+    found: list[str] = []
+    for field in () if kind is None else msgspec.structs.fields(kind):
+        if is_secret(field.type):
+            found.append(field.encode_name)
+        elif is_struct(field.type):
+            found += (f"{field.encode_name}.{inner}" for inner in secret_fields(field.type))
+    return tuple(found)
+
+
+def is_struct(kind: Any) -> TypeGuard[type[Struct]]:
+    """Whether a type is a struct and nothing else."""
+    return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 def is_secret(kind: Any) -> bool:

@@ -59,6 +59,15 @@ def _after(made: UUID) -> UUID:
     return UUID(int=number + step if step <= room else number + (1 << 80))
 
 
+any_id: Callable[[], object] = uuid_utils.uuid7
+"""A UUID version 7 whose place in any order does not matter, for what is hot: its text is the id."""
+
+
+def epoch_s() -> float:
+    """Seconds since the epoch."""
+    return time.time()
+
+
 def now_ms() -> int:
     """Milliseconds since the epoch, as in Kafka's timestamps and in deadlines."""
     return time.time_ns() // 1_000_000

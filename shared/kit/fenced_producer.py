@@ -1,7 +1,6 @@
 """Sends lines of records to Kafka, each line in order, and only as long as a lease holds."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
+from shared.kit.clock import now_ms
 from shared.kit.parcels import LeaseLost, Line, Parcel, Refused
 from shared.kit.partitioning import partition_for
 from shared.kit.producer_fence import kill_producer, put_fence
@@ -126,13 +126,13 @@ class FencedProducer:
 
     def _fill(self, topic: str, parcels: Sequence[Parcel], start: int) -> tuple[Any, int]:
         """A batch of as many as fit, at least one, and the place of the first that is not in it."""
-        batch, end, now_ms = self._producer().create_batch(), start, time.time_ns() // 1_000_000
+        batch, end, written_ms = self._producer().create_batch(), start, now_ms()
         limit = self._limit(topic)
         while end < len(parcels):
             parcel = parcels[end]
             if end > start and batch.size() + len(parcel.value) + _OVERHEAD_BYTES > limit:
                 break
-            batch.append(key=parcel.key, value=parcel.value, timestamp=now_ms, headers=parcel.headers)
+            batch.append(key=parcel.key, value=parcel.value, timestamp=written_ms, headers=parcel.headers)
             end += 1
         batch.close()
         return batch, end

@@ -7,6 +7,7 @@ filled up to a multiple of 64 bytes first: how long a password is, is not told.
 import binascii
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -17,6 +18,9 @@ ALGORITHM = "HPKE-X25519-HKDF-SHA256-A128GCM"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
 _BLOCK_BYTES = 64
 _PURPOSE = b"concord seal 1"
+_PROBE = X25519PrivateKey.generate()
+_KEYS_MAX = 256
+"""Each process that calls has one key for all its life."""
 
 
 class NotOpened(Exception):
@@ -46,12 +50,19 @@ def public_text(key: X25519PrivateKey) -> str:
     return base64url(key.public_key().public_bytes_raw())
 
 
+@lru_cache(_KEYS_MAX)
 def public_key(text: str) -> X25519PublicKey:
-    """A public key from its 32 bytes in base64 for URLs. Raises NotOpened for what is none."""
+    """A public key from its 32 bytes in base64 for URLs. Raises NotOpened for what is none.
+
+    A point of small order is none either: what is agreed on with it is no secret (RFC 7748, 6.1). That is
+    found out here, before anything is done, and not when an answer has to be sealed.
+    """
     try:
-        return X25519PublicKey.from_public_bytes(from_base64url(text))
+        key = X25519PublicKey.from_public_bytes(from_base64url(text))
+        _PROBE.exchange(key)
     except ValueError as error:
         raise NotOpened from error
+    return key
 
 
 def base64url(raw: bytes) -> str:

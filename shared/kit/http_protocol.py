@@ -11,10 +11,10 @@ from itertools import chain
 from typing import Any, cast
 
 from msgspec import Struct
-from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.contracts.errors import BODY_MALFORMED, HEADERS_TOO_LARGE, MESH_BUSY, REQUEST_MALFORMED, MeshError
+from shared.kit.clock import any_id
 from shared.kit.http_joining import JoiningTransport
 from shared.kit.problems import MEDIA_TYPE, encode_problem
 
@@ -215,7 +215,7 @@ def bounded_protocol(bounds: HttpBounds) -> type[BoundedHttpProtocol]:
     return type("Protocol", (BoundedHttpProtocol,), {"bounds": bounds})
 
 
-def _refusal_of(error: MeshError, new_id: Callable[[], object] = uuid7) -> bytes:
+def _refusal_of(error: MeshError, new_id: Callable[[], object] = any_id) -> bytes:
     correlation_id = str(new_id())
     body = encode_problem(error, "/", correlation_id)
     status = error.kind.status

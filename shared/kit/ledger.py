@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,7 +21,7 @@ from shared.contracts.errors import (
     ErrorReply,
     MeshError,
 )
-from shared.kit.clock import SystemClock
+from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database import Database
 from shared.kit.ledger_rows import CLAIM, READ, STORE, SWEEP, SWEEP_PAGE, requests_table
 from shared.kit.wire import Call, Reply
@@ -31,6 +31,8 @@ __all__ = ["KEY_LIFE", "REDELIVERY_LIFE", "once", "requests_table", "sweep_reque
 KEY_LIFE = timedelta(hours=24)
 REDELIVERY_LIFE = timedelta(hours=1)
 """As long as Kafka keeps requests: nothing older can be delivered again."""
+
+_ids = SystemIds()
 
 Outcome = Answer | Reply | None
 Work = Callable[[AsyncSession], Awaitable[Outcome]]
@@ -83,7 +85,7 @@ def _key_of(call: Call) -> tuple[str, timedelta]:
     if call.idempotency_key is not None:
         return f"key {call.idempotency_key}", KEY_LIFE
     # A record of a foreign producer without an id is not known again.
-    return f"call {call.operation.name} {call.call_id or uuid4()}", REDELIVERY_LIFE
+    return f"call {call.operation.name} {call.call_id or _ids.text()}", REDELIVERY_LIFE
 
 
 async def _claimed(session: AsyncSession, row: dict[str, Any], life: timedelta) -> bool:
@@ -119,6 +121,10 @@ async def _stored(session: AsyncSession, row: dict[str, Any]) -> Reply | MeshErr
 
 
 def _reply_of(call: Call, outcome: Outcome) -> tuple[int, bytes | None]:
+    """What is stored of an outcome. Raises TypeError for an answer with secrets: it may stand nowhere."""
+    answer, told = call.operation.answer, outcome.body if isinstance(outcome, Reply) else outcome
+    if call.operation.answer_secrets and answer is not None and isinstance(told, answer):
+        raise TypeError(f"an answer of {call.operation.name} has secrets and can not be stored")
     if isinstance(outcome, Reply):
         body = outcome.body
         return outcome.status, body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)

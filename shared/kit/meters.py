@@ -10,6 +10,9 @@ refused = Counter(
 records_refused = Counter(
     "concord_records_refused", "Records whose signature is missing or wrong", ["kind", "reason"]
 )
+records_by_other_secret = Counter(
+    "concord_records_by_other_secret", "Records taken that were signed with MESH_SECRET_ALSO"
+)
 _seconds = Histogram(
     "concord_request_seconds",
     "From taking a request to its outcome",

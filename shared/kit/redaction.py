@@ -20,6 +20,8 @@ _PATTERNS = (
         re.compile(r"\b(bearer\s+|authorization[\"']?[:=]\s?[\"']?basic\s+)[\w.~+/=-]{4,}", re.IGNORECASE),
         rf"\1{MASK}",
     ),
+    # Without its signature a presigned address is good for nothing.
+    (re.compile(r"([?&](?:X-Amz-Signature|X-Amz-Security-Token)=)[^&\s\"'\\]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"(\w{1,30}://[^\s:/@]{0,200}:)[^\s/@]{1,500}@"), rf"\1{MASK}@"),
     (
         re.compile(

@@ -1,8 +1,8 @@
 """Calls with secrets: sealed to the service's key on the way out, opened on the way back.
 
-The service's keys are asked for with the first such call, now and then, and when the service says that one
-is gone; the call is then made once more. The key that answers are sealed to is this process's own; it is
-stored nowhere.
+Where a request has secrets, the service's keys are asked for with the first such call, now and then, and when
+the service says that one is gone; the call is then made once more. The key that answers are sealed to is this
+process's own; it is stored nowhere.
 """
 
 import asyncio
@@ -58,9 +58,9 @@ class SealedCalls:
         Raises `mesh.busy` when the service gives no key that it then knows; else as the client does.
         """
         call = structs.replace(call, reply_key=self._reply_key if call.operation.answer_secrets else None)
-        used = await self._service_key(call, gone=None)
+        used = await self._service_key(call, gone=None) if call.operation.secrets else None
         reply = await self._once(call, key, body, used)
-        if reply.error == SEAL_KEY_GONE.code:
+        if reply.error == SEAL_KEY_GONE.code and used is not None:
             log.info("the key %s is gone", used.kid)
             call = structs.replace(call, call_id=self._ids.text())
             reply = await self._once(call, key, body, await self._service_key(call, gone=used.kid))
@@ -70,8 +70,8 @@ class SealedCalls:
             raise INTERNAL_ERROR.error("The service could not open what was sealed to it.")
         return reply
 
-    async def _once(self, call: Call, key: bytes, body: bytes, used: _Key) -> RawReply:
-        sealed = seal_request(call, body, used.kid, used.public)
+    async def _once(self, call: Call, key: bytes, body: bytes, used: _Key | None) -> RawReply:
+        sealed = body if used is None else seal_request(call, body, used.kid, used.public)
         reply = await self._client.exchange(call, key, sealed)
         if reply.error is not None or not call.operation.answer_secrets:
             return reply

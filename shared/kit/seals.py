@@ -7,6 +7,7 @@ requests can have it answered to himself.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -18,22 +19,28 @@ from shared.kit.hpke import NotOpened, public_key, seal, unseal
 from shared.kit.wire import DEADLINE, Call
 
 Body = dict[str, Raw]
+Change = Callable[[str, Raw], Any]
+"""From the path of a secret and what stands there to what is to stand there."""
 Pairs = Iterable[tuple[str, bytes]]
 
 _decode = msgspec.json.Decoder(Body).decode
 _decode_sealed = msgspec.json.Decoder(Sealed).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
-_LEFT_OUT = Raw(b'"sealed"')
+_LEFT_OUT = "sealed"
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def seal_request(call: Call, body: bytes, kid: str, key: X25519PublicKey) -> bytes:
     """The body of a request, its secrets sealed to this key of the service."""
 
-    def sealed(name: str, text: str) -> Sealed:
-        return Sealed(sealed=seal(text, key, *_request_purpose(call, name)), key=kid)
+    bound_to = str(call.deadline_ms).encode(), (call.reply_key or "").encode()
 
-    return _with_sealed(body, call.operation.secrets, sealed)
+    def sealed(path: str, raw: Raw) -> Sealed:
+        purpose = _purpose(call, "request", path, *bound_to)
+        return Sealed(sealed=seal(_decode_text(raw), key, *purpose), key=kid)
+
+    return _changed(body, call.operation.secrets, sealed)
 
 
 class ServiceSeals:
@@ -54,34 +61,37 @@ class ServiceSeals:
         Raises `seal.key_gone` for a key that is not there (any longer), `seal.broken` for all else that can
         not be opened, and where the answer has secrets that could not be sealed to anybody.
         """
+        secrets = call.operation.secrets
         if call.operation.answer_secrets:
             _reply_key(call)
+        if not secrets:
+            return call, body
+        # The deadline as it was written: how we read it may be nearer.
+        bound_to = (dict(headers).get(DEADLINE) or b"", (call.reply_key or "").encode())
+
+        def opened(path: str, raw: Raw) -> str:
+            return self._open(raw, path, _purpose(call, "request", path, *bound_to))
+
         try:
-            fields = _decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            public = _changed(body, secrets, lambda path, raw: _LEFT_OUT)
+            plain = _changed(body, secrets, opened)
+        except _UNREADABLE:
             return call, body  # whoever reads it next says what is wrong with it
-        deadline = dict(headers).get(DEADLINE) or b""
-        public = dict(fields)
-        for name in call.operation.secrets & fields.keys():
-            # The deadline as it was written: how we read it may be nearer.
-            purpose = _purpose(call, "request", name, deadline, (call.reply_key or "").encode())
-            fields[name] = Raw(_encode(self._open(fields[name], name, purpose)))
-            public[name] = _LEFT_OUT
-        return structs.replace(call, body=_encode(public)), _encode(fields)
+        return structs.replace(call, body=public), plain
 
     def seal_answer(self, call: Call, body: bytes) -> bytes:
         """The body of an answer, its secrets sealed to the caller. Raises `seal.broken` without its key."""
         key = _reply_key(call)
 
-        def sealed(name: str, text: str) -> Sealed:
-            return Sealed(sealed=seal(text, key, *_purpose(call, "answer", name)))
+        def sealed(path: str, raw: Raw) -> Sealed:
+            return Sealed(sealed=seal(_decode_text(raw), key, *_purpose(call, "answer", path)))
 
-        return _with_sealed(body, call.operation.answer_secrets, sealed)
+        return _changed(body, call.operation.answer_secrets, sealed)
 
     def _open(self, raw: Raw, name: str, purpose: tuple[bytes, ...]) -> str:
         try:
             found = _decode_sealed(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except _UNREADABLE:
             raise SEAL_BROKEN.error(f"{name} must be sealed.") from None
         key = self._keys.get(found.key or "")
         if key is None:
@@ -94,31 +104,39 @@ class ServiceSeals:
 
 def open_answer(call: Call, body: bytes, key: X25519PrivateKey) -> bytes:
     """The body of an answer with its secrets. Raises NotOpened for what was not sealed for this call."""
+
+    def opened(path: str, raw: Raw) -> str:
+        return unseal(_decode_sealed(raw).sealed, key, *_purpose(call, "answer", path))
+
     try:
-        fields = _decode(body)
-        for name in call.operation.answer_secrets & fields.keys():
-            sealed = _decode_sealed(fields[name]).sealed
-            fields[name] = Raw(_encode(unseal(sealed, key, *_purpose(call, "answer", name))))
-        return _encode(fields)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _changed(body, call.operation.answer_secrets, opened)
+    except _UNREADABLE as error:
         raise NotOpened from error
 
 
-def _request_purpose(call: Call, name: str) -> tuple[bytes, ...]:
-    deadline, reply_key = str(call.deadline_ms).encode(), (call.reply_key or "").encode()
-    return _purpose(call, "request", name, deadline, reply_key)
-
-
-def _purpose(call: Call, direction: str, name: str, *more: bytes) -> tuple[bytes, ...]:
-    texts = (direction, call.operation.name, name, call.call_id)
+def _purpose(call: Call, direction: str, path: str, *more: bytes) -> tuple[bytes, ...]:
+    texts = (direction, call.operation.name, path, call.call_id)
     return (*(text.encode() for text in texts), *more)
 
 
-def _with_sealed(body: bytes, names: frozenset[str], sealed: Callable[[str, str], Sealed]) -> bytes:
+def _changed(body: bytes | Raw, paths: Iterable[str], change: Change) -> bytes:
+    """The body with something else at each of these paths that is there; all other bytes stay."""
     fields = _decode(body)
-    for name in names & fields.keys():
-        fields[name] = Raw(_encode(sealed(name, _decode_text(fields[name]))))
+    for path in paths:
+        _change(fields, path, path, change)
     return _encode(fields)
+
+
+def _change(fields: Body, path: str, rest: str, change: Change) -> None:
+    name, _, rest = rest.partition(".")
+    if name not in fields:
+        return
+    if rest:
+        inner = _decode(fields[name])
+        _change(inner, path, rest, change)
+        fields[name] = Raw(_encode(inner))
+    else:
+        fields[name] = Raw(_encode(change(path, fields[name])))
 
 
 def _reply_key(call: Call) -> X25519PublicKey:

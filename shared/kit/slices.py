@@ -7,12 +7,12 @@ takes over has begun with the oldest row that is still there.
 """
 
 from collections.abc import Callable, Iterable
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
 
-from shared.kit.clock import now_s
+from shared.kit.clock import SystemIds, now_s
 from shared.kit.outbox import SLICES
 
 LEASE_S = 10.0
@@ -68,7 +68,7 @@ class Leases:
         self.generation = 0
         """Changes whenever a lease ran out: what began before must not be sent any more."""
         self._owner = owner
-        self._token = uuid4()
+        self._token = SystemIds().new()
         self._lease_s = lease_s
         self._margin_s = margin_s
         self._steady_s = steady_s

@@ -1,7 +1,6 @@
 """What stands in the headers of a record: the names, and how they are read and written."""
 
 import re
-import time
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -9,6 +8,7 @@ from msgspec import Struct
 from shared.contracts.base import Answer
 from shared.contracts.errors import MESH_TIMEOUT, MeshError
 from shared.contracts.operation import Operation
+from shared.kit.clock import now_ms
 
 Headers = list[tuple[str, bytes]]
 """A list, because aiokafka's batch builder takes nothing else."""
@@ -51,7 +51,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
     def remaining_s(self) -> float:
         """Seconds until the deadline, negative past it."""
-        return self.deadline_ms / 1000 - time.time()
+        return (self.deadline_ms - now_ms()) / 1000
 
     def expired(self) -> MeshError:
         """The error of a call whose time is over."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from shared.contracts.clock import Clock
 from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MESH_TIMEOUT, MeshError
 from shared.membership.access import Unsure, channel_not_found
 from shared.membership.ports import Directory, Facts
@@ -31,10 +32,6 @@ class Asker(Struct, frozen=True):
         """What is asked about."""
         return (self.channel_id, self.profile_id)
 
-    def remaining_s(self) -> float:
-        """Seconds until the deadline."""
-        return self.deadline_ms / 1000 - time.time()
-
 
 class LearnAccess:
     """Asks, stores the answer, and shares one call among all who want to know the same at once.
@@ -49,6 +46,7 @@ class LearnAccess:
         self,
         directory: Directory,
         facts: Facts,
+        clock: Clock,
         *,
         calls_max: int = 4096,
         calls_at_once: int = 128,
@@ -59,6 +57,7 @@ class LearnAccess:
     ) -> None:
         self._directory = directory
         self._facts = facts
+        self._clock = clock
         self._calls_max = calls_max
         self._noes_max = noes_max
         self._noes_before_silence = noes_before_silence
@@ -85,14 +84,17 @@ class LearnAccess:
     async def _wait(self, call: "asyncio.Task[bool]", asker: Asker) -> bool | None:
         """The answer of a shared call; None when its deadline passed before that of the asker."""
         try:
-            async with asyncio.timeout(asker.remaining_s()):
+            async with asyncio.timeout(self._remaining_s(asker)):
                 return await asyncio.shield(call)
         except TimeoutError:
             raise MESH_TIMEOUT.error("It could not be found out in time whether you may see it.") from None
         except MeshError as error:
-            if error.kind is MESH_TIMEOUT and asker.remaining_s() > 0.05:
+            if error.kind is MESH_TIMEOUT and self._remaining_s(asker) > 0.05:
                 return None
             raise
+
+    def _remaining_s(self, asker: Asker) -> float:
+        return asker.deadline_ms / 1000 - self._clock.now().timestamp()
 
     def _start(self, asker: Asker) -> "tuple[int, asyncio.Task[bool]]":
         if len(self._calls) >= self._calls_max:

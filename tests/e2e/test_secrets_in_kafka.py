@@ -5,9 +5,11 @@ Read twice: by aiokafka, and by kcat where it is installed, a program that share
 
 import asyncio
 import json
+import os
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,9 +21,14 @@ from shared.contracts.catalogue import OPERATIONS
 from tests.e2e.concord import Concord, topics_of
 from tests.e2e.people import Person, sign_up
 from tests.e2e.planted import PLANTED
+from tests.e2e.test_files import PNG
 from tests.e2e.test_kafka_garbage import TOKEN
 
 SECRETS = ("user.signup", "user.signin", "user.refresh", "user.changePassword")
+SIGNED_BY = "X-Amz-Signature"
+SHARED = f"shared-{secrets.token_hex(6)}"
+"""Correlation id of all that has to do with the picture."""
+ADDRESSES = ("file.create", "file.download", "file.thumbnail")
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +38,9 @@ def bootstrap(concord: Concord) -> str:
 
 @pytest.fixture(scope="module")
 def used(concord: Concord) -> set[str]:
-    """Somebody signs up, in, out, and changes passwords; gives every secret that was seen meanwhile."""
+    """Somebody signs up, in, out, changes passwords, shares a picture; gives every secret that was seen."""
     with httpx.Client(base_url=concord.processes[0].url, timeout=15) as http:
-        return _use_secrets(http)
+        return _use_secrets(http) | _use_addresses(http)
 
 
 def _use_secrets(http: httpx.Client) -> set[str]:
@@ -59,10 +66,33 @@ def _use_secrets(http: httpx.Client) -> set[str]:
     return seen
 
 
+def _use_addresses(http: httpx.Client) -> set[str]:
+    """A picture goes by way of S3, twice announced; its addresses are what Kafka must not hold."""
+    ada, picture = sign_up(http), PNG
+    channel = ada.make_server()["channels"][0]["id"]
+    asked = {"channelId": channel, "name": "a.png", "size": len(picture), "contentType": "image/png"}
+    headers = {"Idempotency-Key": channel, "X-Correlation-Id": SHARED}
+    made = [ada.post("/api/files", json=asked, headers=headers).raise_for_status().json() for _ in range(2)]
+    upload = made[1]["upload"]
+    httpx.put(upload["url"], headers=upload["headers"], content=picture).raise_for_status()
+    path = f"/api/files/{made[0]['file']['id']}"
+    ada.post(f"{path}/complete").raise_for_status()
+    found = [
+        ada.get(f"{path}/{part}", headers={"X-Correlation-Id": SHARED}) for part in ("content", "thumbnail")
+    ]
+    addresses = [one["upload"]["url"] for one in made] + [one.headers["location"] for one in found]
+    assert all(httpx.get(address).is_success for address in addresses[2:])
+    return {address.partition(f"{SIGNED_BY}=")[2].partition("&")[0] for address in addresses}
+
+
 async def test_no_topic_holds_a_password_or_a_token(bootstrap: str, used: set[str]) -> None:
     records = await _all_records(bootstrap)
+    assert all(len(secret) > 7 for secret in used)
+    assert {record.topic for record in records} >= set(ADDRESSES)
     sealed = {record.topic for record in records if b'{"sealed":"' in (record.value or b"")}
     assert sealed >= set(SECRETS), "the requests are not there"
+    addressed = [record for record in records if b'"url":{"sealed":"' in (record.value or b"")]
+    assert len(addressed) >= 4, "the addresses are not there"
     assert any(topic.startswith("gateway.replies.") for topic in sealed), "the answers are not there"
     for record in records:
         text = b"\n".join((record.key or b"", record.value or b"", repr(record.headers).encode()))
@@ -107,16 +137,33 @@ async def test_a_recorded_sign_up_is_good_for_nothing_else(bootstrap: str, http:
     assert len(sessions.json()["items"]) == 1
 
 
+def test_a_trace_tells_nothing_either(concord: Concord, used: set[str]) -> None:
+    """With bodies, from Kafka and from the logs of all processes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "trace", SHARED, "--bodies"],
+        env={**os.environ, **concord.environ},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.count(b"file.create partition") == 2
+    assert _found(done.stdout, used) == []
+    logs = b"".join(path.read_bytes() for path in concord.folder.rglob("*.log"))
+    assert b"/api/files" in logs
+    assert _found(logs, used) == []
+
+
 def test_the_check_would_find_one() -> None:
     assert _found(b'{"password":"correct horse"}', {"correct horse"})
+    assert _found(b'"url":"http://127.0.0.1/b/k?X-Amz-Expires=9&X-Amz-Signature=5f1c"', set())
     assert _found(b"x eyJhbGciOiJFZERTQSJ9x.eyJpc3MiOiJjb25jb3JkIn0x.c2ln", set())
 
 
 def _found(text: bytes, known: set[str]) -> list[bytes]:
-    """Secrets, as they are and as JSON writes them, and whatever looks like a token."""
+    """Secrets, as they are and as JSON writes them, and whatever looks like a token or a signed address."""
     forms = {form for secret in known for form in (secret.encode(), json.dumps(secret)[1:-1].encode())}
     tokens = [token for token in TOKEN.findall(text) if token not in PLANTED]
-    return [form for form in forms if form in text] + tokens
+    return [form for form in (*forms, SIGNED_BY.encode()) if form in text] + tokens
 
 
 async def _all_records(bootstrap: str) -> list[ConsumerRecord]:

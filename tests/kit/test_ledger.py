@@ -17,6 +17,8 @@ from shared.contracts.errors import (
     FieldError,
     MeshError,
 )
+from shared.contracts.examples import example_of
+from shared.contracts.file import FILE_CREATE, NewFile
 from shared.contracts.server import CHANNEL_CREATE, LEAVE_SERVER, InviteCodeAnswer
 from shared.kit.clock import SystemClock, now_ms
 from shared.kit.database import Database
@@ -249,3 +251,12 @@ async def test_keys_of_any_kind_are_fine(database: Database) -> None:
         await once(database, call(key=key), CALLER, work)
         await once(database, call(key=key), CALLER, work)
         assert work.times == 1
+
+
+async def test_an_answer_with_secrets_is_not_stored(database: Database) -> None:
+    answer = msgspec.convert(example_of(NewFile), NewFile)
+    for outcome in (answer, Reply(201, answer)):
+        with pytest.raises(TypeError, match=r"file\.create has secrets"):
+            await once(database, call(operation=FILE_CREATE), CALLER, Work(outcome=outcome))
+    assert await count(database) == 0
+    assert await count(database, "requests") == 0

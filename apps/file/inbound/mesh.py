@@ -1,7 +1,7 @@
 """Operations and events, and the use case of each."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -10,14 +10,13 @@ from msgspec import Struct
 from apps.file.domain.files import Kept, Limits, file_not_found
 from apps.file.ports import Sniffer, Storage, Work
 from apps.file.usecases.complete_file import complete_file
-from apps.file.usecases.create_file import create_file
+from apps.file.usecases.create_file import address_file, create_file
 from apps.file.usecases.delete_file import delete_file
 from apps.file.usecases.describe_files import describe_files
 from apps.file.usecases.download_file import download_file
 from apps.file.usecases.get_file import get_file
 from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
-from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import CHANNEL_NOT_FOUND, MeshError
 from shared.contracts.event import FILE_COMPLETED, Event
@@ -36,6 +35,7 @@ from shared.contracts.file import (
     File,
     FileLocation,
     GetThumbnail,
+    NewFile,
     OfFile,
 )
 from shared.kit.answers import Answers
@@ -85,22 +85,23 @@ class Inbound:
         answers.one(FILE_DELETE, self.delete)
         answers.one(FILE_DESCRIBE, self.describe)
 
-    async def create(self, request: CreateFile, call: Call) -> Answer | Reply:
-        """Announce a file."""
-        tools = self._tools
+    async def create(self, request: CreateFile, call: Call) -> NewFile:
+        """Announce a file. The same request again finds the same file, and its address is signed anew."""
+        tools, life_s = self._tools, self._tools.lives.upload_s
 
-        async def work() -> Answer | Reply:
-            made: Answer | Reply = await tools.work.once(
+        async def work() -> File:
+            made: File | Reply = await tools.work.once(
                 call,
                 request.profile_id,
-                lambda unit: create_file(
-                    request, unit, tools.storage, tools.limits, tools.clock, tools.ids, tools.lives.upload_s
-                ),
+                lambda unit: create_file(request, unit, tools.limits, tools.clock, tools.ids, life_s),
             )
+            if isinstance(made, Reply):
+                return msgspec.json.decode(cast(bytes, made.body), type=File)
             return made
 
         asker = Asker(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
-        return await informed(tools.learn, asker, work)
+        file = await informed(tools.learn, asker, work)
+        return await address_file(file, request.sha256, tools.storage, tools.clock, life_s)
 
     async def complete(self, request: OfFile, call: Call) -> File:
         """Complete a file."""

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 import boto3
@@ -81,16 +82,25 @@ class S3Storage:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def upload_address(
-        self, key: str, size: int, content_type: str, sha256: str | None, life_s: int, now: datetime
+        self, key: str, size: int, content_type: str, sha256: str | None, until: datetime, now: datetime
     ) -> Upload:
         """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
+        begun_s = monotonic()
+
+        def sign() -> str:
+            # It may have waited for a thread. What is written after its time nobody takes away.
+            life_s = int((until - now).total_seconds() - (monotonic() - begun_s))
+            if life_s < 1:
+                raise _busy()
+            return self._sign("put_object", key, wanted, life_s)
+
         wanted = {"ContentType": content_type, "ContentLength": size}
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
         if sha256 is not None:
             wanted["ChecksumSHA256"] = sha256
             headers["x-amz-checksum-sha256"] = sha256
-        url = await self._run(lambda: self._sign("put_object", key, wanted, life_s))
-        return Upload(method="PUT", url=url, headers=headers, expires_at=now + timedelta(seconds=life_s))
+        url = await self._run(sign)
+        return Upload(method="PUT", url=url, headers=headers, expires_at=until)
 
     async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
         """An address that gives the object with these headers: Content-Type, Content-Disposition."""

@@ -8,19 +8,19 @@ from apps.file.domain.types import canonical, check_allowed
 from apps.file.ports import Storage, Unit
 from apps.file.usecases.steps import Draft, add_file
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.file import CreateFile, NewFile
+from shared.contracts.errors import FILE_NOT_UPLOADED
+from shared.contracts.file import CreateFile, File, NewFile
 
 
 async def create_file(
-    request: CreateFile, unit: Unit, storage: Storage, limits: Limits, clock: Clock, ids: Ids, life_s: int
-) -> NewFile:
-    """The file, and an address that takes its bytes for `life_s` seconds.
+    request: CreateFile, unit: Unit, limits: Limits, clock: Clock, ids: Ids, life_s: int
+) -> File:
+    """A file that waits for its bytes, for `life_s` seconds.
 
     * Members of the channel's server create files in it.
     * Its size and type are within what is allowed here, and it fits into the quota of its owner, against
       which it counts from now on.
-    * The address takes exactly so many bytes of this type, and of this digest when one was given. What is not
-      complete when it expires is taken away.
+    * What is not complete in time is taken away.
     """
     limits.check_size(request.size)
     content_type = canonical(request.content_type)
@@ -37,7 +37,23 @@ async def create_file(
         upload_until=now + timedelta(seconds=life_s),
         sha256=request.sha256,
     )
-    kept = await add_file(draft, unit, limits)
-    key = upload_key(draft.id)
-    upload = await storage.upload_address(key, draft.size, content_type, draft.sha256, life_s, now)
-    return NewFile(file=kept.file, upload=upload)
+    return (await add_file(draft, unit, limits)).file
+
+
+async def address_file(
+    file: File, sha256: str | None, storage: Storage, clock: Clock, life_s: int
+) -> NewFile:
+    """The file with an address that takes its bytes until `life_s` seconds after it was created.
+
+    * The address takes exactly so many bytes of this type, and of this digest when one was given.
+    * It is signed each time it is told, and stored nowhere: whoever has it may use it.
+    * When its time is over there is none, also for who asks again: what came then nobody would take away.
+    """
+    until, now = file.created_at + timedelta(seconds=life_s), clock.now()
+    if until - now < timedelta(seconds=1):
+        raise FILE_NOT_UPLOADED.error(
+            "The time to upload this file is over. If it was not completed, announce it with another key."
+        )
+    key = upload_key(file.id)
+    upload = await storage.upload_address(key, file.size, file.content_type, sha256, until, now)
+    return NewFile(file=file, upload=upload)

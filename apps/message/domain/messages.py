@@ -37,7 +37,7 @@ class Stored(Struct, kw_only=True):
     message: Message
     deleted: bool = False
     fingerprint: bytes | None = None
-    """SHA-256 of the request, when an Idempotency-Key came with it."""
+    """SHA-256 of the request, when an Idempotency-Key came with it; a tombstone has none."""
     deleting_call: str | None = None
     """The call that deleted it: the same call, delivered twice, is answered the same twice."""
 

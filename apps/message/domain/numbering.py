@@ -130,7 +130,7 @@ class Batch:
         """
         author = (draft.channel_id, draft.profile_id)
         if same := known.same_request or self._by_request.get((*author, draft.request_key)):
-            if same.fingerprint != draft.fingerprint:
+            if same.fingerprint != draft.fingerprint and not same.deleted:
                 return errors.IDEMPOTENCY_MISMATCH.error("This key was used for another message before.")
             return _first(same, 201)
         if draft.nonce is None:

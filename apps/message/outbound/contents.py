@@ -2,8 +2,12 @@
 
 AES-256-GCM with a random nonce of 96 bits, bound to the message's channel and id: whoever can write to the
 database can neither read a content nor put it under another message.
+
+The fingerprint of a request, which is kept beside its content, would let short contents be guessed. So it is
+stored as an HMAC (RFC 2104) with a key of its own that follows from the content key (HKDF, RFC 5869).
 """
 
+import hmac
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
@@ -11,10 +15,14 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from apps.message.domain.content_keys import read_keys
+from apps.message.domain.content_keys import PLAIN, read_keys
 
 _NONCE_BYTES = 12
+_MARK_BYTES = 32
+_MARK_PURPOSE = b"concord fingerprint of a content 1"
 
 
 class ContentUnreadable(Exception):
@@ -24,12 +32,16 @@ class ContentUnreadable(Exception):
 class Contents:
     """Closes contents with the first of these keys (`id:base64`), opens them with any; without keys, neither.
 
-    Raises ValueError for what are no keys, or for an id that comes twice.
+    After `plain` in the first place it opens only. Raises ValueError for what are no keys, or for an id that
+    comes twice.
     """
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
-        self._ciphers = {name: AESGCM(raw) for name, raw in read_keys(keys).items()}
-        self._first = next(iter(self._ciphers), None)
+        listed = tuple(keys)
+        found = read_keys(listed)
+        self._ciphers = {name: AESGCM(raw) for name, raw in found.items()}
+        self._marking = {name: _marking_key(raw) for name, raw in found.items()}
+        self._first = None if PLAIN in listed[:1] else next(iter(found), None)
 
     def close(self, channel_id: UUID, message_id: UUID, content: str) -> tuple[str, str | None]:
         """What is stored as the content, and the id of its key; null for one as it is."""
@@ -39,6 +51,19 @@ class Contents:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         closed = self._ciphers[name].encrypt(nonce, content.encode(), channel_id.bytes + message_id.bytes)
         return b64encode(nonce + closed).decode("ascii"), name
+
+    def mark(self, fingerprint: bytes | None) -> bytes | None:
+        """What is stored of the fingerprint of a request, with the first key too."""
+        if fingerprint is None or self._first is None:
+            return fingerprint
+        return hmac.digest(self._marking[self._first], fingerprint, "sha256")
+
+    def recognise(self, stored: bytes | None, fingerprint: bytes | None) -> bytes | None:
+        """The fingerprint, if it is the one that was stored, under any of the keys or as it is; else None."""
+        if stored is None or fingerprint is None:
+            return None
+        marks = (hmac.digest(key, fingerprint, "sha256") for key in self._marking.values())
+        return fingerprint if any(hmac.compare_digest(stored, one) for one in (fingerprint, *marks)) else None
 
     def open(self, channel_id: UUID, message_id: UUID, stored: str, key: str | None) -> str:
         """The content. Raises ContentUnreadable."""
@@ -53,3 +78,7 @@ class Contents:
             return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to).decode()
         except (InvalidTag, ValueError) as error:
             raise ContentUnreadable(f"message {message_id}: its content was changed") from error
+
+
+def _marking_key(raw: bytes) -> bytes:
+    return HKDF(SHA256(), _MARK_BYTES, salt=None, info=_MARK_PURPOSE).derive(raw)

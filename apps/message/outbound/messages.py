@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from apps.message.domain.messages import Channel, Stored
 from apps.message.domain.numbering import Draft, Known, New
@@ -126,7 +127,7 @@ class PostgresSendUnit:
         return [
             Known(
                 role=role_of(row["role"]),
-                same_request=stored.get((draft.channel_id, row["by_request"])),
+                same_request=self._recognised(stored.get((draft.channel_id, row["by_request"])), draft),
                 same_nonce=stored.get((draft.channel_id, row["by_nonce"])),
             )
             for draft, row in zip(drafts, rows, strict=True)
@@ -158,6 +159,12 @@ class PostgresSendUnit:
         if attached := [new.message for new in news if new.message.attachments]:
             await self._connection.execute(_ATTACH, *_attachment_columns(attached))
 
+    def _recognised(self, stored: Stored | None, draft: Draft) -> Stored | None:
+        """With the fingerprint as the draft has it, if it is the same: stored may be an HMAC of it."""
+        if stored is None or stored.fingerprint is None:
+            return stored
+        return replace(stored, fingerprint=self._contents.recognise(stored.fingerprint, draft.fingerprint))
+
     async def _find(
         self, drafts: Sequence[Draft], rows: Sequence[asyncpg.Record]
     ) -> dict[tuple[UUID, int | None], Stored]:
@@ -187,7 +194,7 @@ def _message_columns(news: Sequence[New], contents: Contents) -> tuple[object, .
         [content for content, _ in closed],
         [new.message.nonce for new in news],
         [new.draft.request_key for new in news],
-        [new.draft.fingerprint for new in news],
+        [contents.mark(new.draft.fingerprint) for new in news],
         [key for _, key in closed],
         news[0].message.created_at,
     )

@@ -42,8 +42,8 @@ _CHANGE = text(
 )
 _BURY = text(
     """
-    UPDATE messages SET content = NULL, content_key = NULL, attachments = NULL, deleted_at = :now,
-        deleting_call = :call_id
+    UPDATE messages SET content = NULL, content_key = NULL, fingerprint = NULL, attachments = NULL,
+        deleted_at = :now, deleting_call = :call_id
     WHERE channel_id = :channel_id AND sequence = :sequence
     """
 )

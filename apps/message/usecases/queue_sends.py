@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
 from uuid import UUID
@@ -149,18 +148,20 @@ class SendQueue:
     def _take(self, line: _Line) -> list[_Waiting]:
         """The next of a lane that somebody still waits for, without those whose author is being asked for."""
         batch: list[_Waiting] = []
+        now_ms = self._now_ms()
         while line and len(batch) < self._limits.lane_batch_max:
             waiting = line.popleft()
             asking = self._asking.get((waiting.draft.channel_id, waiting.draft.profile_id))
             if asking is not None:
                 asking.append(waiting)
-            elif _alive(waiting):
+            elif _alive(waiting, now_ms):
                 batch.append(waiting)
         return batch
 
     async def _work_asking(self, key: Key, line: _Line) -> None:
         while line:
-            asked = [waiting for waiting in line if _alive(waiting)]
+            now_ms = self._now_ms()
+            asked = [waiting for waiting in line if _alive(waiting, now_ms)]
             line.clear()
             if not asked:
                 continue
@@ -186,6 +187,9 @@ class SendQueue:
             return _internal_error()
         return None
 
+    def _now_ms(self) -> float:
+        return self._clock.now().timestamp() * 1000
+
     async def _write(self, drafts: Sequence[Draft], *, wait: bool) -> list[Decision]:
         """A decision for each draft; never raises."""
         pauses_s = iter(_PAUSES_S)
@@ -197,7 +201,7 @@ class SendQueue:
                 return [Hold.LOCKED] * len(drafts)
             except MeshError as busy:
                 pause_s = next(pauses_s, None)
-                if pause_s is None or not _in_time(drafts, pause_s):
+                if pause_s is None or not _in_time(drafts, self._now_ms() + pause_s * 1000):
                     return [busy] * len(drafts)
                 await asyncio.sleep(pause_s)
             except Exception:
@@ -221,15 +225,15 @@ def _settle(waiting: _Waiting, outcome: Settled) -> None:
         waiting.settled.set_result(outcome)
 
 
-def _alive(waiting: _Waiting) -> bool:
+def _alive(waiting: _Waiting, now_ms: float) -> bool:
     """Whether somebody still waits for it; what came too late is settled."""
-    if waiting.draft.deadline_ms <= time.time() * 1000:
+    if waiting.draft.deadline_ms <= now_ms:
         _settle(waiting, too_late())
     return not waiting.settled.done()
 
 
-def _in_time(drafts: Iterable[Draft], pause_s: float) -> bool:
-    return any(draft.deadline_ms > (time.time() + pause_s) * 1000 for draft in drafts)
+def _in_time(drafts: Iterable[Draft], begin_ms: float) -> bool:
+    return any(draft.deadline_ms > begin_ms for draft in drafts)
 
 
 def _internal_error() -> MeshError:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from apps.file.domain.files import Usage
 from apps.file.outbound.storage import S3Storage
+from apps.file.usecases.create_file import address_file
 from cli.embedded.ports import free_port
 from cli.embedded.s3 import EmbeddedS3
 from shared.contracts.errors import MeshError
@@ -169,11 +171,30 @@ async def test_the_wrong_size_or_type_is_thrown_away(world: World) -> None:
 
 async def test_an_address_that_has_expired(world: World) -> None:
     key = f"uploads/{UUID(int=1)}"
-    upload = await world.storage.upload_address(key, 3, "text/plain", None, 1, world.clock.now())
-    await asyncio.sleep(2.1)
+    now = world.clock.now()
+    upload = await world.storage.upload_address(key, 3, "text/plain", None, now + timedelta(seconds=2), now)
+    await asyncio.sleep(3.1)
     async with httpx.AsyncClient() as http:
         late = await http.put(upload.url, headers=upload.headers, content=b"tea")
     assert late.status_code == 403
+
+
+async def test_an_address_never_outlives_its_time(world: World) -> None:
+    """After it nobody looks whether there is something to be taken away."""
+    made = await world.create()
+    for passed_s in (0, 100, 898):
+        world.clock.ahead = timedelta(seconds=passed_s)
+        again = await address_file(made.file, None, world.storage, world.clock, LIFE_S)
+        assert (again.file, again.upload.expires_at) == (made.file, made.upload.expires_at)
+        life_s = int(parse_qs(urlsplit(again.upload.url).query)["X-Amz-Expires"][0])
+        assert LIFE_S - passed_s - 2 <= life_s <= LIFE_S - passed_s
+    for passed_s in (899.5, 900, 10_000):
+        world.clock.ahead = timedelta(seconds=passed_s)
+        with refused("file.not_uploaded"):
+            await address_file(made.file, None, world.storage, world.clock, LIFE_S)
+    now = world.clock.now()
+    with refused("mesh.busy"):
+        await world.storage.upload_address("uploads/x", 3, "text/plain", None, now, now)
 
 
 async def test_while_s3_is_away_calls_end_soon_and_nothing_blocks(world: World, s3: EmbeddedS3) -> None:

@@ -15,7 +15,7 @@ from apps.file.outbound.sniffing import PureMagic
 from apps.file.outbound.storage import S3, S3Storage
 from apps.file.outbound.units import PostgresWork
 from apps.file.usecases.complete_file import complete_file
-from apps.file.usecases.create_file import create_file
+from apps.file.usecases.create_file import address_file, create_file
 from apps.file.usecases.delete_file import delete_file
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
@@ -107,16 +107,10 @@ class World:
             "size": size,
             "content_type": "text/plain",
         }
+        request = CreateFile(**{**asked, **changes})
         async with self.work.transaction() as unit:
-            return await create_file(
-                CreateFile(**{**asked, **changes}),
-                unit,
-                self.storage,
-                self.limits,
-                self.clock,
-                self.ids,
-                LIFE_S,
-            )
+            file = await create_file(request, unit, self.limits, self.clock, self.ids, LIFE_S)
+        return await address_file(file, request.sha256, self.storage, self.clock, LIFE_S)
 
     async def put(self, made: NewFile, body: bytes = b"tea") -> int:
         async with httpx.AsyncClient() as http:

@@ -1,6 +1,5 @@
 """Cluster ids that Kafka's command line reads as such."""
 
-import uuid
 from unittest.mock import patch
 
 from cli.embedded.kafka import new_cluster_id
@@ -8,7 +7,7 @@ from cli.embedded.kafka import new_cluster_id
 
 def test_no_id_begins_like_an_option() -> None:
     for first in range(256):
-        with patch("uuid.uuid4", return_value=uuid.UUID(bytes=bytes((first, *range(15))))):
+        with patch("secrets.token_bytes", return_value=bytes((first, *range(15)))):
             made = new_cluster_id()
         assert len(made) == 22
         assert not made.startswith("-")

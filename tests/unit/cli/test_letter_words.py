@@ -1,5 +1,7 @@
 """Dead letters in words show no secret and fit a screen."""
 
+import json
+
 from cli.letter_words import page, table
 from cli.shown import VALUE_MAX_CHARS, secret_names, shown
 from tests.unit.kit.test_dead_letters import EVENT, letter
@@ -40,3 +42,7 @@ def test_what_the_contract_calls_a_secret_is_hidden_whatever_its_name() -> None:
     text = shown(b'{"current": "hunter2", "new": "hunter3", "items": [{"current": true, "id": "x"}]}')
     assert "hunter" not in text
     assert '"current": true' in text
+    address = "https://s3.example.org/b/k?X-Amz-Expires=900&X-Amz-Signature=hunter2"
+    for record in ({"upload": {"url": address}}, {"said": f"see {address}"}, [f"not JSON: {address}"]):
+        assert "hunter2" not in shown(json.dumps(record).encode())
+    assert "hunter2" not in shown(f"no JSON: {address}".encode())

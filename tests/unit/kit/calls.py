@@ -15,6 +15,20 @@ NOBODY = UUID(int=0)
 SECRET = "the secret of the mesh that tests make"
 SIGNATURES = Signatures(SECRET)
 
+_SMALL = (
+    "00" * 32,
+    "01" + "00" * 31,
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "ec" + "ff" * 30 + "7f",
+    "ed" + "ff" * 30 + "7f",
+    "ee" + "ff" * 30 + "7f",
+)
+SMALL_ORDER = tuple(
+    bytes.fromhex(text)[:31] + bytes([bytes.fromhex(text)[31] | top]) for text in _SMALL for top in (0, 0x80)
+)
+"""All encodings of points of small order on Curve25519 and its twist; the top bit is not looked at."""
+
 
 def call_of(operation: Operation, **changes: Any) -> Call:
     """A call with ten seconds to go."""

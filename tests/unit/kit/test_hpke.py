@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kit.hpke import NotOpened, base64url, from_base64url, public_key, public_text, seal, unseal
+from tests.unit.kit.calls import SMALL_ORDER
 
 KEY = X25519PrivateKey.generate()
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=300)
@@ -73,3 +74,12 @@ def test_a_public_key_is_read_back_and_nothing_else_is_one() -> None:
     for text in ("", "AAAA", public_text(KEY)[:-1], public_text(KEY) + "A", public_text(KEY) + "=", "*" * 43):
         with pytest.raises(NotOpened):
             public_key(text)
+
+
+@pytest.mark.parametrize("point", SMALL_ORDER, ids=bytes.hex)
+def test_a_point_of_small_order_is_no_key_and_opens_nothing(point: bytes) -> None:
+    """With it the secret that both sides agree on is the same for everybody."""
+    with pytest.raises(NotOpened):
+        public_key(base64url(point))
+    with pytest.raises(NotOpened):
+        unseal(base64url(point + secrets.token_bytes(80)), KEY)

@@ -30,6 +30,8 @@ JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
         "SECRET=hunter2abc",
         "password = b'hunter2abc'",
         "DETAIL:  Failing row contains (1, ada@example.org, first line\nhunter2abc, \\\\x00).\nMore",
+        "GET https://s3.local/b/k?X-Amz-Expires=9&X-Amz-Signature=hunter2abc&x=1 failed",
+        '{"url": "https://s3.local/b/k?X-Amz-Security-Token=hunter2abc"}',
         "verified $argon2id$v=19$m=19456,t=2,p=1$hunter2abc$hunter2abc+/ for ada",
     ],
 )

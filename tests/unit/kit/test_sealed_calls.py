@@ -19,14 +19,15 @@ from shared.contracts.errors import (
     MeshError,
 )
 from shared.contracts.examples import example_of
+from shared.contracts.file import FILE_DOWNLOAD, FileLocation
 from shared.contracts.operation import Operation
 from shared.kit import sealed_calls
-from shared.kit.hpke import public_text
+from shared.kit.hpke import base64url, public_text
 from shared.kit.replies import RawReply
 from shared.kit.sealed_calls import SealedCalls
 from shared.kit.seals import ServiceSeals
 from shared.kit.wire import Call, request_headers
-from tests.unit.kit.calls import call_of
+from tests.unit.kit.calls import SMALL_ORDER, call_of
 
 BODY = b'{"email":"ada@example.org","password":"correct horse"}'
 ANSWER = msgspec.json.encode(example_of(SignedIn))
@@ -134,7 +135,8 @@ async def test_without_any_key_nothing_is_sent(auth: Auth, client: SealedCalls) 
     auth.away = MESH_TIMEOUT.error("away")
     assert await refusal(client) is MESH_TIMEOUT
     auth.away = None
-    for keys in ([], [Jwk(kid="k", x="AAAA", crv="X25519", use="enc")], [Jwk(kid="k", x="AAAA")]):
+    small = [Jwk(kid="k", x=base64url(point), crv="X25519", use="enc") for point in SMALL_ORDER]
+    for keys in ([], small, [Jwk(kid="k", x="AAAA", crv="X25519", use="enc")], [Jwk(kid="k", x="AAAA")]):
         auth.jwks = Jwks(keys=keys)
         assert await refusal(client) is MESH_BUSY
     assert auth.calls == []
@@ -170,3 +172,12 @@ async def test_what_the_service_can_not_open_is_our_fault_and_other_errors_are_p
     assert await refusal(client) is MESH_BUSY
     kind = MESH_BUSY
     assert (await sign_in(client)).error == "mesh.busy"
+
+
+async def test_where_only_the_answer_has_secrets_no_key_is_asked_for(auth: Auth, client: SealedCalls) -> None:
+    answer = msgspec.json.encode(example_of(FileLocation))
+    auth.answer = lambda call: auth.seals.seal_answer(call, answer)
+    auth.away = MESH_TIMEOUT.error("away")
+    body = b'{"fileId":"x"}'
+    reply = await client.exchange(call_of(FILE_DOWNLOAD), b"k", body)
+    assert (reply.body, auth.fetched, auth.bodies) == (answer, 0, [body])

@@ -10,11 +10,12 @@ from msgspec import structs
 from shared.contracts.account import USER_CHANGE_PASSWORD, USER_SIGNIN, USER_SIGNUP, SignedIn
 from shared.contracts.errors import SEAL_BROKEN, SEAL_KEY_GONE, ErrorKind, MeshError
 from shared.contracts.examples import example_of
+from shared.contracts.file import FILE_CREATE, NewFile
 from shared.contracts.secrets import SEALED_MAX_CHARS
-from shared.kit.hpke import NotOpened, public_text
+from shared.kit.hpke import NotOpened, base64url, public_text
 from shared.kit.seals import ServiceSeals, open_answer, seal_request
 from shared.kit.wire import Call, request_headers
-from tests.unit.kit.calls import call_of
+from tests.unit.kit.calls import SMALL_ORDER, call_of
 
 KEY = X25519PrivateKey.generate()
 CALLER = X25519PrivateKey.generate()
@@ -132,7 +133,9 @@ def test_what_is_no_object_is_left_to_whoever_reads_it(seals: ServiceSeals, body
     assert opened(seals, signin(), body)[1] == body
 
 
-@pytest.mark.parametrize("reply_key", [None, "", "AAAA", "*" * 43, "x" * 1000])
+@pytest.mark.parametrize(
+    "reply_key", [None, "", "AAAA", "*" * 43, "x" * 1000, *(base64url(point) for point in SMALL_ORDER)]
+)
 def test_tokens_are_given_to_nobody_who_names_no_key(seals: ServiceSeals, reply_key: str | None) -> None:
     call = signin(reply_key=reply_key)
     assert refusal(seals, call, sealed(call)) is SEAL_BROKEN
@@ -153,3 +156,28 @@ def test_the_tokens_of_an_answer_open_for_the_caller_and_for_its_call(seals: Ser
         open_answer(structs.replace(call, call_id="2"), body, CALLER)
     with pytest.raises(NotOpened):
         open_answer(call, plain, CALLER)
+
+
+def test_a_secret_within_an_object_is_sealed_where_it_stands(seals: ServiceSeals) -> None:
+    call = call_of(FILE_CREATE, reply_key=public_text(CALLER))
+    plain = msgspec.json.encode(example_of(NewFile))
+    assert b"X-Amz-Signature" in plain
+    body = seals.seal_answer(call, plain)
+    assert b"X-Amz-Signature" not in body
+    shown = msgspec.json.decode(body)
+    assert set(shown["upload"].pop("url")) == {"sealed"}
+    rest = example_of(NewFile)
+    del rest["upload"]["url"]
+    assert shown == rest, "all else can be read"
+    assert open_answer(call, body, CALLER) == plain
+    for other in (b"{}", b'{"upload":{}}'):
+        assert seals.seal_answer(call, other) == other
+    for garbage in (b'{"upload":null}', b'{"upload":[]}', b'{"upload":{"url":"x"}}'):
+        with pytest.raises(NotOpened):
+            open_answer(call, garbage, CALLER)
+
+
+def test_a_request_without_secrets_is_taken_as_it_is(seals: ServiceSeals) -> None:
+    call = call_of(FILE_CREATE, reply_key=public_text(CALLER), body=b'{ "a": 1 }')
+    assert opened(seals, call, b'{ "a": 1 }') == (call, b'{ "a": 1 }')
+    assert refusal(seals, call_of(FILE_CREATE), b"{}") is SEAL_BROKEN

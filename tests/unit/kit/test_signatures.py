@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from shared.kit.failure_headers import FAILURE_HEADERS
 from shared.kit.signatures import FORGED, MISPLACED, UNSIGNED, Signatures
@@ -87,6 +88,22 @@ def test_a_secret_changes_in_three_steps_without_a_gap() -> None:
             assert fault("t", b"k", b"{}", record, reader) is None
     gone = [Signatures(old).signature("t", b"k", b"{}", [])]
     assert fault("t", b"k", b"{}", gone, Signatures(new)) == FORGED
+
+
+def test_what_the_other_secret_signed_is_counted() -> None:
+    """When it counts no more, nobody needs that secret any longer."""
+
+    def counted() -> float:
+        return REGISTRY.get_sample_value("concord_records_by_other_secret_total") or 0.0
+
+    old, both, before = (
+        Signatures("the secret of before"),
+        Signatures(SECRET, "the secret of before"),
+        counted(),
+    )
+    for writer, count in ((both, 0), (old, 1), (SIGNATURES, 1), (Signatures("of somebody else"), 1)):
+        fault("t", b"k", b"{}", [writer.signature("t", b"k", b"{}", [])], both)
+        assert counted() - before == count
 
 
 @pytest.mark.parametrize("value", [b"", b"0" * 32, b"\xff" * 32, "é".encode(), b"x" * 100_000])

@@ -1,6 +1,7 @@
 """Contents at rest: closed with the first key, opened with any, at home with one message only."""
 
 from base64 import b64encode
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -60,6 +61,30 @@ def test_a_content_stays_with_its_message_and_its_key() -> None:
         assert "hello" not in str(raised.value)
 
 
+def test_the_fingerprint_of_a_request_does_not_let_its_content_be_guessed() -> None:
+    print_, other = (sha256(text).digest() for text in (b"yes", b"no"))
+    old, rotated = Contents([ONE]), Contents([TWO, ONE])
+    mark = old.mark(print_)
+    assert mark is not None
+    assert mark not in (print_, Contents([TWO]).mark(print_))
+    assert (len(mark), old.mark(None)) == (32, None)
+    for contents in (old, rotated, Contents(["plain", ONE])):
+        assert contents.recognise(mark, print_) == print_
+        assert contents.recognise(mark, other) is None
+        assert contents.recognise(print_, print_) == print_, "stored before there were keys"
+        assert contents.recognise(mark, None) is contents.recognise(None, print_) is None
+    assert rotated.mark(print_) != mark
+    assert Contents([TWO]).recognise(mark, print_) is Contents().recognise(mark, print_) is None
+    assert Contents().mark(print_) == Contents(["plain", ONE]).mark(print_) == print_
+
+
+def test_plain_in_the_first_place_reads_and_encrypts_nothing() -> None:
+    stored, key = Contents([ONE]).close(CHANNEL, MESSAGE, "old")
+    contents = Contents(["plain", ONE])
+    assert contents.open(CHANNEL, MESSAGE, stored, key) == "old"
+    assert contents.close(CHANNEL, MESSAGE, "new") == ("new", None)
+
+
 URL = {"MESSAGE_DATABASE_URL": "postgresql://m:m@localhost/m", "MESH_SECRET": SECRET}
 
 
@@ -79,6 +104,7 @@ def test_keys_are_read_from_the_environment_and_not_shown() -> None:
         "a:" + "A" * 44,
         ":" + "A" * 43 + "=",
         f"{ONE},{ONE}",
+        f"{ONE},plain",
         "a b:" + ONE[2:],
     ],
 )

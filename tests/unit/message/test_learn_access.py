@@ -1,12 +1,13 @@
 """How the server service is asked, and how seldom."""
 
 import asyncio
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from shared.contracts.errors import MESH_TIMEOUT
-from shared.kit.clock import now_ms
+from shared.kit.clock import SystemClock, now_ms
 from shared.membership.learn_access import Asker, LearnAccess
 from tests.unit.message.server_service import ServerService
 from tests.unit.message.world import IDS, memory, refused
@@ -22,7 +23,9 @@ class Asking:
         self.server = ServerService()
         self.channel, _ = self.server.add_channel()
         outside, self.store = memory()
-        self.learn = LearnAccess(self.server, outside.facts, now_s=lambda: self.now_s, **limits)  # type: ignore[arg-type]
+        self.learn = LearnAccess(
+            self.server, outside.facts, outside.clock, now_s=lambda: self.now_s, **limits
+        )  # type: ignore[arg-type]
 
     def ask(self, profile_id: UUID, timeout_ms: int = 5_000) -> "asyncio.Task[None]":
         asker = Asker(self.channel, profile_id, now_ms() + timeout_ms, "id")
@@ -153,3 +156,14 @@ async def test_more_than_may_be_asked_at_once_wait_their_turn() -> None:
     asking.server.slow.set()
     await asyncio.gather(*tasks)
     assert asking.server.calls == 5
+
+
+async def test_a_deadline_is_one_of_the_clock_that_was_given() -> None:
+    class Ahead(SystemClock):
+        def now(self) -> datetime:
+            return super().now() + timedelta(hours=1)
+
+    asking, ada = Asking(), IDS.new()
+    asking.server.join(ada)
+    asking.learn = LearnAccess(asking.server, memory()[0].facts, Ahead())
+    assert await refused(asking.ask(ada)) == "mesh.timeout"

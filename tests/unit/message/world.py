@@ -88,7 +88,7 @@ class World:
     def __init__(self, outside: Outside, limits: QueueLimits | None = None) -> None:
         self.server = ServerService()
         self.outside = outside
-        self.learn = LearnAccess(self.server, outside.facts)
+        self.learn = LearnAccess(self.server, outside.facts, outside.clock)
         self.queue = SendQueue(outside.sending, self.learn, outside.clock, outside.ids, limits)
         self.files = FileService()
         self.inbound = Inbound(

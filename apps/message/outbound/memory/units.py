@@ -112,7 +112,7 @@ class MemoryUnit:
     def _replace(self, stored: Stored, revision: int) -> None:
         row = self._row(stored.message.channel_id, stored.message.id)
         assert row is not None
-        stored.fingerprint = row.stored.fingerprint
+        stored.fingerprint = None if stored.deleted else row.stored.fingerprint
 
         def commit() -> None:
             row.stored = stored
