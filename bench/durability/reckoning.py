@@ -38,6 +38,7 @@ class _Data(Struct, rename="camel"):
     id: str
     channel_id: str
     sequence: int
+    content: str
 
 
 class _Event(Struct):
@@ -105,8 +106,9 @@ async def _events(concord: OwnConcord, topic: str, channels: Iterable[str]) -> M
     async for record in passage.records():
         if created in record.headers:
             event = decode(record.value or b"")
-            if event.data.channel_id in wanted:
-                found[event.data.channel_id].append(Published(event.id, event.data.id, event.data.sequence))
+            if (data := event.data).channel_id in wanted:
+                published = Published(event.id, data.id, data.sequence, data.content, record.partition)
+                found[data.channel_id].append(published)
     if passage.cut:
         raise ConcordError(f"{topic} could not be read to its end")
     return found

@@ -21,6 +21,7 @@ KINDS = {
     ledger.EVENT_LOST: "events missing in a topic",
     ledger.EVENT_FOREIGN: "events about messages that are not stored",
     ledger.EVENT_DOUBLED: "events twice in effect",
+    ledger.EVENT_WRONG: "events that tell something else than is stored",
     ledger.EVENT_DISORDER: "events out of order",
 }
 
