@@ -146,7 +146,7 @@ give this user to nobody who may not read those. Who only looks after dead lette
 
 This page is made from the catalogue: `python -m cli.acls > docs/kafka-access.md`. The commands that grant it all:
 
-```
+```bash
 python -m cli.acls --commands | KAFKA=broker:9092 ADMIN=admin.properties sh -eu
 ```
 
