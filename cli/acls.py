@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from shared.contracts.account import PROFILES_GET, USER_VERIFY_TOKEN
+from shared.contracts.account import KEYS_GET, PROFILES_GET, USER_VERIFY_TOKEN
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES, operations_of
 from shared.contracts.file import FILE_DESCRIBE
 from shared.contracts.operation import Operation
@@ -36,7 +36,7 @@ CALLS: dict[str, tuple[Operation, ...]] = {
     "auth": (),
     "server": (PROFILES_GET,),
     "message": (CHANNEL_ACCESS, FILE_DESCRIBE),
-    "file": (CHANNEL_ACCESS, USER_VERIFY_TOKEN),
+    "file": (CHANNEL_ACCESS, USER_VERIFY_TOKEN, KEYS_GET),  # tokens are sealed to the keys of auth
 }
 HEARS: dict[str, tuple[str, ...]] = {
     GATEWAY: ("user-events",),
