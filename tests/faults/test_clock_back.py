@@ -75,11 +75,20 @@ async def test_it_goes_on(
     mesh.concord.environ.update(clocks["services"].environ)
     mesh.concord.start(*SERVICES)
     mesh.concord.wait_ready()
-    await goes_back(mesh, gateway, [clocks[name] for name in whose])
+    channel = await goes_back(mesh, gateway, [clocks[name] for name in whose])
+    newest = f"(SELECT max(created_at) FROM messages WHERE channel_id = '{channel}')"
+    assert behind(mesh, newest) == ("services" in whose)
+    assert behind(mesh, "clock_timestamp()") == ("postgres" in whose)
 
 
-async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> None:
-    """Set the clocks back amid sends, and look at all that counts time."""
+def behind(mesh: Mesh, time_told: str) -> bool:
+    """Whether a time that is told now is that of a clock which was set back."""
+    url = mesh.concord.environ["MESSAGE_DATABASE_URL"]
+    return time.time() - float(run_sql(url, f"SELECT extract(epoch FROM {time_told});")) > BACK_S - 1
+
+
+async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> str:
+    """Set the clocks back amid sends, and look at all that counts time. Returns where a message is new."""
     with httpx.Client(base_url=gateway.url, timeout=20) as http:
         ada = sign_up(http)
         gone = ada.make_server()
@@ -104,6 +113,8 @@ async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> No
         for channel in channels:
             ids = [message["id"] for message in history_of(ada, channel)]
             assert ids == sorted(ids), "ids grow with the sequence"
+        assert ada.send(channels[0], "the last one").status_code == 201
+        return str(channels[0])
 
 
 def sessions_go_on(http: httpx.Client, eve: Person) -> None:

@@ -87,6 +87,7 @@ async def test_ten_thousand_requests_at_once(kafka_bootstrap: str, tmp_path: Pat
         statuses = Counter(status for status, _ in answers)
         assert statuses.keys() <= {200, 503}, statuses
         assert statuses[200] >= 1000
+        assert statuses[503] > 0, "it could take all of them: that is no storm"
         assert all(b"retry-after: " in head for status, head in answers if status == 503)
         grown_mib = size_mib(process.pid, "VmHWM") - before_mib
         assert grown_mib < GROWTH_MAX_MIB
