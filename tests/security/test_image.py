@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.embedded.postgres_user import namespaces_work, unshare_prefix
@@ -69,6 +70,7 @@ class Container:
         of_the_image = {name: value for name, value in pairs if name not in OF_THE_PLACE}
         here = {"HEALTH_HOST": LOOPBACK, "GATEWAY_HOST": LOOPBACK}
         self._code = code
+        self._given = environ
         self._environ = {**of_the_image, **here, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(code), **environ}
         self._prefix = unshare_prefix() if os.geteuid() == 0 else []
 
@@ -83,6 +85,10 @@ class Container:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def with_only(self, names: Iterable[str]) -> "Container":
+        """One that is given no more than these."""
+        return Container(self._code, {name: self._given[name] for name in names})
 
     def run(self, *command: str, **environ: str) -> tuple[int, str]:
         """Exit code and output."""
@@ -139,3 +145,20 @@ def test_it_prepares_serves_and_leaves(container: Container) -> None:
         said = {name: process.communicate(timeout=20)[0] for name, process in running.items()}
     assert {name: process.returncode for name, process in running.items()} == {"auth": 0, "gateway": 0}, said
     assert container.run(*health, **places["auth"])[0] == 1, "it is gone"
+
+
+def test_the_tools_run_in_the_container_of_prepare(container: Container) -> None:
+    """Each line of the page about running it, with what compose.yaml gives that container, and no more."""
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["prepare"]
+    page = (ROOT / "docs" / "operating.md").read_text()
+    lines = [line.strip() for line in re.findall(r"^docker compose run --rm prepare([^#\n]*)", page, re.M)]
+    tools, said = container.with_only(compose["environment"]), {}
+    for line in sorted(lines):  # the one without a word, which makes the topics, is first
+        arguments = line.replace("…", "-and-so-on").split() or compose["command"]
+        said[line.partition(" ")[0]] = tools.run(*words("ENTRYPOINT"), *arguments)
+    assert said[""] == (0, "Topics and tables are ready\n")
+    assert said["trace"][0] == 1
+    assert said["trace"][1].startswith("concord: Nothing since")
+    code, text = said["dead-letters"]
+    assert (code, "message/0/17" in text) == (1, True), text
+    assert tools.run(*words("ENTRYPOINT"), "dead-letters", "list")[0] == 0
