@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
-from bench.durability import ledger
+from bench.durability import ledger, outboxes
 from bench.durability.concord import OwnConcord
 from bench.durability.ledger import Entry, Verdict
 from bench.durability.reckoning import reckon
@@ -38,6 +38,11 @@ class Damage:
         filled = statement.replace("$channel", f"'{channel_id}'").replace("$sequence", str(entry.sequence))
         run_sql(self._url, filled)
 
+    def never_sent(self) -> None:
+        """Events that were written to the outbox, and are not in Kafka."""
+        topics = " ".join(MESSAGE_CREATED.topics)
+        run_sql(self._url, f"INSERT INTO outbox_ledger VALUES (0, '{uuid4()}', '{uuid4()}', '{topics}');")
+
     async def another_event(self, topic: str, message_id: str) -> None:
         """The event of this message once more, and a second one with an id of its own."""
         (found,) = [record async for record in self._records(topic) if _is_about(record, message_id)]
@@ -58,7 +63,7 @@ def _is_about(record: ConsumerRecord, message_id: str) -> bool:
 
 async def until_each_has(scene: Scene, watch: Watch, count: int) -> None:
     async with asyncio.timeout(60):
-        sending = [asyncio.create_task(sender.run()) for sender in scene.senders]
+        sending = [asyncio.create_task(one.run()) for one in (*scene.senders, scene.steward)]
         while any(len(sender.entries) <= count for sender in scene.senders):
             await asyncio.sleep(0.01)
         watch.stopping.set()
@@ -71,12 +76,13 @@ async def test_damage_is_found(tmp_path: Path) -> None:
         await asyncio.to_thread(concord.start, print)
         scene = await asyncio.to_thread(set_scene, concord.api(), concord.gateway_ports, SENDERS, watch)
         await until_each_has(scene, watch, EACH)
-        verdict, stored = await reckon(concord, scene)
-        assert verdict.good, verdict.words
-        assert stored == watch.acknowledged >= SENDERS * EACH
+        reckoned = await reckon(concord, scene)
+        assert reckoned.verdict.good, reckoned.verdict.words
+        assert reckoned.stored == watch.acknowledged >= SENDERS * EACH
+        assert reckoned.events > reckoned.stored
+        assert scene.steward.statuses.keys() == {200}
         await do_all(Damage(concord), scene.senders)
-        verdict, _ = await reckon(concord, scene)
-        check(verdict)
+        check((await reckon(concord, scene)).verdict)
     finally:
         await asyncio.to_thread(concord.stop)
 
@@ -101,6 +107,7 @@ async def do_all(damage: Damage, senders: list[Sender]) -> None:
         " FROM messages WHERE channel_id = $channel ORDER BY sequence DESC LIMIT 1;",
         *foreign,
     )
+    damage.never_sent()
     await damage.another_event("message-events", again[1].message_id)
 
 
@@ -116,6 +123,8 @@ def check(verdict: Verdict) -> None:
             ledger.EVENT_FOREIGN: TOPICS,
             ledger.EVENT_WRONG: (1 + 2) * TOPICS,
             ledger.EVENT_DOUBLED: 1,
+            outboxes.STRANGER: 1,
+            outboxes.MISSING: 3,
         }
     ), verdict.words
     assert verdict.redelivered == 1

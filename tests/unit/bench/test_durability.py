@@ -180,7 +180,9 @@ def run_of(**changes: object) -> Run:
         "acknowledged": 250_000,
         "unanswered": 0,
         "stored": 250_000,
+        "events": 250_300,
         "statuses": Counter({201: 250_000}),
+        "changes": Counter({200: 300}),
         "longest_outage_s": 8.25,
         "slowest_send_s": 12,
         "kills": KILLS,
@@ -197,6 +199,7 @@ def test_a_run_is_good_only_when_something_could_be_lost() -> None:
         assert not nothing.good
         assert "proves nothing" in report(nothing)
     assert not run_of(statuses=Counter({201: 1, 500: 1})).good
+    assert not run_of(changes=Counter({200: 1, 500: 1})).good
 
 
 def test_the_report_tells_every_fault() -> None:
