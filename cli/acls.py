@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from shared.contracts.account import PROFILES_GET, USER_VERIFY_TOKEN
+from shared.contracts.account import KEYS_GET, PROFILES_GET, USER_VERIFY_TOKEN
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES, operations_of
 from shared.contracts.file import FILE_DESCRIBE
 from shared.contracts.operation import Operation
@@ -36,7 +36,7 @@ CALLS: dict[str, tuple[Operation, ...]] = {
     "auth": (),
     "server": (PROFILES_GET,),
     "message": (CHANNEL_ACCESS, FILE_DESCRIBE),
-    "file": (CHANNEL_ACCESS, USER_VERIFY_TOKEN),
+    "file": (CHANNEL_ACCESS, USER_VERIFY_TOKEN, KEYS_GET),  # tokens are sealed to the keys of auth
 }
 HEARS: dict[str, tuple[str, ...]] = {
     GATEWAY: ("user-events",),
@@ -146,7 +146,7 @@ give this user to nobody who may not read those. Who only looks after dead lette
 
 This page is made from the catalogue: `python -m cli.acls > docs/kafka-access.md`. The commands that grant it all:
 
-```
+```bash
 python -m cli.acls --commands | KAFKA=broker:9092 ADMIN=admin.properties sh -eu
 ```
 

@@ -97,8 +97,10 @@ def postgres_user() -> Iterator[Finding]:
 
 def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     """The ports are free, or taken by the Concord of this data folder."""
-    own = {record.port for record in DataFolder(settings.data).records.all()}
-    wanted = public_ports(environ)
+    wanted, running = public_ports(environ), DataFolder(settings.data).records.all()
+    own = {record.port for record in running}
+    if any("file" in (record.name, record.note) for record in running):
+        own.add(wanted["FILE_PORT"][1])  # its record has the port that tells its health
     if needs_kafka(environ):
         wanted["CONCORD_KAFKA_PORT"] = (LOOPBACK, settings.kafka_port)
     if needs_postgres(environ):

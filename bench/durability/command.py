@@ -66,6 +66,7 @@ async def _run(concord: OwnConcord, watch: Watch, scene: Scene, seconds: int, se
     begun = time.monotonic()
     watch.begin()
     sending = [asyncio.create_task(sender.run()) for sender in scene.senders]
+    sending.append(asyncio.create_task(scene.steward.run()))
     progress = asyncio.create_task(_progress(watch, killer, begun))
     try:
         await _first_of_all(watch, len(scene.readers))
@@ -79,7 +80,7 @@ async def _run(concord: OwnConcord, watch: Watch, scene: Scene, seconds: int, se
         if isinstance(outcome, BaseException):
             raise outcome
     click.echo(f"{watch.acknowledged:,} sends were acknowledged; reading everything back")
-    verdict, stored = await reckon(concord, scene)
+    reckoned = await reckon(concord, scene)
     unanswered = sum(not entry.message_id for sender in scene.senders for entry in sender.entries)
     return Run(
         seconds=lasted,
@@ -87,12 +88,14 @@ async def _run(concord: OwnConcord, watch: Watch, scene: Scene, seconds: int, se
         seed=seed,
         acknowledged=watch.acknowledged,
         unanswered=unanswered,
-        stored=stored,
+        stored=reckoned.stored,
+        events=reckoned.events,
         statuses=watch.statuses,
+        changes=scene.steward.statuses,
         longest_outage_s=watch.longest_outage_s,
         slowest_send_s=watch.slowest_send_s,
         kills=killer.kills,
-        verdict=verdict,
+        verdict=reckoned.verdict,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.api import Api
+from bench.durability import outboxes
 from cli.data_folder import DataFolder
 from cli.embedded.databases import ensure_databases, run_sql
 from cli.embedded.jars import JarCache
@@ -67,6 +68,8 @@ class OwnConcord:
         self.kafka.wait_ready()
         self.environ = complete_from_records(self._environ, self.data, DATABASES_IN_USE) | SETTINGS
         self._prepare()
+        for service in DATABASES_IN_USE:
+            self.sql(service, outboxes.KEEP)
         for name in self._ports:
             self.start_process(name)
         self.wait_ready()
@@ -118,8 +121,11 @@ class OwnConcord:
 
     def waiting_events(self) -> int:
         """How many events still stand in the outboxes."""
-        urls = [self.environ[database_variable(name)] for name in DATABASES_IN_USE]
-        return sum(int(run_sql(url, "SELECT count(*) FROM outbox;")) for url in urls)
+        return sum(int(self.sql(name, "SELECT count(*) FROM outbox;")) for name in DATABASES_IN_USE)
+
+    def sql(self, service: str, script: str) -> str:
+        """What psql says to a script, in the database of a service. Raises ConcordError."""
+        return run_sql(self.environ[database_variable(service)], script)
 
     def stop(self) -> None:
         """End everything, the processes first."""

@@ -31,6 +31,8 @@ class Published(Struct, frozen=True):
     event_id: str
     message_id: str
     sequence: int
+    content: str
+    partition: int = 0
 
 
 class Verdict(Struct):
@@ -61,6 +63,7 @@ FOREIGN = "never sent"
 EVENT_LOST = "event lost"
 EVENT_FOREIGN = "event about nothing stored"
 EVENT_DOUBLED = "event doubled"
+EVENT_WRONG = "event tells something else"
 EVENT_DISORDER = "events out of order"
 
 
@@ -113,21 +116,46 @@ def check_events(
     topic: str, channel_id: str, history: Iterable[Stored], events: Sequence[Published], verdict: Verdict
 ) -> None:
     """A channel's events in one topic, in their order, against its history: once in effect, and in order."""
+    where = f"{topic}, {channel_id}"
     first: dict[str, Published] = {}
-    last = 0
     for event in events:
         known = first.get(event.message_id)
         if known is None:
             first[event.message_id] = event
-            if event.sequence <= last:
-                verdict.add(EVENT_DISORDER, f"{topic}, {channel_id}: {event.sequence} after {last}")
-            last = max(last, event.sequence)
-        elif known.event_id == event.event_id:
+        elif known == event:
             verdict.redelivered += 1
+        elif known.event_id == event.event_id and known.partition == event.partition:
+            verdict.add(EVENT_WRONG, f"{where}: {event.event_id} was sent again and is another")
         else:
-            verdict.add(EVENT_DOUBLED, f"{topic}, {channel_id}: message {event.sequence} has two events")
-    there = {stored.message_id: stored.sequence for stored in history}
+            verdict.add(EVENT_DOUBLED, f"{where}: message {event.sequence} has two events")
+    _check_order(where, first.values(), verdict)
+    _check_contents(where, {stored.message_id: stored for stored in history}, first, verdict)
+
+
+def _check_order(where: str, firsts: Iterable[Published], verdict: Verdict) -> None:
+    """In one partition, for there is no order between two; and the sequence grows."""
+    last, partition = 0, None
+    for event in firsts:
+        if partition not in (None, event.partition):
+            verdict.add(EVENT_DISORDER, f"{where}: {event.sequence} is not in partition {partition}")
+        elif event.sequence <= last:
+            verdict.add(EVENT_DISORDER, f"{where}: {event.sequence} after {last}")
+        partition = event.partition if partition is None else partition
+        last = max(last, event.sequence)
+
+
+def _check_contents(
+    where: str, there: Mapping[str, Stored], first: Mapping[str, Published], verdict: Verdict
+) -> None:
+    """Every message has its event, which says what is stored, under an id that no other event has."""
     for message_id in there.keys() - first.keys():
-        verdict.add(EVENT_LOST, f"{topic}, {channel_id}: message {there[message_id]}")
-    for message_id in first.keys() - there.keys():
-        verdict.add(EVENT_FOREIGN, f"{topic}, {channel_id}: event {first[message_id].event_id}")
+        verdict.add(EVENT_LOST, f"{where}: message {there[message_id].sequence}")
+    ids = Counter(event.event_id for event in first.values())
+    for message_id, event in first.items():
+        stored = there.get(message_id)
+        if stored is None:
+            verdict.add(EVENT_FOREIGN, f"{where}: event {event.event_id}")
+        elif (event.sequence, event.content) != (stored.sequence, stored.content):
+            verdict.add(EVENT_WRONG, f"{where}: event {event.event_id} about message {stored.sequence}")
+        elif ids[event.event_id] > 1:  # who knows events by their id takes only one of them
+            verdict.add(EVENT_LOST, f"{where}: message {stored.sequence}, whose event has the id of another")

@@ -1,16 +1,19 @@
 """Reads everything back, histories over HTTP and events from Kafka, and checks it against the ledger."""
 
 import asyncio
+import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
-from bench.durability.concord import OwnConcord
+from bench.durability import outboxes
+from bench.durability.concord import DATABASES_IN_USE, OwnConcord
 from bench.durability.http import Line
 from bench.durability.ledger import Published, Stored, Verdict, check_channel, check_events
+from bench.durability.outboxes import Found, Written, check_outboxes
 from bench.durability.scene import Scene
 from cli.errors import ConcordError
 from shared.contracts.event import MESSAGE_CREATED
@@ -38,6 +41,7 @@ class _Data(Struct, rename="camel"):
     id: str
     channel_id: str
     sequence: int
+    content: str
 
 
 class _Event(Struct):
@@ -45,8 +49,30 @@ class _Event(Struct):
     data: _Data
 
 
-async def reckon(concord: OwnConcord, scene: Scene) -> tuple[Verdict, int]:
-    """The verdict, and how many messages are stored. Raises ConcordError when things can not be read."""
+class _Id(Struct):
+    id: str
+
+
+_decode_id = msgspec.json.Decoder(_Id).decode
+
+
+class Reckoned(Struct, frozen=True):
+    """The verdict, how many messages are stored, and how many events the outboxes had."""
+
+    verdict: Verdict
+    stored: int
+    events: int
+
+
+class _Topic(Struct, frozen=True):
+    """All records of a topic, and by channel the events about new messages in it."""
+
+    found: list[Found]
+    created: defaultdict[str, list[Published]]
+
+
+async def reckon(concord: OwnConcord, scene: Scene) -> Reckoned:
+    """Read all back and compare it. Raises ConcordError when things can not be read."""
     verdict = Verdict()
     channels = list(scene.readers)
     read = [_history(concord.gateway_ports, channel, scene.readers[channel]) for channel in channels]
@@ -55,11 +81,14 @@ async def reckon(concord: OwnConcord, scene: Scene) -> tuple[Verdict, int]:
         entries = [sender.entries for sender in scene.senders if sender.channel_id == channel]
         check_channel(channel, entries, history, verdict)
     await _drained(concord)
-    for topic in MESSAGE_CREATED.topics:
-        events = await _events(concord, topic, channels)
-        for channel, history in histories.items():
-            check_events(topic, channel, history, events[channel], verdict)
-    return verdict, sum(map(len, histories.values()))
+    for topic in await asyncio.to_thread(_topics, concord):
+        read_back = await _read(concord, topic, channels)
+        check_outboxes(topic, await asyncio.to_thread(_written, concord, topic), read_back.found, verdict)
+        if topic in MESSAGE_CREATED.topics:
+            for channel, history in histories.items():
+                check_events(topic, channel, history, read_back.created[channel], verdict)
+    events = sum(int(concord.sql(service, outboxes.COUNT)) for service in DATABASES_IN_USE)
+    return Reckoned(verdict, sum(map(len, histories.values())), events)
 
 
 async def _history(ports: list[int], channel_id: str, token: str) -> list[Stored]:
@@ -94,19 +123,45 @@ async def _drained(concord: OwnConcord) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _events(concord: OwnConcord, topic: str, channels: Iterable[str]) -> Mapping[str, list[Published]]:
-    """By channel, each in the order of the topic: those about new messages in these channels."""
+def _topics(concord: OwnConcord) -> list[str]:
+    """Where the outboxes sent to; those of new messages in any case."""
+    lines = (concord.sql(service, outboxes.TOPICS).split() for service in DATABASES_IN_USE)
+    return sorted({*MESSAGE_CREATED.topics, *itertools.chain.from_iterable(lines)})
+
+
+def _written(concord: OwnConcord, topic: str) -> list[Written]:
+    """What the outboxes had for a topic, each service's in its order."""
+    return [
+        Written(event_id, service, aggregate)
+        for service in DATABASES_IN_USE
+        for line in concord.sql(service, outboxes.WRITTEN.format(topic=topic)).splitlines()
+        for event_id, aggregate in [line.split()]
+    ]
+
+
+def _id_of(body: bytes | None) -> str:
+    """The id by which consumers know an event; empty for what is none."""
+    try:
+        return _decode_id(body or b"").id
+    except msgspec.DecodeError:
+        return ""
+
+
+async def _read(concord: OwnConcord, topic: str, channels: Iterable[str]) -> _Topic:
+    """A topic from its beginning to its end. Raises ConcordError."""
     passage = Passage(
         {"bootstrap_servers": concord.kafka.bootstrap}, [topic], Bounds(records_max=RECORDS_MAX)
     )
     wanted, created = frozenset(channels), (EVENT_TYPE, MESSAGE_CREATED.name.encode())
     decode = msgspec.json.Decoder(_Event).decode
-    found: defaultdict[str, list[Published]] = defaultdict(list)
+    read_back = _Topic([], defaultdict(list))
     async for record in passage.records():
+        read_back.found.append(Found(_id_of(record.value), record.partition))
         if created in record.headers:
             event = decode(record.value or b"")
-            if event.data.channel_id in wanted:
-                found[event.data.channel_id].append(Published(event.id, event.data.id, event.data.sequence))
+            if (data := event.data).channel_id in wanted:
+                published = Published(event.id, data.id, data.sequence, data.content, record.partition)
+                read_back.created[data.channel_id].append(published)
     if passage.cut:
         raise ConcordError(f"{topic} could not be read to its end")
-    return found
+    return read_back

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from bench.durability import ledger
+from bench.durability import ledger, outboxes
 from bench.durability.kills import Kill
 from bench.durability.ledger import Verdict
 from bench.durability.sender import EXPECTED
+from bench.durability.steward import EXPECTED as EXPECTED_OF_CHANGES
 
 KINDS = {
     ledger.LOST: "acknowledged and not stored as it was answered",
@@ -21,7 +22,11 @@ KINDS = {
     ledger.EVENT_LOST: "events missing in a topic",
     ledger.EVENT_FOREIGN: "events about messages that are not stored",
     ledger.EVENT_DOUBLED: "events twice in effect",
+    ledger.EVENT_WRONG: "events that tell something else than is stored",
     ledger.EVENT_DISORDER: "events out of order",
+    outboxes.MISSING: "events of an outbox that are missing in a topic",
+    outboxes.STRANGER: "events in a topic that no outbox had",
+    outboxes.OUT_OF_ORDER: "events of an outbox out of the order of their aggregate",
 }
 
 
@@ -35,7 +40,11 @@ class Run(Struct, kw_only=True):
     unanswered: int
     """Messages without an answer at the end, by then stored or not."""
     stored: int
+    events: int
+    """How many were written to the outboxes, of all services."""
     statuses: Counter[int]
+    changes: Counter[int]
+    """Of the steward's requests."""
     longest_outage_s: float
     slowest_send_s: float
     kills: list[Kill]
@@ -53,7 +62,7 @@ class Run(Struct, kw_only=True):
 
     def unexpected(self) -> list[int]:
         """Statuses that no send may be answered with, whatever breaks."""
-        return sorted(set(self.statuses) - EXPECTED)
+        return sorted(set(self.statuses) - EXPECTED | set(self.changes) - EXPECTED_OF_CHANGES)
 
 
 def report(run: Run) -> str:
@@ -63,7 +72,6 @@ def report(run: Run) -> str:
 
 def _head(run: Run) -> Iterator[str]:
     rate = run.acknowledged / run.seconds
-    answers = ", ".join(f"{count:,}× {status or 'none'}" for status, count in sorted(run.statuses.items()))
     cores = os.cpu_count() or 0
     machine = f"{cores} cores ({platform.machine()})"
     yield f"{run.senders} senders for {run.seconds:.0f} s on {machine}, seed {run.seed}"
@@ -78,7 +86,13 @@ def _head(run: Run) -> Iterator[str]:
     yield f"| slowest send, all its tries together | {run.slowest_send_s:.1f} s |"
     yield f"| sends without an answer at the end | {run.unanswered} |"
     yield f"| events sent again by a relay, known by their id | {run.verdict.redelivered:,} |"
-    yield f"| answers by status | {answers} |"
+    yield f"| events written to the outboxes | {run.events:,} |"
+    yield f"| answers by status | {_counts(run.statuses)} |"
+    yield f"| answers to changes of servers and people | {_counts(run.changes)} |"
+
+
+def _counts(statuses: Counter[int]) -> str:
+    return ", ".join(f"{count:,}× {status or 'none'}" for status, count in sorted(statuses.items()))
 
 
 def _faults(run: Run) -> Iterator[str]:
@@ -87,7 +101,8 @@ def _faults(run: Run) -> Iterator[str]:
     for kind, words in KINDS.items():
         yield f"| **{words}** | **{run.verdict.faults[kind]:,}** |"
     for status in run.unexpected():
-        yield f"| **answers that may not be** | **{run.statuses[status]:,}× {status}** |"
+        count = run.statuses[status] + run.changes[status]
+        yield f"| **answers that may not be** | **{count:,}× {status}** |"
     if run.verdict.words:
         yield ""
         yield from (f"* {words}" for words in run.verdict.words)

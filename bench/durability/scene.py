@@ -8,6 +8,7 @@ from msgspec import Struct
 from bench.api import Api
 from bench.durability.http import Line
 from bench.durability.sender import Sender, Watch
+from bench.durability.steward import Steward, Thing
 
 SERVERS = 4
 CHANNELS = 4
@@ -16,19 +17,22 @@ PEOPLE = 8
 
 
 class Scene(Struct, frozen=True):
-    """The channels, each with the token of a member; and the senders, spread over them."""
+    """The channels, each with the token of a member; senders, spread over them; and who changes the rest."""
 
     readers: dict[str, str]
     senders: list[Sender]
+    steward: Steward
 
 
 def set_scene(api: Api, gateway_ports: Sequence[int], count: int, watch: Watch) -> Scene:
     """Everybody is a member of every server. Raises ApiError or OSError."""
     tokens = [_sign_up(api, number) for number in range(PEOPLE)]
     readers: dict[str, str] = {}
+    things = [Thing("/api/auth/me", token) for token in tokens]
     for number in range(SERVERS):
         owner = tokens[number]
         server = api.call("POST", "/api/servers", token=owner, body={"name": f"Engine {number}"})
+        things.append(Thing(f"/api/servers/{server['id']}", owner))
         for token in tokens:
             if token != owner:
                 api.call("POST", f"/api/invites/{server['inviteCode']}", token=token)
@@ -48,7 +52,7 @@ def set_scene(api: Api, gateway_ports: Sequence[int], count: int, watch: Watch) 
         )
         for number in range(count)
     ]
-    return Scene(readers, senders)
+    return Scene(readers, senders, Steward(things, Line(gateway_ports), watch))
 
 
 def _sign_up(api: Api, number: int) -> str:

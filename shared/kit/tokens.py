@@ -20,8 +20,11 @@ from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, MeshError
 ALGORITHM = "EdDSA"
 TOKEN_LENGTH_MAX = 4096
 REMEMBERED_MAX = 10_000
-LEEWAY = timedelta(seconds=5)
-"""How far the clock of the one who issued may be ahead. There is none for the expiry."""
+LEEWAY = timedelta(seconds=30)
+"""How far the clock of the one who issued may be ahead: clocks differ, and are set back under way.
+
+There is none for the expiry.
+"""
 
 
 class _Header(Struct, frozen=True):

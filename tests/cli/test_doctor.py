@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 from cli.embedded.ports import LOOPBACK, free_port
+from cli.processes.records import SERVICE, Records, own_record
 from tests.cli.running import concord, environment
 from tests.unit.kit.calls import SECRET
 
@@ -30,6 +31,20 @@ def test_taken_ports_and_unwritable_folders_are_named(tmp_path: Path) -> None:
     assert wrong(done.stdout) == ["data folder", "cache folder", "GATEWAY_PORT"]
     assert env["GATEWAY_PORT"] in done.stdout
     assert "CONCORD_DATA" in done.stdout
+
+
+def test_the_ports_of_a_concord_that_runs_are_its_own(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    records = Records(tmp_path / "data" / "run")
+    records.write(own_record("gateway", SERVICE, int(env["GATEWAY_PORT"])))
+    records.write(own_record("file", SERVICE, free_port()))  # answers elsewhere than at FILE_PORT
+    with (
+        socket.create_server((LOOPBACK, int(env["GATEWAY_PORT"]))),
+        socket.create_server((LOOPBACK, int(env["FILE_PORT"]))),
+    ):
+        done = concord("doctor", env=env)
+    assert (done.returncode, wrong(done.stdout)) == (0, []), done.stdout
+    assert done.stdout.count("in use by this Concord") == 2
 
 
 def test_outside_services_that_answer_are_fine(

@@ -13,6 +13,8 @@ from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from cli.embedded.postgres_place import wheel
+from cli.embedded.s3 import EmbeddedS3
+from tests.conftest import s3_settings
 from tests.e2e.concord import Concord
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, sign_up
@@ -20,7 +22,7 @@ from tests.faults.conftest import Mesh
 from tests.faults.load import history_of
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("gateway", "auth", "server", "message")
+SERVICES = ("gateway", "auth", "server", "message", "file")
 
 
 def commands() -> tuple[str, str]:
@@ -35,10 +37,14 @@ def run(script: str, concord: Concord, backup: Path) -> None:
     subprocess.run(["bash", "-eu", "-c", script], env=environ, check=True, timeout=90, cwd=ROOT)
 
 
-def test_all_comes_back_from_a_backup(mesh: Mesh, tmp_path: Path, jar_cache: JarCache) -> None:
+def test_all_comes_back_from_a_backup(
+    mesh: Mesh, tmp_path: Path, jar_cache: JarCache, s3: EmbeddedS3
+) -> None:
     backup, restore = commands()
     folder = tmp_path / "backup"
     folder.mkdir()
+    storage = s3_settings(s3)
+    mesh.concord.environ.update(storage)
     gateway, *_ = mesh.concord.start(*SERVICES)
     mesh.concord.wait_ready()
     with httpx.Client(base_url=gateway.url, timeout=20) as http:
@@ -48,6 +54,9 @@ def test_all_comes_back_from_a_backup(mesh: Mesh, tmp_path: Path, jar_cache: Jar
         channel = server["channels"][0]["id"]
         for number in range(150):
             assert bob.send(channel, f"message {number}").status_code == 201
+        tea = {"file": ("a.txt", b"tea", "text/plain")}
+        file = bob.post("/api/files/upload", data={"channelId": channel}, files=tea).json()["id"]
+        assert bob.send(channel, "with a file", attachments=[file]).status_code == 201
         before = history_of(ada, channel)
         time.sleep(1)  # the outboxes are empty
         run(backup, mesh.concord, folder)
@@ -60,7 +69,7 @@ def test_all_comes_back_from_a_backup(mesh: Mesh, tmp_path: Path, jar_cache: Jar
     try:
         kafka.wait_ready()
         databases = make_databases(mesh.postgres.admin_url, "restored")
-        restored = Concord(tmp_path / "restored", kafka.bootstrap, databases)
+        restored = Concord(tmp_path / "restored", kafka.bootstrap, databases, **storage)
         restored.folder.mkdir()
         run(restore, restored, folder)
         try:
@@ -72,8 +81,10 @@ def test_all_comes_back_from_a_backup(mesh: Mesh, tmp_path: Path, jar_cache: Jar
                 assert signed_in.status_code in (200, 201)
                 again = type(ada)(http, signed_in.json())
                 assert history_of(again, channel) == before
+                found = again.get(f"/api/files/{file}/content")
+                assert httpx.get(found.headers["location"]).content == b"tea"
                 sent = again.send(channel, "and on it goes")
-                assert (sent.status_code, sent.json()["sequence"]) == (201, 151)
+                assert (sent.status_code, sent.json()["sequence"]) == (201, 152)
         finally:
             restored.stop()
     finally:

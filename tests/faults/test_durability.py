@@ -19,4 +19,6 @@ def test_nothing_is_lost_in_two_minutes_of_kills(tmp_path: Path) -> None:
     assert run.unanswered == 0, text
     assert run.acknowledged > 2_000, text
     assert run.stored == run.acknowledged, text
+    assert run.changes[200] > 50, text
+    assert run.events > run.stored + run.changes[200], text
     assert {"message", "kafka", "postgres"} <= {kill.victim.partition("-")[0] for kill in run.kills}, text

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -14,17 +14,21 @@ from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.s3 import EmbeddedS3
+from tests.conftest import s3_settings
 from tests.e2e.concord import Concord, Process
 from tests.e2e.people import sign_up
 from tests.faults.load import Ledger, check_nothing_lost, check_problems, history_of, send_until
 
-SERVICES = ("gateway", "auth", "server", "message")
-DATABASES = ("auth", "server", "message")
+SERVICES = ("gateway", "auth", "server", "message", "file")
+DATABASES = ("auth", "server", "message", "file")
 STOP_WITHIN_S = 6.0
+WORST = ("gateway", "file", "message", "server", "auth", "s3", "postgres", "kafka")
+"""Who needs the most of the others comes first, and what all of them need comes last."""
 
 
 class Ground:
-    """Kafka and Postgres that are not there yet, and a Concord that knows where they will be."""
+    """Kafka, Postgres and S3 that are not there yet, and a Concord that knows where they will be."""
 
     def __init__(self, folder: Path, jars: JarCache) -> None:
         self.kafka = EmbeddedKafka(folder / "kafka", free_port(), jars, folder / "kafka.log")
@@ -32,7 +36,8 @@ class Ground:
         urls = {
             name: f"postgresql://{name}:secret@{LOOPBACK}:{self.postgres.port}/{name}" for name in DATABASES
         }
-        self.concord = Concord(folder, self.kafka.bootstrap, urls)
+        self.s3 = EmbeddedS3(folder / "s3", free_port(), folder / "s3.log", lambda: ("key-id", "secret-key"))
+        self.concord = Concord(folder, self.kafka.bootstrap, urls, **s3_settings(self.s3))
 
     def let_processes_prepare(self) -> None:
         """As `concord run` does where nobody has said that somebody else sees to it."""
@@ -48,10 +53,25 @@ class Ground:
         for name in DATABASES:
             ensure_database(self.postgres.admin_url, name, "secret")
 
+    def start_s3(self) -> None:
+        self.s3.start()
+        self.s3.wait_ready()
+
+    def start_parts(self) -> None:
+        self.start_kafka()
+        self.start_postgres()
+        self.start_s3()
+
     def stop(self) -> None:
         self.concord.stop()
+        self.s3.stop()
         self.kafka.stop()
         self.postgres.stop()
+
+
+def drawn(seed: int) -> tuple[str, ...]:
+    """Some other order."""
+    return tuple(random.Random(seed).sample(WORST, len(WORST)))
 
 
 @pytest.fixture
@@ -63,19 +83,18 @@ def ground(tmp_path: Path, jar_cache: JarCache) -> Iterator[Ground]:
         made.stop()
 
 
-@pytest.mark.parametrize(("seed", "prepared"), [(1, True), (2, True), (3, False)])
-def test_whatever_starts_first_all_come_up(ground: Ground, seed: int, prepared: bool) -> None:
-    """Processes, the broker and the database in any order; topics and tables as soon as both are there."""
+@pytest.mark.parametrize(
+    ("order", "prepared"),
+    [(WORST, True), (WORST, False), (drawn(1), True), (drawn(2), False)],
+    ids=["worst", "worst, each prepares", "drawn", "drawn, each prepares"],
+)
+def test_whatever_starts_first_all_come_up(ground: Ground, order: Sequence[str], prepared: bool) -> None:
+    """Processes and parts in any order; topics and tables as soon as both are there."""
     if not prepared:
         ground.let_processes_prepare()
-    steps: list[Callable[[], object]] = [
-        ground.start_kafka,
-        ground.start_postgres,
-        *(lambda name=name: ground.concord.start(name) for name in SERVICES),  # type: ignore[misc]
-    ]
-    random.Random(seed).shuffle(steps)
-    for step in steps:
-        step()
+    parts = {"kafka": ground.start_kafka, "postgres": ground.start_postgres, "s3": ground.start_s3}
+    for name in order:
+        parts[name]() if name in parts else ground.concord.start(name)
         time.sleep(0.3)
     time.sleep(2)
     ended = [process.log.read_text() for process in ground.concord.processes if not process.alive()]
@@ -88,6 +107,8 @@ def test_whatever_starts_first_all_come_up(ground: Ground, seed: int, prepared: 
         ada = sign_up(http)
         channel = ada.make_server()["channels"][0]["id"]
         assert ada.send(channel, "here we are").status_code == 201
+        file = {"file": ("a.txt", b"tea", "text/plain")}
+        assert ada.post("/api/files/upload", data={"channelId": channel}, files=file).status_code == 201
 
 
 @pytest.mark.parametrize("prepared", [True, False])
@@ -109,8 +130,7 @@ def test_processes_that_wait_for_the_rest_stop_at_once(ground: Ground, prepared:
 
 async def test_every_process_stops_cleanly_under_load(ground: Ground) -> None:
     """Asked to stop amid sends, each leaves with 0 in time; what was accepted has an answer."""
-    ground.start_kafka()
-    ground.start_postgres()
+    ground.start_parts()
     await asyncio.to_thread(ground.concord.prepare)
     gateway, *others = ground.concord.start(*SERVICES)
     await asyncio.to_thread(ground.concord.wait_ready)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -16,17 +16,19 @@ from aiokafka.errors import (
 
 from cli.acls import OPERATOR, PREPARE, grants
 from cli.embedded.jars import JarCache
+from cli.embedded.s3 import EmbeddedS3
 from shared.kit.dead_letters import DeadLetters, Letter
 from shared.kit.prepare import prepare
 from shared.kit.settings import kafka_options, load
 from shared.kit.tool_settings import ToolSettings
 from shared.kit.topic_reading import Bounds
+from tests.conftest import s3_settings
 from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up
 from tests.security.broker import SecuredKafka
 
-PROCESSES = ("gateway", "auth", "server", "message")
+PROCESSES = ("gateway", "auth", "server", "message", "file")
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +46,14 @@ def secured(tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache) -> It
 
 @pytest.fixture(scope="module")
 def concord(
-    secured: SecuredKafka, tmp_path_factory: pytest.TempPathFactory, postgres_admin_url: str
+    secured: SecuredKafka,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_admin_url: str,
+    s3: EmbeddedS3,
 ) -> Iterator[Concord]:
     """Every process signs in as itself."""
     folder = tmp_path_factory.mktemp("concord")
-    running = Concord(folder, "", make_databases(postgres_admin_url, "secured"))
+    running = Concord(folder, "", make_databases(postgres_admin_url, "secured"), **s3_settings(s3))
     prepare(running.environ | secured.environ(PREPARE))
     try:
         for name in PROCESSES:
@@ -71,17 +76,30 @@ def test_each_process_works_with_exactly_what_the_page_grants(concord: Concord) 
         assert len(ada.get(f"/api/channels/{channel}/messages").json()["items"]) == 1
         members = ada.get(f"/api/servers/{server['id']}/members").json()["items"]
         assert {member["name"] for member in members} == {"Ada", "Bob"}, "server asked auth"
+        file = {"file": ("a.txt", b"tea", "text/plain")}
+        sent = bob.post("/api/files/upload", data={"channelId": channel}, files=file)
+        assert sent.status_code == 201, "file asked auth and server"
+        file_id = sent.json()["id"]
+        shown = bob.send(channel, "look", attachments=[file_id]).json()
+        assert [each["id"] for each in shown["attachments"]] == [file_id], "message asked file"
+        assert bob.delete(f"/api/files/{file_id}").status_code == 204
+        path = f"/api/channels/{channel}/messages?limit=1"
+        # message hears of it from file
+        eventually(lambda: ada.get(path).json()["items"][0]["attachments"] == [])
         assert ada.delete(f"/api/servers/{server['id']}").status_code == 204
-        deadline = time.monotonic() + 10  # message hears of it from server
-        while bob.send(channel, "still there?").status_code != 404:
-            assert time.monotonic() < deadline
-        sessions = ada.get("/api/auth/sessions").json()["items"]
+        # message hears of it from server, and the gateway of the next from auth
+        eventually(lambda: bob.send(channel, "still there?").status_code == 404)
         assert ada.post("/api/auth/signout").status_code == 204
-        deadline = time.monotonic() + 10  # the gateway hears of it from auth
-        while ada.get("/api/auth/me").status_code != 401:
-            assert time.monotonic() < deadline, sessions
+        eventually(lambda: ada.get("/api/auth/me").status_code == 401)
     logs = "".join(process.log.read_text() for process in concord.processes)
     assert "Authorization" not in logs, [line for line in logs.splitlines() if "Authorization" in line]
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def client_options(secured: SecuredKafka, user: str, password: str | None = None) -> dict[str, object]:
@@ -99,6 +117,8 @@ def client_options(secured: SecuredKafka, user: str, password: str | None = None
         ("server", "user-events"),
         ("operator", "message.send"),
         ("prepare", "user-events"),
+        ("file", "message.send"),
+        ("file", "server-events"),
     ],
 )
 async def test_nobody_writes_where_nothing_is_theirs(secured: SecuredKafka, user: str, topic: str) -> None:
@@ -136,6 +156,7 @@ async def first_of(secured: SecuredKafka, user: str, topic: str) -> ConsumerReco
         ("auth", "message.send", TopicAuthorizationFailedError.errno),
         ("server", "user.signin", TopicAuthorizationFailedError.errno),
         ("operator", "rate-limits", TopicAuthorizationFailedError.errno),
+        ("file", "user.signin", TopicAuthorizationFailedError.errno),
         ("message", "message.send", 0),
     ],
 )
@@ -182,7 +203,7 @@ async def test_a_certificate_of_nobody_is_refused(secured: SecuredKafka) -> None
 async def test_what_fails_is_put_away_and_the_operator_redrives_it(secured: SecuredKafka) -> None:
     async with AIOKafkaProducer(bootstrap_servers=secured.broker.bootstrap) as producer:
         await producer.send_and_wait("server-events", b"no event")
-    letters = DeadLetters(client_options(secured, OPERATOR), ("auth", "server", "message"), Bounds())
+    letters = DeadLetters(client_options(secured, OPERATOR), ("auth", "server", "message", "file"), Bounds())
 
     async def until(count: int) -> tuple[Letter, ...]:
         async with asyncio.timeout(20):
@@ -192,7 +213,8 @@ async def test_what_fails_is_put_away_and_the_operator_redrives_it(secured: Secu
 
     async def of_the_event() -> tuple[Letter, ...]:
         box = await letters.read()
-        return tuple(letter for letter in box.letters if letter.origin.topic == "server-events")
+        found = (letter for letter in box.letters if letter.origin.topic == "server-events")
+        return tuple(letter for letter in found if letter.service == "message")
 
     found = await until(1)
     assert len(await letters.redrive(found)) == 1

@@ -3,9 +3,12 @@
 import itertools
 import random
 from collections import Counter
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bench.durability import ledger
 from bench.durability.kills import KINDS, Kill, victims
@@ -109,17 +112,52 @@ def event_faults(history: list[Stored], events: list[Published]) -> tuple[dict[s
     return dict(verdict.faults), verdict.redelivered
 
 
+def published(history: list[Stored]) -> list[Published]:
+    return [
+        Published(f"e-{stored.sequence}", stored.message_id, stored.sequence, stored.content)
+        for stored in history
+    ]
+
+
 def test_events_once_in_effect_and_in_order() -> None:
     _, history = channel("a")
-    events = [Published(f"e-{stored.sequence}", stored.message_id, stored.sequence) for stored in history]
+    events = published(history)
     assert event_faults(history, events) == ({}, 0)
     assert event_faults(history, [*events[:3], *events[1:]]) == ({}, 2), "a relay may send again"
     assert event_faults(history, events[:-1]) == ({ledger.EVENT_LOST: 1}, 0)
+    assert event_faults(history, []) == ({ledger.EVENT_LOST: 5}, 0)
     assert event_faults(history[:-1], events) == ({ledger.EVENT_FOREIGN: 1}, 0)
-    doubled = [*events, Published("e-x", "id-5", 5)]
+    doubled = [*events, replace(events[4], event_id="e-x")]
     assert event_faults(history, doubled) == ({ledger.EVENT_DOUBLED: 1}, 0)
     swapped = [events[1], events[0], *events[2:]]
     assert event_faults(history, swapped) == ({ledger.EVENT_DISORDER: 1}, 0)
+
+
+def test_events_in_two_partitions_have_no_order() -> None:
+    _, history = channel("a")
+    events = published(history)
+    apart = [*events[:3], *(replace(event, partition=1) for event in events[3:])]
+    assert event_faults(history, apart) == ({ledger.EVENT_DISORDER: 2}, 0)
+    again = [*events, replace(events[0], partition=1)]
+    assert event_faults(history, again) == ({ledger.EVENT_DOUBLED: 1}, 0)
+
+
+@pytest.mark.parametrize("change", [{"content": "something else"}, {"sequence": 9}])
+def test_an_event_that_tells_something_else_is_found(change: dict[str, Any]) -> None:
+    _, history = channel("a")
+    events = published(history)
+    bent = [*events[:4], replace(events[4], **change)]
+    assert event_faults(history, bent) == ({ledger.EVENT_WRONG: 1}, 0)
+    again = [*events, replace(events[4], **change)]
+    assert event_faults(history, again) == ({ledger.EVENT_WRONG: 1}, 0), "when it comes again, too"
+
+
+def test_two_messages_under_one_event_id_are_one_lost() -> None:
+    """Who knows events by their id takes the second for the first come again."""
+    _, history = channel("a")
+    events = published(history)
+    same = [*events[:3], replace(events[3], event_id="e-3"), events[4]]
+    assert event_faults(history, same)[0].keys() == {ledger.EVENT_LOST}
 
 
 def test_every_kind_is_drawn_before_one_comes_again() -> None:
@@ -142,7 +180,9 @@ def run_of(**changes: object) -> Run:
         "acknowledged": 250_000,
         "unanswered": 0,
         "stored": 250_000,
+        "events": 250_300,
         "statuses": Counter({201: 250_000}),
+        "changes": Counter({200: 300}),
         "longest_outage_s": 8.25,
         "slowest_send_s": 12,
         "kills": KILLS,
@@ -159,6 +199,7 @@ def test_a_run_is_good_only_when_something_could_be_lost() -> None:
         assert not nothing.good
         assert "proves nothing" in report(nothing)
     assert not run_of(statuses=Counter({201: 1, 500: 1})).good
+    assert not run_of(changes=Counter({200: 1, 500: 1})).good
 
 
 def test_the_report_tells_every_fault() -> None:

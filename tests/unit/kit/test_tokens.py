@@ -110,7 +110,7 @@ FORGED = {
     "expiry as text": by_hand({"alg": "EdDSA", "kid": "one"}, claims(exp="never")),
     "expiry null": by_hand({"alg": "EdDSA", "kid": "one"}, {**claims(), "exp": None}),
     "subject that is no id": signed(sub="ada"),
-    "issued in the future": signed(iat=int(START.timestamp()) + 6),
+    "issued in the future": signed(iat=int(START.timestamp()) + 31),
     "payload no object": by_hand({"alg": "EdDSA", "kid": "one"}, [1]),
     "payload no JSON": by_hand({"alg": "EdDSA", "kid": "one"}, b"\xff"),
     "header no object": by_hand([1]),
@@ -163,7 +163,7 @@ def test_a_token_lives_to_the_second(verifier: TokenVerifier, clock: SetClock) -
 
 
 def test_a_clock_that_is_a_little_ahead_is_forgiven(verifier: TokenVerifier) -> None:
-    verifier.verify(signed(iat=int(START.timestamp()) + 5))
+    verifier.verify(signed(iat=int(START.timestamp()) + 30))
 
 
 def test_a_key_that_is_taken_away_is_believed_no_more(clock: SetClock) -> None:

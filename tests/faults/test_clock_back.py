@@ -1,0 +1,159 @@
+"""The clock goes back by 5 s under processes that run; nothing stands still, nothing is refused.
+
+libfaketime stands between the processes and their system: the wall clock is read from a file, the steady one
+is the machine's own. Kafka is not among them: libfaketime is not made for so many threads.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import libfaketime
+import pytest
+
+from cli.embedded.databases import run_sql
+from tests.e2e.concord import Process
+from tests.e2e.people import PASSWORD, Person, sign_up
+from tests.faults.conftest import Mesh
+from tests.faults.load import Ledger, check_nothing_lost, history_of, send_until
+
+BACK_S = 5
+SERVICES = ("auth", "server", "message")
+LIBRARY = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
+
+
+class WallClock:
+    """What the processes that are started with its `environ` take for the time."""
+
+    def __init__(self, file: Path) -> None:
+        if not LIBRARY.exists():
+            pytest.skip("libfaketime was not made for this machine")
+        self._file = file
+        self._set("+0")
+        self.environ = {
+            "LD_PRELOAD": str(LIBRARY),
+            "FAKETIME_TIMESTAMP_FILE": str(file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def set_back(self) -> None:
+        self._set(f"-{BACK_S}")
+        told = [sys.executable, "-c", "import time; print(time.time())"]
+        shown = subprocess.run(told, env={**os.environ, **self.environ}, capture_output=True, check=True)
+        behind = time.time() - float(shown.stdout)
+        if behind < BACK_S:
+            pytest.skip("libfaketime was made for another machine")
+
+    def _set(self, offset: str) -> None:
+        new = self._file.with_suffix(".new")
+        new.write_text(offset)
+        new.replace(self._file)  # whole, whoever reads it at this moment
+
+
+@pytest.mark.parametrize("whose", [("gateway",), ("services",), ("gateway", "services", "postgres")])
+async def test_it_goes_on(
+    mesh: Mesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: Sequence[str]
+) -> None:
+    """Where only some go back, tokens are of the future from then on, and deadlines nearer or farther."""
+    clocks = {name: WallClock(tmp_path / f"clock of {name}") for name in ("gateway", "services", "postgres")}
+    with monkeypatch.context() as environ:
+        for name, value in clocks["postgres"].environ.items():
+            environ.setenv(name, value)
+        mesh.postgres.stop()
+        mesh.postgres.start()
+        mesh.postgres.wait_ready()
+    mesh.concord.environ.update(clocks["gateway"].environ)
+    (gateway,) = mesh.concord.start("gateway")
+    mesh.concord.environ.update(clocks["services"].environ)
+    mesh.concord.start(*SERVICES)
+    mesh.concord.wait_ready()
+    channel = await goes_back(mesh, gateway, [clocks[name] for name in whose])
+    newest = f"(SELECT max(created_at) FROM messages WHERE channel_id = '{channel}')"
+    assert behind(mesh, newest) == ("services" in whose)
+    assert behind(mesh, "clock_timestamp()") == ("postgres" in whose)
+
+
+def behind(mesh: Mesh, time_told: str) -> bool:
+    """Whether a time that is told now is that of a clock which was set back."""
+    url = mesh.concord.environ["MESSAGE_DATABASE_URL"]
+    return time.time() - float(run_sql(url, f"SELECT extract(epoch FROM {time_told});")) > BACK_S - 1
+
+
+async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> str:
+    """Set the clocks back amid sends, and look at all that counts time. Returns where a message is new."""
+    with httpx.Client(base_url=gateway.url, timeout=20) as http:
+        ada = sign_up(http)
+        gone = ada.make_server()
+        channels = [channel["id"] for channel in ada.make_server()["channels"]]
+        ledger, stop = Ledger(), asyncio.Event()
+        sending = asyncio.create_task(send_until(stop, gateway.url, ada, channels, at_once=8, ledger=ledger))
+        await until(lambda: ledger.statuses[201] > 100)
+        eve = await asyncio.to_thread(sign_up, http, "Eve")
+        for clock in clocks:
+            clock.set_back()
+        began = time.monotonic()
+        await asyncio.to_thread(sessions_go_on, http, eve)
+        await asyncio.to_thread(events_arrive, ada, gone)
+        await until(lambda: time.monotonic() > began + BACK_S + 2)  # past the old time again
+        stop.set()
+        await sending
+        await asyncio.to_thread(within, 5, lambda: outboxes_empty(mesh))
+        assert set(ledger.statuses) == {201}, ledger.problems[0].text
+        assert ledger.slowest_s < BACK_S
+        assert all(process.alive() for process in mesh.concord.processes)
+        check_nothing_lost(ada, channels, ledger)
+        for channel in channels:
+            ids = [message["id"] for message in history_of(ada, channel)]
+            assert ids == sorted(ids), "ids grow with the sequence"
+        assert ada.send(channels[0], "the last one").status_code == 201
+        return str(channels[0])
+
+
+def sessions_go_on(http: httpx.Client, eve: Person) -> None:
+    """Tokens that were issued in what is the future now; and new ones."""
+    assert eve.get("/api/auth/me").status_code == 200
+    refreshed = http.post("/api/auth/refresh", json={"refreshToken": eve.refresh_token})
+    assert refreshed.status_code == 200, refreshed.text
+    again = http.post("/api/auth/signin", json={"email": eve.profile["email"], "password": PASSWORD})
+    assert again.status_code == 200, again.text
+    for answer in (refreshed, again):
+        token = answer.json()["accessToken"]
+        me = http.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})
+        assert me.status_code == 200, me.text
+    assert eve.post("/api/auth/signout").status_code == 204
+    within(5, lambda: eve.get("/api/auth/me").status_code == 401)
+
+
+def events_arrive(ada: Person, gone: dict[str, Any]) -> None:
+    """What one service made true is known to the others at once: the relays keep their leases."""
+    path = gone["channels"][0]["id"]
+    assert ada.send(path, "still here").status_code == 201
+    assert ada.delete(f"/api/servers/{gone['id']}").status_code == 204
+    within(5, lambda: ada.send(path, "gone").status_code == 404)
+
+
+def outboxes_empty(mesh: Mesh) -> bool:
+    urls = [mesh.concord.environ[f"{service.upper()}_DATABASE_URL"] for service in SERVICES]
+    return {run_sql(url, "SELECT count(*) FROM outbox;") for url in urls} == {"0"}
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)

@@ -1,0 +1,139 @@
+"""Every process that is asked to stop is not ready first, finishes what it has in hand, and then leaves."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from cli.embedded.s3 import EmbeddedS3
+from tests.conftest import s3_settings
+from tests.e2e.concord import Process
+from tests.e2e.people import Person, sign_up
+from tests.faults.conftest import Mesh
+
+UNDER_WAY_S = 0.4
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
+
+
+class Stage:
+    """Ada with a server, and what is asked of each service while a row that it needs is locked."""
+
+    def __init__(self, mesh: Mesh, http: httpx.Client) -> None:
+        self.mesh = mesh
+        self.ada: Person = sign_up(http)
+        self.server: dict[str, Any] = self.ada.make_server()
+        self.channel: str = self.server["channels"][0]["id"]
+        assert self.ada.send(self.channel, "now the message service has a row of it").status_code == 201
+
+    def row_of(self, service: str) -> tuple[str, str]:
+        """The table and the id of the row that the request below waits for."""
+        rows = {
+            "auth": ("accounts", self.ada.id),
+            "server": ("servers", self.server["id"]),
+            "message": ("channels", self.channel),
+        }
+        return rows[service]
+
+    def ask(self, service: str) -> httpx.Response:
+        """Something that this service writes."""
+        match service:
+            case "auth":
+                return self.ada.patch("/api/auth/me", json={"name": "Ada Lovelace"})
+            case "server":
+                return self.ada.patch(f"/api/servers/{self.server['id']}", json={"name": "Analytical"})
+            case _:
+                return self.ada.send(self.channel, "in hand")
+
+    @asynccontextmanager
+    async def waiting(self, service: str) -> AsyncIterator[asyncio.Task[httpx.Response]]:
+        """A request that waits in the service for a locked row; the row is free at the end."""
+        table, row_id = self.row_of(service)
+        url = self.mesh.concord.environ[f"{service.upper()}_DATABASE_URL"]
+        connection = await asyncpg.connect(url)
+        try:
+            async with connection.transaction():
+                locked = await connection.fetch(f"SELECT 1 FROM {table} WHERE id = $1 FOR UPDATE", row_id)
+                assert len(locked) == 1
+                asking = asyncio.create_task(asyncio.to_thread(self.ask, service))
+                await asyncio.sleep(UNDER_WAY_S)
+                assert not asking.done()
+                yield asking
+        finally:
+            await connection.close()
+
+
+@pytest.fixture
+def processes(mesh: Mesh, s3: EmbeddedS3) -> dict[str, Process]:
+    """One of each, by name. The gateway is seen to leave for a second before it does."""
+    mesh.concord.environ.update(s3_settings(s3) | {"DRAIN_NOTICE_MS": "1000"})
+    started = mesh.concord.start("gateway", "auth", "server", "message", "file")
+    mesh.concord.wait_ready()
+    return {process.service: process for process in started}
+
+
+@pytest.fixture
+def stage(mesh: Mesh, processes: dict[str, Process]) -> Iterator[Stage]:
+    with httpx.Client(base_url=processes["gateway"].url, timeout=20) as http:
+        yield Stage(mesh, http)
+
+
+async def leaves(process: Process) -> None:
+    """Ask it to stop: it lives on, and says that it is not ready."""
+    async with httpx.AsyncClient(base_url=process.url) as http:
+        assert (await http.get("/health/ready")).status_code == 200
+        os.kill(process.pid, signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        assert process.alive(), process.service
+        assert (await http.get("/health/live")).status_code == 200
+        answer = await http.get("/health/ready")
+        assert answer.status_code == 503, process.service
+        assert answer.json()["status"] == "not ready"
+
+
+async def test_each_service_finishes_what_it_has_in_hand(stage: Stage, processes: dict[str, Process]) -> None:
+    # The one that others ask goes last.
+    for service in ("message", "server", "auth"):
+        async with stage.waiting(service) as asking:
+            await leaves(processes[service])
+            assert not asking.done()
+        answer = await asking
+        assert answer.is_success, f"{service}: {answer.text}"
+        assert await asyncio.to_thread(processes[service].stop) == 0
+
+
+async def test_the_gateway_finishes_what_it_has_in_hand(stage: Stage, processes: dict[str, Process]) -> None:
+    gateway = processes["gateway"]
+    async with stage.waiting("message") as asking:
+        await leaves(gateway)
+        me = await asyncio.to_thread(stage.ada.get, "/api/auth/me")
+        assert me.status_code == 200, "a balancer that has not looked yet sends on"
+    assert (await asking).status_code == 201
+    assert await asyncio.to_thread(gateway.stop) == 0
+
+
+async def test_the_file_service_finishes_an_upload(stage: Stage, processes: dict[str, Process]) -> None:
+    rest = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="channelId"\r\n\r\n' + stage.channel.encode()
+        yield b'\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n'
+        yield b"Content-Type: text/plain\r\n\r\n" + b"tea for two\n" * 10_000
+        assert rest.wait(10)
+        yield b"and a cup\r\n--x--\r\n"
+
+    upload = {"content": pieces(), "headers": FORM}
+    asking = asyncio.create_task(asyncio.to_thread(stage.ada.post, "/api/files/upload", **upload))
+    await asyncio.sleep(UNDER_WAY_S)
+    await leaves(processes["file"])
+    rest.set()
+    answer = await asking
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["size"] == 120_009
+    assert await asyncio.to_thread(processes["file"].stop) == 0

@@ -1,0 +1,59 @@
+"""Many clients that all ask at the same moment, and how large a process becomes by it."""
+
+import asyncio
+import resource
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+CONNECTING = 500
+"""Connections that are opened at once: a listening socket's queue is short."""
+
+
+class Client:
+    """One connection that asks once when it is told to."""
+
+    def __init__(self, port: int, request: bytes, gate: asyncio.Event) -> None:
+        self._port = port
+        self._request = request
+        self._gate = gate
+
+    async def ask(self, connecting: asyncio.Semaphore) -> tuple[int, bytes]:
+        """Status and head of the answer; 0 when the connection was closed without one."""
+        async with connecting:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        await self._gate.wait()
+        try:
+            writer.write(self._request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            return int(head[9:12]), head.lower()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return 0, b""
+        finally:
+            writer.close()
+
+
+async def all_at_once(port: int, requests: Sequence[bytes], timeout_s: float) -> list[tuple[int, bytes]]:
+    """Each request on a connection of its own, as soon as most of them are open."""
+    gate, connecting = asyncio.Event(), asyncio.Semaphore(CONNECTING)
+    asking = [asyncio.create_task(Client(port, request, gate).ask(connecting)) for request in requests]
+    await asyncio.sleep(5)
+    gate.set()
+    async with asyncio.timeout(timeout_s):
+        return await asyncio.gather(*asking)
+
+
+def open_files(count: int) -> None:
+    """This process needs as many open files as it has connections; skips where it may not have them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < count:
+        pytest.skip(f"a process may have {most} open files here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, most))
+
+
+def size_mib(pid: int, name: str = "VmRSS") -> float:
+    """Memory of a process; `VmHWM` is the most that it ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith(name))
+    return int(line.split()[1]) / 1024
