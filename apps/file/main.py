@@ -1,6 +1,7 @@
 """The file service: what it is made of, from top to bottom."""
 
 import os
+from datetime import timedelta
 
 from apps.file.inbound.http import Bounds, Door
 from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
@@ -32,7 +33,7 @@ async def build(parts: Parts[FileSettings]) -> None:
     storage = S3Storage(s3_of(settings))
     parts.on_stop(storage.close)
     await until_there(parts.health.part("s3 opening"), storage.open)
-    parts.health.probe("s3", storage.ping)
+    parts.health.probe("s3", storage.open)
 
     facts = PostgresFacts(database)
     client = await parts.client()
@@ -70,7 +71,8 @@ async def build(parts: Parts[FileSettings]) -> None:
 
     leftovers = PostgresLeftovers(database)
     parts.every(settings.file_sweep_s, lambda: sweep_uploads(leftovers, clock))
-    parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, storage, clock))
+    writes_end = timedelta(seconds=settings.file_writes_end_s)
+    parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, storage, clock, writes_end))
     parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
 

@@ -88,14 +88,23 @@ class UsageRow(Base, table=True):
 
 
 class FileRow(Base, table=True):
-    """A file, or the tombstone of one until its bytes are purged."""
+    """A file, or the tombstone of one until nothing is left of it, nor can be written any more."""
 
     __tablename__ = "files"
     __table_args__ = (
         _one_of("status", FileStatus),
         Index("files_of_channel", "channel_id", postgresql_where=text("deleted_at IS NULL")),
-        Index("files_written_to", "upload_until", postgresql_where=text("upload_until IS NOT NULL")),
-        Index("files_to_purge", "deleted_at", postgresql_where=_TO_PURGE),
+        Index(
+            "files_awaited",
+            "upload_until",
+            postgresql_where=text("status = 'PENDING' AND deleted_at IS NULL"),
+        ),
+        Index(
+            "files_still_charged",
+            "upload_until",
+            postgresql_where=text("charged AND deleted_at IS NOT NULL"),
+        ),
+        Index("files_to_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -109,10 +118,11 @@ class FileRow(Base, table=True):
     status: str = Field(sa_type=Text)
     revision: int = Field(sa_type=BigInteger)
     upload_until: datetime | None = Field(sa_type=_TIME)
+    charged: bool
+    purge_at: datetime | None = Field(sa_type=_TIME)
     thumbnails: bool | None
     created_at: datetime = Field(sa_type=_TIME)
     deleted_at: datetime | None = Field(sa_type=_TIME)
-    purged_at: datetime | None = Field(sa_type=_TIME)
     deleting_call: str | None = Field(sa_type=Text)
 
 
