@@ -65,8 +65,8 @@ class S3Storage:
         wanted = {"ContentType": content_type, "ContentLength": size}
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
         if sha256 is not None:
-            wanted["ChecksumSHA256"] = sha256
-            headers["x-amz-checksum-sha256"] = sha256
+            wanted |= {"ChecksumSHA256": sha256, "ChecksumAlgorithm": "SHA256"}
+            headers |= {"x-amz-checksum-sha256": sha256, "x-amz-sdk-checksum-algorithm": "SHA256"}
         url = await self._sign("put_object", key, wanted, life_s)
         return Upload(method="PUT", url=url, headers=headers, expires_at=now + timedelta(seconds=life_s))
 

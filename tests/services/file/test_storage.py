@@ -18,8 +18,8 @@ from cli.embedded.s3 import EmbeddedS3
 from shared.contracts.errors import MeshError
 from shared.kit.clock import SystemClock
 from shared.kit.health import READY, Health
+from tests.hanging_s3 import HangingS3, hanging
 from tests.services.file.conftest import objects_of, s3_at
-from tests.services.file.hanging import HangingS3, hanging
 from tests.unit.file.world import refused
 
 CALL_TIMEOUT_S = 10

@@ -1,15 +1,16 @@
 """A fault: an S3 that takes connections and requests, and does not answer until it is told to go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 
 class HangingS3:
     """Stands before a real one. While it hangs nothing comes back."""
 
     def __init__(self, behind: tuple[str, int]) -> None:
-        self.hangs = asyncio.Event()
+        self.hangs = threading.Event()
         self.url = ""
         self.connections = 0
         self._behind = behind
@@ -57,3 +58,19 @@ async def hanging(url: str) -> AsyncIterator[HangingS3]:
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def hanging_beside(url: str) -> Iterator[HangingS3]:
+    """The same in a thread, for tests without a loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    between = hanging(url)
+    try:
+        yield asyncio.run_coroutine_threadsafe(between.__aenter__(), loop).result(5)
+    finally:
+        asyncio.run_coroutine_threadsafe(between.__aexit__(None, None, None), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
