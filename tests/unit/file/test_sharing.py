@@ -1,6 +1,8 @@
 """From the announcement of a file to its deletion. In memory, and on Postgres and S3 alike."""
 
 import asyncio
+import base64
+import hashlib
 
 import pytest
 
@@ -115,6 +117,10 @@ async def test_the_wrong_size_is_thrown_away(world: World) -> None:
 
 async def test_an_address_takes_only_what_was_announced(world: World) -> None:
     assert await world.put(await world.create(3), b"four") == 403
+    digest = base64.b64encode(hashlib.sha256(b"tea").digest()).decode()
+    made = await world.create(3, sha256=digest)
+    assert await world.put(made, b"TEA") == 400
+    assert await world.put(made, b"tea") == 200
 
 
 async def test_completing_twice_at_once_is_told_once(world: World) -> None:

@@ -51,11 +51,12 @@ class MemoryStorage:
     def send(self, upload: Upload, body: bytes) -> int:
         """What a client does with an address; the status that S3 answers with."""
         address = self._addresses[upload.url]
-        wanted = {"Content-Type": upload.headers["Content-Type"], "Content-Length": str(len(body))}
-        if "x-amz-checksum-sha256" in address.headers:
-            wanted["x-amz-checksum-sha256"] = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        if self._clock.now() > address.until or wanted != address.headers:
+        sent = {**upload.headers, "Content-Length": str(len(body))}
+        if self._clock.now() > address.until or sent != address.headers:
             return 403
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        if sent.get("x-amz-checksum-sha256", digest) != digest:
+            return 400
         self.objects[address.key] = Stored(body, upload.headers["Content-Type"])
         return 200
 
@@ -71,7 +72,7 @@ class MemoryStorage:
         """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
         if sha256 is not None:
-            headers["x-amz-checksum-sha256"] = sha256
+            headers |= {"x-amz-checksum-sha256": sha256, "x-amz-sdk-checksum-algorithm": "SHA256"}
         until = now + timedelta(seconds=life_s)
         url = self._address(_Address(key, until, headers))
         return Upload(method="PUT", url=url, headers=dict(headers), expires_at=until)
