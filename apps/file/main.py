@@ -1,6 +1,7 @@
 """The file service: what it is made of, from top to bottom."""
 
 import os
+from datetime import timedelta
 
 from apps.file.inbound.http import Bounds, Door
 from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
@@ -14,6 +15,8 @@ from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
+from shared.kit.call import MeshClient
+from shared.kit.database import Database
 from shared.kit.ledger import sweep_requests
 from shared.kit.member_directory import MeshDirectory
 from shared.kit.member_facts import PostgresFacts
@@ -27,36 +30,54 @@ SWEEP_REQUESTS_S = 60
 
 async def build(parts: Parts[FileSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
-    settings, clock, ids = parts.settings, parts.clock, parts.ids
-    database = await parts.database(settings.file_database_url)
-    storage = S3Storage(s3_of(settings))
-    parts.on_stop(storage.close)
-    await until_there(parts.health.part("s3 opening"), storage.open)
-    parts.health.probe("s3", storage.ping)
-
+    database = await parts.database(parts.settings.file_database_url)
+    storage = await open_storage(parts)
     facts = PostgresFacts(database)
     client = await parts.client()
-    work = PostgresWork(database, clock, ids)
+    tools = tools_of(parts, database, storage, LearnAccess(MeshDirectory(client), facts, parts.clock))
+    inbound = Inbound(tools)
+    inbound.register(parts.answers)
+    parts.inbox(("server-events",), hear(facts, parts.clock))
+    parts.inbox(("file-events",), hear_own(tools.work, tools.thumbnails))
+    open_port(parts, tools, inbound, client)
+    sweep(parts, database, storage)
+
+
+async def open_storage(parts: Parts[FileSettings]) -> S3Storage:
+    """The bucket, as soon as S3 is there."""
+    storage = S3Storage(s3_of(parts.settings))
+    parts.on_stop(storage.close)
+    await until_there(parts.health.part("s3 opening"), storage.open)
+    parts.health.probe("s3", storage.open)
+    return storage
+
+
+def tools_of(parts: Parts[FileSettings], database: Database, storage: S3Storage, learn: LearnAccess) -> Tools:
+    """What the use cases work with."""
+    settings = parts.settings
+    work = PostgresWork(database, parts.clock, parts.ids)
     painter = ThumbnailWorkers(settings.file_thumbnail_workers, settings.file_thumbnail_timeout_ms / 1000)
     parts.on_stop(painter.close)
-    tools = Tools(
+    return Tools(
         work=work,
         storage=storage,
         sniffer=PureMagic(),
-        learn=LearnAccess(MeshDirectory(client), facts, clock),
+        learn=learn,
         limits=settings.limits(),
         thumbnails=MakeThumbnails(work, storage, painter, settings.file_thumbnail_max_bytes),
         lives=Lives(settings.file_upload_url_s, settings.file_download_url_s),
-        clock=clock,
-        ids=ids,
+        clock=parts.clock,
+        ids=parts.ids,
     )
-    inbound = Inbound(tools)
-    inbound.register(parts.answers)
-    parts.inbox(("server-events",), hear(facts, clock))
-    parts.inbox(("file-events",), hear_own(work, tools.thumbnails))
 
+
+def open_port(parts: Parts[FileSettings], tools: Tools, inbound: Inbound, client: MeshClient) -> None:
+    """Our own HTTP port, for files that are streamed."""
+    settings = parts.settings
     pace = Pace(settings.file_part_bytes, settings.file_upload_timeout_ms / 1000)
-    receive = ReceiveUpload(tools.work, storage, tools.sniffer, tools.limits, pace, clock, ids)
+    receive = ReceiveUpload(
+        tools.work, tools.storage, tools.sniffer, tools.limits, pace, tools.clock, tools.ids
+    )
     door = Door(client, tools.learn, receive, inbound, bounds_of(settings))
     port = HttpPort(
         door.app(),
@@ -68,9 +89,14 @@ async def build(parts: Parts[FileSettings]) -> None:
     parts.on_stop(port.close)
     port.open()
 
+
+def sweep(parts: Parts[FileSettings], database: Database, storage: S3Storage) -> None:
+    """What is done again and again."""
+    settings, clock = parts.settings, parts.clock
     leftovers = PostgresLeftovers(database)
     parts.every(settings.file_sweep_s, lambda: sweep_uploads(leftovers, clock))
-    parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, storage, clock))
+    writes_end = timedelta(seconds=settings.file_writes_end_s)
+    parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, storage, clock, writes_end))
     parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
 

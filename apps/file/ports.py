@@ -1,6 +1,6 @@
 """What the use cases need from outside."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from apps.file.domain.files import Kept, Place, Usage
+from apps.file.domain.places import Leftover
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
 from shared.contracts.file import Upload
@@ -37,10 +38,12 @@ class Unit(Protocol):
         """Those of these files that are there, in any order."""
 
     async def store(self, kept: Kept) -> None:
-        """Store what changed about a file: size, type, status, revision, upload_until, thumbnails."""
+        """Store what changed about a file: size, type, status, revision, thumbnails, and for how long its
+        address is good, whether it counts, when it is purged.
+        """
 
     async def bury(self, kept: Kept, call_id: str, now: datetime) -> None:
-        """Make a tombstone of a file: its bytes are purged later."""
+        """Store it as a tombstone, whose bytes are purged from now on."""
 
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
@@ -68,13 +71,16 @@ class Leftovers(Protocol):
     async def of_deleted_channels(self, now: datetime, size: int) -> int:
         """Make tombstones of the files of deleted channels and servers; gives how many rows were touched."""
 
-    def without_use(
-        self, now: datetime, size: int
-    ) -> AbstractAsyncContextManager[tuple[list[UUID], list[UUID]]]:
-        """Tombstones with bytes, and files whose place for uploads nobody may write to any more.
+    async def give_back(self, now: datetime, size: int) -> int:
+        """Count tombstones no longer whose address takes no more bytes; gives how many."""
 
-        They are locked within the block. When it ends well both are marked, and tombstones without either are
-        forgotten.
+    async def claim(self, now: datetime, until: datetime, size: int) -> list[Leftover]:
+        """What is to be purged by now. Nobody else is given it before `until`, which names this claim."""
+
+    async def settle(self, claim: datetime, done: Collection[UUID], again: Mapping[UUID, datetime]) -> None:
+        """End a claim: forget the tombstones that are `done`, and look at the others when it is said.
+
+        A file that changed since it was claimed stays as it is.
         """
 
 
@@ -105,8 +111,12 @@ class Storage(Protocol):
     async def head(self, key: str, found: Found, size: int) -> bytes | None:
         """The first bytes of exactly that object; None when another lies there by now."""
 
-    async def copy(self, source: str, found: Found, target: str) -> bool:
-        """Copy exactly that object; False when another lies there by now."""
+    async def copy(self, source: str, found: Found, target: str, content_type: str) -> bool:
+        """Copy exactly that object; False when another lies there by now.
+
+        A copy outlives the call that began it: who asks for the same again waits for the same one, and what
+        was copied is not copied again.
+        """
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store an object."""
@@ -123,11 +133,11 @@ class Storage(Protocol):
     async def finish(self, key: str, upload: str, tags: Sequence[str]) -> None:
         """Make one object of the parts."""
 
-    async def abort(self, key: str, upload: str) -> None:
-        """Throw the parts away."""
+    async def drop_parts(self, key: str) -> None:
+        """Throw away the parts of whatever was begun there and not finished."""
 
-    async def remove(self, keys: Sequence[str]) -> None:
-        """Delete these objects, and parts of unfinished ones; those that are not there do not matter."""
+    async def remove(self, keys: Sequence[str]) -> frozenset[str]:
+        """Delete these objects; gives those that S3 would not delete. What is not there does not matter."""
 
 
 class Sniffer(Protocol):

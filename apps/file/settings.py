@@ -62,7 +62,9 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
     aws_secret_access_key: Annotated[Secret, Meta(description="With AWS_ACCESS_KEY_ID")] = ""
     aws_region: Annotated[str, Meta(min_length=1, description="The region of the bucket")] = "us-east-1"
     s3_threads: Annotated[int, Meta(ge=1, le=256, description="Calls of S3 at once")] = 16
-    file_max_bytes: Annotated[int, Meta(ge=1, le=2**40, description="A file")] = 25 * _MIB
+    file_max_bytes: Annotated[
+        int, Meta(ge=1, le=5 * 1024 * _MIB, description="A file; S3 takes and copies no more in one go")
+    ] = 25 * _MIB
     file_quota_bytes: Annotated[int, Meta(ge=1, le=2**50, description="All files of a person")] = 1024 * _MIB
     file_quota_files: Annotated[int, Meta(ge=1, le=10_000_000, description="Files of a person")] = 10_000
     file_types: Annotated[tuple[str, ...], Meta(description="Media types of files that are taken")] = _TYPES
@@ -72,6 +74,15 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
     file_download_url_s: Annotated[
         int, Meta(ge=1, le=86_400, description="How long an address for a download is good")
     ] = 300
+    file_writes_end_s: Annotated[
+        int,
+        Meta(
+            ge=600,
+            le=604_800,
+            description="The longest that an upload may go on when its address has expired; "
+            "then its place is looked at for the last time",
+        ),
+    ] = 3600
     file_part_bytes: Annotated[
         int, Meta(ge=5 * _MIB, le=256 * _MIB, description="What is kept in memory of each streamed upload")
     ] = 5 * _MIB
@@ -99,15 +110,13 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
     ] = 25 * _MIB
 
     def faults(self) -> Iterator[str]:
-        """Addresses of S3 are complete, a key has its secret, a file fits into S3's 10,000 parts."""
+        """Addresses of S3 are complete, a key has its secret."""
         yield from super().faults()
         for name in ("s3_endpoint_url", "s3_public_url"):
             if (url := getattr(self, name)) and not _is_address(url):
                 yield f"{name.upper()} must be like https://s3.example.org"
         if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key):
             yield "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be given together"
-        if self.file_part_bytes * 10_000 < self.file_max_bytes:
-            yield "FILE_PART_BYTES must be at least a 10,000th of FILE_MAX_BYTES"
 
     def limits(self) -> Limits:
         """The bounds of what a person may have."""

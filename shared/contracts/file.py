@@ -236,7 +236,10 @@ FILE_DELETE = Operation(
     name="file.delete",
     service="file",
     summary="Delete a file",
-    description="By its owner, an ADMIN or a MODERATOR. It disappears from the messages that show it.",
+    description=(
+        "By its owner, an ADMIN or a MODERATOR. It disappears from the messages that show it. Its room in "
+        "the quota is free when the address for its upload has expired."
+    ),
     request=OfFile,
     status=204,
     key="file_id",

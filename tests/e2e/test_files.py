@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 from PIL import Image
@@ -24,6 +25,8 @@ def picture(size: tuple[int, int] = (64, 48), kind: str = "PNG") -> bytes:
 
 
 PNG = picture()
+MOST = 25 * 2**20
+QUOTA = 2**30
 
 
 class Room:
@@ -73,9 +76,33 @@ def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> None:
         time.sleep(0.1)
 
 
+class Bucket:
+    """What an operator sees."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._name = environ["S3_BUCKET"]
+        self._client = boto3.client(
+            "s3",
+            endpoint_url=environ["S3_ENDPOINT_URL"],
+            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+            region_name="us-east-1",
+        )
+
+    def keys(self, file_id: str) -> list[str]:
+        """All that lies there of a file."""
+        found = self._client.list_objects_v2(Bucket=self._name).get("Contents", ())
+        return [each["Key"] for each in found if file_id in each["Key"]]
+
+
 @pytest.fixture
 def room(person: MakePerson) -> Room:
     return Room(person)
+
+
+@pytest.fixture
+def bucket(concord: Concord) -> Bucket:
+    return Bucket(concord.environ)
 
 
 def test_a_file_is_shared_by_way_of_s3(room: Room) -> None:
@@ -118,10 +145,12 @@ def test_s3_takes_only_what_was_announced(room: Room) -> None:
     made = room.announce().json()
     assert put(made, PNG + b"x", **{"Content-Length": str(len(PNG) + 1)}).status_code == 403
     assert put(made, PNG, **{"Content-Type": "text/html"}).status_code == 403
+    assert put(made, PNG).status_code == 200  # the same address, and nothing else is wrong with it
     digest = base64.b64encode(hashlib.sha256(PNG).digest()).decode()
     made = room.announce(sha256=digest).json()
     other = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
     assert put(made, PNG, **{"x-amz-checksum-sha256": other}).status_code == 403
+    assert put(made, bytes(len(PNG))).status_code == 400  # other bytes than were announced
     assert put(made, PNG).status_code == 200
 
 
@@ -135,22 +164,25 @@ def test_s3_takes_only_what_was_announced(room: Room) -> None:
         ("application/zip", PNG),
     ],
 )
-def test_bytes_of_another_type_are_thrown_away(room: Room, kind: str, body: bytes) -> None:
+def test_bytes_of_another_type_are_thrown_away(room: Room, bucket: Bucket, kind: str, body: bytes) -> None:
     made = room.announce(body, contentType=kind).json()
     assert put(made, body).status_code == 200
+    assert bucket.keys(made["file"]["id"]) == [f"uploads/{made['file']['id']}"]
     path = f"/api/files/{made['file']['id']}"
     assert code(room.ada.post(f"{path}/complete")) == (415, "file.type_not_allowed")
     assert code(room.ada.get(path)) == (404, "file.not_found")
+    eventually(lambda: bucket.keys(made["file"]["id"]) == [])
     assert code(room.upload(body, kind)) == (415, "file.type_not_allowed")
 
 
 def test_the_same_address_can_not_change_a_complete_file(room: Room) -> None:
     made = room.announce().json()
-    put(made, PNG)
+    put(made, PNG).raise_for_status()
     path = f"/api/files/{made['file']['id']}"
     assert room.ada.post(f"{path}/complete").status_code == 200
     evil = b"<html>".ljust(len(PNG))
-    put(made, evil)
+    assert put(made, evil).status_code == 200  # the address is still good
+    assert room.ada.post(f"{path}/complete").status_code == 200
     assert httpx.get(room.ada.get(f"{path}/content").headers["location"]).content == PNG
 
 
@@ -324,6 +356,50 @@ def test_a_message_shows_its_files_until_they_are_deleted(room: Room) -> None:
     assert code(room.ada.send(room.channel, "early", attachments=[pending])) == (404, "file.not_found")
     room.ada.delete(f"/api/files/{file['id']}").raise_for_status()
     eventually(lambda: room.ben.get(path).json()["items"][0]["attachments"] == shown[1:])
+
+
+def test_a_file_may_be_so_large_and_not_a_byte_larger(room: Room) -> None:
+    assert room.announce(size=MOST).status_code == 201
+    assert code(room.announce(size=MOST + 1)) == (413, "file.too_large")
+    whole = PNG + bytes(MOST - len(PNG))
+    done = room.upload(whole)
+    assert (done.status_code, done.json()["size"]) == (201, MOST)
+    assert code(room.upload(whole + b"x")) == (413, "file.too_large")
+    assert code(room.upload(whole + bytes(2**20))) == (413, "body.too_large")
+
+
+def test_a_person_has_room_for_so_much(room: Room) -> None:
+    waiting = [room.announce(size=MOST) for _ in range(QUOTA // MOST)]
+    waiting.append(room.announce(size=QUOTA % MOST))
+    assert {made.status_code for made in waiting} == {201}
+    assert code(room.announce(size=1)) == (409, "quota.exceeded")
+    assert code(room.upload()) == (409, "quota.exceeded")
+    deleted = waiting[-1].json()
+    room.ada.delete(f"/api/files/{deleted['file']['id']}").raise_for_status()
+    assert code(room.announce(size=1)) == (409, "quota.exceeded")  # its address still takes bytes
+    asked = {"channelId": room.channel, "name": "a.png", "size": 1, "contentType": "image/png"}
+    assert room.ben.post("/api/files", json=asked).status_code == 201  # his own room
+
+
+def test_files_of_who_was_kicked(room: Room, bucket: Bucket) -> None:
+    """What he shared stays, he sees nothing any more, and what he was about to share is not shared."""
+    asked = {"channelId": room.channel, "name": "b.png", "size": len(PNG), "contentType": "image/png"}
+    shared, waiting = (room.ben.post("/api/files", json=asked).json() for _ in range(2))
+    for made in (shared, waiting):
+        put(made, PNG).raise_for_status()
+    path = f"/api/files/{shared['file']['id']}"
+    room.ben.post(f"{path}/complete").raise_for_status()
+    room.ada.delete(f"/api/servers/{room.server['id']}/members/{room.ben.id}").raise_for_status()
+    eventually(lambda: room.ben.get(path).status_code == 404)
+    assert room.ada.get(path).status_code == 200
+    assert code(room.ben.get(f"{path}/content")) == (404, "file.not_found")
+    late = f"/api/files/{waiting['file']['id']}"
+    assert code(room.ben.post(f"{late}/complete")) == (404, "file.not_found")
+    assert code(room.ada.get(late)) == (404, "file.not_found")
+    assert bucket.keys(waiting["file"]["id"]) == [f"uploads/{waiting['file']['id']}"]  # until it is overdue
+    assert code(room.ben.delete(path)) == (404, "file.not_found")
+    room.ada.delete(path).raise_for_status()
+    eventually(lambda: bucket.keys(shared["file"]["id"]) == [])
 
 
 def test_files_go_with_their_channel(room: Room) -> None:

@@ -1,11 +1,14 @@
 """Files while S3 is away, uploads that break off, and one that is larger than what may be in memory."""
 
+import hashlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 
@@ -15,11 +18,13 @@ from tests.conftest import s3_settings
 from tests.e2e.concord import Process
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
+from tests.hanging_s3 import hanging_beside
 
 GIB = 2**30
 LARGE = GIB // 4
 """More than enough to see it; the embedded S3 takes minutes to join the parts of a whole GiB."""
 MAY_GROW_KIB = 32 * 1024
+CALL_TIMEOUT_S = 10
 
 
 @pytest.fixture
@@ -43,6 +48,21 @@ class Files:
         asked = {"channelId": self.channel, "name": "a.txt", "size": 3, "contentType": "text/plain"}
         return self.ada.post("/api/files", json=asked)
 
+    def send(self) -> str:
+        """Announced, and sent to S3."""
+        made = self.announce().json()
+        upload = made["upload"]
+        httpx.put(upload["url"], headers=upload["headers"], content=b"tea").raise_for_status()
+        return str(made["file"]["id"])
+
+    def address_of(self, file_id: str) -> str:
+        found = self.ada.get(f"/api/files/{file_id}/content")
+        assert found.status_code == 302, found.text
+        return found.headers["location"]
+
+    def bytes_of(self, file_id: str) -> bytes:
+        return httpx.get(self.address_of(file_id)).content
+
     def upload(self) -> httpx.Response:
         file = {"file": ("a.txt", b"tea", "text/plain")}
         return self.ada.post("/api/files/upload", data={"channelId": self.channel}, files=file)
@@ -51,35 +71,64 @@ class Files:
 def test_s3_goes_away_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
     """Answers that say when to try again, nothing half done, and all of it goes on by itself."""
     mesh.concord.environ.update(s3_settings(own_s3))
-    gateway, *_ = mesh.concord.start("gateway", "auth", "server", "message", "file")
+    gateway, *_, file = mesh.concord.start("gateway", "auth", "server", "message", "file")
     mesh.concord.wait_ready()
     with httpx.Client(base_url=gateway.url, timeout=30) as http:
         files = Files(http)
-        made = files.announce().json()
-        httpx.put(made["upload"]["url"], headers=made["upload"]["headers"], content=b"tea").raise_for_status()
-        path = f"/api/files/{made['file']['id']}"
+        done = files.send()
+        path = f"/api/files/{done}"
         deleted = files.upload().json()["id"]
-        address = files.ada.get(f"/api/files/{deleted}/content").headers["location"]
+        address = files.address_of(deleted)
 
         own_s3.stop()
+        eventually(lambda: not file.is_ready())
         for refused in (files.ada.post(f"{path}/complete"), files.upload()):
-            assert (refused.status_code, refused.json()["code"]) == (503, "mesh.busy"), refused.text
-            assert int(refused.headers["retry-after"]) > 0
+            check_busy(refused)
         assert files.ada.get(path).json()["status"] == "PENDING"  # what needs no S3 works
         assert files.ada.delete(f"/api/files/{deleted}").status_code == 204
         assert files.ada.send(files.channel, "still here").status_code == 201
 
         own_s3.start()
         own_s3.wait_ready()
-        deadline = time.monotonic() + 20
-        while files.ada.post(f"{path}/complete").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        assert files.upload().status_code == 201
-        while httpx.get(address).status_code != 404:  # what was deleted meanwhile
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        eventually(lambda: files.ada.post(f"{path}/complete").status_code == 200)
+        uploaded = files.upload()
+        assert uploaded.status_code == 201
+        eventually(lambda: httpx.get(address).status_code == 404)  # what was deleted meanwhile
         mesh.concord.wait_ready()
+        again = uploaded.json()["id"]
+        assert files.bytes_of(done) == files.bytes_of(again) == b"tea"
+        # Neither of the upload that was refused nor of the file that was deleted is anything left.
+        assert keys_of(mesh.concord.environ) == {f"uploads/{done}", f"files/{done}", f"files/{again}"}
+
+
+def test_s3_hangs_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
+    """It takes connections and answers nothing: callers are told so in time; signing does not wait for it."""
+    with hanging_beside(own_s3.url) as between:
+        environ = {**s3_settings(own_s3), "S3_ENDPOINT_URL": between.url, "S3_PUBLIC_URL": own_s3.url}
+        mesh.concord.environ.update(environ, S3_THREADS="2")
+        gateway, *_, file = mesh.concord.start("gateway", "auth", "server", "message", "file")
+        mesh.concord.wait_ready()
+        with httpx.Client(base_url=gateway.url, timeout=30) as http, ThreadPoolExecutor(8) as others:
+            files = Files(http)
+            shared = files.upload().json()["id"]
+            waiting = [f"/api/files/{files.send()}/complete" for _ in range(6)]
+
+            between.hangs.set()
+            begun = time.monotonic()
+            hung = [others.submit(files.ada.post, path) for path in waiting]
+            hung += [others.submit(files.upload) for _ in range(2)]
+            eventually(lambda: not file.is_ready())
+            assert files.bytes_of(shared) == b"tea"  # to sign takes no S3, and clients find another way there
+            assert files.announce().status_code == 201
+            assert time.monotonic() - begun < CALL_TIMEOUT_S / 2
+            for refused in hung:
+                check_busy(refused.result())
+            assert time.monotonic() - begun < CALL_TIMEOUT_S
+
+            between.hangs.clear()
+            eventually(file.is_ready)
+            assert {files.ada.post(path).status_code for path in waiting} == {200}
+            assert files.upload().status_code == 201
 
 
 def test_a_large_file_passes_through_without_being_held(mesh: Mesh, own_s3: EmbeddedS3) -> None:
@@ -96,6 +145,7 @@ def test_a_large_file_passes_through_without_being_held(mesh: Mesh, own_s3: Embe
         done = files.ada.post("/api/files/upload", **form_of(files.channel, LARGE))
         assert done.status_code == 201, done.text
         assert done.json()["size"] == LARGE
+        assert digest_at(files.address_of(done.json()["id"])) == digest_of(pieces_of(LARGE))
         grown = [peak_kib(process) - kib for process, kib in zip((gateway, file), before, strict=True)]
     print(f"gateway and file service grew by {grown} KiB")
     assert max(grown) <= MAY_GROW_KIB
@@ -109,12 +159,54 @@ def form_of(channel_id: str, size: int) -> dict[str, Any]:
 
     def pieces() -> Iterator[bytes]:
         yield head.getvalue()
-        piece = b"tea for two\n" * 5461 + b"cups"  # 64 KiB
-        for _ in range(size // len(piece)):
-            yield piece
+        yield from pieces_of(size)
         yield b"\r\n--x--\r\n"
 
     return {"content": pieces(), "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+
+
+def pieces_of(size: int) -> Iterator[bytes]:
+    """Text, each 64 KiB of it another."""
+    for number in range(size // 65_536):
+        yield b"%015d\n" % number * 4096
+
+
+def digest_of(pieces: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def digest_at(url: str) -> str:
+    with httpx.stream("GET", url) as answer:
+        return digest_of(answer.iter_raw())
+
+
+def keys_of(environ: dict[str, str]) -> set[str]:
+    """All that lies in the bucket, and what was begun there and not finished."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=environ["S3_ENDPOINT_URL"],
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+    )
+    there = client.list_objects_v2(Bucket=environ["S3_BUCKET"]).get("Contents", ())
+    begun = client.list_multipart_uploads(Bucket=environ["S3_BUCKET"]).get("Uploads", ())
+    return {each["Key"] for each in [*there, *begun]}
+
+
+def check_busy(refused: httpx.Response) -> None:
+    assert (refused.status_code, refused.json()["code"]) == (503, "mesh.busy"), refused.text
+    assert int(refused.headers["retry-after"]) > 0
+
+
+def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def peak_kib(process: Process) -> int:

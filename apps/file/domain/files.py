@@ -30,7 +30,11 @@ class Kept(Struct, kw_only=True):
     revision: int = 1
     sha256: str | None = None
     upload_until: datetime | None = None
-    """Until then somebody may still write to its place for uploads."""
+    """Until then its address takes bytes, from whoever has it; null when it has none."""
+    charged: bool = True
+    """Whether it counts against its owner: a tombstone does as long as its address takes bytes."""
+    purge_at: datetime | None = None
+    """When its places in the bucket are looked at next, for what has no use."""
     thumbnails: bool | None = None
     """Whether there are some; null when nobody has tried yet."""
     deleted: bool = False
@@ -41,6 +45,10 @@ class Kept(Struct, kw_only=True):
     def complete(self) -> bool:
         """Whether its bytes were checked."""
         return self.file.status is FileStatus.COMPLETE
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether its address still takes bytes."""
+        return self.upload_until is not None and self.upload_until > now
 
 
 class Usage(Struct, frozen=True):

@@ -1,6 +1,9 @@
 """Where things lie in the bucket."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from msgspec import Struct
 
 THUMBNAIL_SIZES = (96, 320, 640, 800)
 
@@ -20,10 +23,26 @@ def thumbnail_key(file_id: UUID, size: int) -> str:
     return f"thumbnails/{file_id}/{size}.webp"
 
 
-def all_keys(file_id: UUID) -> list[str]:
-    """Everything that a file may have left."""
-    return [
-        upload_key(file_id),
-        file_key(file_id),
-        *(thumbnail_key(file_id, size) for size in THUMBNAIL_SIZES),
-    ]
+class Leftover(Struct, frozen=True):
+    """A tombstone, or a complete file that may have left something in its place for uploads."""
+
+    file_id: UUID
+    deleted: bool
+    complete: bool
+    last_begun_at: datetime
+    """Nobody begins to write to a key of it after this: it is buried, and its address has expired."""
+
+    def places(self) -> list[str]:
+        """Where something without use may lie."""
+        if not self.deleted:
+            return [upload_key(self.file_id)]
+        thumbnails = (thumbnail_key(self.file_id, size) for size in THUMBNAIL_SIZES)
+        return [upload_key(self.file_id), file_key(self.file_id), *thumbnails]
+
+    def may_have_parts(self) -> bool:
+        """Whether a streamed upload may have broken off here."""
+        return self.deleted and not self.complete
+
+    def closes_at(self, writes_end: timedelta) -> datetime:
+        """When whatever was begun has ended, by success or not; `writes_end` is the longest it may take."""
+        return self.last_begun_at + writes_end

@@ -106,7 +106,11 @@ class Inbound:
     async def complete(self, request: OfFile, call: Call) -> File:
         """Complete a file."""
         tools = self._tools
-        return await complete_file(request, tools.work, tools.storage, tools.sniffer, tools.clock)
+
+        async def work() -> File:
+            return await complete_file(request, tools.work, tools.storage, tools.sniffer, tools.clock)
+
+        return await self._informed(request.file_id, request.profile_id, call, work)
 
     async def get(self, request: OfFile, call: Call) -> File:
         """Read about a file."""

@@ -7,9 +7,9 @@ from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, T
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.contracts.fields import ChannelType, Role
 from shared.contracts.file import FileStatus
 from shared.kit.ledger import requests_table
+from shared.kit.member_tables import member_tables, one_of
 from shared.kit.outbox import outbox_tables
 
 _NAMES = {
@@ -21,59 +21,10 @@ _NAMES = {
 }
 metadata = MetaData(naming_convention=_NAMES)
 _TIME = DateTime(timezone=True)
-_TO_PURGE = text("deleted_at IS NOT NULL AND purged_at IS NULL")
-
-
-def _one_of(column: str, values: type[Role] | type[ChannelType] | type[FileStatus]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 class Base(SQLModel, registry=registry(metadata=metadata)):
     """Tables of this service alone."""
-
-
-class ServerRow(Base, table=True):
-    """A server that was heard of (see shared/kit/member_facts.py). A tombstone stays."""
-
-    __tablename__ = "servers"
-    __table_args__ = (Index("servers_to_purge", "id", postgresql_where=_TO_PURGE),)
-
-    id: UUID = Field(primary_key=True)
-    revision: int = Field(sa_type=BigInteger)
-    deleted_at: datetime | None = Field(sa_type=_TIME)
-    purged_at: datetime | None = Field(sa_type=_TIME)
-
-
-class ChannelRow(Base, table=True):
-    """A channel, alive or its tombstone."""
-
-    __tablename__ = "channels"
-    __table_args__ = (
-        _one_of("type", ChannelType),
-        CheckConstraint("type IS NOT NULL OR deleted_at IS NOT NULL", name="alive"),
-        Index("channels_of_server", "server_id"),
-        Index("channels_to_purge", "id", postgresql_where=_TO_PURGE),
-    )
-
-    id: UUID = Field(primary_key=True)
-    server_id: UUID
-    type: str | None = Field(sa_type=Text)
-    revision: int = Field(sa_type=BigInteger)
-    deleted_at: datetime | None = Field(sa_type=_TIME)
-    purged_at: datetime | None = Field(sa_type=_TIME)
-
-
-class MemberRow(Base, table=True):
-    """Our copy of a membership as of a revision of its server; without a role it is a tombstone."""
-
-    __tablename__ = "members"
-    __table_args__ = (_one_of("role", Role),)
-
-    server_id: UUID = Field(primary_key=True)
-    profile_id: UUID = Field(primary_key=True)
-    role: str | None = Field(sa_type=Text)
-    revision: int = Field(sa_type=BigInteger)
 
 
 class UsageRow(Base, table=True):
@@ -88,14 +39,23 @@ class UsageRow(Base, table=True):
 
 
 class FileRow(Base, table=True):
-    """A file, or the tombstone of one until its bytes are purged."""
+    """A file, or the tombstone of one until nothing is left of it, nor can be written any more."""
 
     __tablename__ = "files"
     __table_args__ = (
-        _one_of("status", FileStatus),
+        one_of("status", FileStatus),
         Index("files_of_channel", "channel_id", postgresql_where=text("deleted_at IS NULL")),
-        Index("files_written_to", "upload_until", postgresql_where=text("upload_until IS NOT NULL")),
-        Index("files_to_purge", "deleted_at", postgresql_where=_TO_PURGE),
+        Index(
+            "files_awaited",
+            "upload_until",
+            postgresql_where=text("status = 'PENDING' AND deleted_at IS NULL"),
+        ),
+        Index(
+            "files_still_charged",
+            "upload_until",
+            postgresql_where=text("charged AND deleted_at IS NOT NULL"),
+        ),
+        Index("files_to_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -109,12 +69,14 @@ class FileRow(Base, table=True):
     status: str = Field(sa_type=Text)
     revision: int = Field(sa_type=BigInteger)
     upload_until: datetime | None = Field(sa_type=_TIME)
+    charged: bool
+    purge_at: datetime | None = Field(sa_type=_TIME)
     thumbnails: bool | None
     created_at: datetime = Field(sa_type=_TIME)
     deleted_at: datetime | None = Field(sa_type=_TIME)
-    purged_at: datetime | None = Field(sa_type=_TIME)
     deleting_call: str | None = Field(sa_type=Text)
 
 
+member_tables(metadata)
 outbox_tables(metadata)
 requests_table(metadata)

@@ -34,7 +34,7 @@ _USAGE = text("SELECT size, files FROM usage WHERE profile_id = :profile_id FOR 
 _CHARGE = text("UPDATE usage SET size = size + :size, files = files + :files WHERE profile_id = :profile_id")
 _COLUMNS = """
     id, channel_id, server_id, profile_id, name, size, content_type, sha256, status, revision, upload_until,
-    thumbnails, created_at
+    charged, purge_at, thumbnails, created_at
 """
 _KEPT = f"{_COLUMNS}, deleted_at IS NOT NULL AS deleted, deleting_call"
 _FILE = text(f"SELECT {_KEPT} FROM files WHERE id = :file_id")  # noqa: S608 (names of columns)
@@ -43,17 +43,24 @@ _FILES = text(f"SELECT {_KEPT} FROM files WHERE id = ANY(:file_ids)")  # noqa: S
 _ADD = text(
     f"""
     INSERT INTO files ({_COLUMNS}) VALUES (:id, :channel_id, :server_id, :profile_id, :name, :size,
-        :content_type, :sha256, :status, :revision, :upload_until, :thumbnails, :created_at)
+        :content_type, :sha256, :status, :revision, :upload_until, :charged, :purge_at,
+        :thumbnails, :created_at)
     """  # noqa: S608
 )
 _STORE = text(
     """
     UPDATE files SET size = :size, content_type = :content_type, status = :status, revision = :revision,
-        upload_until = :upload_until, thumbnails = :thumbnails
+        upload_until = :upload_until, charged = :charged, purge_at = :purge_at, thumbnails = :thumbnails
     WHERE id = :id
     """
 )
-_BURY = text("UPDATE files SET deleted_at = :now, deleting_call = :call_id WHERE id = :id")
+_BURY = text(
+    """
+    UPDATE files SET deleted_at = :now, purge_at = :now, deleting_call = :call_id, charged = :charged,
+        upload_until = :upload_until
+    WHERE id = :id
+    """
+)
 
 
 class PostgresWork:
@@ -132,8 +139,8 @@ class PostgresUnit:
         await self._session.execute(_STORE, _row_of(kept))
 
     async def bury(self, kept: Kept, call_id: str, now: datetime) -> None:
-        """Make a tombstone of a file."""
-        await self._session.execute(_BURY, {"id": kept.file.id, "call_id": call_id, "now": now})
+        """Store it as a tombstone, whose bytes are purged from now on."""
+        await self._session.execute(_BURY, {**_row_of(kept), "call_id": call_id, "now": now})
 
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
@@ -157,6 +164,8 @@ def kept_of(row: Mapping[Any, Any]) -> Kept:
         revision=row["revision"],
         sha256=row["sha256"],
         upload_until=row["upload_until"],
+        charged=row["charged"],
+        purge_at=row["purge_at"],
         thumbnails=row["thumbnails"],
         deleted=row["deleted"],
         deleting_call=row["deleting_call"],
@@ -177,6 +186,8 @@ def _row_of(kept: Kept) -> dict[str, object]:
         "status": file.status,
         "revision": kept.revision,
         "upload_until": kept.upload_until,
+        "charged": kept.charged,
+        "purge_at": kept.purge_at,
         "thumbnails": kept.thumbnails,
         "created_at": file.created_at,
     }

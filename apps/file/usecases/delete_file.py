@@ -12,7 +12,7 @@ async def delete_file(file_id: UUID, profile_id: UUID, call_id: str, unit: Unit,
     """Nobody sees the file any longer; its bytes are purged soon.
 
     * Its owner deletes it, an ADMIN or a MODERATOR; all as long as they are members.
-    * Its room in the quota is free at once.
+    * Its room in the quota is free as soon as the address that it was announced with takes no more bytes.
     * A deleted file is not found, unless this very call deleted it and was delivered twice.
     * It is told by `file.deleted`, if others could see it.
     """

@@ -7,8 +7,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from apps.file.domain.files import Limits
+from apps.file.domain.files import Limits, admit, file_not_found
 from apps.file.domain.places import file_key
 from apps.file.domain.types import (
     OPAQUE,
@@ -67,6 +68,7 @@ class ReceiveUpload:
         * Room in the quota is taken before the first byte: as much as the request says, or as a file may be.
         * Its type is checked by its first bytes before any is stored, or found by them when none was said.
         * Its size is checked as it comes.
+        * Who is no member any more when it has come does not share it.
         * It is told by `file.completed`.
         """
         content_type = canonical(incoming.content_type) or OPAQUE
@@ -80,12 +82,26 @@ class ReceiveUpload:
 
         await admitted(begin)
         try:
-            size, content_type = await self._pass_on(incoming, draft)
-            async with self._work.transaction() as unit:
-                return await make_complete(draft.id, size, content_type, unit, written=True)
+            return await self._take_in(incoming, draft, admitted)
         except BaseException:
             await asyncio.shield(self._discard(draft))
             raise
+
+    async def _take_in(self, incoming: Incoming, draft: Draft, admitted: Admitted) -> File:
+        size, content_type = await self._pass_on(incoming, draft)
+        done: list[File] = []
+
+        async def finish() -> None:
+            async with self._work.transaction() as unit:
+                kept = await unit.file(draft.id, lock=True)
+                admit(await unit.place(draft.channel_id, draft.profile_id))
+                if kept is None or kept.deleted:
+                    raise file_not_found()
+                closed = replace(kept, upload_until=None)
+                done.append(await make_complete(closed, size, content_type, unit))
+
+        await admitted(finish)
+        return done[-1]
 
     def _draft(self, incoming: Incoming, profile_id: UUID, content_type: str) -> Draft:
         now = self._clock.now()
@@ -136,6 +152,6 @@ class ReceiveUpload:
 
     async def _discard(self, draft: Draft) -> None:
         try:
-            await discard(draft.id, self._work, self._clock.now())
+            await discard(draft.id, self._work, self._clock.now(), addressed=False)
         except MeshError as error:
             log.warning("a broken upload is left to the sweep: %s", error)

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apps.file.domain.files import Kept, Limits, admit, file_not_found
+from apps.file.domain.files import Kept, Limits, admit
 from apps.file.ports import Unit, Work
 from shared.contracts.event import FILE_COMPLETED, FILE_DELETED, FileGone
 from shared.contracts.file import File, FileStatus
@@ -50,43 +50,48 @@ async def add_file(draft: Draft, unit: Unit, limits: Limits) -> Kept:
     return kept
 
 
-async def make_complete(file_id: UUID, size: int, content_type: str, unit: Unit, *, written: bool) -> File:
+async def make_complete(kept: Kept, size: int, content_type: str, unit: Unit) -> File:
     """From now on the members see the file; others hear of it. The same again changes nothing.
 
-    `written`: nobody can write to its place for uploads any longer. Raises `file.not_found` when it was
-    deleted meanwhile, or its channel.
+    The row is locked by then. What lies in its place for uploads is purged when its address has expired.
     """
-    kept = await unit.file(file_id, lock=True)
-    if kept is None or kept.deleted:
-        raise file_not_found()
-    place = await unit.place(kept.file.channel_id, kept.file.profile_id)
-    if place is not None and place.deleted:
-        raise file_not_found()
     if kept.complete:
         return kept.file
     freed = kept.file.size - size
     if freed:
         await unit.charge(kept.file.profile_id, -freed, 0)
     file = replace(kept.file, status=FileStatus.COMPLETE, size=size, content_type=content_type)
-    upload_until = None if written else kept.upload_until
-    done = replace(kept, file=file, revision=kept.revision + 1, upload_until=upload_until)
+    done = replace(kept, file=file, revision=kept.revision + 1, purge_at=kept.upload_until)
     await unit.store(done)
     await unit.publish(FILE_COMPLETED, file.channel_id, done.revision, file)
     return file
 
 
 async def throw_away(kept: Kept, unit: Unit, now: datetime, call_id: str = "") -> None:
-    """Leave a tombstone, whose bytes are purged later, and give its room back. The row is locked by then."""
-    await unit.bury(kept, call_id, now)
-    await unit.charge(kept.file.profile_id, -kept.file.size, -1)
+    """Leave a tombstone, whose bytes are purged from now on. The row is locked by then.
+
+    Its room is given back when its address takes no more bytes: at once, or by the sweep.
+    """
+    charged = kept.is_open(now)
+    await unit.bury(replace(kept, charged=charged), call_id, now)
+    if not charged:
+        await unit.charge(kept.file.profile_id, -kept.file.size, -1)
     if kept.complete:
         gone = FileGone(id=kept.file.id, channel_id=kept.file.channel_id, server_id=kept.server_id)
         await unit.publish(FILE_DELETED, kept.file.channel_id, kept.revision + 1, gone)
 
 
-async def discard(file_id: UUID, work: Work, now: datetime) -> None:
-    """Throw a file away whose bytes are not what was said."""
+async def discard(file_id: UUID, work: Work, now: datetime, *, addressed: bool = True) -> None:
+    """Throw a file away whose bytes are not what was said; `addressed`: somebody outside has its address.
+
+    When another has thrown it away already, its places are purged again: more may lie there by now.
+    """
     async with work.transaction() as unit:
         kept = await unit.file(file_id, lock=True)
-        if kept is not None and not kept.deleted and not kept.complete:
-            await throw_away(kept, unit, now)
+        if kept is None:
+            return
+        if kept.deleted:
+            await unit.store(replace(kept, purge_at=now))
+        elif not kept.complete:
+            until = kept.upload_until if addressed else None
+            await throw_away(replace(kept, upload_until=until), unit, now)

@@ -1,44 +1,79 @@
 """Take away what nobody needs any longer."""
 
-from apps.file.domain.places import all_keys, upload_key
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from apps.file.domain.places import Leftover, file_key
 from apps.file.ports import Leftovers, Storage
 from shared.contracts.clock import Clock
+from shared.contracts.errors import MeshError
 
 PIECE_ROWS = 200
-PURGED_AT_ONCE = 20
-"""Files whose bytes are deleted within one transaction: its locks are held meanwhile."""
+PURGED_AT_ONCE = 50
+"""Files whose bytes are deleted before that is written down: by one call of S3, and one for each that broke
+off."""
 PIECES_MAX = 20
 """At most so many pieces one after the other; then others have their turn until the job runs again."""
+CLAIM_LIFE = timedelta(minutes=10)
+"""Who claimed a piece and died leaves it to others so much later."""
 
 
 async def sweep_uploads(leftovers: Leftovers, clock: Clock) -> int:
     """Bury files that were not completed in time, and those of deleted channels; gives how many rows went.
 
-    Their room in the quotas is free at once.
+    Their room in the quotas is free as soon as their addresses take no more bytes.
     """
     rows = 0
     for _ in range(PIECES_MAX):
         now = clock.now()
         piece = await leftovers.overdue(now, PIECE_ROWS)
         piece += await leftovers.of_deleted_channels(now, PIECE_ROWS)
+        piece += await leftovers.give_back(now, PIECE_ROWS)
         rows += piece
         if piece == 0:
             break
     return rows
 
 
-async def purge_bytes(leftovers: Leftovers, storage: Storage, clock: Clock) -> int:
+async def purge_bytes(leftovers: Leftovers, storage: Storage, clock: Clock, writes_end: timedelta) -> int:
     """Delete the bytes of what was buried, and what was written to places for uploads; gives how many files.
 
+    * Every key that may ever be written has a row, until all that was begun has ended: `writes_end` after the
+      row was buried and its address expired. Then its keys are looked at for the last time.
     * Nothing is forgotten before its bytes are gone: while S3 is away the tombstones wait.
-    * A place for uploads is looked at again when nobody can write there any longer.
+    * No transaction is open while S3 works; what is done is written down piece by piece.
     """
     files = 0
     for _ in range(PIECES_MAX):
-        async with leftovers.without_use(clock.now(), PURGED_AT_ONCE) as (buried, closed):
-            keys = [key for file_id in buried for key in all_keys(file_id)]
-            await storage.remove([*keys, *(upload_key(file_id) for file_id in closed)])
-        files += len(buried) + len(closed)
-        if not buried and not closed:
+        now = clock.now()
+        claim = now + CLAIM_LIFE
+        piece = await leftovers.claim(now, claim, PURGED_AT_ONCE)
+        if not piece:
             break
+        try:
+            removed = await _remove(piece, storage)
+        except MeshError:
+            await leftovers.settle(claim, (), {leftover.file_id: now for leftover in piece})
+            raise
+        await leftovers.settle(claim, *_outcome(removed, now, writes_end))
+        files += len(removed)
     return files
+
+
+async def _remove(piece: Sequence[Leftover], storage: Storage) -> list[Leftover]:
+    """Gives those that have nothing left; the others are claimed again later: nobody waits for them."""
+    for leftover in piece:
+        if leftover.may_have_parts():
+            await storage.drop_parts(file_key(leftover.file_id))
+    stuck = await storage.remove([key for leftover in piece for key in leftover.places()])
+    return [leftover for leftover in piece if stuck.isdisjoint(leftover.places())]
+
+
+def _outcome(
+    removed: Sequence[Leftover], now: datetime, writes_end: timedelta
+) -> tuple[list[UUID], dict[UUID, datetime]]:
+    """What is done for good, and when the rest is looked at again."""
+    closing = {leftover.file_id: leftover.closes_at(writes_end) for leftover in removed}
+    done = [file_id for file_id, closes_at in closing.items() if closes_at <= now]
+    return done, {file_id: closes_at for file_id, closes_at in closing.items() if closes_at > now}

@@ -7,13 +7,13 @@ tables can be spread over several Postgres servers by it.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, LargeBinary, MetaData, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.contracts.fields import ChannelType, Role
 from shared.kit.ledger import requests_table
+from shared.kit.member_tables import member_tables
 from shared.kit.outbox import outbox_tables
 
 _NAMES = {
@@ -25,69 +25,16 @@ _NAMES = {
 }
 metadata = MetaData(naming_convention=_NAMES)
 _TIME = DateTime(timezone=True)
-_TO_PURGE = text("deleted_at IS NOT NULL AND purged_at IS NULL")
-
-
-def _one_of(column: str, values: type[Role] | type[ChannelType]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+_BUSY = {
+    # Every batch of messages updates rows here: room in the page keeps those updates off the indexes.
+    "fillfactor": 50,
+    "autovacuum_vacuum_scale_factor": 0,
+    "autovacuum_vacuum_threshold": 1000,
+}
 
 
 class Base(SQLModel, registry=registry(metadata=metadata)):
     """Tables of this service alone."""
-
-
-class ServerRow(Base, table=True):
-    """A server that was heard of; facts about it take turns by locking this row. A tombstone stays."""
-
-    __tablename__ = "servers"
-    __table_args__ = (Index("servers_to_purge", "id", postgresql_where=_TO_PURGE),)
-
-    id: UUID = Field(primary_key=True)
-    revision: int = Field(sa_type=BigInteger)
-    deleted_at: datetime | None = Field(sa_type=_TIME)
-    purged_at: datetime | None = Field(sa_type=_TIME)
-
-
-class ChannelRow(Base, table=True):
-    """A channel, alive or its tombstone. Whoever changes its messages locks this row first."""
-
-    __tablename__ = "channels"
-    __table_args__ = (
-        _one_of("type", ChannelType),
-        CheckConstraint("type IS NOT NULL OR deleted_at IS NOT NULL", name="alive"),
-        Index("channels_of_server", "server_id"),
-        Index("channels_to_purge", "id", postgresql_where=_TO_PURGE),
-        # Every batch of messages updates rows here: room in the page keeps those updates off the indexes.
-        {
-            "postgresql_with": {
-                "fillfactor": 50,
-                "autovacuum_vacuum_scale_factor": 0,
-                "autovacuum_vacuum_threshold": 1000,
-            }
-        },
-    )
-
-    id: UUID = Field(primary_key=True)
-    server_id: UUID
-    type: str | None = Field(sa_type=Text)
-    revision: int = Field(sa_type=BigInteger)
-    last_sequence: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
-    messages_revision: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
-    deleted_at: datetime | None = Field(sa_type=_TIME)
-    purged_at: datetime | None = Field(sa_type=_TIME)
-
-
-class MemberRow(Base, table=True):
-    """Our copy of a membership as of a revision of its server; without a role it is a tombstone."""
-
-    __tablename__ = "members"
-    __table_args__ = (_one_of("role", Role),)
-
-    server_id: UUID = Field(primary_key=True)
-    profile_id: UUID = Field(primary_key=True)
-    role: str | None = Field(sa_type=Text)
-    revision: int = Field(sa_type=BigInteger)
 
 
 class MessageRow(Base, table=True):
@@ -147,5 +94,12 @@ class DeletedFileRow(Base, table=True):
     deleted_at: datetime = Field(sa_type=_TIME)
 
 
+# Whoever changes the messages of a channel locks its row first.
+member_tables(
+    metadata,
+    Column("last_sequence", BigInteger, server_default=text("0"), nullable=False),
+    Column("messages_revision", BigInteger, server_default=text("0"), nullable=False),
+    postgresql_with=_BUSY,
+)
 outbox_tables(metadata)
 requests_table(metadata)

@@ -1,19 +1,25 @@
-"""The file service without Kafka, on a real Postgres and a real S3."""
+"""The world on a real Postgres and a real S3."""
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import pytest
 from sqlalchemy import text
 
-from apps.file.outbound.storage import S3Storage
+from apps.file.outbound.leftovers import PostgresLeftovers
+from apps.file.outbound.storage import S3, S3Storage
 from apps.file.outbound.tables import metadata
+from apps.file.outbound.units import PostgresWork
 from cli.embedded.databases import drop_database, ensure_database
 from cli.embedded.s3 import EmbeddedS3
+from shared.contracts.file import Upload
+from shared.kit.clock import SystemIds
 from shared.kit.database import Database
+from shared.kit.member_facts import PostgresFacts
 from shared.kit.migrate import migrate
-from tests.services.file.world import World, s3_at
+from tests.unit.file.world import MovedClock, Outside, World
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +44,75 @@ async def database(file_database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def world(database: Database, s3: EmbeddedS3) -> AsyncIterator[World]:
-    """Ada and Ben in a channel, and an empty bucket."""
+async def storage(s3: EmbeddedS3) -> AsyncIterator[S3Storage]:
+    """An empty bucket."""
     storage = S3Storage(s3_at(s3, f"t-{secrets.token_hex(6)}"))
     await storage.open()
-    await storage.open()  # again does nothing
-    world = World(database, storage)
-    await world.begin()
-    yield world
+    yield storage
     await storage.close()
+
+
+@pytest.fixture
+async def world(database: Database, storage: S3Storage) -> World:
+    """The same world as in memory."""
+    world = World(outside_of(database, storage))
+    await world.begin()
+    return world
+
+
+def outside_of(database: Database, storage: S3Storage) -> Outside:
+    """The real adapters."""
+    clock = MovedClock()
+
+    async def events() -> list[str]:
+        async with database.snapshot() as session:
+            return list((await session.execute(text("SELECT type FROM outbox ORDER BY id"))).scalars())
+
+    async def rows() -> int:
+        async with database.snapshot() as session:
+            return int(await session.scalar(text("SELECT count(*) FROM files")))
+
+    async def send(upload: Upload, body: bytes) -> int:
+        headers = {**upload.headers, "Content-Length": str(len(body))}
+        async with httpx.AsyncClient() as http:
+            return (await http.request(upload.method, upload.url, headers=headers, content=body)).status_code
+
+    async def read(url: str) -> bytes | None:
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(url)
+        return answer.content if answer.status_code == 200 else None
+
+    return Outside(
+        work=PostgresWork(database, clock, SystemIds()),
+        storage=storage,
+        leftovers=PostgresLeftovers(database),
+        facts=PostgresFacts(database),
+        clock=clock,
+        events=events,
+        rows=rows,
+        send=send,
+        read=read,
+        objects=lambda: objects_of(storage),
+    )
+
+
+def objects_of(storage: S3Storage) -> list[str]:
+    """Everything in the bucket, and every upload in parts that was not finished."""
+    client, bucket = storage._client, storage._bucket
+    there = [found["Key"] for found in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
+    begun = [found["Key"] for found in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ())]
+    return sorted([*there, *begun])
+
+
+def s3_at(server: EmbeddedS3, bucket: str, url: str = "") -> S3:
+    """A bucket there, or with its key somewhere else."""
+    key_id, secret = server.key
+    return S3(
+        endpoint_url=url or server.url,
+        public_url=url or server.url,
+        bucket=bucket,
+        region="us-east-1",
+        access_key_id=key_id,
+        secret_access_key=secret,
+        threads=4,
+    )

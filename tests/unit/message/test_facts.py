@@ -11,7 +11,7 @@ from apps.message.usecases.purge_channels import purge_channels
 from shared.contracts.event import Event
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import ChannelAccess
-from tests.unit.message.server_service import ServerService
+from tests.unit.membership.server_service import ServerService
 from tests.unit.message.world import IDS, World, ask, refused
 
 PROFILES = (IDS.new(), IDS.new())

@@ -38,8 +38,8 @@ from shared.kit.clock import SystemClock, SystemIds, now_ms
 from shared.kit.wire import Call, Reply
 from shared.membership.learn_access import LearnAccess
 from shared.membership.ports import Facts
+from tests.unit.membership.server_service import ServerService
 from tests.unit.message.file_service import FileService
-from tests.unit.message.server_service import ServerService
 
 IDS = SystemIds()
 

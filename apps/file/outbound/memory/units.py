@@ -1,0 +1,130 @@
+"""Files in memory."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from apps.file.domain.files import Kept, Place, Usage
+from apps.file.outbound.memory.store import Answered, Row, Store, Told, Transaction
+from apps.file.ports import Unit
+from shared.contracts.base import Answer
+from shared.contracts.errors import IDEMPOTENCY_MISMATCH, MeshError
+from shared.contracts.event import EventType
+from shared.kit.wire import Call, Reply
+
+
+class MemoryWork:
+    """Where the use cases work."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Unit]:
+        """Committed at the end, rolled back when the block raises."""
+        async with self._store.begin() as transaction:
+            yield MemoryUnit(self._store, transaction)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Unit]:
+        """To read only."""
+        async with self._store.begin() as transaction:
+            yield MemoryUnit(self._store, transaction)
+
+    async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
+        """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
+        key = (profile_id, call.idempotency_key or f"call {call.call_id}")
+        async with self._store.begin() as transaction:
+            await transaction.hold(key)
+            known = self._store.answered.get(key)
+            if known is None:
+                answer = await self._answer(call, work, transaction)
+                transaction.changes.append(lambda: self._store.answered.update({key: answer}))
+                outcome = answer.outcome
+            elif known.asked != call.body:
+                raise IDEMPOTENCY_MISMATCH.error("This key was used for another body before.")
+            else:
+                outcome = known.outcome
+        if isinstance(outcome, MeshError):
+            raise outcome
+        return outcome
+
+    async def _answer(
+        self, call: Call, work: Callable[[Unit], Awaitable[Any]], transaction: Transaction
+    ) -> Answered:
+        """An error that is the caller's fault is remembered as well, and undoes the work alone."""
+        try:
+            answer = await work(MemoryUnit(self._store, transaction))
+        except MeshError as error:
+            if error.kind.status >= 500:
+                raise
+            transaction.changes.clear()
+            return Answered(call.body, error)
+        return Answered(call.body, Reply(status=call.operation.status, body=msgspec.json.encode(answer)))
+
+
+class MemoryUnit:
+    """One transaction."""
+
+    def __init__(self, store: Store, transaction: Transaction) -> None:
+        self._store = store
+        self._transaction = transaction
+
+    async def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
+        """What is known about a profile in a channel."""
+        return self._store.place(channel_id, profile_id)
+
+    async def lock_usage(self, profile_id: UUID) -> Usage:
+        """What a person's files take, locked until the end."""
+        await self._transaction.hold(("usage", profile_id))
+        return self._store.usage.get(profile_id, Usage(0, 0))
+
+    async def charge(self, profile_id: UUID, size: int, files: int) -> None:
+        """Count so many bytes and files more, or less, against a person."""
+        self._transaction.changes.append(lambda: self._store.charge(profile_id, size, files))
+
+    async def add(self, kept: Kept) -> None:
+        """Store a new file."""
+        row = Row(_copy_of(kept))
+        self._transaction.changes.append(lambda: self._store.files.update({kept.file.id: row}))
+
+    async def file(self, file_id: UUID, *, lock: bool = False) -> Kept | None:
+        """A file or the tombstone of one."""
+        if lock:
+            await self._transaction.hold(file_id)
+        row = self._store.files.get(file_id)
+        return None if row is None else _copy_of(row.kept)
+
+    async def files(self, file_ids: Sequence[UUID]) -> list[Kept]:
+        """Those of these files that are there, in any order."""
+        return [_copy_of(self._store.files[one].kept) for one in set(file_ids) & self._store.files.keys()]
+
+    async def store(self, kept: Kept) -> None:
+        """Store what changed about a file."""
+        self._change(_copy_of(kept), None)
+
+    async def bury(self, kept: Kept, call_id: str, now: datetime) -> None:
+        """Store it as a tombstone, whose bytes are purged from now on."""
+        self._change(replace(_copy_of(kept), deleted=True, deleting_call=call_id, purge_at=now), now)
+
+    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+        """Write an event that is sent if, and only if, this transaction commits."""
+        told = Told(kind, key, revision, replace(data))
+        self._transaction.changes.append(lambda: self._store.outbox.append(told))
+
+    def _change(self, kept: Kept, deleted_at: datetime | None) -> None:
+        def commit() -> None:
+            row = self._store.files[kept.file.id]
+            row.kept, row.deleted_at = kept, deleted_at or row.deleted_at
+
+        self._transaction.changes.append(commit)
+
+
+def _copy_of(kept: Kept) -> Kept:
+    """So that nobody changes what is committed."""
+    return replace(kept, file=replace(kept.file))

@@ -1,0 +1,76 @@
+"""A fault: an S3 that takes connections and requests, and does not answer until it is told to go on."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+
+class HangingS3:
+    """Stands before a real one. While it hangs nothing comes back."""
+
+    def __init__(self, behind: tuple[str, int]) -> None:
+        self.hangs = threading.Event()
+        self.url = ""
+        self.connections = 0
+        self._behind = behind
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        there, back = await asyncio.open_connection(*self._behind)
+        try:
+            await asyncio.gather(self._pass(reader, back), self._pass(there, writer, holds=True))
+        except OSError:
+            pass
+        finally:
+            back.close()
+            writer.close()
+
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, holds: bool = False
+    ) -> None:
+        while piece := await reader.read(65_536):
+            if holds and self.hangs.is_set():
+                await asyncio.Event().wait()  # for ever: this answer is lost
+            writer.write(piece)
+            await writer.drain()
+        writer.write_eof()
+
+
+@asynccontextmanager
+async def hanging(url: str) -> AsyncIterator[HangingS3]:
+    """Before the S3 at this URL; it does not hang yet."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    between = HangingS3((host, int(port)))
+    tasks: set[asyncio.Task[None]] = set()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(between._serve(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    between.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield between
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def hanging_beside(url: str) -> Iterator[HangingS3]:
+    """The same in a thread, for tests without a loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    between = hanging(url)
+    try:
+        yield asyncio.run_coroutine_threadsafe(between.__aenter__(), loop).result(5)
+    finally:
+        asyncio.run_coroutine_threadsafe(between.__aexit__(None, None, None), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

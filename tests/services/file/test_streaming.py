@@ -1,0 +1,3 @@
+"""The same behaviour on Postgres and S3 as in memory."""
+
+from tests.unit.file.test_streaming import *  # noqa: F403

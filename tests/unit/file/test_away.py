@@ -1,0 +1,69 @@
+"""While S3 is away, or will not delete something: nothing is forgotten, and the rest goes on."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from apps.file.outbound.memory.storage import MemoryStorage
+from apps.file.usecases import sweep
+from tests.unit.file.world import EXPIRED, NOTHING, WRITES_END, Form, World, refused
+
+
+@pytest.fixture
+async def storage(world: World) -> MemoryStorage:
+    assert isinstance(world.storage, MemoryStorage)
+    return world.storage
+
+
+async def test_nothing_is_forgotten_while_s3_is_away(world: World, storage: MemoryStorage) -> None:
+    file, made = await world.share(), await world.create()
+    await world.delete(file.id)
+    storage.away = True
+    assert await refused(world.sweep()) == "mesh.busy"
+    assert await refused(world.complete(made.file.id)) == "mesh.busy"
+    assert await refused(world.receive(Form(world.channel, b"tea"))) == "mesh.busy"
+    assert (await world.create()).upload.url  # addresses need no S3
+    storage.away = False
+    await world.sweep()  # at once, not when a claim has run out
+    assert world.outside.objects() == []
+    await world.pass_by(EXPIRED)
+    await world.pass_by(WRITES_END)
+    assert await world.left() == NOTHING
+
+
+async def test_what_was_done_before_s3_went_away_stays_done(
+    world: World, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "PURGED_AT_ONCE", 2)
+    for file in [await world.share() for _ in range(6)]:
+        await world.delete(file.id)
+    remove, calls = storage.remove, 0
+
+    async def once(keys: Sequence[str]) -> frozenset[str]:
+        nonlocal calls
+        calls += 1
+        storage.away = calls > 1
+        return await remove(keys)
+
+    monkeypatch.setattr(storage, "remove", once)
+    assert await refused(world.sweep()) == "mesh.busy"
+    assert len(storage.objects) == 4 * 2
+    storage.away = False
+    now = world.clock.now()
+    again = await world.outside.leftovers.claim(now, now, 10)
+    assert {f"files/{leftover.file_id}" for leftover in again} == storage.objects.keys() - {
+        f"uploads/{leftover.file_id}" for leftover in again
+    }
+
+
+async def test_one_key_that_can_not_be_deleted_holds_nobody_up(world: World, storage: MemoryStorage) -> None:
+    stuck, other = await world.share(), await world.share()
+    storage.stuck = {f"files/{stuck.id}"}
+    for file in (stuck, other):
+        await world.delete(file.id)
+    await world.pass_by(EXPIRED)
+    await world.pass_by(WRITES_END)
+    assert (await world.outside.rows(), world.outside.objects()) == (1, [f"files/{stuck.id}"])
+    storage.stuck = set()
+    await world.pass_by(WRITES_END)
+    assert await world.left() == NOTHING
