@@ -10,6 +10,7 @@ from apps.file.outbound.sniffing import PureMagic
 from apps.file.outbound.storage import S3, S3Storage
 from apps.file.outbound.thumbnails import ThumbnailWorkers
 from apps.file.outbound.units import PostgresWork
+from apps.file.outbound.unpainted import PostgresUnpainted
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
@@ -38,18 +39,18 @@ async def build(parts: Parts[FileSettings]) -> None:
     client = await parts.client()
     work = PostgresWork(database, clock, ids)
     painter = ThumbnailWorkers(settings.file_thumbnail_workers, settings.file_thumbnail_timeout_ms / 1000)
-    parts.on_stop(painter.close)
     tools = Tools(
         work=work,
         storage=storage,
         sniffer=PureMagic(),
         learn=LearnAccess(MeshDirectory(client), facts),
         limits=settings.limits(),
-        thumbnails=MakeThumbnails(work, storage, painter, settings.file_thumbnail_max_bytes),
+        thumbnails=MakeThumbnails(work, storage, painter, clock, settings.file_thumbnail_max_bytes),
         lives=Lives(settings.file_upload_url_s, settings.file_download_url_s),
         clock=clock,
         ids=ids,
     )
+    parts.on_stop(tools.thumbnails.close)
     inbound = Inbound(tools)
     inbound.register(parts.answers)
     parts.inbox(("server-events",), hear(facts, clock))
@@ -71,6 +72,8 @@ async def build(parts: Parts[FileSettings]) -> None:
     leftovers = PostgresLeftovers(database)
     parts.every(settings.file_sweep_s, lambda: sweep_uploads(leftovers, clock))
     parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, storage, clock))
+    unpainted = PostgresUnpainted(database)
+    parts.every(settings.file_sweep_s, lambda: tools.thumbnails.make_due(unpainted))
     parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
 

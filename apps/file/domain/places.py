@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-THUMBNAIL_SIZES = (96, 320, 640, 800)
+from shared.contracts.file import THUMBNAIL_SIZES
 
 
 def upload_key(file_id: UUID) -> str:

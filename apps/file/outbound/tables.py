@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, SmallInteger, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -22,6 +22,7 @@ _NAMES = {
 metadata = MetaData(naming_convention=_NAMES)
 _TIME = DateTime(timezone=True)
 _TO_PURGE = text("deleted_at IS NOT NULL AND purged_at IS NULL")
+_TO_PAINT = text("thumbnails IS NULL AND status = 'COMPLETE' AND deleted_at IS NULL")
 
 
 def _one_of(column: str, values: type[Role] | type[ChannelType] | type[FileStatus]) -> CheckConstraint:
@@ -96,6 +97,7 @@ class FileRow(Base, table=True):
         Index("files_of_channel", "channel_id", postgresql_where=text("deleted_at IS NULL")),
         Index("files_written_to", "upload_until", postgresql_where=text("upload_until IS NOT NULL")),
         Index("files_to_purge", "deleted_at", postgresql_where=_TO_PURGE),
+        Index("files_to_paint", "thumbnails_after", postgresql_where=_TO_PAINT),
     )
 
     id: UUID = Field(primary_key=True)
@@ -110,6 +112,8 @@ class FileRow(Base, table=True):
     revision: int = Field(sa_type=BigInteger)
     upload_until: datetime | None = Field(sa_type=_TIME)
     thumbnails: bool | None
+    thumbnail_tries: int = Field(sa_type=SmallInteger, sa_column_kwargs={"server_default": text("0")})
+    thumbnails_after: datetime | None = Field(sa_type=_TIME)
     created_at: datetime = Field(sa_type=_TIME)
     deleted_at: datetime | None = Field(sa_type=_TIME)
     purged_at: datetime | None = Field(sa_type=_TIME)

@@ -36,10 +36,12 @@ _COLUMNS = """
     id, channel_id, server_id, profile_id, name, size, content_type, sha256, status, revision, upload_until,
     thumbnails, created_at
 """
-_KEPT = f"{_COLUMNS}, deleted_at IS NOT NULL AS deleted, deleting_call"
-_FILE = text(f"SELECT {_KEPT} FROM files WHERE id = :file_id")  # noqa: S608 (names of columns)
-_LOCK_FILE = text(f"SELECT {_KEPT} FROM files WHERE id = :file_id FOR UPDATE")  # noqa: S608
-_FILES = text(f"SELECT {_KEPT} FROM files WHERE id = ANY(:file_ids)")  # noqa: S608
+KEPT_COLUMNS = (
+    f"{_COLUMNS}, thumbnail_tries, thumbnails_after, deleted_at IS NOT NULL AS deleted, deleting_call"
+)
+_FILE = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = :file_id")  # noqa: S608 (names of columns)
+_LOCK_FILE = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = :file_id FOR UPDATE")  # noqa: S608
+_FILES = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = ANY(:file_ids)")  # noqa: S608
 _ADD = text(
     f"""
     INSERT INTO files ({_COLUMNS}) VALUES (:id, :channel_id, :server_id, :profile_id, :name, :size,
@@ -49,7 +51,8 @@ _ADD = text(
 _STORE = text(
     """
     UPDATE files SET size = :size, content_type = :content_type, status = :status, revision = :revision,
-        upload_until = :upload_until, thumbnails = :thumbnails
+        upload_until = :upload_until, thumbnails = :thumbnails, thumbnail_tries = :thumbnail_tries,
+        thumbnails_after = :thumbnails_after
     WHERE id = :id
     """
 )
@@ -158,6 +161,8 @@ def kept_of(row: Mapping[Any, Any]) -> Kept:
         sha256=row["sha256"],
         upload_until=row["upload_until"],
         thumbnails=row["thumbnails"],
+        thumbnail_tries=row["thumbnail_tries"],
+        thumbnails_after=row["thumbnails_after"],
         deleted=row["deleted"],
         deleting_call=row["deleting_call"],
     )
@@ -178,5 +183,7 @@ def _row_of(kept: Kept) -> dict[str, object]:
         "revision": kept.revision,
         "upload_until": kept.upload_until,
         "thumbnails": kept.thumbnails,
+        "thumbnail_tries": kept.thumbnail_tries,
+        "thumbnails_after": kept.thumbnails_after,
         "created_at": file.created_at,
     }

@@ -89,7 +89,7 @@ class World:
             file_max_bytes=20 * 1024 * 1024,
             quota_bytes=QUOTA,
             quota_files=20,
-            types=frozenset({"text/plain", "image/png"}),
+            types=frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp"}),
         )
         self.server, self.channel = self.ids.new(), self.ids.new()
         self.ada, self.ben = self.ids.new(), self.ids.new()
@@ -128,8 +128,8 @@ class World:
         request = OfFile(file_id=file_id, profile_id=self.ada)
         return await complete_file(request, self.work, self.storage, PureMagic(), self.clock)
 
-    async def share(self, body: bytes = b"tea") -> File:
-        made = await self.create(len(body))
+    async def share(self, body: bytes = b"tea", content_type: str = "text/plain") -> File:
+        made = await self.create(len(body), content_type=content_type)
         assert await self.put(made, body) == 200
         return await self.complete(made.file.id)
 
