@@ -14,6 +14,7 @@ from apps.file.outbound.leftovers import PostgresLeftovers
 from apps.file.outbound.sniffing import PureMagic
 from apps.file.outbound.storage import S3, S3Storage
 from apps.file.outbound.units import PostgresWork
+from apps.file.settings import FileSettings
 from apps.file.usecases.complete_file import complete_file
 from apps.file.usecases.create_file import create_file
 from apps.file.usecases.delete_file import delete_file
@@ -89,7 +90,7 @@ class World:
             file_max_bytes=20 * 1024 * 1024,
             quota_bytes=QUOTA,
             quota_files=20,
-            types=frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp"}),
+            types=FileSettings(file_database_url="").limits().types,
         )
         self.server, self.channel = self.ids.new(), self.ids.new()
         self.ada, self.ben = self.ids.new(), self.ids.new()
