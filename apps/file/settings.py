@@ -121,7 +121,7 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
                 yield f"{more.upper()} must be at least {less.upper()}"
 
     def _address_faults(self) -> Iterator[str]:
-        if not _is_address(self.file_database_url, ("postgresql",)):
+        if not self.file_database_url.startswith("postgresql://"):
             yield "FILE_DATABASE_URL must be like postgresql://user:password@host:5432/name"
         if ".." in self.s3_bucket:
             yield "S3_BUCKET must not have two dots one after the other"
@@ -148,10 +148,10 @@ _IN_ORDER = (
 )
 
 
-def _is_address(url: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
+def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         return False
-    return parts.scheme in schemes and bool(parts.hostname)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

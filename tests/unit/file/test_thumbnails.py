@@ -243,7 +243,8 @@ async def test_a_worker_has_nothing_and_can_open_nothing(
     workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
-    os.set_inheritable(os.open(tmp_path, os.O_RDONLY), True)
+    left_open = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(left_open, True)
     told: dict[str, Any] = {}
 
     async def read(worker: asyncio.subprocess.Process) -> dict[int, bytes]:
@@ -254,6 +255,7 @@ async def test_a_worker_has_nothing_and_can_open_nothing(
     instead(monkeypatch, INSIDE.format(worker=str(thumbnails._WORKER)))
     monkeypatch.setattr(thumbnails, "_answer", read)
     await painted(workers, image())
+    os.close(left_open)
     assert set(told["environ"]) <= {"LC_CTYPE"}  # Python sets it for itself
     assert len(told["files"]) == 4  # its input, output and errors, and the look into this very folder
     assert (told["open"], told["socket"], told["open in its place"]) == ("OSError", "OSError", "OSError")
