@@ -12,8 +12,6 @@ from apps.file.domain.types import canonical
 from shared.kit.settings import MeshSettings, Secret
 
 _MIB = 1024 * 1024
-_S3_AT_ONCE_MAX_BYTES = 5 * 1024 * _MIB
-"""S3 takes no more in one PUT, and copies no more in one go."""
 _TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 """RFC 6838, 4.2; without parameters."""
 _TYPES = (
@@ -69,7 +67,9 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
         "us-east-1"
     )
     s3_threads: Annotated[int, Meta(ge=1, le=256, description="Calls of S3 at once")] = 16
-    file_max_bytes: Annotated[int, Meta(ge=1, le=_S3_AT_ONCE_MAX_BYTES, description="A file")] = 25 * _MIB
+    file_max_bytes: Annotated[
+        int, Meta(ge=1, le=5 * 1024 * _MIB, description="A file; S3 takes and copies no more in one go")
+    ] = 25 * _MIB
     file_quota_bytes: Annotated[int, Meta(ge=1, le=2**50, description="All files of a person")] = 1024 * _MIB
     file_quota_files: Annotated[int, Meta(ge=1, le=10_000_000, description="Files of a person")] = 10_000
     file_types: Annotated[tuple[str, ...], Meta(description="Media types of files that are taken")] = _TYPES
@@ -114,8 +114,6 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
                 yield f"FILE_TYPES must be media types like image/png, not {kind[:60]!r}"
         if not self.file_types:
             yield "FILE_TYPES must name at least one media type"
-        if self.file_part_bytes * 10_000 < self.file_max_bytes:
-            yield "FILE_PART_BYTES must be at least a 10,000th of FILE_MAX_BYTES"
         for less, more in _IN_ORDER:
             if getattr(self, less) > getattr(self, more):
                 yield f"{more.upper()} must be at least {less.upper()}"
