@@ -68,10 +68,10 @@ class Replica:
         return Image.open(io.BytesIO(answer.content))
 
     async def of(self, body: bytes, content_type: str) -> Image.Image:
-        return await self.thumbnail((await self.world.share(body, content_type)).id)
+        return await self.thumbnail((await self.world.share(body, content_type=content_type)).id)
 
     async def has_none(self, body: bytes, content_type: str) -> None:
-        file = await self.world.share(body, content_type)
+        file = await self.world.share(body, content_type=content_type)
         with refused("file.no_thumbnail"):
             await self.thumbnail(file.id)
         assert (await self.kept(file.id)).thumbnails is False
@@ -182,7 +182,7 @@ async def test_what_is_clear_stays_clear(replica: Replica, kind: str) -> None:
 
 async def test_two_replicas_make_one_thumbnail(world: World) -> None:
     one, two = Replica(world), Replica(world)
-    file = await world.share(saved(halves(), "PNG"), "image/png")
+    file = await world.share(saved(halves(), "PNG"), content_type="image/png")
     pictures = await asyncio.gather(*(each.thumbnail(file.id) for each in (one, two, one, two)))
     assert [picture.size for picture in pictures] == [(320, 160)] * 4
     assert one.workers.painted + two.workers.painted == 1
@@ -190,7 +190,7 @@ async def test_two_replicas_make_one_thumbnail(world: World) -> None:
 
 async def test_two_replicas_look_for_what_is_due(world: World) -> None:
     replicas = [Replica(world), Replica(world)]
-    files = [await world.share(saved(halves(), "PNG"), "image/png") for _ in range(6)]
+    files = [await world.share(saved(halves(), "PNG"), content_type="image/png") for _ in range(6)]
     files.append(await world.share())
     unpainted = PostgresUnpainted(world.database)
     await asyncio.gather(*(each.making.make_due(unpainted) for each in replicas))
@@ -201,7 +201,7 @@ async def test_two_replicas_look_for_what_is_due(world: World) -> None:
 
 async def test_what_failed_is_due_again_later(world: World, s3: EmbeddedS3) -> None:
     away = S3Storage(s3_at(s3, "nowhere", f"http://127.0.0.1:{free_port()}"))
-    file = await world.share(saved(halves(), "PNG"), "image/png")
+    file = await world.share(saved(halves(), "PNG"), content_type="image/png")
     unlucky, replica, unpainted = Replica(world, away), Replica(world), PostgresUnpainted(world.database)
     with refused("mesh.busy"):
         await unlucky.making.make(await unlucky.kept(file.id))

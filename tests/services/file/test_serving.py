@@ -39,7 +39,7 @@ POLYGLOTS = {
 
 @pytest.mark.parametrize(("said", "body", "shown"), POLYGLOTS.values(), ids=POLYGLOTS)
 async def test_what_is_two_things_is_served_as_one(world: World, said: str, body: bytes, shown: bool) -> None:
-    file = await world.share(body, said)
+    file = await world.share(body, content_type=said)
     async with world.work.snapshot() as unit:
         kept = await unit.file(file.id)
     assert kept is not None
@@ -59,4 +59,4 @@ async def test_what_is_two_things_is_served_as_one(world: World, said: str, body
 @pytest.mark.parametrize("body", [image("GIF") + PAGE, image("PNG") + archive(), PDF + archive()])
 async def test_nor_as_the_other(world: World, said: str, body: bytes) -> None:
     with pytest.raises(MeshError, match=r"file\.type_not_allowed"):
-        await world.share(body, said)
+        await world.share(body, content_type=said)
