@@ -9,8 +9,9 @@ from apps.file.inbound.serving import HttpPort
 from apps.file.outbound.leftovers import PostgresLeftovers
 from apps.file.outbound.sniffing import PureMagic
 from apps.file.outbound.storage import S3, S3Storage
-from apps.file.outbound.thumbnails import ThumbnailWorkers
+from apps.file.outbound.thumbnails import ThumbnailWorkers, hide_memory
 from apps.file.outbound.units import PostgresWork
+from apps.file.outbound.unpainted import PostgresUnpainted
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
@@ -40,7 +41,7 @@ async def build(parts: Parts[FileSettings]) -> None:
     parts.inbox(("server-events",), hear(facts, parts.clock))
     parts.inbox(("file-events",), hear_own(tools.work, tools.thumbnails))
     open_port(parts, tools, inbound, client)
-    sweep(parts, database, storage)
+    sweep(parts, database, tools)
 
 
 async def open_storage(parts: Parts[FileSettings]) -> S3Storage:
@@ -57,18 +58,19 @@ def tools_of(parts: Parts[FileSettings], database: Database, storage: S3Storage,
     settings = parts.settings
     work = PostgresWork(database, parts.clock, parts.ids)
     painter = ThumbnailWorkers(settings.file_thumbnail_workers, settings.file_thumbnail_timeout_ms / 1000)
-    parts.on_stop(painter.close)
-    return Tools(
+    tools = Tools(
         work=work,
         storage=storage,
         sniffer=PureMagic(),
         learn=learn,
         limits=settings.limits(),
-        thumbnails=MakeThumbnails(work, storage, painter, settings.file_thumbnail_max_bytes),
+        thumbnails=MakeThumbnails(work, storage, painter, parts.clock, settings.file_thumbnail_max_bytes),
         lives=Lives(settings.file_upload_url_s, settings.file_download_url_s),
         clock=parts.clock,
         ids=parts.ids,
     )
+    parts.on_stop(tools.thumbnails.close)
+    return tools
 
 
 def open_port(parts: Parts[FileSettings], tools: Tools, inbound: Inbound, client: MeshClient) -> None:
@@ -90,13 +92,15 @@ def open_port(parts: Parts[FileSettings], tools: Tools, inbound: Inbound, client
     port.open()
 
 
-def sweep(parts: Parts[FileSettings], database: Database, storage: S3Storage) -> None:
+def sweep(parts: Parts[FileSettings], database: Database, tools: Tools) -> None:
     """What is done again and again."""
     settings, clock = parts.settings, parts.clock
     leftovers = PostgresLeftovers(database)
     parts.every(settings.file_sweep_s, lambda: sweep_uploads(leftovers, clock))
     writes_end = timedelta(seconds=settings.file_writes_end_s)
-    parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, storage, clock, writes_end))
+    parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, tools.storage, clock, writes_end))
+    unpainted = PostgresUnpainted(database)
+    parts.every(settings.file_sweep_s, lambda: tools.thumbnails.make_due(unpainted))
     parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
 
@@ -127,6 +131,7 @@ def bounds_of(settings: FileSettings) -> Bounds:
 
 def main() -> None:
     """Run until SIGTERM."""
+    hide_memory()
     run_service("file", load(FileSettings, os.environ), build)
 
 

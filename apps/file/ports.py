@@ -164,8 +164,21 @@ class Incoming(Protocol):
 class Painter(Protocol):
     """Makes thumbnails."""
 
-    def desk(self) -> AbstractAsyncContextManager[Path]:
-        """An empty folder for one image and what is made of it; raises `mesh.busy` when too many wait."""
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Who is let in may use a desk; raises `mesh.busy` when too many wait."""
 
-    async def paint(self, image: Path, folder: Path) -> dict[int, bytes]:
-        """The thumbnails of an image by size; none of what is no image, is too large or takes too long."""
+    def desk(self, size: int) -> AbstractAsyncContextManager[Path]:
+        """Where an image of so many bytes may be put; raises `mesh.busy` when there is no room."""
+
+    async def paint(self, image: Path) -> dict[int, bytes]:
+        """The thumbnails of an image by size; none when it can not be read or is too large.
+
+        Raises `mesh.busy` for all that is not the image's fault.
+        """
+
+
+class Unpainted(Protocol):
+    """Knows the files of which it is not known whether they have thumbnails."""
+
+    async def due(self, now: datetime, size: int) -> list[Kept]:
+        """At most so many complete files that are to be tried now."""

@@ -1,5 +1,6 @@
 """What the file service reads from its environment, beside what every service reads."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from apps.file.domain.types import canonical
 from shared.kit.settings import MeshSettings, Secret
 
 _MIB = 1024 * 1024
+_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+"""RFC 6838, 4.2; without parameters."""
 _TYPES = (
     "image/png",
     "image/jpeg",
@@ -46,7 +49,7 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
     ]
     file_host: Annotated[str, Meta(description="Where the file service listens for HTTP")] = "127.0.0.1"
     file_port: Annotated[int, Meta(ge=1, le=65535, description="The port that it listens on")] = 3002
-    s3_endpoint_url: Annotated[str, Meta(description="Where S3 is")] = "http://127.0.0.1:9000"
+    s3_endpoint_url: Annotated[str, Meta(min_length=1, description="Where S3 is")] = "http://127.0.0.1:9000"
     s3_public_url: Annotated[
         str, Meta(description="Where clients find S3, as they are told; empty: S3_ENDPOINT_URL")
     ] = ""
@@ -60,7 +63,9 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
         str, Meta(description="Empty: whatever boto3 finds, such as the role of the machine")
     ] = ""
     aws_secret_access_key: Annotated[Secret, Meta(description="With AWS_ACCESS_KEY_ID")] = ""
-    aws_region: Annotated[str, Meta(min_length=1, description="The region of the bucket")] = "us-east-1"
+    aws_region: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$", description="The region of the bucket")] = (
+        "us-east-1"
+    )
     s3_threads: Annotated[int, Meta(ge=1, le=256, description="Calls of S3 at once")] = 16
     file_max_bytes: Annotated[
         int, Meta(ge=1, le=5 * 1024 * _MIB, description="A file; S3 takes and copies no more in one go")
@@ -103,15 +108,30 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
         int, Meta(ge=1, le=64, description="Processes that make thumbnails")
     ] = 1
     file_thumbnail_timeout_ms: Annotated[
-        int, Meta(ge=100, le=60_000, description="How long the thumbnails of one image may take")
+        int, Meta(ge=100, le=30_000, description="How long the thumbnails of one image may take")
     ] = 8_000
     file_thumbnail_max_bytes: Annotated[
         int, Meta(ge=1, le=2**32, description="The largest image file that thumbnails are made of")
     ] = 25 * _MIB
 
     def faults(self) -> Iterator[str]:
-        """Addresses of S3 are complete, a key has its secret."""
+        """Addresses are complete, a key has its secret, types are types, and what belongs together fits."""
         yield from super().faults()
+        yield from self._address_faults()
+        for kind in self.file_types:
+            if not _TYPE.fullmatch(canonical(kind)):
+                yield f"FILE_TYPES must be media types like image/png, not {kind[:60]!r}"
+        if not self.file_types:
+            yield "FILE_TYPES must name at least one media type"
+        for less, more in _IN_ORDER:
+            if getattr(self, less) > getattr(self, more):
+                yield f"{more.upper()} must be at least {less.upper()}"
+
+    def _address_faults(self) -> Iterator[str]:
+        if not self.file_database_url.startswith("postgresql://"):
+            yield "FILE_DATABASE_URL must be like postgresql://user:password@host:5432/name"
+        if ".." in self.s3_bucket:
+            yield "S3_BUCKET must not have two dots one after the other"
         for name in ("s3_endpoint_url", "s3_public_url"):
             if (url := getattr(self, name)) and not _is_address(url):
                 yield f"{name.upper()} must be like https://s3.example.org"
@@ -126,6 +146,13 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
             quota_files=self.file_quota_files,
             types=frozenset(map(canonical, self.file_types)),
         )
+
+
+_IN_ORDER = (
+    ("file_max_bytes", "file_quota_bytes"),
+    ("file_uploads_person_max", "file_uploads_max"),
+    ("file_stall_timeout_ms", "file_upload_timeout_ms"),
+)
 
 
 def _is_address(url: str) -> bool:

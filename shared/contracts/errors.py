@@ -193,7 +193,8 @@ FILE_NO_THUMBNAIL = _kind(
     404,
     "file.no_thumbnail",
     "This file has no thumbnail",
-    "Only images that can be read and are not too large have thumbnails.",
+    "Only images that can be read and are not too large have thumbnails. Or they could not be made, though "
+    "it was tried often; `detail` says so, and an hour later it is tried again for whoever asks.",
 )
 METHOD_NOT_ALLOWED = _kind(
     405,

@@ -1,7 +1,7 @@
 """Files: what the file service answers. The bytes themselves travel over HTTP, to and from S3."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
@@ -29,10 +29,11 @@ SignedUrl = Annotated[
     ),
 ]
 """Whoever has it may use it until it expires, so it is secret on its way through Kafka (ADR 12)."""
-ThumbnailSize = Annotated[
-    Literal[96, 320, 640, 800],
-    Meta(examples=[320], extra={"rule": "must be 96, 320, 640 or 800"}),
-]
+_Size = Literal[96, 320, 640, 800]
+THUMBNAIL_SIZES: tuple[int, ...] = get_args(_Size)
+CROPPED_SIZE = 96
+"""The others keep the shape of the image."""
+ThumbnailSize = Annotated[_Size, Meta(examples=[320], extra={"rule": "must be 96, 320, 640 or 800"})]
 
 
 class File(Answer, kw_only=True):

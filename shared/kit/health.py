@@ -93,8 +93,9 @@ class Health:
 
     async def report(self) -> Report:
         """The state of all parts, asked side by side."""
-        states = await asyncio.gather(*(part.state() for part in self._parts.values()))
-        parts = dict(zip(self._parts, states, strict=True))
+        asked = dict(self._parts)  # while they are asked, a process that starts gets more of them
+        states = await asyncio.gather(*(part.state() for part in asked.values()))
+        parts = dict(zip(asked, states, strict=True))
         return Report(READY if all(state == READY for state in states) else "not ready", parts)
 
     def _add(self, name: str, part: Part | ProbedPart) -> None:

@@ -36,7 +36,10 @@ class Kept(Struct, kw_only=True):
     purge_at: datetime | None = None
     """When its places in the bucket are looked at next, for what has no use."""
     thumbnails: bool | None = None
-    """Whether there are some; null when nobody has tried yet."""
+    """Whether there are some; null while that is not known."""
+    thumbnail_tries: int = 0
+    thumbnails_after: datetime | None = None
+    """Nobody tries to make them before then."""
     deleted: bool = False
     deleting_call: str | None = None
     """The call that deleted it: the same call, delivered twice, is answered the same twice."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-THUMBNAIL_SIZES = (96, 320, 640, 800)
+from shared.contracts.file import THUMBNAIL_SIZES
 
 
 def upload_key(file_id: UUID) -> str:

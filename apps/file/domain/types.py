@@ -26,7 +26,8 @@ _ACTIVE = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "app
 _SHOWN = frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 OPAQUE = "application/octet-stream"
-_ZIP = "application/zip"
+_GENERAL = ("application/zip", "video/mp4")
+"""Of bytes that may be several kinds: many files are archives too, and most MP4s are films."""
 _PLAIN = "text/plain"
 
 
@@ -71,7 +72,7 @@ def best_guess(looks_like: Collection[str], head: bytes, allowed: Collection[str
     seen = {canonical(kind) for kind in looks_like}
     found = sorted(seen & set(allowed))
     if found:
-        return _ZIP if _ZIP in found else found[0]  # many kinds of files are archives too
+        return next((general for general in _GENERAL if general in found), found[0])
     if _PLAIN in allowed and not seen & _ACTIVE and _is_text(head, whole=whole):
         return _PLAIN
     raise _another("that is taken here", seen)

@@ -184,7 +184,7 @@ def hear(facts: Facts, clock: Clock) -> Callable[[Event], Awaitable[None]]:
 
 
 def hear_own(work: Work, thumbnails: MakeThumbnails) -> Callable[[Event], Awaitable[None]]:
-    """What is done with each event of our own: so it is done although a process dies, or S3 is away."""
+    """What is done with each event of our own: a hint, for what is missed is found by `make_due`."""
 
     async def look(event: Event) -> None:
         if event.type != FILE_COMPLETED.name:
@@ -193,6 +193,6 @@ def hear_own(work: Work, thumbnails: MakeThumbnails) -> Callable[[Event], Awaita
         async with work.snapshot() as unit:
             kept = await unit.file(file.id)
         if kept is not None and not kept.deleted:
-            await thumbnails.make(kept)
+            thumbnails.begin(kept)
 
     return look

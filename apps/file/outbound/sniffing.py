@@ -1,8 +1,23 @@
-"""Types by their bytes, as puremagic knows them."""
+"""Types by their bytes, as puremagic knows them, and the two families of which it knows too few."""
 
 import asyncio
 
 import puremagic
+
+_MP4 = frozenset({"video/mp4", "audio/mp4"})
+"""Which of the two stands in the tracks, which may lie at the end of the file."""
+_M4A = frozenset({"audio/mp4"})
+_HEIC = frozenset({"image/heic", "image/heif"})
+_BRANDS = {
+    **dict.fromkeys((b"isom", b"mp41", b"mp42", b"mp71", b"avc1", b"dash", b"MSNV"), _MP4),
+    **{b"iso%d" % number: _MP4 for number in range(2, 10)},
+    **dict.fromkeys((b"M4V ", b"M4VH", b"M4VP"), frozenset({"video/mp4"})),
+    **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), _M4A),
+    b"qt  ": frozenset({"video/quicktime"}),
+    **dict.fromkeys((b"avif", b"avis"), frozenset({"image/avif"})),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis"), _HEIC),
+}
+"""As the registration authority of ISO/IEC 14496-12 lists them (mp4ra.org)."""
 
 
 class PureMagic:
@@ -14,6 +29,10 @@ class PureMagic:
 
 
 def _looks_like(head: bytes) -> frozenset[str]:
+    if known := _by_brand(head):
+        return known
+    if _is_mp3_frame(head):
+        return frozenset({"audio/mpeg"})
     try:
         found = puremagic.magic_string(head)
     except puremagic.PureError:
@@ -21,3 +40,20 @@ def _looks_like(head: bytes) -> frozenset[str]:
     # The longest match counts: a WebP begins as a WAV does, but goes on otherwise.
     best = max(each.confidence for each in found)
     return frozenset(each.mime_type for each in found if each.mime_type and each.confidence == best)
+
+
+def _by_brand(head: bytes) -> frozenset[str] | None:
+    """The box `ftyp`: its length, a brand, a version, and the brands that it is compatible with."""
+    if head[4:8] != b"ftyp":
+        return None
+    box = head[8 : int.from_bytes(head[:4])]
+    brands = (box[:4], *(box[at : at + 4] for at in range(8, len(box), 4)))
+    return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
+
+
+def _is_mp3_frame(head: bytes) -> bool:
+    """The head of an MPEG audio frame of layer III (ISO/IEC 11172-3, 2.4.1.3); an ID3 may go before it."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer, rate, frequency = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
+    return version != 1 and layer == 1 and rate not in (0, 15) and frequency != 3

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, SmallInteger, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -21,6 +21,7 @@ _NAMES = {
 }
 metadata = MetaData(naming_convention=_NAMES)
 _TIME = DateTime(timezone=True)
+_TO_PAINT = text("thumbnails IS NULL AND status = 'COMPLETE' AND deleted_at IS NULL")
 
 
 class Base(SQLModel, registry=registry(metadata=metadata)):
@@ -56,6 +57,7 @@ class FileRow(Base, table=True):
             postgresql_where=text("charged AND deleted_at IS NOT NULL"),
         ),
         Index("files_to_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
+        Index("files_to_paint", "thumbnails_after", postgresql_where=_TO_PAINT),
     )
 
     id: UUID = Field(primary_key=True)
@@ -72,6 +74,8 @@ class FileRow(Base, table=True):
     charged: bool
     purge_at: datetime | None = Field(sa_type=_TIME)
     thumbnails: bool | None
+    thumbnail_tries: int = Field(sa_type=SmallInteger, sa_column_kwargs={"server_default": text("0")})
+    thumbnails_after: datetime | None = Field(sa_type=_TIME)
     created_at: datetime = Field(sa_type=_TIME)
     deleted_at: datetime | None = Field(sa_type=_TIME)
     deleting_call: str | None = Field(sa_type=Text)

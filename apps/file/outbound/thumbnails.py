@@ -1,97 +1,149 @@
-"""Processes that make thumbnails: each does one image at a time, and is ended when that takes too long."""
+"""Processes that make thumbnails: one for each image, and ended when that takes too long."""
 
 import asyncio
+import ctypes
 import json
 import logging
+import math
+import shutil
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from shared.contracts.errors import MESH_BUSY
+import msgspec
+from msgspec import Struct
+
+from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.file import CROPPED_SIZE, THUMBNAIL_SIZES
 
 log = logging.getLogger(__name__)
 
 _WAITING_MAX = 64
-_START_TIMEOUT_S = 10.0
-_COMMAND = (sys.executable, "-m", "apps.file.outbound.thumbnail_worker")
-_ROOT = Path(__file__).resolve().parents[3]
+_ANSWER_MAX_BYTES = 8 * 1024 * 1024
+"""More than all thumbnails of one image take, whatever is on it."""
+_ROOM_TO_SPARE_BYTES = 1024 * 1024
+_PR_SET_DUMPABLE = 4
+_WORKER = Path(__file__).with_name("thumbnail_worker.py")
+_COMMAND = (sys.executable, "-I", "-B", str(_WORKER))
+
+
+class _Told(Struct):
+    """What a worker says before it sends the thumbnails."""
+
+    sizes: dict[int, int] = {}
+    refused: str = ""
+    failed: str = ""
 
 
 class ThumbnailWorkers:
-    """Started when they are needed first. Close them at the end."""
+    """Starts so many at once and no more."""
 
     def __init__(self, workers: int, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._idle: asyncio.LifoQueue[Process | None] = asyncio.LifoQueue()
+        self._turns = asyncio.Semaphore(workers)
         self._waiting = 0
-        for _ in range(workers):
-            self._idle.put_nowait(None)
 
     @asynccontextmanager
-    async def desk(self) -> AsyncIterator[Path]:
-        """An empty folder for one image and what is made of it; raises `mesh.busy` when too many wait."""
+    async def turn(self) -> AsyncIterator[None]:
+        """Who is let in may use a desk; raises `mesh.busy` when too many wait."""
         if self._waiting >= _WAITING_MAX:
             raise MESH_BUSY.error("Too many images wait for their thumbnails.")
         self._waiting += 1
         try:
-            made = await asyncio.to_thread(TemporaryDirectory, prefix="concord-thumbnails-")
-            try:
-                yield Path(made.name)
-            finally:
-                await asyncio.to_thread(made.cleanup)
+            async with self._turns:
+                yield
         finally:
             self._waiting -= 1
 
-    async def paint(self, image: Path, folder: Path) -> dict[int, bytes]:
-        """The thumbnails of an image by size; none of what is no image, is too large or takes too long."""
-        worker = await self._idle.get()
+    @asynccontextmanager
+    async def desk(self, size: int) -> AsyncIterator[Path]:
+        """Where an image of so many bytes may be put; raises `mesh.busy` when there is no room."""
         try:
-            if worker is None or worker.returncode is not None:
-                worker = await self._start()
-            sizes = await self._ask(worker, image, folder)
-            return {size: await asyncio.to_thread((folder / f"{size}.webp").read_bytes) for size in sizes}
-        except (TimeoutError, OSError, EOFError, ValueError) as error:
-            log.warning("a worker was ended over an image: %s", type(error).__name__)
-            await _end(worker)
-            worker = None
-            return {}
-        except BaseException:
-            await asyncio.shield(_end(worker))
-            worker = None
-            raise
+            made = await asyncio.to_thread(_folder_with_room, size)
+        except OSError as error:
+            log.error("no room for an image of %d bytes in %s: %s", size, tempfile.gettempdir(), error)
+            raise MESH_BUSY.error("There is no room to work on the image.") from error
+        try:
+            yield Path(made.name) / "image"
         finally:
-            self._idle.put_nowait(worker)
+            await asyncio.to_thread(made.cleanup)
 
-    async def close(self) -> None:
-        """End the processes that wait; those at work end with their input."""
-        while not self._idle.empty():
-            await _end(self._idle.get_nowait())
+    async def paint(self, image: Path) -> dict[int, bytes]:
+        """The thumbnails of an image by size; none when it can not be read or is too large.
 
-    async def _start(self) -> Process:
-        async with asyncio.timeout(_START_TIMEOUT_S):
+        Raises `mesh.busy` for all that is not the image's fault, or not for certain: time and memory.
+        """
+        try:
+            worker = await self._start(image)
+        except OSError as error:
+            raise _failed(f"no process could be started: {error}") from error
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await _answer(worker)
+        except TimeoutError as error:
+            raise _failed(f"the image took longer than {self._timeout_s} s") from error
+        except (EOFError, ValueError, msgspec.MsgspecError) as error:
+            raise _failed("the process gave no proper answer") from error
+        finally:
+            await asyncio.shield(_end(worker))
+
+    async def _start(self, image: Path) -> Process:
+        cpu_s = math.ceil(self._timeout_s) + 1
+        sizes = [size for size in THUMBNAIL_SIZES if size != CROPPED_SIZE]
+        wanted = json.dumps({"cropped": CROPPED_SIZE, "scaled": sizes, "cpu_s": cpu_s})
+        opened = await asyncio.to_thread(image.open, "rb")
+        with opened:
             # It is given no secret: neither by its environment nor by a file that stays open.
             return await asyncio.create_subprocess_exec(
-                *_COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd=_ROOT, env={"LANG": "C.UTF-8"}
+                *_COMMAND, wanted, stdin=opened, stdout=PIPE, stderr=DEVNULL, cwd="/", env={}, close_fds=True
             )
 
-    async def _ask(self, worker: Process, image: Path, folder: Path) -> list[int]:
-        assert worker.stdin is not None and worker.stdout is not None
-        asked = json.dumps({"image": str(image), "folder": str(folder)})
-        async with asyncio.timeout(self._timeout_s):
-            worker.stdin.write(asked.encode() + b"\n")
-            await worker.stdin.drain()
-            line = await worker.stdout.readline()
-        if not line:
-            raise EOFError
-        sizes: list[int] = json.loads(line)["sizes"]
-        return sizes
+
+def hide_memory() -> None:
+    """Let no other process of our user look into this one (Linux: prctl(2), PR_SET_DUMPABLE).
+
+    A worker is such a process: without this a decoder that was taken over could read our secrets in /proc.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-async def _end(worker: Process | None) -> None:
-    if worker is not None and worker.returncode is None:
+def _folder_with_room(size: int) -> "tempfile.TemporaryDirectory[str]":
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if free < size + _ROOM_TO_SPARE_BYTES:
+        raise OSError(f"{free} bytes are free")
+    return tempfile.TemporaryDirectory(prefix="concord-thumbnails-")
+
+
+async def _answer(worker: Process) -> dict[int, bytes]:
+    assert worker.stdout is not None
+    line = await worker.stdout.readline()
+    if not line:
+        raise _failed(f"the process ended with {await worker.wait()}")
+    told = msgspec.json.decode(line, type=_Told, strict=False)
+    if told.refused:
+        log.info("an image has no thumbnails: %s", told.refused[:100])
+        return {}
+    if told.failed:
+        raise _failed(told.failed[:100])
+    if set(told.sizes) != set(THUMBNAIL_SIZES) or sum(told.sizes.values()) > _ANSWER_MAX_BYTES:
+        raise ValueError("other thumbnails than were asked for")
+    made = {size: await worker.stdout.readexactly(length) for size, length in told.sizes.items()}
+    if not all(body[:4] == b"RIFF" and body[8:12] == b"WEBP" for body in made.values()):
+        raise ValueError("not the images that were asked for")
+    return made
+
+
+def _failed(why: str) -> MeshError:
+    log.warning("thumbnails could not be made now: %s", why)
+    return MESH_BUSY.error("The thumbnails of this image could not be made now.")
+
+
+async def _end(worker: Process) -> None:
+    if worker.returncode is None:
         with suppress(ProcessLookupError):
             worker.kill()
-        await worker.wait()
+    await worker.communicate()  # asyncio waits for ever for a process whose last words nobody reads

@@ -36,10 +36,12 @@ _COLUMNS = """
     id, channel_id, server_id, profile_id, name, size, content_type, sha256, status, revision, upload_until,
     charged, purge_at, thumbnails, created_at
 """
-_KEPT = f"{_COLUMNS}, deleted_at IS NOT NULL AS deleted, deleting_call"
-_FILE = text(f"SELECT {_KEPT} FROM files WHERE id = :file_id")  # noqa: S608 (names of columns)
-_LOCK_FILE = text(f"SELECT {_KEPT} FROM files WHERE id = :file_id FOR UPDATE")  # noqa: S608
-_FILES = text(f"SELECT {_KEPT} FROM files WHERE id = ANY(:file_ids)")  # noqa: S608
+KEPT_COLUMNS = (
+    f"{_COLUMNS}, thumbnail_tries, thumbnails_after, deleted_at IS NOT NULL AS deleted, deleting_call"
+)
+_FILE = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = :file_id")  # noqa: S608 (names of columns)
+_LOCK_FILE = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = :file_id FOR UPDATE")  # noqa: S608
+_FILES = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = ANY(:file_ids)")  # noqa: S608
 _ADD = text(
     f"""
     INSERT INTO files ({_COLUMNS}) VALUES (:id, :channel_id, :server_id, :profile_id, :name, :size,
@@ -50,7 +52,8 @@ _ADD = text(
 _STORE = text(
     """
     UPDATE files SET size = :size, content_type = :content_type, status = :status, revision = :revision,
-        upload_until = :upload_until, charged = :charged, purge_at = :purge_at, thumbnails = :thumbnails
+        upload_until = :upload_until, charged = :charged, purge_at = :purge_at, thumbnails = :thumbnails,
+        thumbnail_tries = :thumbnail_tries, thumbnails_after = :thumbnails_after
     WHERE id = :id
     """
 )
@@ -167,6 +170,8 @@ def kept_of(row: Mapping[Any, Any]) -> Kept:
         charged=row["charged"],
         purge_at=row["purge_at"],
         thumbnails=row["thumbnails"],
+        thumbnail_tries=row["thumbnail_tries"],
+        thumbnails_after=row["thumbnails_after"],
         deleted=row["deleted"],
         deleting_call=row["deleting_call"],
     )
@@ -189,5 +194,7 @@ def _row_of(kept: Kept) -> dict[str, object]:
         "charged": kept.charged,
         "purge_at": kept.purge_at,
         "thumbnails": kept.thumbnails,
+        "thumbnail_tries": kept.thumbnail_tries,
+        "thumbnails_after": kept.thumbnails_after,
         "created_at": file.created_at,
     }

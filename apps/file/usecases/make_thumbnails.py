@@ -1,69 +1,145 @@
 """Make the thumbnails of an image."""
 
 import asyncio
+import logging
+import time
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from apps.file.domain.files import Kept
-from apps.file.domain.places import THUMBNAIL_SIZES, file_key, thumbnail_key
-from apps.file.domain.types import may_have_thumbnails
-from apps.file.ports import Painter, Storage, Work
+from apps.file.domain.places import file_key, thumbnail_key
+from apps.file.domain.thumbnails import can_have_any, given_up, may_try, one_try_more
+from apps.file.ports import Painter, Storage, Unpainted, Work
+from shared.contracts.clock import Clock
+from shared.contracts.errors import FILE_NO_THUMBNAIL, MESH_BUSY, MeshError
+from shared.contracts.file import THUMBNAIL_SIZES
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "image/webp"
+BEGUN_MAX = 32
+DUE_AT_ONCE = 16
+PIECES_MAX = 4
+_PATIENCE_S = 3.0
+_LOOK_S = 0.25
 
 
 class MakeThumbnails:
-    """Makes them once for each file, whoever wants them, and however many do so at once.
+    """Makes them once for each file, whoever wants them, and however many do so at once, in any process.
 
     * Of images that are not too large, in all sizes.
-    * What can not be read has none, which is remembered.
+    * What can not be read has none, which is remembered. Whatever else goes wrong is not the image's fault:
+      it is tried again, after pauses that grow, so often by itself and then when somebody asks.
+    * Only whose turn it is has an image on the disk.
     * A file that is deleted meanwhile leaves no thumbnails behind.
     """
 
-    def __init__(self, work: Work, storage: Storage, painter: Painter, size_max: int) -> None:
+    def __init__(self, work: Work, storage: Storage, painter: Painter, clock: Clock, size_max: int) -> None:
         self._work = work
         self._storage = storage
         self._painter = painter
+        self._clock = clock
         self._size_max = size_max
         self._under_way: dict[UUID, asyncio.Task[bool]] = {}
 
     async def make(self, kept: Kept) -> bool:
-        """Whether the file has thumbnails, when this is done. Raises `mesh.busy`, as S3 does."""
+        """Whether the file has thumbnails, when this is done.
+
+        Raises `mesh.busy` when that is not known yet, `file.no_thumbnail` when it was tried often.
+        """
         if kept.thumbnails is not None:
             return kept.thumbnails
+        return await asyncio.shield(self._task(kept))
+
+    def begin(self, kept: Kept) -> None:
+        """Make them soon, waiting for nothing: what does not fit in now is found by `make_due`."""
+        if kept.thumbnails is None and len(self._under_way) < BEGUN_MAX:
+            self._task(kept)
+
+    async def make_due(self, unpainted: Unpainted) -> int:
+        """Make those that nobody asked for, or that failed before; gives how many were tried."""
+        tried = 0
+        for _ in range(PIECES_MAX):
+            due = await unpainted.due(self._clock.now(), DUE_AT_ONCE)
+            done = await asyncio.gather(*map(self.make, due), return_exceptions=True)
+            tried += len(due)
+            if not due or all(isinstance(each, BaseException) for each in done):
+                break
+        return tried
+
+    async def close(self) -> None:
+        """End what is under way; it is found again."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _task(self, kept: Kept) -> "asyncio.Task[bool]":
         file_id = kept.file.id
         task = self._under_way.get(file_id)
         if task is None:
             task = self._under_way[file_id] = asyncio.create_task(self._make(kept))
             task.add_done_callback(lambda done: self._finished(file_id, done))
-        return await asyncio.shield(task)
+        return task
 
     def _finished(self, file_id: UUID, done: "asyncio.Task[bool]") -> None:
         del self._under_way[file_id]
-        if not done.cancelled():
-            done.exception()  # nobody may be waiting for it any longer
+        error = None if done.cancelled() else done.exception()  # nobody may be waiting for it any longer
+        if error is not None and not isinstance(error, MeshError):
+            log.error("thumbnails of %s failed", file_id, exc_info=error)
 
     async def _make(self, kept: Kept) -> bool:
-        file = kept.file
-        made = False
-        if may_have_thumbnails(file.content_type) and file.size <= self._size_max:
-            made = await self._paint(file.id)
+        if not can_have_any(kept, self._size_max):
+            return await self._decide(kept.file.id, made=False)
+        async with self._painter.turn():
+            now = await self._begin_try(kept.file.id)
+            if now is not None:
+                return await self._decide(kept.file.id, made=await self._paint(kept))
+        return await self._made_elsewhere(kept.file.id)
+
+    async def _begin_try(self, file_id: UUID) -> Kept | None:
+        """The file with this try counted; None when it is not for us to try now."""
         async with self._work.transaction() as unit:
-            now = await unit.file(file.id, lock=True)
+            kept, now = await unit.file(file_id, lock=True), self._clock.now()
+            if kept is None or kept.deleted or not may_try(kept, now):
+                return None
+            counted = one_try_more(kept, now)
+            await unit.store(counted)
+            return counted
+
+    async def _paint(self, kept: Kept) -> bool:
+        file_id = kept.file.id
+        async with self._painter.desk(kept.file.size) as image:
+            if not await self._storage.fetch(file_key(file_id), image):
+                raise MESH_BUSY.error("The file storage does not have the image now.")
+            pictures = await self._painter.paint(image)
+        for size, picture in pictures.items():
+            await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
+        return bool(pictures)
+
+    async def _decide(self, file_id: UUID, *, made: bool) -> bool:
+        async with self._work.transaction() as unit:
+            now = await unit.file(file_id, lock=True)
             gone = now is None or now.deleted
             if now is not None and not gone:
                 await unit.store(replace(now, thumbnails=made))
         if gone and made:
-            await self._storage.remove([thumbnail_key(file.id, size) for size in THUMBNAIL_SIZES])
+            await self._storage.remove([thumbnail_key(file_id, size) for size in THUMBNAIL_SIZES])
         return made and not gone
 
-    async def _paint(self, file_id: UUID) -> bool:
-        async with self._painter.desk() as folder:
-            image = folder / "image"
-            if not await self._storage.fetch(file_key(file_id), image):
+    async def _made_elsewhere(self, file_id: UUID) -> bool:
+        """What another process makes of it, for a while; it may also be waiting after a failure."""
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            async with self._work.snapshot() as unit:
+                kept = await unit.file(file_id)
+            if kept is None or kept.deleted:
                 return False
-            pictures = await self._painter.paint(image, folder)
-        for size, picture in pictures.items():
-            await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
-        return bool(pictures)
+            if kept.thumbnails is not None:
+                return kept.thumbnails
+            if given_up(kept):
+                raise FILE_NO_THUMBNAIL.error("Its thumbnails could not be made. Ask again in an hour.")
+            if time.monotonic() > until:
+                raise MESH_BUSY.error("The thumbnails of this image could not be made yet.")
+            await asyncio.sleep(_LOOK_S)

@@ -22,7 +22,7 @@ CALLED = re.compile(
 NO_COMMANDS = {"concord record signature 1"}
 """A key's `info`."""
 SETTING = re.compile(r"(?<![\w/.${-])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?![\w*(])")
-NO_SETTINGS = {"SASL_SSL", "SASL_PLAINTEXT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+NO_SETTINGS = {"SASL_SSL", "SASL_PLAINTEXT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "RLIMIT_NOFILE"}
 FIGURE = re.compile(r"\bconcord_[a-z_]+\b")
 
 

@@ -1,23 +1,34 @@
 """Images of others are opened in a process of their own, which may fail, but not for long."""
 
+import asyncio
 import io
+import json
 import os
+import shutil
 import struct
+import subprocess
+import sys
+import textwrap
 import zlib
-from collections.abc import AsyncIterator
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from apps.file.outbound import thumbnails
 from apps.file.outbound.thumbnails import ThumbnailWorkers
+from shared.contracts.errors import MeshError
 
 
 @pytest.fixture
-async def workers() -> AsyncIterator[ThumbnailWorkers]:
-    made = ThumbnailWorkers(1, timeout_s=20)
-    yield made
-    await made.close()
+def workers() -> ThumbnailWorkers:
+    return ThumbnailWorkers(1, timeout_s=20)
+
+
+def busy() -> "pytest.RaisesExc[MeshError]":
+    return pytest.raises(MeshError, match=r"mesh\.busy")
 
 
 def image(
@@ -41,10 +52,10 @@ def png_that_says(width: int, height: int) -> bytes:
 
 
 async def painted(workers: ThumbnailWorkers, body: bytes) -> dict[int, bytes]:
-    async with workers.desk() as folder:
-        (folder / "image").write_bytes(body)
-        made = await workers.paint(folder / "image", folder)
-    assert not folder.exists()
+    async with workers.turn(), workers.desk(len(body)) as image:
+        image.write_bytes(body)
+        made = await workers.paint(image)
+    assert not image.parent.exists()
     return made
 
 
@@ -99,37 +110,202 @@ async def test_what_follows_an_image_is_not_kept(workers: ThumbnailWorkers) -> N
     assert all(secret not in thumbnail for thumbnail in (await painted(workers, body)).values())
 
 
-async def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = ThumbnailWorkers(1, timeout_s=0.5)
-    monkeypatch.setattr(thumbnails, "_COMMAND", ("sleep", "60"))
-    assert await painted(workers, image()) == {}
+def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Start this in the place of the worker."""
+    command = (sys.executable, "-I", "-c", textwrap.dedent(program))
+    monkeypatch.setattr(thumbnails, "_COMMAND", command)
+
+
+FAULTS = {
+    "killed": "import os; os.kill(os.getpid(), 9)",
+    "nothing said": "",
+    "nonsense": "print('tea')",
+    "out of memory": """print('{"failed": "MemoryError"}')""",
+    "cut off": """print('{"sizes": {"96": 90, "320": 90, "640": 90, "800": 90}}')""",
+    "too much": """print('{"sizes": {"96": 9000000, "320": 90, "640": 90, "800": 90}}')""",
+    "other sizes": """print('{"sizes": {"97": 1}}'); print('x')""",
+    "no images": """print('{"sizes": {"96": 1, "320": 1, "640": 1, "800": 1}}'); print('evil')""",
+    "without end": "while True: print('a' * 10000)",
+    "asleep": "import time; time.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("program", FAULTS.values(), ids=FAULTS)
+async def test_what_is_not_the_images_fault(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    workers = ThumbnailWorkers(1, timeout_s=1)
+    instead(monkeypatch, program)
+    with busy():
+        await painted(workers, image())
     monkeypatch.undo()
     workers._timeout_s = 20
     assert await painted(workers, image())
-    await workers.close()
 
 
-async def test_a_worker_that_dies_is_replaced(workers: ThumbnailWorkers) -> None:
-    await painted(workers, image())
-    worker = workers._idle.get_nowait()
-    assert worker is not None
-    worker.kill()
-    await worker.wait()
-    workers._idle.put_nowait(worker)
-    assert await painted(workers, image())
-
-
-async def test_folders_that_could_not_be_made_take_up_no_room(
+async def test_what_can_not_be_started_is_not_the_images_fault(
     workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(**_: object) -> None:
-        raise OSError("no space left on device")
+    monkeypatch.setattr(thumbnails, "_COMMAND", ("/nowhere/python",))
+    with busy():
+        await painted(workers, image())
 
+
+async def test_memory_that_does_not_suffice_is_not_the_images_fault(
+    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 megapixels within the bounds, and a worker that may not have so much memory."""
+    small = f"""
+        import runpy, sys
+        sys.argv[0] = {str(thumbnails._WORKER)!r}
+        worker = runpy.run_path(sys.argv[0])
+        worker["main"].__globals__["MEMORY_MAX_BYTES"] = 64 * 1024 * 1024
+        worker["main"]()
+    """
+    instead(monkeypatch, small)
+    assert await painted(workers, image())
+    for kind, mode in (("PNG", "1"), ("GIF", "P")):
+        with busy():
+            await painted(workers, image((8000, 5000), kind=kind, mode=mode))
+
+
+async def test_whoever_waits_has_nothing_on_the_disk(workers: ThumbnailWorkers) -> None:
+    at_desk = 0
+    most = 0
+
+    async def work() -> None:
+        nonlocal at_desk, most
+        async with workers.turn(), workers.desk(1):
+            at_desk += 1
+            most = max(most, at_desk)
+            await asyncio.sleep(0.01)
+            at_desk -= 1
+
+    await asyncio.gather(*(work() for _ in range(8)))
+    assert most == 1
+
+
+async def test_only_so_many_wait(workers: ThumbnailWorkers) -> None:
+    async with asyncio.TaskGroup() as tasks, workers.turn():
+        waiting = [tasks.create_task(painted(workers, b"tea")) for _ in range(thumbnails._WAITING_MAX - 1)]
+        await asyncio.sleep(0)
+        with busy():
+            async with workers.turn():
+                pass
+        for each in waiting:
+            each.cancel()
+
+
+async def test_a_full_disk_is_told_and_takes_up_no_turn(
+    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as full:
-        full.setattr(thumbnails, "TemporaryDirectory", no_room)
-        for _ in range(thumbnails._WAITING_MAX):
-            with pytest.raises(OSError, match="no space left"):
-                async with workers.desk():
-                    pass
-    async with workers.desk() as folder:
-        assert folder.is_dir()
+        full.setattr(shutil, "disk_usage", lambda _: usage(100, 0, 2_000_000))
+        for _ in range(thumbnails._WAITING_MAX + 1):
+            with busy():
+                await painted(workers, bytes(1_000_000))
+    assert "no room for an image of 1000000 bytes" in caplog.text
+    assert "2000000 bytes are free" in caplog.text
+    async with workers.turn(), workers.desk(1_000_000) as place:
+        assert place.parent.is_dir()
+
+
+INSIDE = """
+import json, os, runpy, resource, socket, subprocess, sys
+sys.argv = ["worker"]
+worker = runpy.run_path({worker!r})
+told = {{"environ": dict(os.environ), "files": os.listdir("/proc/self/fd")}}
+worker["lock_up"](7)
+
+def tried(what):
+    try:
+        what()
+    except Exception as error:
+        return type(error).__name__
+    return "done"
+
+told["open"] = tried(lambda: open("/etc/passwd"))
+told["socket"] = tried(lambda: socket.socket())
+os.close(0)
+told["open in its place"] = tried(lambda: open("/etc/passwd"))
+told["memory"] = tried(lambda: bytearray(2**31))
+limits = ("AS", "CPU", "FSIZE", "NOFILE", "NPROC", "CORE")
+told["limits"] = {{name: resource.getrlimit(getattr(resource, "RLIMIT_" + name)) for name in limits}}
+import ctypes
+libc = ctypes.CDLL(None)
+told["privileges"] = libc.prctl(39, 0, 0, 0, 0)
+told["dumpable"] = libc.prctl(3, 0, 0, 0, 0)
+print(json.dumps(told), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_a_worker_has_nothing_and_can_open_nothing(
+    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+    left_open = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(left_open, True)
+    told: dict[str, Any] = {}
+
+    async def read(worker: asyncio.subprocess.Process) -> dict[int, bytes]:
+        assert worker.stdout is not None
+        told.update(json.loads(await worker.stdout.readline()))
+        return {}
+
+    instead(monkeypatch, INSIDE.format(worker=str(thumbnails._WORKER)))
+    monkeypatch.setattr(thumbnails, "_answer", read)
+    await painted(workers, image())
+    os.close(left_open)
+    assert set(told["environ"]) <= {"LC_CTYPE"}  # Python sets it for itself
+    assert len(told["files"]) == 4  # its input, output and errors, and the look into this very folder
+    assert (told["open"], told["socket"], told["open in its place"]) == ("OSError", "OSError", "OSError")
+    assert told["memory"] == "MemoryError"
+    assert (told["privileges"], told["dumpable"]) == (1, 0)
+    assert told["limits"]["CPU"] == [7, 7]
+    assert all(told["limits"][name] == [0, 0] for name in ("FSIZE", "NOFILE", "NPROC", "CORE"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has it")
+def test_no_worker_can_look_into_the_service() -> None:
+    program = """
+        import ctypes
+        from apps.file.outbound.thumbnails import hide_memory
+        before = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+        hide_memory()
+        print(before, ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+    """
+    command = (sys.executable, "-c", textwrap.dedent(program))
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["1", "0"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends it")
+async def test_a_worker_ends_with_its_service() -> None:
+    """However its parent ends: kill -9 leaves no worker behind."""
+    wanted = json.dumps({"cropped": 96, "scaled": [320], "cpu_s": 20})
+    parent = f"""
+        import subprocess, sys, time
+        worker = subprocess.Popen([{sys.executable!r}, "-I", {str(thumbnails._WORKER)!r}, {wanted!r}],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        time.sleep(1.5)
+        print(worker.pid, flush=True)
+        time.sleep(60)
+    """
+    command = (sys.executable, "-c", textwrap.dedent(parent))
+    started = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert started.stdout is not None
+    pid = int(await started.stdout.readline())
+    assert running(pid)
+    started.kill()
+    await started.wait()
+    for _ in range(100):
+        if not running(pid):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the worker lives on")
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

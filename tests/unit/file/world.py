@@ -21,6 +21,7 @@ from apps.file.outbound.memory.store import Store
 from apps.file.outbound.memory.units import MemoryWork
 from apps.file.outbound.sniffing import PureMagic
 from apps.file.ports import Leftovers, Storage, Work
+from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
@@ -34,6 +35,7 @@ from shared.contracts.file import (
     FILE_DOWNLOAD,
     FILE_GET,
     FILE_THUMBNAIL,
+    THUMBNAIL_SIZES,
     CreateFile,
     DescribeFiles,
     DownloadFile,
@@ -58,7 +60,7 @@ LIMITS = Limits(
     file_max_bytes=20 * 1024 * 1024,
     quota_bytes=40 * 1024 * 1024,
     quota_files=20,
-    types=frozenset({"text/plain", "image/png"}),
+    types=FileSettings(file_database_url="").limits().types,
 )
 
 
@@ -130,15 +132,20 @@ class Sketcher:
         self.painted = 0
 
     @asynccontextmanager
-    async def desk(self) -> AsyncIterator[Path]:
-        """A folder."""
-        with TemporaryDirectory() as folder:
-            yield Path(folder)
+    async def turn(self) -> AsyncIterator[None]:
+        """Nobody waits."""
+        yield
 
-    async def paint(self, image: Path, folder: Path) -> dict[int, bytes]:
+    @asynccontextmanager
+    async def desk(self, size: int) -> AsyncIterator[Path]:
+        """Room for anything."""
+        with TemporaryDirectory() as folder:
+            yield Path(folder) / "image"
+
+    async def paint(self, image: Path) -> dict[int, bytes]:
         """As many as there are sizes."""
         self.painted += 1
-        return {size: b"%d" % size for size in (96, 320, 640, 800)}
+        return {size: b"%d" % size for size in THUMBNAIL_SIZES}
 
 
 class Form:
@@ -183,7 +190,9 @@ class World:
             sniffer=PureMagic(),
             learn=self.learn,
             limits=LIMITS,
-            thumbnails=MakeThumbnails(outside.work, outside.storage, self.painter, LIMITS.file_max_bytes),
+            thumbnails=MakeThumbnails(
+                outside.work, outside.storage, self.painter, outside.clock, LIMITS.file_max_bytes
+            ),
             lives=Lives(LIFE_S, LIFE_S),
             clock=outside.clock,
             ids=IDS,

@@ -23,6 +23,17 @@ async def test_parts_begin_as_not_ready() -> None:
     assert (report.status, report.parts) == ("not ready", {"kafka": "no broker answers"})
 
 
+async def test_a_part_that_comes_while_the_others_are_asked() -> None:
+    health = Health()
+
+    async def grows() -> None:
+        health.part("later")
+
+    health.probe("database", grows)
+    assert (await health.report()).parts == {"database": "ready"}
+    assert set((await health.report()).parts) == {"database", "later"}
+
+
 def test_a_name_is_used_once() -> None:
     health = Health()
     health.part("kafka")

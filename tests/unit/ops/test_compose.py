@@ -141,6 +141,18 @@ def test_the_dockerfile_keeps_to_what_its_linter_asks() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_pictures_fit_into_the_container_that_opens_them() -> None:
+    """On its /tmp those of all workers, in its memory the largest of each beside the service itself."""
+    shown = {row.name: row.default for row in describe(settings_of("file"))}
+    workers, largest = int(shown["FILE_THUMBNAIL_WORKERS"] or 0), int(shown["FILE_THUMBNAIL_MAX_BYTES"] or 0)
+    service = COMPOSE["services"]["file"]
+    (folder,) = service["tmpfs"]
+    room = int(re.findall(r"^/tmp:size=(\d+)m", folder)[0]) * 2**20
+    assert workers * largest <= room - 16 * 2**20
+    assert service["deploy"]["resources"]["limits"]["memory"] == "1G"
+    assert workers * 640 * 2**20 + room + 256 * 2**20 <= 2**30
+
+
 def test_everything_has_bounds_and_is_looked_at() -> None:
     for name, service in COMPOSE["services"].items():
         limits = service["deploy"]["resources"]["limits"]

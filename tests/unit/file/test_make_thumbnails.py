@@ -1,0 +1,225 @@
+"""Only what is the image's fault is remembered; all else is tried again, and never by two at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from msgspec.structs import replace
+
+from apps.file.domain.files import Kept
+from apps.file.domain.thumbnails import TRIES_MAX
+from apps.file.usecases import make_thumbnails
+from apps.file.usecases.make_thumbnails import MakeThumbnails
+from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.file import THUMBNAIL_SIZES, File, FileStatus
+
+ID = UUID(int=1)
+SIZE_MAX = 1000
+
+
+def kept(content_type: str = "image/png", size: int = 10) -> Kept:
+    file = File(
+        id=ID,
+        channel_id=UUID(int=2),
+        profile_id=UUID(int=3),
+        name="a",
+        size=size,
+        content_type=content_type,
+        status=FileStatus.COMPLETE,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    return Kept(file=file, server_id=UUID(int=4))
+
+
+class Outside:
+    """The database, the storage, the workers and the time, all of which may fail."""
+
+    def __init__(self) -> None:
+        self.row: Kept | None = kept()
+        self.objects: dict[str, bytes] = {}
+        self.painted = dict.fromkeys(THUMBNAIL_SIZES, b"webp")
+        self.paintings = 0
+        self.fault: BaseException | None = None
+        self.there = True
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        yield self
+
+    snapshot = transaction
+
+    async def file(self, file_id: UUID, *, lock: bool = False) -> Kept | None:
+        return self.row
+
+    async def store(self, row: Kept) -> None:
+        self.row = row
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        yield
+
+    @asynccontextmanager
+    async def desk(self, size: int) -> AsyncIterator[Path]:
+        yield Path("image")
+
+    async def fetch(self, key: str, target: Path) -> bool:
+        return self.there
+
+    async def paint(self, image: Path) -> dict[int, bytes]:
+        self.paintings += 1
+        await asyncio.sleep(0.01)
+        if self.fault is not None:
+            raise self.fault
+        return self.painted
+
+    async def put(self, key: str, body: bytes, content_type: str) -> None:
+        self.objects[key] = body
+
+    async def remove(self, keys: list[str]) -> None:
+        for key in keys:
+            self.objects.pop(key, None)
+
+    async def due(self, now: datetime, size: int) -> list[Kept]:
+        row = self.row
+        waits = row is None or row.thumbnails is not None or row.thumbnail_tries >= TRIES_MAX
+        return [] if row is None or waits or (row.thumbnails_after or now) > now else [row]
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
+    monkeypatch.setattr(make_thumbnails, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(make_thumbnails, "_LOOK_S", 0.01)
+    return Outside()
+
+
+def made_of(outside: Any) -> MakeThumbnails:
+    return MakeThumbnails(outside, outside, outside, outside, SIZE_MAX)
+
+
+def refused(code: str) -> "pytest.RaisesExc[MeshError]":
+    return pytest.raises(MeshError, match=code.replace(".", r"\."))
+
+
+async def test_made_once_however_many_ask(outside: Outside) -> None:
+    making = made_of(outside)
+    assert await asyncio.gather(*(making.make(kept()) for _ in range(5))) == [True] * 5
+    assert (outside.paintings, len(outside.objects)) == (1, len(THUMBNAIL_SIZES))
+
+
+async def test_two_processes_do_not_make_the_same(outside: Outside) -> None:
+    one, two = made_of(outside), made_of(outside)
+    assert await asyncio.gather(one.make(kept()), two.make(kept())) == [True, True]
+    assert outside.paintings == 1
+
+
+async def test_what_can_not_be_read_is_remembered(outside: Outside) -> None:
+    outside.painted = {}
+    assert await made_of(outside).make(kept()) is False
+    assert outside.row is not None
+    assert outside.row.thumbnails is False
+
+
+@pytest.mark.parametrize("what", [kept("text/plain"), kept(size=SIZE_MAX + 1)])
+async def test_what_is_no_image_or_too_large_is_never_fetched(outside: Outside, what: Kept) -> None:
+    outside.row = what
+    assert await made_of(outside).make(what) is False
+    assert (outside.row.thumbnails, outside.paintings) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    "fault", [MESH_BUSY.error("S3 is away"), RuntimeError("anything"), asyncio.CancelledError()]
+)
+async def test_any_other_fault_is_not_remembered_as_none(outside: Outside, fault: BaseException) -> None:
+    outside.fault = fault
+    making = made_of(outside)
+    with pytest.raises(type(fault)):
+        await making.make(kept())
+    assert outside.row is not None
+    assert (outside.row.thumbnails, outside.row.thumbnail_tries) == (None, 1)
+    outside.fault = None
+    with refused("mesh.busy"):  # not at once
+        await making.make(kept())
+    assert outside.paintings == 1
+    outside.time += timedelta(seconds=61)
+    assert await making.make(kept()) is True
+
+
+async def test_an_image_that_is_not_in_the_storage_now(outside: Outside) -> None:
+    outside.there = False
+    with refused("mesh.busy"):
+        await made_of(outside).make(kept())
+    assert outside.row is not None
+    assert outside.row.thumbnails is None
+
+
+async def test_it_is_tried_by_itself_less_and_less_often_and_then_when_asked(outside: Outside) -> None:
+    outside.fault = MESH_BUSY.error("the worker was killed")
+    making = made_of(outside)
+    tries_s = []
+    begun = outside.time
+    for _ in range(1000):
+        before = outside.paintings
+        await making.make_due(outside)
+        if outside.paintings > before:
+            tries_s.append((outside.time - begun).total_seconds())
+        outside.time += timedelta(seconds=60)
+    assert tries_s == [0, 60, 300, 1260, 4860]
+
+    with refused("mesh.busy"):  # whoever asks has it tried once more
+        await making.make(kept())
+    assert outside.paintings == 6
+    with refused("file.no_thumbnail"):  # and is told so until it is time again
+        await making.make(kept())
+    assert outside.paintings == 6
+    outside.fault = None
+    outside.time += timedelta(hours=1)
+    assert await making.make(kept()) is True
+
+
+async def test_a_try_that_its_process_did_not_survive_counts(outside: Outside) -> None:
+    """So that an image that ends processes does not do so for ever."""
+    outside.fault = asyncio.CancelledError()
+    making = made_of(outside)
+    task = asyncio.create_task(making.make(kept()))
+    await asyncio.gather(task, return_exceptions=True)
+    assert outside.row is not None
+    assert outside.row.thumbnail_tries == 1
+
+
+async def test_what_is_begun_waits_for_nothing_and_ends_when_told(outside: Outside) -> None:
+    making = made_of(outside)
+    making.begin(kept())
+    assert outside.paintings == 0
+    await asyncio.sleep(0.05)
+    assert outside.row is not None
+    assert outside.row.thumbnails is True
+    outside.row = kept()
+    making.begin(kept())
+    await asyncio.sleep(0)
+    await making.close()
+    assert not making._under_way
+
+
+async def test_no_more_than_so_many_are_begun(outside: Outside) -> None:
+    making = made_of(outside)
+    for number in range(100):
+        making.begin(replace(kept(), file=replace(kept().file, id=UUID(int=number))))
+    assert len(making._under_way) == make_thumbnails.BEGUN_MAX
+    await making.close()
+
+
+async def test_a_file_that_is_deleted_meanwhile(outside: Outside) -> None:
+    task = asyncio.create_task(made_of(outside).make(kept()))
+    await asyncio.sleep(0.005)
+    outside.row = None
+    assert await task is False
+    assert outside.objects == {}
