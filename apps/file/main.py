@@ -14,6 +14,7 @@ from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
+from shared.edge.incoming import Tempo
 from shared.kit.ledger import sweep_requests
 from shared.kit.member_directory import MeshDirectory
 from shared.kit.member_facts import PostgresFacts
@@ -94,7 +95,11 @@ def bounds_of(settings: FileSettings) -> Bounds:
         uploads_max=settings.file_uploads_max,
         uploads_person_max=settings.file_uploads_person_max,
         upload_timeout_s=settings.file_upload_timeout_ms / 1000,
-        stall_timeout_s=settings.file_stall_timeout_ms / 1000,
+        tempo=Tempo(
+            stall_timeout_s=settings.file_stall_timeout_ms / 1000,
+            rate_min_bytes_s=settings.file_upload_rate_min_bytes_s,
+            rate_window_s=settings.file_upload_rate_window_ms / 1000,
+        ),
         call_timeout_ms=settings.call_timeout_ms,
     )
 

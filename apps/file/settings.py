@@ -85,6 +85,13 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
     file_stall_timeout_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="How long a streamed upload may stand still")
     ] = 20_000
+    file_upload_rate_min_bytes_s: Annotated[
+        int,
+        Meta(ge=0, le=1_048_576, description="The slowest that an upload may be sent at; 0: at any rate"),
+    ] = 1024
+    file_upload_rate_window_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="The time whose average that rate is")
+    ] = 30_000
     file_sweep_s: Annotated[
         int, Meta(ge=1, le=86_400, description="Pause between two rounds of taking away what nobody needs")
     ] = 10

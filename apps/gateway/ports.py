@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from shared.contracts.base import Request
 from shared.contracts.operation import Operation
+from shared.edge.incoming import Tempo
 from shared.kit.replies import RawReply
 
 
@@ -44,7 +45,7 @@ class FileDoor(Struct, frozen=True, kw_only=True):
     port: int
     secure: bool
     uploads_max: int
-    stall_timeout_s: float
-    """How long an upload may stand still."""
+    uploads_person_max: int
+    tempo: Tempo
     answer_timeout_s: float
     """How long the answer may take after the last byte."""

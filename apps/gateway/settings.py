@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from apps.gateway.ports import FileDoor
+from shared.edge.incoming import Tempo
 from shared.kit.settings import MeshSettings
 
 
@@ -41,12 +42,22 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
     uploads_max: Annotated[
         int, Meta(ge=1, le=100_000, description="Uploads passed on at once; more get mesh.busy")
     ] = 64
+    uploads_person_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="Uploads of one person passed on at once; more get 429")
+    ] = 4
     upload_timeout_ms: Annotated[
         int, Meta(ge=1_000, le=86_400_000, description="How long the body of an upload may take to arrive")
     ] = 600_000
     upload_stall_timeout_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="How long an upload may stand still")
     ] = 20_000
+    upload_rate_min_bytes_s: Annotated[
+        int,
+        Meta(ge=0, le=1_048_576, description="The slowest that an upload may be sent at; 0: at any rate"),
+    ] = 1024
+    upload_rate_window_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="The time whose average that rate is")
+    ] = 30_000
     upload_answer_timeout_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="How long the answer may take after an upload's last byte")
     ] = 70_000
@@ -140,7 +151,12 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
             port=parts.port or (443 if secure else 80),
             secure=secure,
             uploads_max=self.uploads_max,
-            stall_timeout_s=self.upload_stall_timeout_ms / 1000,
+            uploads_person_max=self.uploads_person_max,
+            tempo=Tempo(
+                stall_timeout_s=self.upload_stall_timeout_ms / 1000,
+                rate_min_bytes_s=self.upload_rate_min_bytes_s,
+                rate_window_s=self.upload_rate_window_ms / 1000,
+            ),
             answer_timeout_s=self.upload_answer_timeout_ms / 1000,
         )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +11,6 @@ from uuid import UUID
 import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
-from litestar.types import Receive
 from msgspec import Struct
 
 from apps.file.inbound.form import IncomingFile, open_form
@@ -24,7 +22,6 @@ from shared.contracts.errors import (
     BODY_MALFORMED,
     BODY_TOO_LARGE,
     INTERNAL_ERROR,
-    MESH_BUSY,
     METHOD_NOT_ALLOWED,
     REQUEST_MALFORMED,
     ROUTE_UNKNOWN,
@@ -33,6 +30,8 @@ from shared.contracts.errors import (
 from shared.contracts.fields import Id
 from shared.contracts.file import FILE_DOWNLOAD, UPLOAD_PATH, DownloadFile, DownloadQuery
 from shared.contracts.validation import decode_query
+from shared.edge.incoming import IncomingBody, Tempo
+from shared.edge.places import Places
 from shared.kit.bearer import token_of
 from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds, now_ms
@@ -64,7 +63,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
     uploads_max: int
     uploads_person_max: int
     upload_timeout_s: float
-    stall_timeout_s: float
+    tempo: Tempo
     call_timeout_ms: int
 
 
@@ -85,7 +84,7 @@ class Door:
         self._receive = receive
         self._bounds = bounds
         self._ids = SystemIds()
-        self._under_way: Counter[UUID] = Counter()
+        self._places = Places(bounds.uploads_max, bounds.uploads_person_max)
 
     def app(self) -> Litestar:
         """The Litestar application of this port."""
@@ -121,12 +120,13 @@ class Door:
         if length is not None and length > bounds.file_max_bytes + _FORM_BYTES:
             raise BODY_TOO_LARGE.error(f"A file may have at most {bounds.file_max_bytes} bytes.")
         profile_id = await self._caller(request, correlation_id)
-        async with self._room_for(profile_id), _within(bounds.upload_timeout_s):
-            pieces = _Pieces(request.receive, bounds.stall_timeout_s)
-            incoming = await open_form(request.headers.get("content-type", ""), length, pieces.next)
-            file = await self._receive.receive(
-                incoming, profile_id, self._admitted(incoming, profile_id, correlation_id)
-            )
+        with self._places.take(profile_id):
+            async with _within(bounds.upload_timeout_s):
+                body = IncomingBody(request.receive, bounds.tempo)
+                incoming = await open_form(request.headers.get("content-type", ""), length, body.next)
+                file = await self._receive.receive(
+                    incoming, profile_id, self._admitted(incoming, profile_id, correlation_id)
+                )
         return Response(msgspec.json.encode(file), status_code=201, media_type="application/json")
 
     async def _content(self, request: AnyRequest, correlation_id: str) -> Response[bytes]:
@@ -163,19 +163,6 @@ class Door:
 
         return admitted
 
-    @asynccontextmanager
-    async def _room_for(self, profile_id: UUID) -> AsyncIterator[None]:
-        if self._under_way.total() >= self._bounds.uploads_max:
-            raise MESH_BUSY.error("As many files are being uploaded as may be at once.")
-        if self._under_way[profile_id] >= self._bounds.uploads_person_max:
-            raise MESH_BUSY.error("You are uploading as many files as one may at once.")
-        self._under_way[profile_id] += 1
-        try:
-            yield
-        finally:
-            self._under_way[profile_id] -= 1
-            self._under_way += Counter()  # forgets who has none
-
     def _correlation_id(self, request: AnyRequest) -> str:
         header = request.headers.get("x-correlation-id")
         return correlation_id_of(None if header is None else header.encode("latin-1"), self._ids.new)
@@ -194,30 +181,6 @@ class Door:
     def _on_exception(self, request: AnyRequest, exception: Exception) -> Response[bytes]:
         log.error("an upload failed in a way that nobody expected", exc_info=exception)
         return _problem(INTERNAL_ERROR.error(""), request, self._correlation_id(request))
-
-
-class _Pieces:
-    """The body of a request, piece by piece; the server reads no more than is asked for."""
-
-    def __init__(self, receive: Receive, stall_timeout_s: float) -> None:
-        self._receive = receive
-        self._stall_timeout_s = stall_timeout_s
-        self._ended = False
-
-    async def next(self) -> bytes | None:
-        """The next bytes; None at the end. Raises `body.malformed` when it breaks off or stands still."""
-        if self._ended:
-            return None
-        try:
-            async with asyncio.timeout(self._stall_timeout_s):
-                message = await self._receive()
-        except TimeoutError:
-            raise BODY_MALFORMED.error(f"Nothing came for {self._stall_timeout_s:g} s.") from None
-        if message["type"] != "http.request":
-            raise BODY_MALFORMED.error("The connection ended before the body did.")
-        self._ended = not message.get("more_body", False)
-        piece: bytes = message["body"]
-        return piece
 
 
 @asynccontextmanager

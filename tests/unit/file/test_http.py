@@ -13,6 +13,7 @@ import pytest
 from apps.file.inbound.http import Bounds, Door
 from shared.contracts.errors import TOKEN_INVALID
 from shared.contracts.file import DownloadFile, File, FileLocation, FileStatus
+from shared.edge.incoming import Tempo
 
 CHANNEL = uuid4()
 ADA = uuid4()
@@ -21,7 +22,7 @@ BOUNDS = Bounds(
     uploads_max=2,
     uploads_person_max=1,
     upload_timeout_s=1.0,
-    stall_timeout_s=0.2,
+    tempo=Tempo(stall_timeout_s=0.2, rate_min_bytes_s=1024, rate_window_s=0.4),
     call_timeout_ms=1000,
 )
 PATH = "/api/files/upload"
@@ -120,7 +121,9 @@ async def test_what_is_refused(http: httpx.AsyncClient) -> None:
 async def test_uploads_of_one_person_at_once_are_bounded(http: httpx.AsyncClient, service: Service) -> None:
     service.takes_s = 0.2
     both = await asyncio.gather(*(http.post(PATH, **FORM) for _ in range(2)))
-    assert sorted(done.status_code for done in both) == [201, 503]
+    first, second = sorted(both, key=lambda done: done.status_code)
+    assert (first.status_code, code(second)) == (201, (429, "rate.limited"))
+    assert second.headers["retry-after"] == "5"
     assert (await http.post(PATH, **FORM)).status_code == 201
 
 
@@ -136,3 +139,16 @@ async def test_an_upload_may_stand_still_so_long(http: httpx.AsyncClient) -> Non
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     assert code(await http.post(PATH, content=slowly(), headers=headers)) == (400, "body.malformed")
+
+
+async def test_an_upload_that_drips_is_cut(http: httpx.AsyncClient) -> None:
+    async def drips() -> AsyncIterator[bytes]:
+        yield b"--x\r\n"
+        while True:
+            await asyncio.sleep(0.05)
+            yield b"A"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    slow = await http.post(PATH, content=drips(), headers=headers)
+    assert code(slow) == (400, "body.malformed")
+    assert "1024 bytes a second" in slow.json()["detail"]

@@ -123,12 +123,62 @@ async def test_an_upload_that_stands_still_is_given_up() -> None:
     assert (done.status_code, done.json()["code"]) == (400, "body.malformed")
 
 
-async def test_uploads_at_once_are_bounded() -> None:
+async def test_an_upload_that_drips_is_cut() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def drips() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    async with file_service(serve, upload_rate_window_ms=400) as client, asyncio.timeout(5):
+        done = await client.post(PATH, content=drips(), headers=FORM)
+    assert (done.status_code, done.json()["code"]) == (400, "body.malformed")
+    assert "1024 bytes a second" in done.json()["detail"]
+
+
+async def test_a_file_service_that_stops_reading() -> None:
+    """Once its buffers are full nothing moves: the place is free again all the same."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        await asyncio.sleep(30)
+
+    async with file_service(serve, uploads_max=1) as client, asyncio.timeout(10):
+        for _ in range(2):
+            done = await client.post(PATH, content=bytes(32_000_000), headers=FORM)
+            assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
+            assert "took nothing" in done.json()["detail"]
+            assert done.headers["retry-after"]
+    assert len(heard) == 2
+
+
+async def test_a_file_service_that_refuses_and_stops_reading() -> None:
+    """What is still to be sent then is let fall: to wait until it was taken would be for ever."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer("413 Content Too Large", b"{}"))
+        await asyncio.sleep(30)
+
+    async with file_service(serve, uploads_max=1) as client, asyncio.timeout(10):
+        for _ in range(2):
+            done = await client.post(PATH, content=bytes(32_000_000), headers=FORM)
+            assert done.status_code == 413
+
+
+async def test_uploads_of_one_person_at_once_are_bounded() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.2)
         writer.write(answer("201 Created", b"{}"))
 
-    async with file_service(serve, uploads_max=1) as client:
+    async with file_service(serve, uploads_max=4, uploads_person_max=1) as client:
         both = [client.post(PATH, content=b"x", headers=FORM) for _ in range(2)]
-        assert sorted(done.status_code for done in await asyncio.gather(*both)) == [201, 503]
+        first, second = sorted(await asyncio.gather(*both), key=lambda done: done.status_code)
+        assert (first.status_code, second.status_code) == (201, 429)
+        assert (second.json()["code"], second.headers["retry-after"]) == ("rate.limited", "5")
+        assert (await client.post(PATH, content=b"x", headers=FORM)).status_code == 201
