@@ -8,7 +8,8 @@ from msgspec import Meta
 
 from apps.file.domain.files import Limits
 from apps.file.domain.types import canonical
-from shared.kit.settings import MeshSettings, Secret
+from shared.edge.settings import EdgeSettings
+from shared.kit.settings import Secret
 
 _MIB = 1024 * 1024
 _TYPES = (
@@ -38,14 +39,12 @@ _TYPES = (
 )
 
 
-class FileSettings(MeshSettings, frozen=True, kw_only=True):
+class FileSettings(EdgeSettings, frozen=True, kw_only=True):
     """Settings of the file service."""
 
     file_database_url: Annotated[
         Secret, Meta(description="postgresql://user:password@host:port/name of the file service's database")
     ]
-    file_host: Annotated[str, Meta(description="Where the file service listens for HTTP")] = "127.0.0.1"
-    file_port: Annotated[int, Meta(ge=1, le=65535, description="The port that it listens on")] = 3002
     s3_endpoint_url: Annotated[str, Meta(description="Where S3 is")] = "http://127.0.0.1:9000"
     s3_public_url: Annotated[
         str, Meta(description="Where clients find S3, as they are told; empty: S3_ENDPOINT_URL")
@@ -85,13 +84,6 @@ class FileSettings(MeshSettings, frozen=True, kw_only=True):
     file_stall_timeout_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="How long a streamed upload may stand still")
     ] = 20_000
-    file_upload_rate_min_bytes_s: Annotated[
-        int,
-        Meta(ge=0, le=1_048_576, description="The slowest that an upload may be sent at; 0: at any rate"),
-    ] = 1024
-    file_upload_rate_window_ms: Annotated[
-        int, Meta(ge=100, le=600_000, description="The time whose average that rate is")
-    ] = 30_000
     file_sweep_s: Annotated[
         int, Meta(ge=1, le=86_400, description="Pause between two rounds of taking away what nobody needs")
     ] = 10

@@ -4,19 +4,22 @@ Nothing is read here but the token. What is in memory of an upload is what the t
 """
 
 import asyncio
+import logging
 from asyncio import CancelledError
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import h11
 
-from apps.gateway.exchange import Exchange, Headers, Response
 from apps.gateway.forward import Desk
 from apps.gateway.ports import FileDoor
-from apps.gateway.problems import problem_of
 from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
+from shared.edge.exchange import Exchange, Headers, Response
 from shared.edge.incoming import IncomingBody
 from shared.edge.places import Places
+from shared.edge.problems import problem_of
+
+log = logging.getLogger(__name__)
 
 _PASSED_ON = (b"content-type", b"content-length", b"authorization")
 _PASSED_BACK = frozenset({b"content-type", b"cache-control", b"retry-after", b"www-authenticate"})
@@ -98,8 +101,9 @@ class Upload:
         if b"content-length" not in exchange.headers:
             headers.append((b"transfer-encoding", b"chunked"))
         headers += [
-            (b"host", f"{self._door.host}:{self._door.port}".encode()),
+            (b"host", self._door.netloc.encode()),
             (b"x-correlation-id", exchange.correlation_id.encode()),
+            self._door.passed_on.header(exchange.headers[b"authorization"]),
         ]
         return h11.Request(method="POST", target=self._path, headers=headers)
 
@@ -110,6 +114,11 @@ async def _connected(door: FileDoor) -> AsyncIterator[tuple[asyncio.StreamReader
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(door.host, door.port, ssl=door.secure or None)
     except OSError as error:  # a TimeoutError is one
+        log.warning(
+            "no file service at %s (FILE_SERVICE_URL, or FILE_HOST and FILE_PORT): %r",
+            door.netloc,
+            error,
+        )
         raise MESH_BUSY.error("The file service is away.") from error
     try:
         yield reader, writer
