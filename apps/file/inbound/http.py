@@ -21,7 +21,7 @@ from shared.contracts.account import Claims
 from shared.contracts.base import Body
 from shared.contracts.errors import (
     BODY_MALFORMED,
-    BODY_TOO_LARGE,
+    FILE_TOO_LARGE,
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     REQUEST_MALFORMED,
@@ -127,7 +127,7 @@ class Door:
         bounds = self._bounds
         length = _length_of(exchange)
         if length is not None and length > bounds.file_max_bytes + _FORM_BYTES:
-            raise BODY_TOO_LARGE.error(f"A file may have at most {bounds.file_max_bytes} bytes.")
+            raise FILE_TOO_LARGE.error(f"A file may have at most {bounds.file_max_bytes} bytes.")
         profile_id = (await self._guard.caller_of(exchange)).sub
         with self._places.take(profile_id):
             async with _within(bounds.upload_timeout_s):

@@ -144,7 +144,7 @@ async def test_strangers(http: httpx.AsyncClient, token: str, expected: tuple[in
 
 async def test_what_is_refused(http: httpx.AsyncClient) -> None:
     large = {"data": FORM["data"], "files": {"file": ("a", bytes(20_000), "text/plain")}}
-    assert code(await http.post(PATH, **large)) == (413, "body.too_large")
+    assert code(await http.post(PATH, **large)) == (413, "file.too_large")
     assert code(await http.post(PATH, json={})) == (415, "media_type.unsupported")
     wrong = await http.get(PATH)
     assert code(wrong) == (405, "method.not_allowed")
