@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from shared.contracts.account import KEYS_GET, PROFILES_GET, USER_VERIFY_TOKEN
+from shared.contracts.account import KEYS_GET, PROFILES_GET
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES, operations_of
 from shared.contracts.file import FILE_DESCRIBE
 from shared.contracts.operation import Operation
@@ -36,13 +36,13 @@ CALLS: dict[str, tuple[Operation, ...]] = {
     "auth": (),
     "server": (PROFILES_GET,),
     "message": (CHANNEL_ACCESS, FILE_DESCRIBE),
-    "file": (CHANNEL_ACCESS, USER_VERIFY_TOKEN, KEYS_GET),  # tokens are sealed to the keys of auth
+    "file": (CHANNEL_ACCESS, KEYS_GET),
 }
 HEARS: dict[str, tuple[str, ...]] = {
     GATEWAY: ("user-events",),
     "server": ("user-events",),
     "message": ("server-events", "file-events"),
-    "file": ("server-events", "file-events"),
+    "file": ("server-events", "file-events", "user-events"),
 }
 
 

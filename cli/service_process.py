@@ -7,11 +7,12 @@ from pathlib import Path
 
 from cli.data_folder import DataFolder
 from cli.embedded.ports import LOOPBACK, free_port
-from cli.health import reachable, unready_parts
+from cli.health import unready_parts
 from cli.processes.child import Child
 from cli.processes.identity import start_mark
 from cli.processes.records import SERVICE, Record
 from cli.settings import SERVICES, whole_number
+from shared.kit.hosts import reachable
 
 GATEWAY_PORT = 3001
 FILE_PORT = 3002

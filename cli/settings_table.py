@@ -8,10 +8,12 @@ from apps.file.settings import FileSettings
 from apps.gateway.settings import GatewaySettings
 from apps.message.settings import MessageSettings
 from apps.server.settings import ServerSettings
+from shared.edge.settings import EdgeSettings
 from shared.kit.environ import SettingRow, Settings, describe
 from shared.kit.settings import MeshSettings
 
 SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
+    ("The ports for clients: the gateway's and the file service's", EdgeSettings),
     ("The gateway", GatewaySettings),
     ("The auth service", AuthSettings),
     ("The server service", ServerSettings),
@@ -53,7 +55,10 @@ def page() -> str:
     shared = describe(MeshSettings)
     parts = [_HEAD, "\n## Every process\n", *_table(shared)]
     for title, kind in SECTIONS:
-        own = [row for row in describe(kind) if row not in shared]
+        told = (
+            shared if kind is EdgeSettings or not issubclass(kind, EdgeSettings) else describe(EdgeSettings)
+        )
+        own = [row for row in describe(kind) if row not in told]
         parts += [f"\n## {title}\n", *_table(own)]
     return "\n".join(parts) + "\n" + _EMBEDDED
 

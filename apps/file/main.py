@@ -3,9 +3,9 @@
 import os
 from datetime import timedelta
 
-from apps.file.inbound.http import Bounds, Door
+from apps.file.inbound.http import Bounds, Door, Guard
 from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
-from apps.file.inbound.serving import HttpPort
+from apps.file.inbound.serving import HttpPort, edge_of, limits_of
 from apps.file.outbound.leftovers import PostgresLeftovers
 from apps.file.outbound.sniffing import PureMagic
 from apps.file.outbound.storage import S3, S3Storage
@@ -16,6 +16,10 @@ from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
+from shared.edge.access_log import AccessLog, write_out
+from shared.edge.doorkeeper import Doorkeeper
+from shared.edge.incoming import Tempo
+from shared.edge.passed_on import PassedOn
 from shared.kit.call import MeshClient
 from shared.kit.database import Database
 from shared.kit.ledger import sweep_requests
@@ -23,7 +27,8 @@ from shared.kit.member_directory import MeshDirectory
 from shared.kit.member_facts import PostgresFacts
 from shared.kit.parts import Parts, until_there
 from shared.kit.service import run_service
-from shared.kit.settings import load
+from shared.kit.settings import kafka_options, load
+from shared.kit.signatures import signatures_of
 from shared.membership.learn_access import LearnAccess
 
 SWEEP_REQUESTS_S = 60
@@ -80,9 +85,15 @@ def open_port(parts: Parts[FileSettings], tools: Tools, inbound: Inbound, client
     receive = ReceiveUpload(
         tools.work, tools.storage, tools.sniffer, tools.limits, pace, tools.clock, tools.ids
     )
-    door = Door(client, tools.learn, receive, inbound, bounds_of(settings))
+    signatures = signatures_of(settings)
+    keeper = Doorkeeper(settings, client, parts.health, kafka_options(settings), signatures, tools.clock)
+    parts.beside(keeper.follow)
+    guard = Guard(keeper.authenticator, limits_of(settings), PassedOn(signatures))
+    door = Door(guard, tools.learn, receive, inbound, bounds_of(settings))
+    access_log = AccessLog(write_out, "file", parts.instance) if settings.access_log else None
     port = HttpPort(
-        door.app(),
+        edge_of(door.app(), settings, access_log),
+        access_log,
         (settings.file_host, settings.file_port),
         parts.health.part("http"),
         upload_timeout_ms=settings.file_upload_timeout_ms,
@@ -124,7 +135,11 @@ def bounds_of(settings: FileSettings) -> Bounds:
         uploads_max=settings.file_uploads_max,
         uploads_person_max=settings.file_uploads_person_max,
         upload_timeout_s=settings.file_upload_timeout_ms / 1000,
-        stall_timeout_s=settings.file_stall_timeout_ms / 1000,
+        tempo=Tempo(
+            stall_timeout_s=settings.file_stall_timeout_ms / 1000,
+            rate_min_bytes_s=settings.upload_rate_min_bytes_s,
+            rate_window_s=settings.upload_rate_window_ms / 1000,
+        ),
         call_timeout_ms=settings.call_timeout_ms,
     )
 

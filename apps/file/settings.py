@@ -9,7 +9,8 @@ from msgspec import Meta
 
 from apps.file.domain.files import Limits
 from apps.file.domain.types import canonical
-from shared.kit.settings import MeshSettings, Secret
+from shared.edge.settings import EdgeSettings
+from shared.kit.settings import Secret
 
 _MIB = 1024 * 1024
 _TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
@@ -41,14 +42,12 @@ _TYPES = (
 )
 
 
-class FileSettings(MeshSettings, frozen=True, kw_only=True):
+class FileSettings(EdgeSettings, frozen=True, kw_only=True):
     """Settings of the file service."""
 
     file_database_url: Annotated[
         Secret, Meta(description="postgresql://user:password@host:port/name of the file service's database")
     ]
-    file_host: Annotated[str, Meta(description="Where the file service listens for HTTP")] = "127.0.0.1"
-    file_port: Annotated[int, Meta(ge=1, le=65535, description="The port that it listens on")] = 3002
     s3_endpoint_url: Annotated[str, Meta(min_length=1, description="Where S3 is")] = "http://127.0.0.1:9000"
     s3_public_url: Annotated[
         str, Meta(description="Where clients find S3, as they are told; empty: S3_ENDPOINT_URL")

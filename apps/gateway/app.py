@@ -9,11 +9,8 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Method
 
-from apps.gateway.edge import log_unexpected
-from apps.gateway.exchange import Response, current_exchange
 from apps.gateway.forward import Desk, Forward
 from apps.gateway.ports import FileDoor
-from apps.gateway.problems import problem_of
 from apps.gateway.routes import accounts, files, messages, servers
 from apps.gateway.routes.route import Page, Route, litestar_path
 from apps.gateway.upload import Upload
@@ -24,6 +21,9 @@ from shared.contracts.errors import (
     ROUTE_UNKNOWN,
     MeshError,
 )
+from shared.edge.edge import log_unexpected
+from shared.edge.exchange import Response, current_exchange
+from shared.edge.problems import problem_of
 
 ROUTES: tuple[Route, ...] = (*accounts.ROUTES, *servers.ROUTES, *messages.ROUTES, *files.ROUTES)
 

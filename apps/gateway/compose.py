@@ -4,20 +4,20 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
-from apps.gateway.access_log import AccessLog
 from apps.gateway.app import ROUTES, make_app
-from apps.gateway.cors import Cors
-from apps.gateway.edge import Edge
 from apps.gateway.forward import Desk
-from apps.gateway.https import Https
-from apps.gateway.keys import Keys
-from apps.gateway.openapi import openapi_document
+from apps.gateway.openapi import Addresses, openapi_document
 from apps.gateway.routes.documents import Documents
 from apps.gateway.routes.health import HealthPages
 from apps.gateway.routes.route import Page
 from apps.gateway.settings import GatewaySettings
-from apps.gateway.traffic import Traffic
 from shared.contracts.asyncapi import asyncapi_document
+from shared.edge.access_log import AccessLog
+from shared.edge.cors import Cors
+from shared.edge.edge import Edge
+from shared.edge.https import Https
+from shared.edge.keys import Keys
+from shared.edge.traffic import Traffic
 from shared.kit.clock import any_id
 from shared.kit.health import Health
 
@@ -31,18 +31,17 @@ def compose(
     access_log: AccessLog | None,
 ) -> Edge:
     """The whole ASGI application."""
-    documents = Documents(
-        keys, lambda: openapi_bytes(pages, settings.address), lambda: asyncapi_bytes(settings)
-    )
+    documents = Documents(keys, lambda: openapi_bytes(pages, settings), lambda: asyncapi_bytes(settings))
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     https = Https(desk.proxies, settings.address, settings.hsts_max_age_s) if settings.https_only else None
     return Edge(make_app(desk, settings.file_door, pages), any_id, traffic, cors, access_log, https)
 
 
-def openapi_bytes(pages: tuple[Page, ...], address: str) -> bytes:
+def openapi_bytes(pages: tuple[Page, ...], settings: GatewaySettings) -> bytes:
     """The OpenAPI document as it is served."""
-    return msgspec.json.encode(openapi_document(ROUTES, pages, address, _version()))
+    addresses = Addresses(settings.address, settings.file_address)
+    return msgspec.json.encode(openapi_document(ROUTES, pages, addresses, _version()))
 
 
 def asyncapi_bytes(settings: GatewaySettings) -> bytes:

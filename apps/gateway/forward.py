@@ -5,18 +5,19 @@ from asyncio import CancelledError
 import msgspec
 from msgspec import Struct
 
-from apps.gateway.authenticate import Authenticator
 from apps.gateway.body import read_json
-from apps.gateway.exchange import Exchange, Headers, Response
 from apps.gateway.inputs import Inputs
-from apps.gateway.limits import Limits
 from apps.gateway.ports import Caller
-from apps.gateway.problems import problem_of
-from apps.gateway.proxies import Proxies
 from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.contracts.file import FileLocation
+from shared.edge.authenticate import Authenticator
+from shared.edge.doorkeeper import caller_of
+from shared.edge.exchange import Exchange, Headers, Response
+from shared.edge.limits import Limits
+from shared.edge.problems import problem_of
+from shared.edge.proxies import Proxies
 from shared.kit.call import error_of
 from shared.kit.clock import now_ms
 
@@ -51,15 +52,7 @@ class Desk(Struct, eq=False):
 
         Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
         """
-        authorization = exchange.headers.get(b"authorization")
-        claims = self.authenticator.known(authorization)
-        if claims is None:
-            with self.limits.checking(exchange):
-                claims = await self.authenticator.caller(authorization)
-                self.limits.take(claims.sub, exchange)
-        else:
-            self.limits.take(claims.sub, exchange)
-        return claims
+        return await caller_of(exchange, self.authenticator, self.limits)
 
 
 class Forward:

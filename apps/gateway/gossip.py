@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from prometheus_client import Counter
 
-from apps.gateway.limits import Limits
 from shared.contracts.limits import Taken
 from shared.contracts.topics import LIMITS
+from shared.edge.limits import Limits
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.producer import Producer, Record
 from shared.kit.signatures import Signatures

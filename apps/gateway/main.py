@@ -3,20 +3,19 @@
 import asyncio
 import os
 import signal
-import sys
 
 import uvloop
 from prometheus_client import REGISTRY
 
-from apps.gateway.access_log import AccessLog
 from apps.gateway.compose import compose
 from apps.gateway.forward import Desk
-from apps.gateway.limits import Limits
 from apps.gateway.mesh import STOP_TIMEOUT_S, Mesh
-from apps.gateway.proxies import Proxies
 from apps.gateway.serving import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
-from apps.gateway.traffic import Traffic
+from shared.edge.access_log import AccessLog, write_out
+from shared.edge.limits import Limits
+from shared.edge.proxies import Proxies
+from shared.edge.traffic import Traffic
 from shared.kit.garbage import settle_garbage_collection
 from shared.kit.health import Health
 from shared.kit.instance import Instance
@@ -56,7 +55,7 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
         call_timeout_ms=settings.call_timeout_ms,
     )
     traffic = _traffic(desk, mesh)
-    access_log = AccessLog(_write, instance) if settings.access_log else None
+    access_log = AccessLog(write_out, "gateway", instance) if settings.access_log else None
     server = make_server(compose(settings, desk, mesh.keys, health, traffic, access_log), settings)
     settle_garbage_collection()
     following = asyncio.create_task(mesh.run(desk.open_now), name="mesh")
@@ -83,11 +82,6 @@ def _traffic(desk: Desk, mesh: Mesh) -> Traffic:
     traffic.gauge("concord_limits_callers", "Callers whose limits are remembered", lambda: len(desk.limits))
     REGISTRY.register(traffic)
     return traffic
-
-
-def _write(lines: str) -> None:
-    sys.stdout.write(lines)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -6,26 +6,20 @@ It serves from the first moment on and says by its health what is not there yet.
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import timedelta
 
-from apps.gateway.authenticate import Authenticator
 from apps.gateway.gossip import Gossip
-from apps.gateway.keys import Keys
-from apps.gateway.limits import Limits
-from apps.gateway.revocations import Revocations
 from apps.gateway.settings import GatewaySettings
+from shared.edge.doorkeeper import Doorkeeper
+from shared.edge.limits import Limits
 from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock
 from shared.kit.health import Health
 from shared.kit.producer import Producer
 from shared.kit.settings import kafka_options
 from shared.kit.signatures import signatures_of
-from shared.kit.tail import Tail
-from shared.kit.tokens import TokenVerifier
 from shared.kit.waiting import until_there
 
 _WAITING_MAX = 20_000
-_SWEEP_INTERVAL_S = 60.0
 STOP_TIMEOUT_S = 2.0
 
 
@@ -36,27 +30,15 @@ class Mesh:
         options = kafka_options(settings)
         self._kafka = health.part("kafka connecting")
         self._replies = health.part("replies")
-        self._revoked = health.part("revocations")
         self._health = health
         self._producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
         self._calling = Calling("gateway", instance, self._producer, options, settings)
         self.caller = self._calling.client
-        self.keys = Keys(self.caller, health.part("keys"), settings.keys_refresh_s)
-        clock = SystemClock()
-        ttl = timedelta(seconds=settings.access_token_ttl_s)
-        self.revocations = Revocations(clock, ttl, settings.revocations_max)
-        verifier = TokenVerifier(self.keys.by_kid, settings.token_issuer, settings.token_audience, clock)
-        self.authenticator = Authenticator(verifier, self.keys, self.revocations)
         signatures = signatures_of(settings)
-        self._tail = Tail(
-            options,
-            "user-events",
-            signatures,
-            lambda: self.revocations.since,
-            self.revocations.hear,
-            self._caught_up,
-            self._revoked.down,
-        )
+        self._doorkeeper = Doorkeeper(settings, self.caller, health, options, signatures, SystemClock())
+        self.keys = self._doorkeeper.keys
+        self.revocations = self._doorkeeper.revocations
+        self.authenticator = self._doorkeeper.authenticator
         self._gossip = Gossip(limits, self._producer, options, signatures)
         self._stack = AsyncExitStack()
 
@@ -68,19 +50,10 @@ class Mesh:
         await until_there(self._replies, self._calling.start)
         self._stack.push_async_callback(self._calling.stop)
         on_open()
-        await asyncio.gather(self.keys.follow(), self._tail.follow(), self._gossip.run(), self._sweep())
+        await asyncio.gather(self._doorkeeper.follow(), self._gossip.run())
 
     async def stop(self) -> None:
         """Leave Kafka, which may be away itself and is not waited for long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._stack.aclose()
-
-    def _caught_up(self) -> None:
-        self.authenticator.caught_up = True
-        self._revoked.ready()
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_INTERVAL_S)
-            self.revocations.sweep()

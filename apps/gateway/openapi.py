@@ -8,6 +8,7 @@ from msgspec import Struct
 from apps.gateway.openapi_operation import operation_of, operation_of_page
 from apps.gateway.openapi_parts import schema_and_components, with_rules
 from apps.gateway.routes.route import Page, Route
+from shared.contracts.file import AT_FILE_PORT
 from shared.kit.problems import Problem
 
 Json = dict[str, Any]
@@ -45,11 +46,28 @@ sign-ins. `RateLimit-Policy` and `RateLimit` tell, `Retry-After` on 429. Documen
 * A path may end with a slash or not. HEAD works where GET does, OPTIONS tells the methods of a path."""
 
 
-def openapi_document(routes: Sequence[Route], pages: Sequence[Page], address: str, version: str) -> Json:
-    """The whole document. `address` is where the API is, as callers see it."""
+class Addresses(Struct, frozen=True):
+    """Where callers find the API, and the file service's own port."""
+
+    gateway: str
+    file: str
+
+
+def openapi_document(
+    routes: Sequence[Route], pages: Sequence[Page], addresses: Addresses, version: str
+) -> Json:
+    """The whole document."""
+    servers = [
+        {"url": "/", "description": "Where this document was read"},
+        {"url": addresses.gateway, "description": "The public address"},
+    ]
+    at_port = {"url": addresses.file, "description": "The file service's own port"}
     paths: dict[str, Json] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = operation_of(route)
+        shown = operation_of(route)
+        if route.operation in AT_FILE_PORT:
+            shown["servers"] = [*servers, at_port]
+        paths.setdefault(route.path, {})[route.method.lower()] = shown
     for page in pages:
         paths.setdefault(page.path, {})["get"] = operation_of_page(page)
     return {
@@ -60,10 +78,7 @@ def openapi_document(routes: Sequence[Route], pages: Sequence[Page], address: st
             "description": _DESCRIPTION,
             "version": version,
         },
-        "servers": [
-            {"url": "/", "description": "Where this document was read"},
-            {"url": address, "description": "The public address"},
-        ],
+        "servers": servers,
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {

@@ -93,7 +93,9 @@ def errors_of(route: Route) -> tuple[ErrorKind, ...]:
     if route.parameters or operation.query or operation.body or operation.idempotent:
         found.append(e.VALIDATION_FAILED)
     if operation.body is not None:
-        found.extend((e.BODY_MALFORMED, e.BODY_TOO_LARGE, e.MEDIA_TYPE_UNSUPPORTED))
+        found.extend((e.BODY_MALFORMED, e.MEDIA_TYPE_UNSUPPORTED))
+        if not operation.form:  # of a form the file alone has a limit, and a code of its own
+            found.append(e.BODY_TOO_LARGE)
     if operation.idempotent:
         found.append(e.IDEMPOTENCY_MISMATCH)
     return tuple({kind.code: kind for kind in found}.values())

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from apps.gateway.exchange import Exchange, Response, respond
-from apps.gateway.problems import problem_of
 from apps.gateway.static import Static, read_static
 from shared.contracts.errors import CATALOGUE, ROUTE_UNKNOWN, ErrorKind
+from shared.edge.exchange import Exchange, Response, respond
+from shared.edge.problems import problem_of
 from shared.kit.problems import PAGES
 
 WEB = Path(__file__).resolve().parents[2] / "web"

@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from shared.contracts.base import Request
 from shared.contracts.operation import Operation
+from shared.edge.incoming import Tempo
+from shared.edge.passed_on import PassedOn
 from shared.kit.replies import RawReply
 
 
@@ -44,7 +46,13 @@ class FileDoor(Struct, frozen=True, kw_only=True):
     port: int
     secure: bool
     uploads_max: int
-    stall_timeout_s: float
-    """How long an upload may stand still."""
+    uploads_person_max: int
+    tempo: Tempo
     answer_timeout_s: float
     """How long the answer may take after the last byte."""
+    passed_on: PassedOn
+
+    @property
+    def netloc(self) -> str:
+        """Host and port as they stand in an address."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

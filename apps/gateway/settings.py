@@ -1,18 +1,21 @@
 """What can be set about the gateway; read by main only."""
 
 from collections.abc import Iterator
-from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from msgspec import Meta
 
 from apps.gateway.ports import FileDoor
-from shared.kit.settings import MeshSettings
+from shared.edge.incoming import Tempo
+from shared.edge.passed_on import PassedOn
+from shared.edge.settings import EdgeSettings, is_origin
+from shared.kit.hosts import reachable
+from shared.kit.signatures import signatures_of
 
 
-class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
-    """The gateway's own settings, beside those that every process of the mesh has."""
+class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):
+    """The gateway's own settings, beside those that every process with a port for clients has."""
 
     gateway_host: Annotated[str, Meta(description="Where the gateway listens")] = "127.0.0.1"
     gateway_port: Annotated[int, Meta(ge=1, le=65535, description="The port that it listens on")] = 3001
@@ -35,12 +38,18 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
     ] = 10_000
     file_service_url: Annotated[
         str,
-        Meta(description="Where the gateway finds the file service; empty: this machine and FILE_PORT"),
+        Meta(description="Where the gateway finds the file service; empty: at FILE_HOST and FILE_PORT"),
     ] = ""
-    file_port: Annotated[int, Meta(ge=1, le=65535, description="The file service's port")] = 3002
+    file_public_url: Annotated[
+        str,
+        Meta(description="The file service's address that clients are told; empty: localhost and FILE_PORT"),
+    ] = ""
     uploads_max: Annotated[
         int, Meta(ge=1, le=100_000, description="Uploads passed on at once; more get mesh.busy")
     ] = 64
+    uploads_person_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="Uploads of one person passed on at once; more get 429")
+    ] = 4
     upload_timeout_ms: Annotated[
         int, Meta(ge=1_000, le=86_400_000, description="How long the body of an upload may take to arrive")
     ] = 600_000
@@ -57,15 +66,6 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=0, le=60_000, description="How long a gateway that leaves still takes requests, not ready"),
     ] = 0
-    access_log: Annotated[bool, Meta(description="One log line for each request")] = True
-    rate_limit_per_minute: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=10_000_000,
-            description="Requests of a caller, as many at once; 0 turns every limit off, sign-in's too",
-        ),
-    ] = 100
     sign_in_limit_per_minute: Annotated[
         int,
         Meta(
@@ -74,17 +74,6 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
             description="Sign-ins, sign-ups and changes of password from a network, as many at once",
         ),
     ] = 10
-    limit_callers_max: Annotated[
-        int,
-        Meta(ge=1000, le=10_000_000, description="Callers remembered for each limit, 200 bytes each"),
-    ] = 100_000
-    trusted_proxies: Annotated[
-        tuple[str, ...], Meta(description="Proxies in front, best by single addresses as 10.0.0.5")
-    ] = ()
-    proxy_header: Annotated[
-        Literal["x-forwarded-for", "forwarded"],
-        Meta(description="The header that those proxies write; the other one is not read"),
-    ] = "x-forwarded-for"
     https_only: Annotated[
         bool, Meta(description="Send who comes over plain HTTP to PUBLIC_URL; TLS ends at a trusted proxy")
     ] = False
@@ -94,36 +83,18 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
             ge=0, le=63_072_000, description="With HTTPS_ONLY: how long browsers stay with HTTPS; 0: untold"
         ),
     ] = 31_536_000
-    cors_origins: Annotated[
-        tuple[str, ...], Meta(description="Origins whose pages may call the API; * for any")
-    ] = ()
-    token_issuer: Annotated[str, Meta(min_length=1, description="`iss` of access tokens")] = "concord"  # noqa: S105
-    token_audience: Annotated[str, Meta(min_length=1, description="`aud` of access tokens")] = "concord"  # noqa: S105
-    access_token_ttl_s: Annotated[
-        int, Meta(ge=1, le=86_400, description="How long access tokens live, as auth is set")
-    ] = 900
-    keys_refresh_s: Annotated[
-        int, Meta(ge=1, le=86_400, description="How often the public keys are fetched again")
-    ] = 120
-    revocations_max: Annotated[
-        int, Meta(ge=1, le=100_000_000, description="Revoked sessions that are remembered")
-    ] = 1_000_000
 
     def faults(self) -> Iterator[str]:
-        """Addresses and origins are complete, without a path of their own."""
+        """Addresses are complete, without a path of their own."""
         yield from super().faults()
-        if self.public_url and not _is_origin(self.public_url.rstrip("/")):
+        if self.public_url and not is_origin(self.public_url.rstrip("/")):
             yield "PUBLIC_URL must be like https://chat.example.org"
-        for network in self.trusted_proxies:
-            if not _is_network(network):
-                yield f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/28, not {network[:60]!r}"
+        if self.file_public_url and not is_origin(self.file_public_url.rstrip("/")):
+            yield "FILE_PUBLIC_URL must be like https://files.example.org"
         if self.https_only and not (self.trusted_proxies and self.public_url.startswith("https://")):
             yield "HTTPS_ONLY needs TRUSTED_PROXIES, where TLS ends, and a PUBLIC_URL that begins with https://"
-        if self.file_service_url and not _is_origin(self.file_service_url.rstrip("/")):
+        if self.file_service_url and not is_origin(self.file_service_url.rstrip("/")):
             yield "FILE_SERVICE_URL must be like http://file.example.org:3002"
-        for origin in self.cors_origins:
-            if origin != "*" and not _is_origin(origin):
-                yield f"CORS_ORIGINS must be * or origins like https://app.example.org, not {origin[:60]!r}"
 
     @property
     def address(self) -> str:
@@ -131,36 +102,29 @@ class GatewaySettings(MeshSettings, frozen=True, kw_only=True):
         return self.public_url.rstrip("/") or f"http://localhost:{self.gateway_port}"
 
     @property
+    def file_address(self) -> str:
+        """The file service's address that clients are told, without a slash at its end."""
+        return self.file_public_url.rstrip("/") or f"http://localhost:{self.file_port}"
+
+    @property
     def file_door(self) -> FileDoor:
         """The way to the file service's port."""
-        parts = urlsplit(self.file_service_url or f"http://127.0.0.1:{self.file_port}")
-        secure = parts.scheme == "https"
+        host, port, secure = reachable(self.file_host), self.file_port, False
+        if self.file_service_url:
+            parts = urlsplit(self.file_service_url)
+            secure = parts.scheme == "https"
+            host, port = parts.hostname or "", parts.port or (443 if secure else 80)
         return FileDoor(
-            host=parts.hostname or "127.0.0.1",
-            port=parts.port or (443 if secure else 80),
+            host=host,
+            port=port,
             secure=secure,
             uploads_max=self.uploads_max,
-            stall_timeout_s=self.upload_stall_timeout_ms / 1000,
+            uploads_person_max=self.uploads_person_max,
+            tempo=Tempo(
+                stall_timeout_s=self.upload_stall_timeout_ms / 1000,
+                rate_min_bytes_s=self.upload_rate_min_bytes_s,
+                rate_window_s=self.upload_rate_window_ms / 1000,
+            ),
             answer_timeout_s=self.upload_answer_timeout_ms / 1000,
+            passed_on=PassedOn(signatures_of(self)),
         )
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_origin(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and text == f"{parts.scheme}://{parts.netloc}"
-    )

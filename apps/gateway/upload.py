@@ -4,17 +4,22 @@ Nothing is read here but the token. What is in memory of an upload is what the t
 """
 
 import asyncio
+import logging
 from asyncio import CancelledError
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import h11
 
-from apps.gateway.exchange import Exchange, Headers, Response
 from apps.gateway.forward import Desk
 from apps.gateway.ports import FileDoor
-from apps.gateway.problems import problem_of
-from shared.contracts.errors import BODY_MALFORMED, MESH_BUSY, MESH_TIMEOUT, MeshError
+from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
+from shared.edge.exchange import Exchange, Headers, Response
+from shared.edge.incoming import IncomingBody
+from shared.edge.places import Places
+from shared.edge.problems import problem_of
+
+log = logging.getLogger(__name__)
 
 _PASSED_ON = (b"content-type", b"content-length", b"authorization")
 _PASSED_BACK = frozenset({b"content-type", b"cache-control", b"retry-after", b"www-authenticate"})
@@ -30,27 +35,21 @@ class Upload:
         self._path = path
         self._desk = desk
         self._door = door
-        self._under_way = 0
+        self._places = Places(door.uploads_max, door.uploads_person_max)
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The file service's answer to one upload, a problem where it went wrong on the way."""
-        if self._under_way >= self._door.uploads_max:
-            return problem_of(
-                MESH_BUSY.error("As many files are being uploaded as may be at once."), exchange
-            )
-        self._under_way += 1
         try:
-            await self._desk.caller_of(exchange)  # the file service looks at the token once more
-            async with _connected(self._door) as (reader, writer):
-                return await self._pass_on(exchange, reader, writer)
+            claims = await self._desk.caller_of(exchange)  # the file service looks at the token once more
+            with self._places.take(claims.sub):
+                async with _connected(self._door) as (reader, writer):
+                    return await self._pass_on(exchange, reader, writer)
         except MeshError as error:
             return problem_of(error, exchange)
         except CancelledError:
             if not self._desk.draining:
                 raise
             return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), exchange)
-        finally:
-            self._under_way -= 1
 
     async def _pass_on(
         self, exchange: Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -78,30 +77,33 @@ class Upload:
     async def _send(
         self, exchange: Exchange, connection: h11.Connection, writer: asyncio.StreamWriter
     ) -> None:
-        writer.write(connection.send(self._head_of(exchange)) or b"")
-        more = True
-        while more:
-            try:
-                async with asyncio.timeout(self._door.stall_timeout_s):
-                    message = await exchange.receive()
-            except TimeoutError:
-                raise BODY_MALFORMED.error(f"Nothing came for {self._door.stall_timeout_s:g} s.") from None
-            if message["type"] != "http.request":
-                raise BODY_MALFORMED.error("The connection ended before the body did.")
-            more = message.get("more_body", False)
-            if message["body"]:
-                writer.write(connection.send(h11.Data(message["body"])) or b"")
+        await self._write(writer, connection.send(self._head_of(exchange)))
+        body = IncomingBody(exchange.receive, self._door.tempo)
+        while (piece := await body.next()) is not None:
+            if piece:
+                await self._write(writer, connection.send(h11.Data(piece)))
+        await self._write(writer, connection.send(h11.EndOfMessage()))
+
+    async def _write(self, writer: asyncio.StreamWriter, data: bytes | None) -> None:
+        """Write, and wait until most of it was taken. Raises `mesh.busy` when it is not."""
+        writer.write(data or b"")
+        stall_timeout_s = self._door.tempo.stall_timeout_s
+        try:
+            async with asyncio.timeout(stall_timeout_s):
                 await writer.drain()
-        writer.write(connection.send(h11.EndOfMessage()) or b"")
-        await writer.drain()
+        except TimeoutError:
+            raise MESH_BUSY.error(
+                f"The file service took nothing of the upload for {stall_timeout_s:g} s."
+            ) from None
 
     def _head_of(self, exchange: Exchange) -> h11.Request:
         headers = [(name, exchange.headers[name]) for name in _PASSED_ON if name in exchange.headers]
         if b"content-length" not in exchange.headers:
             headers.append((b"transfer-encoding", b"chunked"))
         headers += [
-            (b"host", f"{self._door.host}:{self._door.port}".encode()),
+            (b"host", self._door.netloc.encode()),
             (b"x-correlation-id", exchange.correlation_id.encode()),
+            self._door.passed_on.header(exchange.headers[b"authorization"]),
         ]
         return h11.Request(method="POST", target=self._path, headers=headers)
 
@@ -112,13 +114,17 @@ async def _connected(door: FileDoor) -> AsyncIterator[tuple[asyncio.StreamReader
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(door.host, door.port, ssl=door.secure or None)
     except OSError as error:  # a TimeoutError is one
+        log.warning(
+            "no file service at %s (FILE_SERVICE_URL, or FILE_HOST and FILE_PORT): %r",
+            door.netloc,
+            error,
+        )
         raise MESH_BUSY.error("The file service is away.") from error
     try:
         yield reader, writer
     finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+        # Not `close`, which waits until all that is still to be sent was taken: that may be never.
+        writer.transport.abort()
 
 
 async def _answer_of(connection: h11.Connection, reader: asyncio.StreamReader) -> Response:

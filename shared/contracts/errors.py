@@ -77,8 +77,9 @@ VALIDATION_FAILED = _kind(
 BODY_MALFORMED = _kind(
     400,
     "body.malformed",
-    "The body is not valid JSON",
-    "The body could not be read as JSON in UTF-8. Lone surrogates such as `\\ud800` are not valid either.",
+    "The body cannot be read",
+    "It is not valid JSON in UTF-8 (lone surrogates such as `\\ud800` are not valid either), of an upload no "
+    "valid form; or it broke off, stood still or came too slowly. `detail` says which.",
 )
 REQUEST_MALFORMED = _kind(
     400,
@@ -276,11 +277,14 @@ BODY_TOO_LARGE = _kind(
 MEDIA_TYPE_UNSUPPORTED = _kind(
     415,
     "media_type.unsupported",
-    "The body is not JSON",
-    "Send the body as JSON with the header `Content-Type: application/json`.",
+    "The body is of another type than is taken here",
+    "Send JSON with the header `Content-Type: application/json`, an upload as `multipart/form-data`.",
 )
 FILE_TOO_LARGE = _kind(
-    413, "file.too_large", "The file is too large", "`detail` says how large a file may be here."
+    413,
+    "file.too_large",
+    "The file is too large",
+    "`detail` says how large a file may be here, whether it is announced or sent.",
 )
 FILE_TYPE_NOT_ALLOWED = _kind(
     415,

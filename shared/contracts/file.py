@@ -276,6 +276,9 @@ FILE_UPLOAD = Operation(
 )
 """Over HTTP only, so not among the operations that travel through Kafka."""
 
+AT_FILE_PORT = (FILE_UPLOAD, FILE_DOWNLOAD)
+"""What the file service answers at its own port, beside Kafka; the same as through the gateway."""
+
 OPERATIONS = (
     FILE_CREATE,
     FILE_COMPLETE,

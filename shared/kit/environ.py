@@ -112,7 +112,13 @@ def _default(field: FieldInfo) -> str | None:
 
 
 _KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-_UNITS = {"ms": "milliseconds", "s": "seconds", "bytes": "bytes", "minute": "a minute"}
+_UNITS = {
+    "bytes_s": "bytes a second",
+    "ms": "milliseconds",
+    "s": "seconds",
+    "bytes": "bytes",
+    "minute": "a minute",
+}
 
 
 def _bounds(field: FieldInfo) -> str:
@@ -128,7 +134,7 @@ def _bounds(field: FieldInfo) -> str:
         words += f" up to {most}"
     if pattern := _meta(field, "pattern"):
         words += f" like {pattern}"
-    unit = _UNITS.get(field.name.rpartition("_")[2])
+    unit = next((unit for end, unit in _UNITS.items() if field.name.endswith(f"_{end}")), None)
     return f"{words} ({unit})" if unit else words
 
 

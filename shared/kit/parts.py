@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=MeshSettings)
 
+_BEGUN_ANEW_AFTER_S = 1.0
+
 EventHandler = Callable[[Event], Awaitable[None]]
 
 
@@ -98,6 +100,11 @@ class Parts(Generic[S]):
         task = asyncio.create_task(_repeat(interval_s, job))
         self._stack.push_async_callback(_cancel, task)
 
+    def beside(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something that goes on until the process stops; what fails is logged and begun anew."""
+        task = asyncio.create_task(_keep_on(work))
+        self._stack.push_async_callback(_cancel, task)
+
     def on_stop(self, close: Callable[[], Awaitable[Any]]) -> None:
         """Close something when the process stops, in the reverse order of asking."""
         self._stack.push_async_callback(close)
@@ -112,6 +119,15 @@ async def _repeat(interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
             log.warning("a periodic job has to wait: %s", error)
         except Exception:
             log.exception("a periodic job failed")
+
+
+async def _keep_on(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("something that goes on beside failed")
+        await asyncio.sleep(_BEGUN_ANEW_AFTER_S)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

@@ -264,7 +264,7 @@ def test_a_file_is_uploaded_at_the_port_of_the_file_service(room: Room, concord:
 
 def test_uploads_that_are_refused(room: Room) -> None:
     assert code(room.upload(b"")) == (400, "validation.failed")
-    assert code(room.upload(PNG + bytes(26 * 2**20))) == (413, "body.too_large")
+    assert code(room.upload(PNG + bytes(26 * 2**20))) == (413, "file.too_large")
     assert code(room.upload(PNG, "text/html")) == (415, "file.type_not_allowed")
     assert code(room.upload(PNG, name="..")) == (400, "validation.failed")
     path = "/api/files/upload"

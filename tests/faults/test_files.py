@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +66,12 @@ class Files:
         return httpx.get(self.address_of(file_id)).content
 
     def upload(self) -> httpx.Response:
+        return self.upload_at("")
+
+    def upload_at(self, address: str) -> httpx.Response:
+        """By the gateway, or at this address."""
         file = {"file": ("a.txt", b"tea", "text/plain")}
-        return self.ada.post("/api/files/upload", data={"channelId": self.channel}, files=file)
+        return self.ada.post(f"{address}/api/files/upload", data={"channelId": self.channel}, files=file)
 
 
 def test_s3_goes_away_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
@@ -132,7 +138,7 @@ def test_s3_hangs_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
 
 
 def test_a_large_file_passes_through_without_being_held(mesh: Mesh, own_s3: EmbeddedS3) -> None:
-    """Neither the gateway nor the file service grows by more than 32 MiB, however large the file is."""
+    """Neither the gateway nor the file service grows by more than 32 MiB, whichever of them is asked."""
     mesh.concord.environ.update(s3_settings(own_s3))
     limits = {"FILE_MAX_BYTES": str(2 * GIB), "FILE_QUOTA_BYTES": str(4 * GIB)}
     mesh.concord.environ.update(limits)
@@ -142,13 +148,59 @@ def test_a_large_file_passes_through_without_being_held(mesh: Mesh, own_s3: Embe
         files = Files(http)
         assert files.upload().status_code == 201
         before = [peak_kib(process) for process in (gateway, file)]
-        done = files.ada.post("/api/files/upload", **form_of(files.channel, LARGE))
-        assert done.status_code == 201, done.text
-        assert done.json()["size"] == LARGE
-        assert digest_at(files.address_of(done.json()["id"])) == digest_of(pieces_of(LARGE))
-        grown = [peak_kib(process) - kib for process, kib in zip((gateway, file), before, strict=True)]
-    print(f"gateway and file service grew by {grown} KiB")
-    assert max(grown) <= MAY_GROW_KIB
+        for address in (gateway.url, port_of_files(mesh)):
+            began = time.monotonic()
+            done = files.ada.post(f"{address}/api/files/upload", **form_of(files.channel, LARGE))
+            assert done.status_code == 201, done.text
+            assert done.json()["size"] == LARGE
+            assert digest_at(files.address_of(done.json()["id"])) == digest_of(pieces_of(LARGE))
+            grown = [peak_kib(process) - kib for process, kib in zip((gateway, file), before, strict=True)]
+            print(f"{time.monotonic() - began:.0f} s; gateway and file service grew by {grown} KiB")
+            assert max(grown) <= MAY_GROW_KIB
+
+
+def test_who_drips_holds_no_place(mesh: Mesh, own_s3: EmbeddedS3) -> None:
+    """One byte now and then, at either door, from as many as there are places: all are cut, others go on."""
+    mesh.concord.environ.update(s3_settings(own_s3))
+    few = {"UPLOADS_MAX": "2", "FILE_UPLOADS_MAX": "2", "UPLOAD_RATE_WINDOW_MS": "2000"}
+    mesh.concord.environ.update(few)
+    gateway, *_ = mesh.concord.start("gateway", "auth", "server", "message", "file")
+    mesh.concord.wait_ready()
+    with httpx.Client(base_url=gateway.url, timeout=30) as http:
+        files, people = Files(http), [sign_up(http) for _ in range(2)]
+        for address in (gateway.url, port_of_files(mesh)):
+            with ThreadPoolExecutor(len(people)) as pool:
+                dripping = [pool.submit(drip, address, person.access_token) for person in people]
+                time.sleep(1)
+                busy = files.upload_at(address)
+                assert (busy.status_code, busy.json()["code"]) == (503, "mesh.busy"), busy.text
+                assert int(busy.headers["retry-after"]) > 0
+                for each in dripping:
+                    status, code = each.result(timeout=10)
+                    assert (status, code) == (400, "body.malformed")
+            assert files.upload_at(address).status_code == 201
+
+
+def drip(address: str, token: str) -> tuple[int, str]:
+    """Send a form byte by byte until there is an answer."""
+    place = httpx.URL(address)
+    with socket.create_connection((place.host, place.port or 80), timeout=0.2) as line:
+        head = f"POST /api/files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        head += "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n--x\r\n"
+        line.sendall(head.encode())
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            line.sendall(b"A")
+            with suppress(TimeoutError):
+                answer = line.recv(65_536)
+                code = "body.malformed" if b'"body.malformed"' in answer else answer.decode()
+                return int(answer.split()[1]), code
+    return 0, "nothing was said"
+
+
+def port_of_files(mesh: Mesh) -> str:
+    """The address of the file service's own port."""
+    return f"http://127.0.0.1:{mesh.concord.environ['FILE_PORT']}"
 
 
 def form_of(channel_id: str, size: int) -> dict[str, Any]:

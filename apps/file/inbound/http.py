@@ -1,30 +1,28 @@
 """The file service's own HTTP port: uploads that are streamed, and the way to downloads."""
 
 import asyncio
-import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+import litestar
 import msgspec
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Request, get, post
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
-from litestar.types import Receive
+from litestar.types import ASGIApp
 from msgspec import Struct
 
 from apps.file.inbound.form import IncomingFile, open_form
 from apps.file.inbound.mesh import Inbound
 from apps.file.usecases.receive_upload import ReceiveUpload
-from shared.contracts.account import USER_VERIFY_TOKEN, VerifiedToken, VerifyToken
+from shared.contracts.account import Claims
 from shared.contracts.base import Body
 from shared.contracts.errors import (
     BODY_MALFORMED,
-    BODY_TOO_LARGE,
+    FILE_TOO_LARGE,
     INTERNAL_ERROR,
-    MESH_BUSY,
     METHOD_NOT_ALLOWED,
     REQUEST_MALFORMED,
     ROUTE_UNKNOWN,
@@ -33,24 +31,26 @@ from shared.contracts.errors import (
 from shared.contracts.fields import Id
 from shared.contracts.file import FILE_DOWNLOAD, UPLOAD_PATH, DownloadFile, DownloadQuery
 from shared.contracts.validation import decode_query
-from shared.kit.bearer import token_of
-from shared.kit.call import MeshClient
+from shared.edge.authenticate import Authenticator
+from shared.edge.doorkeeper import caller_of
+from shared.edge.edge import log_unexpected
+from shared.edge.exchange import Exchange, Response, current_exchange, respond
+from shared.edge.incoming import IncomingBody, Tempo
+from shared.edge.limits import Limits
+from shared.edge.passed_on import HEADER, PassedOn
+from shared.edge.places import Places
+from shared.edge.problems import problem_of
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.context import correlation_id_var
-from shared.kit.correlation import correlation_id_of
-from shared.kit.problems import encode_problem, problem_headers
 from shared.kit.wire import Call
 from shared.membership.learn_access import Asker, LearnAccess, informed
 
-log = logging.getLogger(__name__)
-
 _FORM_BYTES = 16_384
 """What a form takes beside its file."""
+_PRIVATE = (b"cache-control", b"no-store")
 
 AnyRequest = Request[Any, Any, Any]
-
-
-Answer = Callable[[AnyRequest, str], Awaitable[Response[bytes]]]
+Answer = Callable[[Exchange], Awaitable[Response]]
 
 
 class _FilePath(Body, kw_only=True, rename=None):
@@ -64,8 +64,26 @@ class Bounds(Struct, frozen=True, kw_only=True):
     uploads_max: int
     uploads_person_max: int
     upload_timeout_s: float
-    stall_timeout_s: float
+    tempo: Tempo
     call_timeout_ms: int
+
+
+class Guard(Struct, frozen=True):
+    """Who may come in, and how often; who comes by a gateway was counted there."""
+
+    authenticator: Authenticator
+    limits: Limits
+    passed_on: PassedOn
+
+    async def caller_of(self, exchange: Exchange) -> Claims:
+        """Whose token the request carries.
+
+        Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
+        """
+        authorization = exchange.headers.get(b"authorization", b"")
+        if self.passed_on.holds(exchange.headers.get(HEADER), authorization):
+            return self.authenticator.known(authorization) or await self.authenticator.caller(authorization)
+        return await caller_of(exchange, self.authenticator, self.limits)
 
 
 class Door:
@@ -73,85 +91,67 @@ class Door:
 
     def __init__(
         self,
-        client: MeshClient,
+        guard: Guard,
         learn: LearnAccess,
         receive: ReceiveUpload,
         inbound: Inbound,
         bounds: Bounds,
     ) -> None:
-        self._client = client
+        self._guard = guard
         self._inbound = inbound
         self._learn = learn
         self._receive = receive
         self._bounds = bounds
         self._ids = SystemIds()
-        self._under_way: Counter[UUID] = Counter()
+        self._places = Places(bounds.uploads_max, bounds.uploads_person_max)
 
     def app(self) -> Litestar:
-        """The Litestar application of this port."""
+        """The Litestar application of this port, to be put behind an edge."""
 
         @post(UPLOAD_PATH, status_code=201)
-        async def upload(request: AnyRequest) -> Response[bytes]:
-            return await self._answer(request, self._upload)
+        async def upload() -> ASGIApp:
+            return await _answered(self._upload)
 
         @get("/api/files/{file_id:str}/content", status_code=302)
-        async def content(request: AnyRequest) -> Response[bytes]:
-            return await self._answer(request, self._content)
+        async def content() -> ASGIApp:
+            return await _answered(self._content)
 
         return Litestar(
             [upload, content],
             openapi_config=None,
             logging_config=None,
-            exception_handlers={HTTPException: self._on_http_exception, Exception: self._on_exception},
+            exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
         )
 
-    async def _answer(self, request: AnyRequest, answer: Answer) -> Response[bytes]:
-        correlation_id = self._correlation_id(request)
-        correlation_id_var.set(correlation_id)
-        try:
-            response = await answer(request, correlation_id)
-        except MeshError as error:
-            return _problem(error, request, correlation_id)
-        response.headers.update({"cache-control": "no-store", "x-correlation-id": correlation_id})
-        return response
-
-    async def _upload(self, request: AnyRequest, correlation_id: str) -> Response[bytes]:
+    async def _upload(self, exchange: Exchange) -> Response:
         bounds = self._bounds
-        length = _length_of(request)
+        length = _length_of(exchange)
         if length is not None and length > bounds.file_max_bytes + _FORM_BYTES:
-            raise BODY_TOO_LARGE.error(f"A file may have at most {bounds.file_max_bytes} bytes.")
-        profile_id = await self._caller(request, correlation_id)
-        async with self._room_for(profile_id), _within(bounds.upload_timeout_s):
-            pieces = _Pieces(request.receive, bounds.stall_timeout_s)
-            incoming = await open_form(request.headers.get("content-type", ""), length, pieces.next)
-            file = await self._receive.receive(
-                incoming, profile_id, self._admitted(incoming, profile_id, correlation_id)
-            )
-        return Response(msgspec.json.encode(file), status_code=201, media_type="application/json")
+            raise FILE_TOO_LARGE.error(f"A file may have at most {bounds.file_max_bytes} bytes.")
+        profile_id = (await self._guard.caller_of(exchange)).sub
+        with self._places.take(profile_id):
+            async with _within(bounds.upload_timeout_s):
+                body = IncomingBody(exchange.receive, bounds.tempo)
+                content_type = exchange.headers.get(b"content-type", b"").decode("latin-1")
+                incoming = await open_form(content_type, length, body.next)
+                admitted = self._admitted(incoming, profile_id, exchange.correlation_id)
+                file = await self._receive.receive(incoming, profile_id, admitted)
+        return respond(201, "application/json", msgspec.json.encode(file), _PRIVATE)
 
-    async def _content(self, request: AnyRequest, correlation_id: str) -> Response[bytes]:
+    async def _content(self, exchange: Exchange) -> Response:
         """The same as through the gateway: what leads to the bytes in S3."""
-        profile_id = await self._caller(request, correlation_id)
-        fields = decode_query(request.path_params.items(), _FilePath)
-        query = decode_query(parse_qsl(request.scope["query_string"].decode("latin-1"), True), DownloadQuery)
+        profile_id = (await self._guard.caller_of(exchange)).sub
+        fields = decode_query(exchange.scope["path_params"].items(), _FilePath)
+        query = decode_query(parse_qsl(exchange.scope["query_string"].decode("latin-1"), True), DownloadQuery)
         call = Call(
             operation=FILE_DOWNLOAD,
-            correlation_id=correlation_id,
+            correlation_id=exchange.correlation_id,
             call_id=str(self._ids.new()),
             deadline_ms=now_ms() + self._bounds.call_timeout_ms,
         )
         asked = DownloadFile(file_id=fields.file_id, profile_id=profile_id, inline=query.inline)
-        location = await self._inbound.download(asked, call)
-        return Response(b"", status_code=302, headers={"location": location.url})
-
-    async def _caller(self, request: AnyRequest, correlation_id: str) -> UUID:
-        """Whose token it is; auth knows which sessions have ended."""
-        authorization = request.headers.get("authorization")
-        token = token_of(None if authorization is None else authorization.encode("latin-1"))
-        verified: VerifiedToken = await self._client.call(
-            USER_VERIFY_TOKEN, VerifyToken(token=token), correlation_id=correlation_id
-        )
-        return verified.profile.id
+        location = (await self._inbound.download(asked, call)).url.encode()
+        return Response(302, [(b"location", location), (b"content-length", b"0"), _PRIVATE])
 
     def _admitted(
         self, incoming: IncomingFile, profile_id: UUID, correlation_id: str
@@ -163,61 +163,41 @@ class Door:
 
         return admitted
 
-    @asynccontextmanager
-    async def _room_for(self, profile_id: UUID) -> AsyncIterator[None]:
-        if self._under_way.total() >= self._bounds.uploads_max:
-            raise MESH_BUSY.error("As many files are being uploaded as may be at once.")
-        if self._under_way[profile_id] >= self._bounds.uploads_person_max:
-            raise MESH_BUSY.error("You are uploading as many files as one may at once.")
-        self._under_way[profile_id] += 1
-        try:
-            yield
-        finally:
-            self._under_way[profile_id] -= 1
-            self._under_way += Counter()  # forgets who has none
 
-    def _correlation_id(self, request: AnyRequest) -> str:
-        header = request.headers.get("x-correlation-id")
-        return correlation_id_of(None if header is None else header.encode("latin-1"), self._ids.new)
-
-    def _on_http_exception(self, request: AnyRequest, exception: HTTPException) -> Response[bytes]:
-        if isinstance(exception, NotFoundException):
-            error = ROUTE_UNKNOWN.error(f"Here are {UPLOAD_PATH} and /api/files/<id>/content only.")
-        elif isinstance(exception, MethodNotAllowedException):
-            error = METHOD_NOT_ALLOWED.error("This path takes another method.")
-        elif exception.status_code < 500:
-            error = REQUEST_MALFORMED.error(f"{exception.detail}.")
-        else:
-            return self._on_exception(request, exception)
-        return _problem(error, request, self._correlation_id(request))
-
-    def _on_exception(self, request: AnyRequest, exception: Exception) -> Response[bytes]:
-        log.error("an upload failed in a way that nobody expected", exc_info=exception)
-        return _problem(INTERNAL_ERROR.error(""), request, self._correlation_id(request))
+async def _answered(answer: Answer) -> Response:
+    exchange = current_exchange.get()
+    correlation_id_var.set(exchange.correlation_id)
+    try:
+        return await answer(exchange)
+    except MeshError as error:
+        return problem_of(error, exchange)
 
 
-class _Pieces:
-    """The body of a request, piece by piece; the server reads no more than is asked for."""
+def _on_http_exception(request: AnyRequest, exception: HTTPException) -> litestar.Response[bytes]:
+    """What Litestar refuses before a handler is asked."""
+    if isinstance(exception, NotFoundException):
+        return _problem(ROUTE_UNKNOWN.error(f"Here are {UPLOAD_PATH} and /api/files/<id>/content only."))
+    if isinstance(exception, MethodNotAllowedException):
+        allowed = (exception.headers or {}).get("allow", "")
+        error = METHOD_NOT_ALLOWED.error(f"This path takes {allowed}.")
+        return _problem(error, (b"allow", allowed.encode("latin-1")))
+    if exception.status_code < 500:
+        return _problem(REQUEST_MALFORMED.error(f"{exception.detail}."))
+    return _on_exception(request, exception)
 
-    def __init__(self, receive: Receive, stall_timeout_s: float) -> None:
-        self._receive = receive
-        self._stall_timeout_s = stall_timeout_s
-        self._ended = False
 
-    async def next(self) -> bytes | None:
-        """The next bytes; None at the end. Raises `body.malformed` when it breaks off or stands still."""
-        if self._ended:
-            return None
-        try:
-            async with asyncio.timeout(self._stall_timeout_s):
-                message = await self._receive()
-        except TimeoutError:
-            raise BODY_MALFORMED.error(f"Nothing came for {self._stall_timeout_s:g} s.") from None
-        if message["type"] != "http.request":
-            raise BODY_MALFORMED.error("The connection ended before the body did.")
-        self._ended = not message.get("more_body", False)
-        piece: bytes = message["body"]
-        return piece
+def _on_exception(request: AnyRequest, exception: Exception) -> litestar.Response[bytes]:
+    """What nobody expected: logged, and not told."""
+    log_unexpected(current_exchange.get())
+    return _problem(INTERNAL_ERROR.error(""))
+
+
+def _problem(error: MeshError, *headers: tuple[bytes, bytes]) -> litestar.Response[bytes]:
+    answer = problem_of(error, current_exchange.get(), *headers)
+    named = {name.decode("ascii"): value.decode("latin-1") for name, value in answer.headers}
+    return litestar.Response(
+        answer.body, status_code=answer.status, media_type=named.pop("content-type"), headers=named
+    )
 
 
 @asynccontextmanager
@@ -229,15 +209,6 @@ async def _within(seconds: float) -> AsyncIterator[None]:
         raise BODY_MALFORMED.error(f"The upload took longer than {seconds:g} s.") from None
 
 
-def _length_of(request: AnyRequest) -> int | None:
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdigit() else None
-
-
-def _problem(error: MeshError, request: AnyRequest, correlation_id: str) -> Response[bytes]:
-    body = encode_problem(error, request.scope["raw_path"].decode("latin-1"), correlation_id)
-    headers = {name.decode(): value.decode("latin-1") for name, value in problem_headers(error, body)}
-    headers["x-correlation-id"] = correlation_id
-    return Response(
-        body, status_code=error.kind.status, media_type=headers.pop("content-type"), headers=headers
-    )
+def _length_of(exchange: Exchange) -> int | None:
+    length = exchange.headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() else None

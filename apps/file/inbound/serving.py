@@ -3,12 +3,20 @@
 import asyncio
 import logging
 
-from litestar import Litestar
+from prometheus_client import REGISTRY
 
 from shared.contracts.file import UPLOAD_PATH
+from shared.edge.access_log import AccessLog
+from shared.edge.cors import Cors
+from shared.edge.edge import Edge
+from shared.edge.limits import Limits
+from shared.edge.proxies import Proxies
+from shared.edge.settings import EdgeSettings
+from shared.edge.traffic import Traffic
+from shared.kit.clock import any_id
 from shared.kit.health import Part
 from shared.kit.http_protocol import HttpBounds
-from shared.kit.http_server import make_server
+from shared.kit.http_server import Asgi, make_server
 from shared.kit.sockets import listen
 
 log = logging.getLogger(__name__)
@@ -22,7 +30,8 @@ class HttpPort:
 
     def __init__(
         self,
-        app: Litestar,
+        app: Asgi,
+        access_log: AccessLog | None,
         place: tuple[str, int],
         part: Part,
         *,
@@ -30,6 +39,7 @@ class HttpPort:
         drain_timeout_ms: int,
     ) -> None:
         self._host, self._port = place
+        self._access_log = access_log
         self._part = part
         bounds = HttpBounds(
             connections_max=_CONNECTIONS_MAX,
@@ -54,3 +64,23 @@ class HttpPort:
         self._server.should_exit = True
         if self._serving is not None:
             await asyncio.gather(self._serving, return_exceptions=True)
+        if self._access_log is not None:
+            self._access_log.flush()
+
+
+def edge_of(app: Asgi, settings: EdgeSettings, access_log: AccessLog | None) -> Edge:
+    """What every answer of this port has in common, around what gives it."""
+    traffic = Traffic()
+    REGISTRY.register(traffic)
+    cors = Cors(settings.cors_origins) if settings.cors_origins else None
+    return Edge(app, any_id, traffic, cors, access_log)
+
+
+def limits_of(settings: EdgeSettings) -> Limits:
+    """How often one may call at this port. What gateways let through is not counted, nor are they told."""
+    return Limits(
+        Proxies(settings.trusted_proxies, settings.proxy_header),
+        per_minute=settings.rate_limit_per_minute,
+        callers_max=settings.limit_callers_max,
+        tells=False,
+    )

@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 
-from apps.gateway.exchange import Exchange, Response, respond
-from apps.gateway.keys import Keys
 from apps.gateway.pages import ASSETS, explain_error, list_errors, read_assets, read_page
-from apps.gateway.problems import problem_of
 from apps.gateway.routes.route import Page
 from apps.gateway.static import Static
 from shared.contracts.account import Jwks
 from shared.contracts.errors import MESH_BUSY, ROUTE_UNKNOWN
+from shared.edge.exchange import Exchange, Response, respond
+from shared.edge.keys import Keys
+from shared.edge.problems import problem_of
 
 _JSON, _HTML = ("application/json",), ("text/html",)
 _KEYS_CACHE = (b"cache-control", b"public, max-age=300")

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from apps.gateway.exchange import Exchange, Response, respond
-from apps.gateway.problems import problem_of
-from apps.gateway.proxies import passed_on
 from apps.gateway.routes.route import Page
 from shared.contracts.errors import ROUTE_UNKNOWN
+from shared.edge.exchange import Exchange, Response, respond
+from shared.edge.problems import problem_of
+from shared.edge.proxies import passed_on
 from shared.kit.health import Health, Report
 from shared.kit.health_server import metrics
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from apps.gateway.exchange import Exchange, Response
 from shared.contracts.operation import Operation
+from shared.edge.exchange import Exchange, Response
 
 _PARAMETER = re.compile(r"{(\w+)}")
 

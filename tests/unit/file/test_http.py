@@ -2,26 +2,38 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from types import SimpleNamespace
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from apps.file.inbound.http import Bounds, Door
-from shared.contracts.errors import TOKEN_INVALID
+from apps.file.inbound.http import Bounds, Door, Guard
+from apps.file.inbound.serving import limits_of
+from apps.file.settings import FileSettings
 from shared.contracts.file import DownloadFile, File, FileLocation, FileStatus
+from shared.edge.authenticate import Authenticator
+from shared.edge.cors import Cors
+from shared.edge.edge import Edge
+from shared.edge.incoming import Tempo
+from shared.edge.keys import Keys
+from shared.edge.passed_on import HEADER, PassedOn
+from shared.edge.revocations import Revocations
+from shared.edge.traffic import Traffic
+from shared.kit.clock import SystemClock
+from shared.kit.health import Part
+from shared.kit.tokens import TokenVerifier, public_keys
+from tests.unit.gateway.fakes import PROFILE_ID, FakeCaller, Signer
+from tests.unit.kit.calls import SECRET, SIGNATURES
 
 CHANNEL = uuid4()
-ADA = uuid4()
 BOUNDS = Bounds(
     file_max_bytes=1000,
     uploads_max=2,
     uploads_person_max=1,
     upload_timeout_s=1.0,
-    stall_timeout_s=0.2,
+    tempo=Tempo(stall_timeout_s=0.2, rate_min_bytes_s=1024, rate_window_s=0.4),
     call_timeout_ms=1000,
 )
 PATH = "/api/files/upload"
@@ -38,12 +50,7 @@ class Service:
         self.takes_s = 0.0
         self.asked: list[DownloadFile] = []
 
-    async def call(self, operation: object, request: Any, **_: object) -> object:
-        if request.token != "good":
-            raise TOKEN_INVALID.error("no")
-        return SimpleNamespace(profile=SimpleNamespace(id=ADA))
-
-    async def receive(self, incoming: Any, profile_id: object, admitted: object) -> File:
+    async def receive(self, incoming: Any, profile_id: UUID, admitted: object) -> File:
         body = b""
         while piece := await incoming.read(100):
             body += piece
@@ -51,7 +58,7 @@ class Service:
         return File(
             id=uuid4(),
             channel_id=incoming.channel_id,
-            profile_id=ADA,
+            profile_id=profile_id,
             name=incoming.name,
             size=len(body),
             content_type=incoming.content_type,
@@ -64,6 +71,30 @@ class Service:
         return FileLocation(url="https://s3.example.org/x", expires_at=datetime.now(UTC))
 
 
+SIGNER = Signer()
+TOKEN = f"Bearer {SIGNER.token()}"
+
+
+def client_of(service: Service, **changes: Any) -> httpx.AsyncClient:
+    """Ada at a port with these settings."""
+    settings = FileSettings(file_database_url="", mesh_secret=SECRET, **changes)
+    clock = SystemClock()
+    keys = Keys(FakeCaller(), Part(), 120)
+    keys.by_kid.update(public_keys(SIGNER.jwks))
+    keys.document = b"{}"
+    verifier = TokenVerifier(keys.by_kid, "concord", "concord", clock)
+    authenticator = Authenticator(verifier, keys, Revocations(clock, timedelta(minutes=15), 10))
+    authenticator.caught_up = True
+    guard = Guard(authenticator, limits_of(settings), PassedOn(SIGNATURES))
+    behind = cast(Any, service)
+    app = Door(guard, behind, behind, behind, BOUNDS).app()
+    cors = Cors(settings.cors_origins) if settings.cors_origins else None
+    edge = Edge(app, uuid4, Traffic(), cors, None)
+    headers = {"Authorization": TOKEN, "X-Correlation-Id": "mine"}
+    transport = httpx.ASGITransport(app=edge)
+    return httpx.AsyncClient(transport=transport, base_url="http://file", headers=headers)
+
+
 @pytest.fixture
 def service() -> Service:
     return Service()
@@ -71,11 +102,7 @@ def service() -> Service:
 
 @pytest.fixture
 async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    behind = cast(Any, service)
-    app = Door(behind, behind, behind, behind, BOUNDS).app()
-    headers = {"Authorization": "Bearer good", "X-Correlation-Id": "mine"}
-    transport = httpx.ASGITransport(app=cast(Any, app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://file", headers=headers) as client:
+    async with client_of(service) as client:
         yield client
 
 
@@ -89,6 +116,7 @@ async def test_a_file_comes_in(http: httpx.AsyncClient) -> None:
     done = await http.post(PATH, **FORM)
     assert (done.status_code, done.json()["size"], done.json()["channelId"]) == (201, 3, str(CHANNEL))
     assert (done.headers["cache-control"], done.headers["x-correlation-id"]) == ("no-store", "mine")
+    assert done.json()["profileId"] == str(PROFILE_ID)
 
 
 async def test_a_download_leads_to_s3(http: httpx.AsyncClient, service: Service) -> None:
@@ -103,7 +131,12 @@ async def test_a_download_leads_to_s3(http: httpx.AsyncClient, service: Service)
 
 @pytest.mark.parametrize(
     ("token", "expected"),
-    [("Bearer bad", (401, "token.invalid")), ("Basic x", (401, "token.invalid"))],
+    [
+        ("Bearer bad", (401, "token.invalid")),
+        ("Basic x", (401, "token.invalid")),
+        (f"Bearer {Signer().token()}", (401, "token.invalid")),
+        (f"Bearer {SIGNER.token(datetime.now(UTC) - timedelta(hours=1))}", (401, "token.expired")),
+    ],
 )
 async def test_strangers(http: httpx.AsyncClient, token: str, expected: tuple[int, str]) -> None:
     assert code(await http.post(PATH, headers={"Authorization": token}, **FORM)) == expected
@@ -111,16 +144,20 @@ async def test_strangers(http: httpx.AsyncClient, token: str, expected: tuple[in
 
 async def test_what_is_refused(http: httpx.AsyncClient) -> None:
     large = {"data": FORM["data"], "files": {"file": ("a", bytes(20_000), "text/plain")}}
-    assert code(await http.post(PATH, **large)) == (413, "body.too_large")
+    assert code(await http.post(PATH, **large)) == (413, "file.too_large")
     assert code(await http.post(PATH, json={})) == (415, "media_type.unsupported")
-    assert code(await http.get(PATH)) == (405, "method.not_allowed")
+    wrong = await http.get(PATH)
+    assert code(wrong) == (405, "method.not_allowed")
+    assert set(wrong.headers["allow"].split(", ")) == {"OPTIONS", "POST"}
     assert code(await http.get("/")) == (404, "route.unknown")
 
 
 async def test_uploads_of_one_person_at_once_are_bounded(http: httpx.AsyncClient, service: Service) -> None:
     service.takes_s = 0.2
     both = await asyncio.gather(*(http.post(PATH, **FORM) for _ in range(2)))
-    assert sorted(done.status_code for done in both) == [201, 503]
+    first, second = sorted(both, key=lambda done: done.status_code)
+    assert (first.status_code, code(second)) == (201, (429, "rate.limited"))
+    assert second.headers["retry-after"] == "5"
     assert (await http.post(PATH, **FORM)).status_code == 201
 
 
@@ -136,3 +173,92 @@ async def test_an_upload_may_stand_still_so_long(http: httpx.AsyncClient) -> Non
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     assert code(await http.post(PATH, content=slowly(), headers=headers)) == (400, "body.malformed")
+
+
+async def test_an_upload_that_drips_is_cut(http: httpx.AsyncClient) -> None:
+    async def drips() -> AsyncIterator[bytes]:
+        yield b"--x\r\n"
+        while True:
+            await asyncio.sleep(0.05)
+            yield b"A"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    slow = await http.post(PATH, content=drips(), headers=headers)
+    assert code(slow) == (400, "body.malformed")
+    assert "1024 bytes a second" in slow.json()["detail"]
+
+
+async def test_callers_have_a_limit(service: Service) -> None:
+    """By profile with a good token, by network without: the same as at the gateway."""
+    async with client_of(service, rate_limit_per_minute=2) as http:
+        done = await http.post(PATH, **FORM)
+        assert (done.status_code, done.headers["ratelimit-policy"]) == (201, '"caller";q=2;w=60')
+        assert done.headers["ratelimit"].startswith('"caller";r=1;')
+        assert (await http.get(f"/api/files/{uuid4()}/content")).status_code == 302
+        refused = await http.post(PATH, **FORM)
+        assert code(refused) == (429, "rate.limited")
+        assert 0 < int(refused.headers["retry-after"]) <= 30
+        other = {"Authorization": f"Bearer {SIGNER.token(sub=str(uuid4()))}"}
+        assert (await http.post(PATH, headers=other, **FORM)).status_code == 201
+        answers = [await http.post(PATH, headers={"Authorization": "Bearer x.y.z"}, **FORM) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429]
+        assert answers[-1].headers["ratelimit-policy"] == '"network";q=2;w=60'
+
+
+async def test_who_comes_by_a_gateway_was_counted_there(service: Service) -> None:
+    async with client_of(service, rate_limit_per_minute=1) as http:
+        assert (await http.post(PATH, **FORM)).status_code == 201
+        name, value = PassedOn(SIGNATURES).header(TOKEN.encode())
+        passed_on = {name.decode(): value.decode()}
+        for _ in range(3):
+            done = await http.post(PATH, headers=passed_on, **FORM)
+            assert (done.status_code, "ratelimit" in done.headers) == (201, False)
+        for other in ("x", "", "9" * 500, value.decode()[:-1] + "?"):
+            refused = await http.post(PATH, headers={HEADER.decode(): other}, **FORM)
+            assert code(refused) == (429, "rate.limited")
+        no_token = await http.post(PATH, headers={**passed_on, "Authorization": "Bearer x"}, **FORM)
+        assert code(no_token) == (401, "token.invalid")
+
+
+async def test_limits_can_be_turned_off(service: Service) -> None:
+    async with client_of(service, rate_limit_per_minute=0) as http:
+        for _ in range(3):
+            done = await http.post(PATH, **FORM)
+            assert (done.status_code, "ratelimit" in done.headers) == (201, False)
+
+
+async def test_what_every_answer_has(http: httpx.AsyncClient) -> None:
+    sane = {"X-Correlation-Id": "bad id"}
+    for answer in (
+        await http.post(PATH, headers=sane, **FORM),
+        await http.get("/nothing", headers=sane),
+        await http.post(PATH, headers={**sane, "Authorization": "x"}, **FORM),
+    ):
+        assert UUID(answer.headers["x-correlation-id"])
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "access-control-allow-origin" not in answer.headers
+        if answer.is_error:
+            assert answer.json()["correlationId"] == answer.headers["x-correlation-id"]
+            assert answer.json()["instance"] in (PATH, "/nothing")
+
+
+async def test_pages_of_allowed_origins_may_call(service: Service) -> None:
+    origin = {"Origin": "https://app.example.org"}
+    asks = {**origin, "Access-Control-Request-Method": "POST"}
+    async with client_of(service, cors_origins=("https://app.example.org",)) as http:
+        may = await http.options(PATH, headers=asks)
+        assert (may.status_code, may.headers["access-control-allow-origin"]) == (204, origin["Origin"])
+        assert "Authorization" in may.headers["access-control-allow-headers"]
+        done = await http.post(PATH, headers=origin, **FORM)
+        assert done.headers["access-control-allow-origin"] == origin["Origin"]
+        other = await http.post(PATH, headers={"Origin": "https://evil.example"}, **FORM)
+        assert "access-control-allow-origin" not in other.headers
+
+
+async def test_what_nobody_expected_is_not_told(http: httpx.AsyncClient, service: Service) -> None:
+    service.takes_s = cast(Any, "soon")
+    failed = await http.post(PATH, **FORM)
+    assert code(failed) == (500, "internal.error")
+    assert "soon" not in failed.text

@@ -9,20 +9,21 @@ from typing import Any
 import httpx
 import pytest
 
-from apps.gateway.authenticate import Authenticator
 from apps.gateway.compose import compose
-from apps.gateway.edge import Edge
 from apps.gateway.forward import Desk
-from apps.gateway.keys import Keys
-from apps.gateway.limits import Limits
-from apps.gateway.proxies import Proxies
-from apps.gateway.revocations import Revocations
 from apps.gateway.settings import GatewaySettings
-from apps.gateway.traffic import Traffic
+from shared.edge.authenticate import Authenticator
+from shared.edge.edge import Edge
+from shared.edge.keys import Keys
+from shared.edge.limits import Limits
+from shared.edge.proxies import Proxies
+from shared.edge.revocations import Revocations
+from shared.edge.traffic import Traffic
 from shared.kit.clock import SystemClock
 from shared.kit.health import Health
 from shared.kit.tokens import TokenVerifier, public_keys
 from tests.unit.gateway.fakes import FakeCaller, Signer
+from tests.unit.kit.calls import SECRET
 
 
 @dataclass
@@ -42,7 +43,7 @@ class World:
 
 def new_world(**changes: Any) -> World:
     """A gateway with these settings, all the rest as by default but for the limits, which are off."""
-    settings = GatewaySettings(**{"rate_limit_per_minute": 0, **changes})
+    settings = GatewaySettings(**{"rate_limit_per_minute": 0, "mesh_secret": SECRET, **changes})
     signer, caller, health = Signer(), FakeCaller(), Health()
     clock, traffic = SystemClock(), Traffic()
     keys = Keys(caller, health.part("keys"), settings.keys_refresh_s)

@@ -16,7 +16,7 @@ from apps.gateway.pages import ASSETS, WEB
 from apps.gateway.routes.route import Route
 from shared.contracts.errors import CATALOGUE
 from shared.contracts.examples import example_of
-from tests.unit.gateway.conftest import World, new_world
+from tests.unit.gateway.conftest import World, client_of, new_world
 
 LOCAL_REFERENCE = re.compile(r"""(?:src|href|url\()=?["']?((?:https?:)?//[^"')\s]+)""")
 
@@ -41,6 +41,21 @@ def routes_of(app: Litestar) -> set[tuple[str, str]]:
         path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
         found |= {(str(method), path) for method in route.methods if method != "OPTIONS"}  # type: ignore[union-attr]
     return found
+
+
+async def test_it_tells_where_the_file_service_has_a_port_of_its_own() -> None:
+    world = new_world(public_url="https://chat.example.org", file_public_url="https://files.example.org/")
+    async with client_of(world) as http:
+        document = (await http.get("/api/openapi.json")).json()
+    everywhere = ["/", "https://chat.example.org"]
+    assert [server["url"] for server in document["servers"]] == everywhere
+    told = {
+        path: [server["url"] for server in operation["servers"]]
+        for (_, path), operation in operations(document).items()
+        if "servers" in operation
+    }
+    both = [*everywhere, "https://files.example.org"]
+    assert told == {"/api/files/upload": both, "/api/files/{fileId}/content": both}
 
 
 async def test_it_is_valid_openapi(document: dict[str, Any]) -> None:

@@ -8,9 +8,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from apps.gateway.access_log import AccessLog
-from apps.gateway.edge import Edge
-from apps.gateway.traffic import Traffic
+from shared.edge.access_log import AccessLog
+from shared.edge.edge import Edge
+from shared.edge.traffic import Traffic
 from tests.unit.gateway.conftest import World
 
 LABELS = ("method", "route", "status", "le")
@@ -59,7 +59,7 @@ def test_gauges_are_asked_anew() -> None:
 
 async def test_a_request_is_counted_and_logged_by_its_pattern(world: World) -> None:
     lines: list[str] = []
-    traffic, access_log = Traffic(), AccessLog(lines.append, "here-0")
+    traffic, access_log = Traffic(), AccessLog(lines.append, "gateway", "here-0")
     edge = Edge(world.edge._app, lambda: "an-id", traffic, None, access_log)
     token = world.signer.token()
     transport = httpx.ASGITransport(app=edge)
@@ -89,9 +89,9 @@ async def test_a_request_is_counted_and_logged_by_its_pattern(world: World) -> N
 
 
 async def test_lines_are_written_together_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.gateway.access_log._LINES_MAX", 3)
+    monkeypatch.setattr("shared.edge.access_log._LINES_MAX", 3)
     written: list[str] = []
-    log = AccessLog(written.append)
+    log = AccessLog(written.append, "gateway")
     for _ in range(4):
         log.add("GET", "/", 200, 0.001, "id")
     assert [text.count("\n") for text in written] == [3]

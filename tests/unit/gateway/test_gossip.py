@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from apps.gateway.exchange import Exchange
 from apps.gateway.gossip import Gossip
-from apps.gateway.limits import Limits
-from apps.gateway.proxies import Proxies
 from shared.contracts.errors import MeshError
 from shared.contracts.limits import Taken
+from shared.edge.exchange import Exchange
+from shared.edge.limits import Limits
+from shared.edge.proxies import Proxies
 from tests.unit.kit.calls import SIGNATURES
 
 ADA = UUID(int=1)

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from apps.gateway.revocations import Revocations
 from shared.contracts.event import PROFILE_UPDATED, SESSION_REVOKED, Event, SessionRevoked
+from shared.edge.revocations import Revocations
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TTL = timedelta(minutes=15)

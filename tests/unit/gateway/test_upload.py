@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
+import pytest
 
 from cli.embedded.ports import free_port
+from shared.edge.passed_on import PassedOn
 from tests.unit.gateway.conftest import client_of, new_world
+from tests.unit.kit.calls import SIGNATURES
 
 PATH = "/api/files/upload"
 FORM = {"content-type": "multipart/form-data; boundary=x"}
@@ -39,7 +42,7 @@ async def test_the_bytes_go_on_and_the_answer_comes_back() -> None:
         writer.write(answer("201 Created", b'{"id":1}', b"x-inside: secret\r\n"))
 
     async with file_service(serve) as client:
-        headers = {**FORM, "x-correlation-id": "mine", "x-evil": "no"}
+        headers = {**FORM, "x-correlation-id": "mine", "x-evil": "no", "x-concord-passed-on": "1.evil"}
         done = await client.post(PATH, content=bytes(100_000), headers=headers)
     assert (done.status_code, done.content) == (201, b'{"id":1}')
     assert "x-inside" not in done.headers
@@ -50,6 +53,9 @@ async def test_the_bytes_go_on_and_the_answer_comes_back() -> None:
     assert "content-length: 100000" in lines
     assert any(line.startswith("authorization: bearer ") for line in lines)
     assert not any("evil" in line for line in lines)
+    said = next(line for line in lines if line.startswith("x-concord-passed-on: ")).partition(": ")[2]
+    token = next(line for line in bytes(heard).split(b"\r\n") if line.lower().startswith(b"authorization: "))
+    assert PassedOn(SIGNATURES).holds(said.encode(), token.partition(b": ")[2])
     assert body == bytes(100_000)
 
 
@@ -85,12 +91,27 @@ async def test_a_file_service_that_does_not_answer() -> None:
     assert (done.status_code, done.json()["code"]) == (504, "mesh.timeout")
 
 
-async def test_without_a_file_service() -> None:
-    world = new_world(file_port=free_port())
+async def test_without_a_file_service(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    world = new_world(file_port=port)
     async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as client:
         done = await client.post(PATH, content=b"x", headers=FORM)
     assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
     assert done.headers["retry-after"]
+    assert str(port) not in done.text
+    assert f"no file service at 127.0.0.1:{port} (FILE_SERVICE_URL" in caplog.text
+
+
+async def test_a_file_service_at_another_address() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer("201 Created", b"{}"))
+
+    server = await asyncio.start_server(serve, "127.0.0.7", 0)
+    world = new_world(file_host="127.0.0.7", file_port=server.sockets[0].getsockname()[1])
+    async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as client:
+        assert (await client.post(PATH, content=b"x", headers=FORM)).status_code == 201
+    server.close()
 
 
 async def test_a_stranger_gets_no_further() -> None:
@@ -123,12 +144,62 @@ async def test_an_upload_that_stands_still_is_given_up() -> None:
     assert (done.status_code, done.json()["code"]) == (400, "body.malformed")
 
 
-async def test_uploads_at_once_are_bounded() -> None:
+async def test_an_upload_that_drips_is_cut() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def drips() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    async with file_service(serve, upload_rate_window_ms=400) as client, asyncio.timeout(5):
+        done = await client.post(PATH, content=drips(), headers=FORM)
+    assert (done.status_code, done.json()["code"]) == (400, "body.malformed")
+    assert "1024 bytes a second" in done.json()["detail"]
+
+
+async def test_a_file_service_that_stops_reading() -> None:
+    """Once its buffers are full nothing moves: the place is free again all the same."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        await asyncio.sleep(30)
+
+    async with file_service(serve, uploads_max=1) as client, asyncio.timeout(10):
+        for _ in range(2):
+            done = await client.post(PATH, content=bytes(32_000_000), headers=FORM)
+            assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
+            assert "took nothing" in done.json()["detail"]
+            assert done.headers["retry-after"]
+    assert len(heard) == 2
+
+
+async def test_a_file_service_that_refuses_and_stops_reading() -> None:
+    """What is still to be sent then is let fall: to wait until it was taken would be for ever."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer("413 Content Too Large", b"{}"))
+        await asyncio.sleep(30)
+
+    async with file_service(serve, uploads_max=1) as client, asyncio.timeout(10):
+        for _ in range(2):
+            done = await client.post(PATH, content=bytes(32_000_000), headers=FORM)
+            assert done.status_code == 413
+
+
+async def test_uploads_of_one_person_at_once_are_bounded() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.2)
         writer.write(answer("201 Created", b"{}"))
 
-    async with file_service(serve, uploads_max=1) as client:
+    async with file_service(serve, uploads_max=4, uploads_person_max=1) as client:
         both = [client.post(PATH, content=b"x", headers=FORM) for _ in range(2)]
-        assert sorted(done.status_code for done in await asyncio.gather(*both)) == [201, 503]
+        first, second = sorted(await asyncio.gather(*both), key=lambda done: done.status_code)
+        assert (first.status_code, second.status_code) == (201, 429)
+        assert (second.json()["code"], second.headers["retry-after"]) == ("rate.limited", "5")
+        assert (await client.post(PATH, content=b"x", headers=FORM)).status_code == 201

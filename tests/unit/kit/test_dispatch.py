@@ -14,9 +14,10 @@ from msgspec import Struct
 from shared.contracts.catalogue import operations_of
 from shared.contracts.errors import MeshError
 from shared.contracts.message import MESSAGE_EDIT, MESSAGE_HISTORY, MESSAGE_SEND
-from shared.kit.answers import Answers, Asked, Outcome
+from shared.kit.answers import Answers, Asked, ManyHandler, Outcome
 from shared.kit.clock import now_ms
 from shared.kit.dispatch import REQUEST_MAX_BYTES, Dispatcher
+from shared.kit.meters import refused
 from shared.kit.producer import Producer
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
@@ -40,7 +41,12 @@ class Desk:
     """A dispatcher whose replies are written at once, and what became of each record."""
 
     def __init__(
-        self, handler: Handler | None = None, *, lane_max: int = 10, in_flight_max: int = 100
+        self,
+        handler: Handler | None = None,
+        many_handler: ManyHandler | None = None,
+        *,
+        lane_max: int = 10,
+        in_flight_max: int = 100,
     ) -> None:
         self.outbox = Outbox()
         self.finished: Counter[int] = Counter()
@@ -50,7 +56,7 @@ class Desk:
         for operation in operations_of("message"):
             if not operation.many:
                 answers.one(operation, handler or _fine)
-        answers.many(MESSAGE_SEND, _all_fine)
+        answers.many(MESSAGE_SEND, many_handler or _all_fine)
         self.dispatcher = Dispatcher(
             answers,
             Responder(cast(Producer, self.outbox), SIGNATURES, ServiceSeals()),
@@ -97,6 +103,11 @@ def request(topic: str = MESSAGE_SEND.name, key: bytes = b"k", **changes: Any) -
     return signed(Sent(topic, msgspec.json.encode(body), key, headers))
 
 
+def expired(topic: str) -> float:
+    """How many requests of a topic were dropped so far because nobody waits for them any more."""
+    return refused.labels(topic, "expired")._value.get()
+
+
 def signed(record: Sent) -> Sent:
     """The same, signed as it is now."""
     headers = [pair for pair in record.headers if pair[0] != SIGNATURE]
@@ -136,26 +147,43 @@ async def test_bad_requests_of_nobody_are_put_away() -> None:
 
 
 async def test_what_can_not_be_put_away_is_finished_all_the_same() -> None:
+    """Tried once for each, and the next one's turn comes."""
     desk = Desk()
+    tried: list[bytes | None] = []
 
     async def away(record: Any, error: MeshError) -> None:
+        tried.append(record.value)
         raise ConnectionError
 
     desk.dispatcher._put_away = away
-    desk.take(signed(Sent(MESSAGE_SEND.name, b"\x00garbage")))
-    assert await desk.settled() == []
+    for body in (b"\x00one", b"\x00two"):
+        desk.take(signed(Sent(MESSAGE_SEND.name, body)))
+    desk.take(request(MESSAGE_EDIT.name))
+    assert await desk.settled() == [(200, None)]
+    assert tried == [b"\x00one", b"\x00two"]
 
 
 async def test_an_expired_request_is_dropped() -> None:
-    handled: list[Any] = []
+    """It is counted, and neither carried out nor answered: nobody waits for it any more."""
+    handled: list[str] = []
 
     async def note(asked: Any, call: Call) -> Reply:
-        handled.append(asked)
+        handled.append(call.correlation_id)
         return Reply(200, b"")
 
-    desk = Desk(note)
-    desk.take(request(MESSAGE_EDIT.name, deadline_ms=now_ms() - 1))
-    assert (await desk.settled(), handled) == ([], [])
+    async def note_all(asked: Sequence[Asked[Any]]) -> Sequence[Outcome]:
+        handled.extend(each.call.correlation_id for each in asked)
+        return await _all_fine(asked)
+
+    desk = Desk(note, note_all)
+    for topic in (MESSAGE_EDIT.name, MESSAGE_SEND.name):
+        before = expired(topic)
+        desk.take(request(topic, deadline_ms=now_ms() - 1, correlation_id="late"))
+        assert expired(topic) == before + 1
+        desk.take(request(topic, correlation_id="in time"))
+        assert expired(topic) == before + 1
+    assert sorted(await desk.settled()) == [(200, None), (201, None)]
+    assert handled == ["in time", "in time"]
 
 
 async def test_a_full_lane_is_busy_and_stops_nobody_else() -> None:

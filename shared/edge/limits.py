@@ -1,6 +1,6 @@
 """How many requests a caller may make: by profile with a token, by network without one.
 
-All of it is arithmetic on what this process remembers; what other gateways let through comes by gossip.py.
+All of it is arithmetic on what this process remembers; what other gateways let through they tell.
 """
 
 from collections.abc import Hashable, Iterator
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from apps.gateway.exchange import Exchange, HeaderPairs
-from apps.gateway.proxies import Proxies
 from shared.contracts.errors import RATE_LIMITED, MeshError
 from shared.contracts.rate import SECOND_US, per_minute, whole_seconds
+from shared.edge.exchange import Exchange, HeaderPairs
+from shared.edge.proxies import Proxies
 from shared.kit.limiter import Limiter
 
 C = TypeVar("C", bound=Hashable)
@@ -23,9 +23,9 @@ TELL_FROM_SHARE = 20
 class Policy(Generic[C]):
     """One limit with the name under which callers see it, whatever it is that they send."""
 
-    def __init__(self, name: str, limit: int, callers_max: int) -> None:
+    def __init__(self, name: str, limit: int, callers_max: int, *, tells: bool) -> None:
         rate = per_minute(limit)
-        tell_from = max(1, limit // TELL_FROM_SHARE)
+        tell_from = max(1, limit // TELL_FROM_SHARE) if tells else 0
         self.limiter: Limiter[C] = Limiter(rate, callers_max=callers_max, tell_from=tell_from)
         self._interval_us = rate.interval_us
         self._told = (b"ratelimit-policy", b'"%s";q=%d;w=60' % (name.encode(), limit))
@@ -51,16 +51,22 @@ def refusal(wait_us: int) -> MeshError:
 
 
 class Limits:
-    """All limits of a gateway; none with `per_minute` 0."""
+    """All limits of an HTTP port; none with `per_minute` 0. `tells`: whether other processes are told."""
 
     def __init__(
-        self, proxies: Proxies, *, per_minute: int, sign_ins_per_minute: int, callers_max: int
+        self,
+        proxies: Proxies,
+        *,
+        per_minute: int,
+        callers_max: int,
+        sign_ins_per_minute: int = 1,
+        tells: bool = True,
     ) -> None:
         self.on = per_minute > 0
         self._proxies = proxies
-        self.callers: Policy[UUID] = Policy("caller", per_minute or 1, callers_max)
-        self.networks: Policy[str] = Policy("network", per_minute or 1, callers_max)
-        self.sign_ins: Policy[str] = Policy("sign-in", sign_ins_per_minute, callers_max)
+        self.callers: Policy[UUID] = Policy("caller", per_minute or 1, callers_max, tells=tells)
+        self.networks: Policy[str] = Policy("network", per_minute or 1, callers_max, tells=tells)
+        self.sign_ins: Policy[str] = Policy("sign-in", sign_ins_per_minute, callers_max, tells=tells)
 
     def __len__(self) -> int:
         """How many callers are remembered, under all limits."""

@@ -1,8 +1,8 @@
 """HTTPS only, where a proxy ends TLS: who comes without it is sent there, who came by it is told to stay."""
 
-from apps.gateway.exchange import Exchange, HeaderPairs, Response
-from apps.gateway.problems import address_of
-from apps.gateway.proxies import Proxies
+from shared.edge.exchange import Exchange, HeaderPairs, Response
+from shared.edge.problems import address_of
+from shared.edge.proxies import Proxies
 
 _OPEN = ("/health/", "/metrics")
 """Asked by those who run Concord, past the proxy."""

@@ -1,10 +1,9 @@
-"""One request and what is known about it on its way through the gateway, and the answer to it."""
+"""One request and what is known about it on its way, and the answer to it."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from litestar.types import HTTPScope, Receive, Scope, Send
-
+from shared.edge.asgi import Receive, Scope, Send
 from shared.kit.correlation import correlation_id_of, traceparent_of
 
 Headers = list[tuple[bytes, bytes]]
@@ -25,7 +24,7 @@ class Exchange:
         "traceparent",
     )
 
-    def __init__(self, scope: HTTPScope, receive: Receive, new_id: Callable[[], object]) -> None:
+    def __init__(self, scope: Scope, receive: Receive, new_id: Callable[[], object]) -> None:
         self.scope = scope
         self.receive = receive
         self.headers: dict[bytes, bytes] = dict(scope["headers"])

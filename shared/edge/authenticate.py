@@ -4,10 +4,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
-from apps.gateway.keys import Keys
-from apps.gateway.revocations import Revocations
 from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, MeshError
+from shared.edge.keys import Keys
+from shared.edge.revocations import Revocations
 from shared.kit.bearer import token_of
 from shared.kit.clock import epoch_s
 
@@ -53,7 +53,7 @@ class Authenticator:
         """The claims of the caller. Raises `token.missing`, `token.invalid`, `token.expired`."""
         token = token_of(authorization)
         if not self.caught_up or self._keys.document is None:
-            raise MESH_BUSY.error("The gateway is starting: it can not check tokens yet.")
+            raise MESH_BUSY.error("This process is starting: it can not check tokens yet.")
         try:
             claims = self._verifier.verify(token)
         except MeshError as error:

@@ -7,18 +7,15 @@ import logging
 import sys
 from collections.abc import Callable
 from time import perf_counter
-from typing import cast
 
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
-
-from apps.gateway.access_log import AccessLog
-from apps.gateway.cors import Cors
-from apps.gateway.exchange import Exchange, current_exchange
-from apps.gateway.https import Https
-from apps.gateway.problems import problem_of
-from apps.gateway.traffic import Traffic
 from shared.contracts.errors import INTERNAL_ERROR
+from shared.edge.access_log import AccessLog
+from shared.edge.asgi import Asgi, Message, Receive, Scope, Send
+from shared.edge.cors import Cors
+from shared.edge.exchange import Exchange, current_exchange
+from shared.edge.https import Https
+from shared.edge.problems import problem_of
+from shared.edge.traffic import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +35,7 @@ class Edge:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Asgi,
         new_id: Callable[[], object],
         traffic: Traffic,
         cors: Cors | None,
@@ -54,13 +51,13 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = perf_counter()
         method = scope["method"]
         # A HEAD is routed as a GET. The server looks at its own scope, so that stays as it is.
-        inner = cast(HTTPScope, {**scope, "method": "GET"}) if method == "HEAD" else scope
+        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         exchange = Exchange(inner, receive, self._new_id)
         current_exchange.set(exchange)
         answer = self._answering(exchange, method, send)
@@ -74,8 +71,8 @@ class Edge:
             if self._access_log is not None:
                 self._access_log.add(method, route, status, seconds, exchange.correlation_id)
 
-    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        app = self._app
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        app: Asgi = self._app
         if self._https is not None and (reply := self._https.redirect(exchange)):
             app = reply
         if self._cors is not None and (reply := self._cors.preflight(scope["method"], exchange.headers)):

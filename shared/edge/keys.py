@@ -4,14 +4,16 @@ import asyncio
 import binascii
 import logging
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.utils import base64url_decode
 
-from apps.gateway.ports import Caller
 from shared.contracts.account import KEYS_GET, GetKeys, Jwks
+from shared.contracts.base import Request
 from shared.contracts.errors import MeshError
+from shared.contracts.operation import Operation
 from shared.kit.clock import now_s
 from shared.kit.health import Part
 from shared.kit.tokens import public_keys
@@ -21,6 +23,12 @@ log = logging.getLogger(__name__)
 _RETRY_AFTER_S = (0.2, 0.5, 1.0, 2.0)
 UNKNOWN_KID_INTERVAL_S = 5.0
 """However many tokens name a key that nobody knows, auth is asked about it only so often."""
+
+
+class Caller(Protocol):
+    """Calls operations of services; `shared.kit.call.MeshClient` in production."""
+
+    async def call(self, operation: Operation, request: Request) -> Any: ...
 
 
 class Keys:

@@ -1,7 +1,7 @@
 """Errors as a caller sees them."""
 
-from apps.gateway.exchange import Exchange, Response
 from shared.contracts.errors import MeshError
+from shared.edge.exchange import Exchange, Response
 from shared.kit.problems import encode_problem, problem_headers
 
 
@@ -13,4 +13,4 @@ def problem_of(error: MeshError, exchange: Exchange, *headers: tuple[bytes, byte
 
 def address_of(exchange: Exchange) -> str:
     """The path as it was asked for, still percent-encoded, without the query."""
-    return exchange.scope["raw_path"].decode("latin-1")
+    return str(exchange.scope["raw_path"], "latin-1")

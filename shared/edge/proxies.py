@@ -12,11 +12,11 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
-from litestar.types import HTTPScope
 from msgspec import Struct
 
-from apps.gateway.exchange import Exchange
-from apps.gateway.forwarded import elements_of
+from shared.edge.asgi import Scope
+from shared.edge.exchange import Exchange
+from shared.edge.forwarded import elements_of
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,11 @@ class Proxies:
                 exchange.network = _network_of_peer(peer)
         return exchange.network
 
-    def scheme_of(self, scope: HTTPScope) -> str:
+    def scheme_of(self, scope: Scope) -> str:
         """`http` or `https`, as the caller came; a proxy's word counts when it is trusted."""
         peer = _peer_of(scope)
         if not self._trusts(_parsed(peer)):
-            return scope["scheme"]
+            return str(scope["scheme"])
         return self._walk(scope, peer).scheme or scope["scheme"]
 
     def _warn(self, exchange: Exchange, peer: str) -> None:
@@ -76,7 +76,7 @@ class Proxies:
                 peer,
             )
 
-    def _walk(self, scope: HTTPScope, peer: str) -> Hop:
+    def _walk(self, scope: Scope, peer: str) -> Hop:
         """The last hop that a trusted proxy told of; what can not be read ends the way there."""
         current = Hop(_parsed(peer), None)
         for told in self._hops(scope):
@@ -87,7 +87,7 @@ class Proxies:
                 break
         return current
 
-    def _hops(self, scope: HTTPScope) -> Iterator[Hop]:
+    def _hops(self, scope: Scope) -> Iterator[Hop]:
         """What the header says, the nearest hop first, so much of it as makes sense."""
         hops = _forwarded(scope) if self._forwarded else _x_forwarded(scope)
         for number, hop in enumerate(hops):
@@ -130,22 +130,22 @@ def _parsed(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _peer_of(scope: HTTPScope) -> str:
+def _peer_of(scope: Scope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
 
 
-def _lines(scope: HTTPScope, name: bytes) -> list[str]:
+def _lines(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
 
 
-def _values(scope: HTTPScope, name: bytes) -> list[str]:
+def _values(scope: Scope, name: bytes) -> list[str]:
     """What all lines of a header say, put together: the list that they are one of (RFC 9110, 5.3)."""
     lines = _lines(scope, name)
     return ",".join(lines).split(",") if lines else []
 
 
-def _x_forwarded(scope: HTTPScope) -> Iterator[Hop]:
+def _x_forwarded(scope: Scope) -> Iterator[Hop]:
     """`X-Forwarded-For` has every hop; `X-Forwarded-Proto` has as many schemes, or one for all."""
     schemes = [_scheme(text) for text in reversed(_values(scope, b"x-forwarded-proto"))] or [None]
     addresses = [text.strip() for text in reversed(_values(scope, b"x-forwarded-for"))] or [""]
@@ -153,7 +153,7 @@ def _x_forwarded(scope: HTTPScope) -> Iterator[Hop]:
         yield Hop(_told(text), schemes[min(number, len(schemes) - 1)])
 
 
-def _forwarded(scope: HTTPScope) -> Iterator[Hop]:
+def _forwarded(scope: Scope) -> Iterator[Hop]:
     """`Forwarded` (RFC 7239). A hop that hides (`unknown`, `_name`) has no address."""
     for element in reversed(elements_of(_lines(scope, b"forwarded"))):
         yield Hop(_told(element.get("for", "")), _scheme(element.get("proto", "")))

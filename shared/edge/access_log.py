@@ -5,6 +5,7 @@ What stands in a line is safe as it is (patterns of routes, checked ids): no que
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 from shared.contracts.clock import Clock
@@ -18,8 +19,13 @@ class AccessLog:
     """Gathers lines for a moment, then writes them at once."""
 
     def __init__(
-        self, write: Callable[[str], object], instance: str = "", clock: Clock | None = None
+        self,
+        write: Callable[[str], object],
+        service: str,
+        instance: str = "",
+        clock: Clock | None = None,
     ) -> None:
+        self._service = service
         self._write = write
         self._clock = clock or SystemClock()
         self._instance = f', "instance": "{instance}"' if instance else ""
@@ -28,8 +34,8 @@ class AccessLog:
     def add(self, method: str, route: str, status: int, seconds: float, correlation_id: str) -> None:
         """A request was answered."""
         self._lines.append(
-            f'{{"timestamp": "{self._clock.now().isoformat()}", "level": "INFO", "service": "gateway"'
-            f'{self._instance}, "logger": "gateway.access", "message": "request", '
+            f'{{"timestamp": "{self._clock.now().isoformat()}", "level": "INFO", "service": "{self._service}"'
+            f'{self._instance}, "logger": "{self._service}.access", "message": "request", '
             f'"correlation_id": "{correlation_id}", "method": "{method}", "route": "{route}", '
             f'"status": {status}, "ms": {seconds * 1000:.2f}}}\n'
         )
@@ -43,3 +49,9 @@ class AccessLog:
         lines, self._lines = self._lines, []
         if lines:
             self._write("".join(lines))
+
+
+def write_out(lines: str) -> None:
+    """Write to standard output, where all log lines go."""
+    sys.stdout.write(lines)
+    sys.stdout.flush()

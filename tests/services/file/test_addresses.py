@@ -1,0 +1,100 @@
+"""Presigned addresses on a real S3: what they let through, for how long, and for which host."""
+
+import asyncio
+import base64
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import msgspec
+import pytest
+
+from apps.file.outbound.storage import S3Storage
+from cli.embedded.s3 import EmbeddedS3
+from shared.contracts.file import Upload
+from tests.services.file.conftest import s3_at
+
+BODY = b"tea for two"
+KEY = "uploads/1"
+LIFE_S = 60
+
+
+def digest_of(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+def localhost(s3: EmbeddedS3) -> str:
+    """The same S3 under another name."""
+    return s3.url.replace("127.0.0.1", "localhost")
+
+
+@pytest.fixture
+async def storage(s3: EmbeddedS3) -> AsyncIterator[S3Storage]:
+    """A bucket of its own, that clients are told to find at localhost."""
+    place = msgspec.structs.replace(s3_at(s3, f"t-{secrets.token_hex(6)}"), public_url=localhost(s3))
+    storage = S3Storage(place)
+    await storage.open()
+    yield storage
+    await storage.close()
+
+
+async def address(storage: S3Storage, *, sha256: str | None = None, life_s: int = LIFE_S) -> Upload:
+    now = datetime.now(UTC)
+    until = now + timedelta(seconds=life_s)
+    return await storage.upload_address(KEY, len(BODY), "text/plain", sha256, until, now)
+
+
+def put(upload: Upload, body: bytes = BODY, url: str = "", **changes: str) -> int:
+    headers = {**upload.headers, **{name.replace("_", "-"): value for name, value in changes.items()}}
+    return httpx.request(upload.method, url or upload.url, headers=headers, content=body).status_code
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url)
+
+
+async def test_addresses_are_signed_for_the_host_that_clients_are_told(
+    storage: S3Storage, s3: EmbeddedS3
+) -> None:
+    upload = await address(storage)
+    assert upload.url.startswith(localhost(s3) + "/")
+    inside = upload.url.replace(localhost(s3), s3.url)
+    assert put(upload, url=inside) == 403  # it is the host that is signed
+    assert put(upload) == 200
+    download = await storage.download_address(KEY, LIFE_S, {"Content-Type": "text/plain"})
+    assert download.startswith(localhost(s3) + "/")
+    assert get(download).content == BODY
+    assert get(download.replace(localhost(s3), s3.url)).status_code == 403
+
+
+async def test_what_an_address_does_not_let_through(storage: S3Storage) -> None:
+    upload = await address(storage)
+    assert put(upload, BODY + b"!", Content_Length=str(len(BODY) + 1)) == 403
+    assert put(upload, BODY[1:], Content_Length=str(len(BODY) - 1)) == 403
+    assert put(upload, Content_Type="text/html") == 403
+    assert put(msgspec.structs.replace(upload, headers={})) == 403  # no type
+    assert put(upload, url=upload.url.replace(KEY, "uploads/2")) == 403
+    assert get(upload.url).status_code == 403
+    assert await storage.look(KEY) is None
+    assert put(upload) == 200
+    assert put(upload) == 200  # again, until it expires: what was checked is copied elsewhere
+
+
+async def test_an_address_for_one_digest(storage: S3Storage) -> None:
+    upload = await address(storage, sha256=digest_of(BODY))
+    other = b"tea for one"
+    assert put(upload, other, x_amz_checksum_sha256=digest_of(other)) == 403
+    assert await storage.look(KEY) is None
+    assert put(upload) == 200
+
+
+async def test_an_address_expires(storage: S3Storage) -> None:
+    upload = await address(storage, life_s=3)
+    assert put(upload) == 200
+    download = await storage.download_address(KEY, 1, {})
+    assert get(download).status_code == 200
+    await asyncio.sleep(3.1)
+    assert put(upload) == 403
+    assert get(download).status_code == 403
