@@ -12,16 +12,18 @@ up: has-python ## Run everything: Kafka, Postgres and all services
 	@$(SET_UP) run
 	@exec $(BIN)/concord up
 
-# Tests that wait for Kafka and Postgres leave the cores idle: more at once than there are cores.
+# Tests wait for Kafka and Postgres more than they work: several at once, each worker with its own.
 AT_ONCE ?= 3
+FAULTS_AT_ONCE ?= 2
+SHARED_OUT := --dist loadfile --no-loadscope-reorder
 
 test: setup ## Lint, and all tests but the long ones
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
-	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults \
-		-n $(AT_ONCE) --dist loadfile --no-loadscope-reorder || status=1; exit $$status
+	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults -n $(AT_ONCE) $(SHARED_OUT) || status=1; \
+	exit $$status
 
 test-faults: setup ## The tests that break things on purpose, and the long ones
-	@status=0; $(BIN)/python -m pytest tests/faults || status=1; \
+	@status=0; $(BIN)/python -m pytest tests/faults -n $(FAULTS_AT_ONCE) $(SHARED_OUT) || status=1; \
 	$(BIN)/python -m pytest -m slow --ignore=tests/faults || status=1; exit $$status
 
 lint: setup ## Style, types and the rules on imports

@@ -1,4 +1,4 @@
-"""Tests that are interrupted leave no process behind, also where several workers share them."""
+"""Tests that are interrupted leave no process behind, also where a worker runs them."""
 
 import os
 import signal
@@ -12,27 +12,32 @@ import pytest
 
 from tests.conftest import TESTS
 
-AT_ONCE = 2
+SERVERS = 2
+"""A Kafka and a Postgres."""
 
 
 @pytest.mark.parametrize("to_all", [True, False], ids=["by a terminal", "by kill"])
 def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, to_all: bool) -> None:
-    command = [sys.executable, "-m", "pytest", "-n", str(AT_ONCE), f"--basetemp={tmp_path / 'run'}"]
+    command = [sys.executable, "-m", "pytest", "-n", "1", f"--basetemp={tmp_path / 'run'}"]
     command.append("tests/cli/waiting.py")
     process = subprocess.Popen(
         command,
         cwd=TESTS.parent,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        ),  # what runs behind a shell ignores it
+        preexec_fn=not_ignored,
     )
-    started = wait_for(lambda: servers(tmp_path) >= 2 * AT_ONCE, 60)
+    started = wait_for(lambda: servers(tmp_path) == SERVERS, 60)
     (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
     process.wait(60)
     assert started
     assert wait_for(lambda: servers(tmp_path) == 0, 5)
+
+
+def not_ignored() -> None:
+    """What a shell starts in the background ignores it, and all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def servers(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Not for a run of all tests: test_interrupted.py starts these two and interrupts them."""
+"""Not for a run of all tests: test_interrupted.py starts this and interrupts it."""
 
 import time
 from collections.abc import Iterator
@@ -13,6 +13,5 @@ def slow_to_stop(kafka_bootstrap: str, postgres_admin_url: str) -> Iterator[None
     time.sleep(12)
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_waits(number: int, slow_to_stop: None) -> None:
+def test_waits(slow_to_stop: None) -> None:
     time.sleep(100)
