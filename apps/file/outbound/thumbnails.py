@@ -129,7 +129,8 @@ async def _answer(worker: Process) -> dict[int, bytes]:
         return {}
     if told.failed:
         raise _failed(told.failed[:100])
-    if set(told.sizes) != set(THUMBNAIL_SIZES) or sum(told.sizes.values()) > _ANSWER_MAX_BYTES:
+    lengths = told.sizes.values()
+    if set(told.sizes) != set(THUMBNAIL_SIZES) or min(lengths) < 0 or sum(lengths) > _ANSWER_MAX_BYTES:
         raise ValueError("other thumbnails than were asked for")
     made = {size: await worker.stdout.readexactly(length) for size, length in told.sizes.items()}
     if not all(body[:4] == b"RIFF" and body[8:12] == b"WEBP" for body in made.values()):

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import zlib
 from collections import namedtuple
 from pathlib import Path
@@ -139,6 +140,24 @@ async def test_what_is_not_the_images_fault(monkeypatch: pytest.MonkeyPatch, pro
     monkeypatch.undo()
     workers._timeout_s = 20
     assert await painted(workers, image())
+
+
+async def test_no_worker_fills_the_memory_of_the_service(
+    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lengths that are below zero make up for one that is far too large."""
+    program = """
+        import sys
+        print('{"sizes": {"96": 64000000, "320": -64000000, "640": 1, "800": 1}}', flush=True)
+        while True:
+            sys.stdout.buffer.write(bytes(2**20))
+    """
+    instead(monkeypatch, program)
+    tracemalloc.start()
+    with busy():
+        await painted(workers, image())
+    assert tracemalloc.get_traced_memory()[1] < 2 * thumbnails._ANSWER_MAX_BYTES
+    tracemalloc.stop()
 
 
 async def test_what_can_not_be_started_is_not_the_images_fault(
