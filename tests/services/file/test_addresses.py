@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import msgspec
@@ -88,7 +89,7 @@ async def test_what_an_address_does_not_let_through(storage: S3Storage) -> None:
 async def test_an_address_copies_nothing(storage: S3Storage) -> None:
     """This S3 takes headers that nobody signed: without the guard it would copy in our name."""
     await storage.put("files/of others", b"tea for one", "text/plain")
-    evil = {
+    evil: dict[str, Any] = {
         "x_amz_copy_source": f"/{storage._bucket}/files/of%20others",
         "x_amz_metadata_directive": "REPLACE",
     }
