@@ -1,7 +1,6 @@
 """Processes that make thumbnails: one for each image, and ended when that takes too long."""
 
 import asyncio
-import ctypes
 import json
 import logging
 import math
@@ -25,7 +24,6 @@ _WAITING_MAX = 64
 _ANSWER_MAX_BYTES = 8 * 1024 * 1024
 """More than all thumbnails of one image take, whatever is on it."""
 _ROOM_TO_SPARE_BYTES = 1024 * 1024
-_PR_SET_DUMPABLE = 4
 _WORKER = Path(__file__).with_name("thumbnail_worker.py")
 _COMMAND = (sys.executable, "-I", "-B", str(_WORKER))
 
@@ -100,15 +98,6 @@ class ThumbnailWorkers:
             return await asyncio.create_subprocess_exec(
                 *_COMMAND, wanted, stdin=opened, stdout=PIPE, stderr=DEVNULL, cwd="/", env={}, close_fds=True
             )
-
-
-def hide_memory() -> None:
-    """Let no other process of our user look into this one (Linux: prctl(2), PR_SET_DUMPABLE).
-
-    A worker is such a process: without this a decoder that was taken over could read our secrets in /proc.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _folder_with_room(size: int) -> "tempfile.TemporaryDirectory[str]":
