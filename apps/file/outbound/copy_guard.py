@@ -9,8 +9,10 @@ import logging
 from typing import Any
 
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
 
 from apps.file.domain.places import upload_key
+from apps.file.outbound.s3_client import GONE, code_of
 from shared.contracts.errors import MESH_BUSY
 from shared.kit.clock import SystemIds
 
@@ -69,8 +71,11 @@ def _copies(client: Any, bucket: str, guard: dict[str, str]) -> bool:
         request = AWSRequest("PUT", url=url, data=_SENT, headers=headers)
         if client._endpoint.http_session.send(request.prepare()).status_code != 200:
             return False
-        body: bytes = client.get_object(Bucket=bucket, Key=target)["Body"].read()
-        return body == _SOURCE
+        return bool(client.get_object(Bucket=bucket, Key=target)["Body"].read() == _SOURCE)
+    except ClientError as error:
+        if code_of(error) in GONE:  # it said yes, and did nothing
+            return False
+        raise
     finally:
         gone = {"Objects": [{"Key": source}, {"Key": target}], "Quiet": True}
         client.delete_objects(Bucket=bucket, Delete=gone)

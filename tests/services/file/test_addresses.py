@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -123,6 +124,28 @@ async def test_an_s3_that_holds_to_what_is_signed_gets_nothing_more(
     guard.try_out(storage._client, storage._bucket)
     assert guard.headers == {}
     assert objects_of(storage) == []
+
+
+async def test_an_s3_that_says_yes_and_does_nothing_is_safe(
+    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard, client = copy_guard.CopyGuard(), storage._client
+    done = SimpleNamespace(status_code=200)
+    monkeypatch.setattr(copy_guard, "AWSRequest", lambda *args, **rest: SimpleNamespace(prepare=list))
+    monkeypatch.setattr(client._endpoint, "http_session", Unless(client._endpoint.http_session, done))
+    guard.try_out(client, storage._bucket)
+    assert guard.headers == {}
+
+
+class Unless:
+    """Sends requests; what is none is answered with `done`."""
+
+    def __init__(self, session: Any, done: object) -> None:
+        self._session = session
+        self._done = done
+
+    def send(self, request: Any) -> Any:
+        return self._session.send(request) if request else self._done
 
 
 async def test_an_address_for_one_digest(storage: S3Storage) -> None:
