@@ -27,7 +27,7 @@ _SOURCE, _SENT = b"source", b"sent"
 class CopyGuard:
     """The headers that addresses for uploads are signed with: none, where S3 refuses what nobody signed.
 
-    Other headers than these are not sent to an S3 that needs none: Amazon's refuses them.
+    An S3 that needs none gets none: it might refuse a condition on a copy that is none.
     """
 
     def __init__(self) -> None:
