@@ -9,7 +9,7 @@ from apps.file.inbound.serving import HttpPort, edge_of, limits_of
 from apps.file.outbound.leftovers import PostgresLeftovers
 from apps.file.outbound.sniffing import PureMagic
 from apps.file.outbound.storage import S3, S3Storage
-from apps.file.outbound.thumbnails import ThumbnailWorkers, hide_memory
+from apps.file.outbound.thumbnails import ThumbnailWorkers
 from apps.file.outbound.units import PostgresWork
 from apps.file.outbound.unpainted import PostgresUnpainted
 from apps.file.settings import FileSettings
@@ -146,7 +146,6 @@ def bounds_of(settings: FileSettings) -> Bounds:
 
 def main() -> None:
     """Run until SIGTERM."""
-    hide_memory()
     run_service("file", load(FileSettings, os.environ), build)
 
 

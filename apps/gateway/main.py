@@ -18,6 +18,7 @@ from shared.edge.proxies import Proxies
 from shared.edge.traffic import Traffic
 from shared.kit.garbage import settle_garbage_collection
 from shared.kit.health import Health
+from shared.kit.hidden_memory import hide_memory
 from shared.kit.instance import Instance
 from shared.kit.logs import setup_logging
 from shared.kit.settings import load
@@ -25,6 +26,7 @@ from shared.kit.settings import load
 
 def main() -> None:
     """Run until SIGTERM or SIGINT. Raises `SettingsError`, or `PortError` when the port can not be had."""
+    hide_memory()
     settings = load(GatewaySettings, os.environ)
     instance = Instance("gateway", settings.instance_name)
     setup_logging("gateway", settings.log_level, instance.name)

@@ -97,7 +97,8 @@ class Upload:
             ) from None
 
     def _head_of(self, exchange: Exchange) -> h11.Request:
-        headers = [(name, exchange.headers[name]) for name in _PASSED_ON if name in exchange.headers]
+        # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 takes none.
+        headers = [(name, exchange.headers[name].strip()) for name in _PASSED_ON if name in exchange.headers]
         if b"content-length" not in exchange.headers:
             headers.append((b"transfer-encoding", b"chunked"))
         headers += [

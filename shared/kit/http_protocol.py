@@ -22,6 +22,8 @@ _HEADERS_MAX = 100
 _DISCARDED_MAX_BYTES = 2 * 1024 * 1024
 _UPLOAD_DISCARDED_MAX_BYTES = 32 * 1024 * 1024
 """Many clients read the answer to an upload only when they have sent all of it."""
+_DISCARDED_FOR_S = 60.0
+"""Who was answered, even without a token, would else hold a connection for as long as an upload may take."""
 _READ_INTERVAL_S = 60.0
 """Of a long answer something is read in that time; else it would be kept as long as its caller likes."""
 
@@ -47,6 +49,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     bounds = HttpBounds()
     read_interval_s = _READ_INTERVAL_S
+    discarded_for_s = _DISCARDED_FOR_S
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -131,8 +134,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self.cycle.response_complete:
             super().on_body(body)
             return
-        if self._deadline is None:
-            self._set_deadline(self._body_timeout_s)
+        if self._discarded_bytes == 0:
+            self._unset_deadline()
+            self._set_deadline(min(self._body_timeout_s, self.discarded_for_s))
         self._discarded_bytes += len(body)
         if self._discarded_bytes > self._discarded_max_bytes:
             self.transport.abort()

@@ -17,6 +17,7 @@ from shared.kit.failures import Failures
 from shared.kit.garbage import settle_garbage_collection
 from shared.kit.health import Health
 from shared.kit.health_server import serve_health
+from shared.kit.hidden_memory import hide_memory
 from shared.kit.inbox import Inbox
 from shared.kit.instance import Instance
 from shared.kit.logs import setup_logging
@@ -34,6 +35,7 @@ _WAITING_MAX = 20_000
 
 def run_service(name: str, settings: S, build: Build[S]) -> None:
     """Run a service until SIGTERM or SIGINT. `build` gets the parts before anything is consumed."""
+    hide_memory()
     instance = Instance(name, settings.instance_name)
     setup_logging(name, settings.log_level, instance.name)
     uvloop.run(_until_stopped(name, instance.name, settings, build))

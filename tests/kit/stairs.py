@@ -36,6 +36,18 @@ async def walk_stairs(service: str, url: str) -> int:
         return await connection.run_sync(walk)
 
 
+async def to_revision(service: str, url: str, revision: str, *, down: bool = False) -> None:
+    """A database as an older version left it, or finds it again."""
+
+    def climb(connection: Connection) -> None:
+        go = command.downgrade if down else command.upgrade
+        go(alembic_config(service, connection), revision)
+        connection.commit()
+
+    async with connect(url) as connection:
+        await connection.run_sync(climb)
+
+
 async def differences(service: str, url: str) -> list[Any]:
     """What Alembic would still change in a database at head to make it what the models say."""
 

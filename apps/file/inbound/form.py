@@ -23,6 +23,10 @@ Receive = Callable[[], Awaitable[bytes | None]]
 """Gives the next bytes of the body, None at its end; raises when it breaks off or stands still."""
 
 _FIELD_MAX_BYTES = 256
+_BEFORE_MAX_BYTES = 16_384
+"""What may come before the part of the body in which the file begins: blanks behind a boundary have no end,
+and the parser looks at each of them.
+"""
 _AFTER_MAX_BYTES = 65_536
 """What may follow the last byte of the file: the end of the form."""
 
@@ -93,6 +97,7 @@ class _Form:
         self._value = bytearray()
         self._filename = b""
         self._media_type = ""
+        self._before = 0
         self._after = 0
         self._fault: MeshError | None = None
         try:
@@ -108,12 +113,16 @@ class _Form:
                 raise BODY_MALFORMED.error("Too much follows the file.")
         if self.ended:
             return
+        if self._before > _BEFORE_MAX_BYTES:
+            raise BODY_MALFORMED.error("Too much comes before the file.")
         try:
             self._parser.write(piece)
         except FormParserError:
             raise BODY_MALFORMED.error("The body is no valid multipart/form-data.") from None
         if self._fault is not None:
             raise self._fault
+        if not self.file_begun:
+            self._before += len(piece)
 
     def checked(self) -> tuple[UUID, str, str]:
         """The channel, the name and the type. Raises `validation.failed` with all that is wrong."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from apps.file.outbound.copy_guard import CopyGuard
 from apps.file.outbound.s3_client import GONE, JOIN_TIMEOUT_S, S3, Away, client_of, code_of, told
 from apps.file.outbound.threads import Threads
 from apps.file.ports import Found
@@ -42,6 +43,9 @@ class S3Storage:
         self._client = client_of(s3, s3.endpoint_url)
         self._patient = client_of(s3, s3.endpoint_url, JOIN_TIMEOUT_S)
         self._signer = self._client if s3.public_url == s3.endpoint_url else client_of(s3, s3.public_url)
+        self._guard = CopyGuard()
+        for client in {self._client, self._signer}:
+            self._guard.watch(client)
         self._threads = Threads("s3", s3.threads)
         self._joining = Threads("s3-joining", s3.threads)
         self._signing = Threads("s3-signing", _SIGNING_THREADS)
@@ -49,7 +53,10 @@ class S3Storage:
         self._copies: dict[tuple[str, str, str], asyncio.Task[bool]] = {}
 
     async def open(self) -> None:
-        """A sign of life; makes the bucket when it is missing. Raises `mesh.busy` while S3 is away."""
+        """A sign of life; makes the bucket when it is missing. Raises `mesh.busy` while S3 is away.
+
+        The first time it is also tried whether addresses for uploads are safe there.
+        """
         await _run(self._asking, self._open)
 
     async def close(self) -> None:
@@ -73,7 +80,7 @@ class S3Storage:
             return left_s
 
         wanted = {"ContentType": content_type, "ContentLength": size}
-        headers = {"Content-Type": content_type, "Content-Length": str(size)}
+        headers = {"Content-Type": content_type, "Content-Length": str(size), **self._guard.headers}
         if sha256 is not None:
             wanted |= {"ChecksumSHA256": sha256, "ChecksumAlgorithm": "SHA256"}
             headers |= {"x-amz-checksum-sha256": sha256, "x-amz-sdk-checksum-algorithm": "SHA256"}
@@ -232,6 +239,10 @@ class S3Storage:
                     raise
 
     def _open(self) -> None:
+        self._make_bucket()
+        self._guard.try_out(self._client, self._bucket)
+
+    def _make_bucket(self) -> None:
         try:
             self._client.head_bucket(Bucket=self._bucket)
         except ClientError as error:

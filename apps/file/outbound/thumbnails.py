@@ -1,7 +1,6 @@
 """Processes that make thumbnails: one for each image, and ended when that takes too long."""
 
 import asyncio
-import ctypes
 import json
 import logging
 import math
@@ -25,7 +24,6 @@ _WAITING_MAX = 64
 _ANSWER_MAX_BYTES = 8 * 1024 * 1024
 """More than all thumbnails of one image take, whatever is on it."""
 _ROOM_TO_SPARE_BYTES = 1024 * 1024
-_PR_SET_DUMPABLE = 4
 _WORKER = Path(__file__).with_name("thumbnail_worker.py")
 _COMMAND = (sys.executable, "-I", "-B", str(_WORKER))
 
@@ -102,15 +100,6 @@ class ThumbnailWorkers:
             )
 
 
-def hide_memory() -> None:
-    """Let no other process of our user look into this one (Linux: prctl(2), PR_SET_DUMPABLE).
-
-    A worker is such a process: without this a decoder that was taken over could read our secrets in /proc.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
 def _folder_with_room(size: int) -> "tempfile.TemporaryDirectory[str]":
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if free < size + _ROOM_TO_SPARE_BYTES:
@@ -129,7 +118,8 @@ async def _answer(worker: Process) -> dict[int, bytes]:
         return {}
     if told.failed:
         raise _failed(told.failed[:100])
-    if set(told.sizes) != set(THUMBNAIL_SIZES) or sum(told.sizes.values()) > _ANSWER_MAX_BYTES:
+    lengths = told.sizes.values()
+    if set(told.sizes) != set(THUMBNAIL_SIZES) or min(lengths) < 0 or sum(lengths) > _ANSWER_MAX_BYTES:
         raise ValueError("other thumbnails than were asked for")
     made = {size: await worker.stdout.readexactly(length) for size, length in told.sizes.items()}
     if not all(body[:4] == b"RIFF" and body[8:12] == b"WEBP" for body in made.values()):

@@ -43,6 +43,7 @@ async def purge_bytes(leftovers: Leftovers, storage: Storage, clock: Clock, writ
       row was buried and its address expired. Then its keys are looked at for the last time.
     * Nothing is forgotten before its bytes are gone: while S3 is away the tombstones wait.
     * No transaction is open while S3 works; what is done is written down piece by piece.
+    * One file of which S3 will not let go holds up no other.
     """
     files = 0
     for _ in range(PIECES_MAX):
@@ -51,21 +52,28 @@ async def purge_bytes(leftovers: Leftovers, storage: Storage, clock: Clock, writ
         piece = await leftovers.claim(now, claim, PURGED_AT_ONCE)
         if not piece:
             break
+        held: set[UUID] = set()
         try:
-            removed = await _remove(piece, storage)
+            removed = await _remove(piece, storage, held)
         except MeshError:
-            await leftovers.settle(claim, (), {leftover.file_id: now for leftover in piece})
+            others = {leftover.file_id: now for leftover in piece if leftover.file_id not in held}
+            await leftovers.settle(claim, (), others)
             raise
         await leftovers.settle(claim, *_outcome(removed, now, writes_end))
         files += len(removed)
     return files
 
 
-async def _remove(piece: Sequence[Leftover], storage: Storage) -> list[Leftover]:
-    """Gives those that have nothing left; the others are claimed again later: nobody waits for them."""
+async def _remove(piece: Sequence[Leftover], storage: Storage, held: set[UUID]) -> list[Leftover]:
+    """Gives those that have nothing left; the others are claimed again later: nobody waits for them.
+
+    When it raises, `held` has the file that it was at: only the claim's end lets that one be tried again.
+    """
     for leftover in piece:
         if leftover.may_have_parts():
+            held.add(leftover.file_id)
             await storage.drop_parts(file_key(leftover.file_id))
+            held.clear()
     stuck = await storage.remove([key for leftover in piece for key in leftover.places()])
     return [leftover for leftover in piece if stuck.isdisjoint(leftover.places())]
 

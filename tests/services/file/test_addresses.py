@@ -6,15 +6,20 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import msgspec
 import pytest
+from botocore.awsrequest import AWSRequest
 
+from apps.file.outbound import copy_guard
 from apps.file.outbound.storage import S3Storage
 from cli.embedded.s3 import EmbeddedS3
+from shared.contracts.errors import MeshError
 from shared.contracts.file import Upload
-from tests.services.file.conftest import s3_at
+from tests.services.file.conftest import objects_of, s3_at
 
 BODY = b"tea for two"
 KEY = "uploads/1"
@@ -80,6 +85,67 @@ async def test_what_an_address_does_not_let_through(storage: S3Storage) -> None:
     assert await storage.look(KEY) is None
     assert put(upload) == 200
     assert put(upload) == 200  # again, until it expires: what was checked is copied elsewhere
+
+
+async def test_an_address_copies_nothing(storage: S3Storage) -> None:
+    """This S3 takes headers that nobody signed: without the guard it would copy in our name."""
+    await storage.put("files/of others", b"tea for one", "text/plain")
+    evil: dict[str, Any] = {
+        "x_amz_copy_source": f"/{storage._bucket}/files/of%20others",
+        "x_amz_metadata_directive": "REPLACE",
+    }
+    upload = await address(storage)
+    assert put(upload, **evil) == 412
+    assert put(upload, **evil, x_amz_copy_source_if_match='"tea"') == 403
+    bare = msgspec.structs.replace(upload, headers={"Content-Type": "text/plain"})
+    assert put(bare, **evil) == 403
+    assert await storage.look(KEY) is None
+    assert put(upload) == 200
+
+
+async def test_an_s3_that_nothing_helps_is_not_opened(
+    s3: EmbeddedS3, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(copy_guard, "_NEVER", {})
+    storage = S3Storage(s3_at(s3, f"t-{secrets.token_hex(6)}"))
+    for _ in range(2):
+        with pytest.raises(MeshError, match=r"mesh\.busy"):
+            await storage.open()
+    assert "can copy, and so read, all that is in it" in caplog.text
+    await storage.close()
+
+
+async def test_an_s3_that_holds_to_what_is_signed_gets_nothing_more(
+    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does trying it out leave anything there."""
+    guard = copy_guard.CopyGuard()
+    monkeypatch.setattr(copy_guard, "AWSRequest", lambda *args, headers, **rest: AWSRequest(*args, **rest))
+    guard.try_out(storage._client, storage._bucket)
+    assert guard.headers == {}
+    assert objects_of(storage) == []
+
+
+async def test_an_s3_that_says_yes_and_does_nothing_is_safe(
+    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard, client = copy_guard.CopyGuard(), storage._client
+    done = SimpleNamespace(status_code=200)
+    monkeypatch.setattr(copy_guard, "AWSRequest", lambda *args, **rest: SimpleNamespace(prepare=list))
+    monkeypatch.setattr(client._endpoint, "http_session", Unless(client._endpoint.http_session, done))
+    guard.try_out(client, storage._bucket)
+    assert guard.headers == {}
+
+
+class Unless:
+    """Sends requests; what is none is answered with `done`."""
+
+    def __init__(self, session: Any, done: object) -> None:
+        self._session = session
+        self._done = done
+
+    def send(self, request: Any) -> Any:
+        return self._session.send(request) if request else self._done
 
 
 async def test_an_address_for_one_digest(storage: S3Storage) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from apps.file.outbound.memory.storage import MemoryStorage
 from apps.file.usecases import sweep
+from shared.contracts.errors import MESH_BUSY
 from tests.unit.file.world import EXPIRED, NOTHING, WRITES_END, Form, World, refused
 
 
@@ -67,3 +68,28 @@ async def test_one_key_that_can_not_be_deleted_holds_nobody_up(world: World, sto
     storage.stuck = set()
     await world.pass_by(WRITES_END)
     assert await world.left() == NOTHING
+
+
+async def test_parts_that_can_not_be_dropped_hold_nobody_up(
+    world: World, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one is tried again when its claim has run out; the others go in the next round."""
+    made = [await world.create() for _ in range(3)]
+    for each in made:
+        await world.delete(each.file.id)
+        await storage.put(f"files/{each.file.id}", b"tea", "text/plain")
+    stuck = f"files/{made[0].file.id}"
+    drop_parts = storage.drop_parts
+
+    async def drop(key: str) -> None:
+        if key == stuck:
+            raise MESH_BUSY.error("It will not go.")
+        await drop_parts(key)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(storage, "drop_parts", drop)
+        assert await refused(world.sweep()) == "mesh.busy"
+        await world.sweep()
+        assert world.outside.objects() == [stuck]
+    await world.pass_by(sweep.CLAIM_LIFE)
+    assert world.outside.objects() == []

@@ -1,5 +1,6 @@
 """Forms are read as they come, in whatever pieces, and never whole."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -105,6 +106,23 @@ async def test_what_is_wrong_with_a_form_is_told(body: bytes, expected: str) -> 
 )
 async def test_only_forms(kind: str) -> None:
     assert await code_of(FORM, kind) == "media_type.unsupported"
+
+
+@pytest.mark.parametrize("endless", [b"\r\n" * 500, b" " * 1000], ids=["lines", "blanks"])
+async def test_no_more_than_so_much_comes_before_the_file(endless: bytes) -> None:
+    """Without a length a body has no end: who sends for minutes what is no file keeps a processor busy."""
+    pieces = [CHANNEL_PART + b"--x " if b" " in endless else b"\r\n"]
+    asked = 0
+
+    async def receive() -> bytes:
+        nonlocal asked
+        asked += 1
+        return pieces.pop() if pieces else endless
+
+    with pytest.raises(MeshError, match=r"body\.malformed: Too much comes before the file"):
+        async with asyncio.timeout(5):
+            await open_form(TYPE, None, receive)
+    assert asked < 30
 
 
 async def test_a_boundary_too_long() -> None:

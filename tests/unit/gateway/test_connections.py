@@ -12,6 +12,7 @@ import pytest
 from apps.gateway.serving import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
 from shared.kit.health import Health
+from shared.kit.http_protocol import BoundedHttpProtocol
 from shared.kit.replies import RawReply
 from shared.kit.sockets import PortError
 from tests.unit.gateway.conftest import World, shared_world
@@ -181,6 +182,22 @@ async def test_who_sends_on_and_on_is_cut_off(gateway: Gateway) -> None:
                 writer.write(b"a" * 65_536)
                 await writer.drain()
     writer.close()
+
+
+async def test_who_was_answered_does_not_drip_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a token, and the body of an upload may take ten minutes: the connection is not held so long."""
+    monkeypatch.setattr(BoundedHttpProtocol, "discarded_for_s", 0.3)
+    async with listening() as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"POST /api/files/upload HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000\r\n\r\n")
+        assert problem(await read_answer(reader)) == (401, "token.missing")
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                while not reader.at_eof():
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+        writer.close()
 
 
 async def test_expect_100_continue_is_refused_before_the_body_is_sent(gateway: Gateway) -> None:

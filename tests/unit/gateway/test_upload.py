@@ -59,6 +59,20 @@ async def test_the_bytes_go_on_and_the_answer_comes_back() -> None:
     assert body == bytes(100_000)
 
 
+async def test_blanks_around_a_header_are_no_part_of_it() -> None:
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer("201 Created", b"{}"))
+
+    blanks = {"content-type": "\tmultipart/form-data; boundary=x \t", "content-length": "1 "}
+    async with file_service(serve) as client:
+        done = await client.post(PATH, content=b"x", headers=blanks)
+    assert done.status_code == 201
+    assert b"content-type: multipart/form-data; boundary=x\r\ncontent-length: 1\r\n" in heard[0].lower()
+
+
 async def test_an_answer_before_the_end_is_passed_on() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
