@@ -365,7 +365,7 @@ def test_a_file_may_be_so_large_and_not_a_byte_larger(room: Room) -> None:
     done = room.upload(whole)
     assert (done.status_code, done.json()["size"]) == (201, MOST)
     assert code(room.upload(whole + b"x")) == (413, "file.too_large")
-    assert code(room.upload(whole + bytes(2**20))) == (413, "body.too_large")
+    assert code(room.upload(whole + bytes(2**20))) == (413, "file.too_large")
 
 
 def test_a_person_has_room_for_so_much(room: Room) -> None:
