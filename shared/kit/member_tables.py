@@ -1,6 +1,5 @@
 """The tables of our copy of the server service's facts (see member_facts.py)."""
 
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +16,7 @@ from sqlalchemy import (
 )
 
 from shared.contracts.fields import ChannelType, Role
+from shared.kit.schema import one_of
 
 _TO_PURGE = text("deleted_at IS NOT NULL AND purged_at IS NULL")
 
@@ -66,9 +66,3 @@ def member_tables(
             one_of("role", Role),
         ),
     )
-
-
-def one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
-    """The check that a column holds one of these words, or null."""
-    listed = ", ".join(f"'{value}'" for value in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
