@@ -10,7 +10,7 @@ import pytest
 from apps.file.domain.files import Usage
 from shared.contracts.errors import MeshError
 from shared.contracts.file import FileStatus
-from tests.unit.file.world import EXPIRED, LIMITS, WRITES_END, World, refused
+from tests.unit.file.world import ALLOWANCE, EXPIRED, WRITES_END, World, refused
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + bytes(25)
 
@@ -68,7 +68,7 @@ async def test_who_has_just_joined_announces_and_sees_at_once(world: World) -> N
 
 
 async def test_what_may_be_announced(world: World) -> None:
-    most = LIMITS.file_max_bytes
+    most = ALLOWANCE.file_max_bytes
     assert (await world.create(most)).file.size == most
     assert await refused(world.create(most + 1)) == "file.too_large"
     assert await refused(world.create(content_type="text/html")) == "file.type_not_allowed"
@@ -85,16 +85,16 @@ async def test_the_same_key_announces_once(world: World) -> None:
 
 
 async def test_the_quota_counts_what_waits_and_what_is_there(world: World) -> None:
-    most = LIMITS.file_max_bytes
+    most = ALLOWANCE.file_max_bytes
     await world.create(most)
     await world.create(most)
     assert await refused(world.create(1)) == "quota.exceeded"
-    assert await world.usage() == Usage(LIMITS.quota_bytes, 2)
+    assert await world.usage() == Usage(ALLOWANCE.quota_bytes, 2)
 
 
 async def test_so_many_files_and_no_more_however_many_ask_at_once(world: World) -> None:
     outcomes = await asyncio.gather(*(world.create() for _ in range(30)), return_exceptions=True)
-    assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == LIMITS.quota_files
+    assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == ALLOWANCE.quota_files
     assert await world.usage() == Usage(60, 20)
 
 
