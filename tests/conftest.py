@@ -21,19 +21,34 @@ ROOMS_IN_ORDER = ("e2e", "cli", "kit", "services", "security", "bench", "web", "
 """Those with parts that take long first, so that no worker is left with one at the end."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The process that is asked for the tests sees to it that nothing outlives them."""
-    if not hasattr(config, "workerinput"):
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The process above the workers sees to it that nothing outlives them."""
+    if has_workers(session.config):
         adopt_orphans()
+
+
+def has_workers(config: pytest.Config) -> bool:
+    """Whether this is the process that shares the tests out (pytest-xdist)."""
+    return config.pluginmanager.has_plugin("dsession")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """Tests that leave a process behind are not good."""
     yield
-    if not hasattr(session.config, "workerinput") and (left := end_all_below()):
+    if has_workers(session.config) and (left := end_all_below()):
         print(f"\nleft behind, and ended now: {left}")
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What tests of garbage print can not always be encoded, and a worker has to send it."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,14 +1,16 @@
-"""Whatever a run of tests starts ends with it, also when a worker was killed while it stopped things.
+"""Whatever workers of a run of tests start ends with it, also when one was killed while it stopped things.
 
-The process of the run becomes the parent of all orphans below it (prctl(2), PR_SET_CHILD_SUBREAPER), so that
-it can find them. Only Linux has that; elsewhere nothing is found.
+The process above the workers becomes the parent of all orphans below it (prctl(2), PR_SET_CHILD_SUBREAPER),
+so that it can find them. Only Linux has that; elsewhere nothing is found.
 """
 
 import ctypes
 import os
 import signal
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _SET_CHILD_SUBREAPER = 36
@@ -16,9 +18,14 @@ _GRACE_S = 8.0
 
 
 def adopt_orphans() -> None:
-    """From now on, processes below this one whose parent ends are this one's children."""
+    """From now on, processes below this one whose parent ends are this one's children.
+
+    As init would, it lets go of those that have ended: tests look for what is still there. A process that
+    waits for children of its own must not do this.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        threading.Thread(target=_let_go_for_ever, daemon=True).start()
 
 
 def end_all_below() -> list[str]:
@@ -35,8 +42,7 @@ def end_all_below() -> list[str]:
 
 def running(pids: list[int]) -> list[int]:
     """Those that have not ended."""
-    while _reap():
-        pass
+    _let_go()
     return [pid for pid in pids if _command(pid)]
 
 
@@ -71,8 +77,13 @@ def _send(pid: int, number: signal.Signals) -> None:
         return
 
 
-def _reap() -> bool:
-    try:
-        return os.waitpid(-1, os.WNOHANG)[0] != 0
-    except ChildProcessError:
-        return False
+def _let_go_for_ever() -> None:
+    while True:
+        _let_go()
+        time.sleep(0.05)
+
+
+def _let_go() -> None:
+    with suppress(ChildProcessError):  # there are none at the moment
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
