@@ -210,8 +210,9 @@ def test_a_gibibyte_passes_through_without_being_held(mesh: Mesh) -> None:
 def test_who_drips_holds_no_place(mesh: Mesh, own_s3: EmbeddedS3) -> None:
     """One byte now and then, at either door, from as many as there are places: all are cut, others go on."""
     mesh.concord.environ.update(s3_settings(own_s3))
-    few = {"UPLOADS_MAX": "2", "FILE_UPLOADS_MAX": "2", "UPLOAD_RATE_WINDOW_MS": "2000"}
-    mesh.concord.environ.update(few)
+    few = dict.fromkeys(("UPLOADS_MAX", "FILE_UPLOADS_MAX"), "2")
+    one = dict.fromkeys(("UPLOADS_PERSON_MAX", "FILE_UPLOADS_PERSON_MAX"), "1")
+    mesh.concord.environ.update({**few, **one, "UPLOAD_RATE_WINDOW_MS": "4000"})
     gateway, *_ = mesh.concord.start("gateway", "auth", "server", "message", "file")
     mesh.concord.wait_ready()
     with httpx.Client(base_url=gateway.url, timeout=30) as http:
