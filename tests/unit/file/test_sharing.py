@@ -2,7 +2,11 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
+import io
+import tracemalloc
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -10,8 +14,9 @@ import pytest
 from apps.file.domain.files import Usage
 from shared.contracts.errors import MeshError
 from shared.contracts.file import FileStatus
-from tests.unit.file.world import ALLOWANCE, EXPIRED, WRITES_END, World, refused
+from tests.unit.file.world import ALLOWANCE, EXPIRED, WRITES_END, Form, World, refused
 
+BOMB_BYTES = 100 * 1024 * 1024
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + bytes(25)
 
 
@@ -203,6 +208,42 @@ async def test_what_may_be_attached(world: World) -> None:
     assert await refused(world.describe(one.id, pending)) == "file.not_found"
     await world.delete(two.id)
     assert await refused(world.describe(two.id)) == "file.not_found"
+
+
+async def test_only_ones_own_files_of_this_channel_may_be_attached(world: World) -> None:
+    file, here = await world.share(), world.channel
+    world.channel, made = world.server.add_channel()
+    await world.hear(made)
+    assert await refused(world.describe(file.id)) == "file.not_found"
+    world.channel = here
+    assert await world.describe(file.id) == [file.id]
+    world.ada = world.ben
+    assert await refused(world.describe(file.id)) == "file.not_found"
+
+
+@pytest.mark.parametrize("content_type", ["application/zip", "application/gzip"])
+async def test_an_archive_is_kept_as_it_is_however_large_it_would_become(
+    world: World, content_type: str
+) -> None:
+    bomb = {"application/zip": zipped, "application/gzip": gzip.compress}[content_type](bytes(BOMB_BYTES))
+    assert len(bomb) < BOMB_BYTES / 500
+    tracemalloc.start()
+    try:
+        file = await world.share(bomb, content_type=content_type)
+        streamed = await world.receive(Form(world.channel, bomb, content_type))
+        assert await refused(world.thumbnail(file.id, world.ben)) == "file.no_thumbnail"
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert await world.download(file.id, world.ben) == await world.download(streamed.id, world.ben) == bomb
+    assert most < BOMB_BYTES / 4
+
+
+def zipped(body: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("zeros", body)
+    return out.getvalue()
 
 
 async def test_who_asks_again_gets_no_address_beyond_its_time(world: World) -> None:
