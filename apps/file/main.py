@@ -1,5 +1,6 @@
 """The file service: what it is made of, from top to bottom."""
 
+import asyncio
 import os
 from datetime import timedelta
 
@@ -53,7 +54,8 @@ async def build(parts: Parts[FileSettings]) -> None:
 
 async def open_storage(parts: Parts[FileSettings]) -> S3Storage:
     """The bucket, as soon as S3 is there."""
-    storage = S3Storage(s3_of(parts.settings))
+    # boto3 reads descriptions of services from the disk: the loop is not to wait for it.
+    storage = await asyncio.to_thread(S3Storage, s3_of(parts.settings))
     parts.on_stop(storage.close)
     await until_there(parts.health.part("s3 opening"), storage.open)
     parts.health.probe("s3", storage.open)
