@@ -1,5 +1,6 @@
 """The tables of our copy of the server service's facts (see member_facts.py)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -31,38 +32,50 @@ def member_tables(
     turns by locking its row. A service may keep more about a channel, in columns and by options of its own.
     """
     return (
-        Table(
-            "servers",
-            metadata,
-            Column("id", Uuid, primary_key=True),
-            Column("revision", BigInteger, nullable=False),
-            Column("deleted_at", DateTime(timezone=True)),
-            Column("purged_at", DateTime(timezone=True)),
-            Index("servers_to_purge", "id", postgresql_where=_TO_PURGE),
-        ),
-        Table(
-            "channels",
-            metadata,
-            Column("id", Uuid, primary_key=True),
-            Column("server_id", Uuid, nullable=False),
-            Column("type", Text),
-            Column("revision", BigInteger, nullable=False),
-            *channel_columns,
-            Column("deleted_at", DateTime(timezone=True)),
-            Column("purged_at", DateTime(timezone=True)),
-            one_of("type", ChannelType),
-            CheckConstraint("type IS NOT NULL OR deleted_at IS NOT NULL", name="alive"),
-            Index("channels_of_server", "server_id"),
-            Index("channels_to_purge", "id", postgresql_where=_TO_PURGE),
-            **channel_options,
-        ),
-        Table(
-            "members",
-            metadata,
-            Column("server_id", Uuid, primary_key=True),
-            Column("profile_id", Uuid, primary_key=True),
-            Column("role", Text),
-            Column("revision", BigInteger, nullable=False),
-            one_of("role", Role),
-        ),
+        _servers(metadata),
+        _channels(metadata, channel_columns, channel_options),
+        _members(metadata),
+    )
+
+
+def _servers(metadata: MetaData) -> Table:
+    return Table(
+        "servers",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("revision", BigInteger, nullable=False),
+        Column("deleted_at", DateTime(timezone=True)),
+        Column("purged_at", DateTime(timezone=True)),
+        Index("servers_to_purge", "id", postgresql_where=_TO_PURGE),
+    )
+
+
+def _channels(metadata: MetaData, more: Iterable[Column[Any]], options: dict[str, Any]) -> Table:
+    return Table(
+        "channels",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("server_id", Uuid, nullable=False),
+        Column("type", Text),
+        Column("revision", BigInteger, nullable=False),
+        *more,
+        Column("deleted_at", DateTime(timezone=True)),
+        Column("purged_at", DateTime(timezone=True)),
+        one_of("type", ChannelType),
+        CheckConstraint("type IS NOT NULL OR deleted_at IS NOT NULL", name="alive"),
+        Index("channels_of_server", "server_id"),
+        Index("channels_to_purge", "id", postgresql_where=_TO_PURGE),
+        **options,
+    )
+
+
+def _members(metadata: MetaData) -> Table:
+    return Table(
+        "members",
+        metadata,
+        Column("server_id", Uuid, primary_key=True),
+        Column("profile_id", Uuid, primary_key=True),
+        Column("role", Text),
+        Column("revision", BigInteger, nullable=False),
+        one_of("role", Role),
     )
