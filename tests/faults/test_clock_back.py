@@ -1,7 +1,8 @@
 """The clock goes back by 5 s under processes that run; nothing stands still, nothing is refused.
 
 libfaketime stands between the processes and their system: the wall clock is read from a file, the steady one
-is the machine's own. Kafka is not among them: libfaketime is not made for so many threads.
+is the machine's own. Kafka is not among them: libfaketime is not made for so many threads. Nor is the file
+service, whose clock goes back in tests/unit/file/test_sharing.py.
 """
 
 import asyncio
@@ -106,7 +107,7 @@ async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> st
         await until(lambda: time.monotonic() > began + BACK_S + 2)  # past the old time again
         stop.set()
         await sending
-        await asyncio.to_thread(eventually, lambda: outboxes_empty(mesh), 5)
+        await asyncio.to_thread(eventually, mesh.outboxes_empty, 5)
         assert set(ledger.statuses) == {201}, ledger.problems[0].text
         assert ledger.slowest_s < BACK_S
         assert all(process.alive() for process in mesh.concord.processes)
@@ -139,8 +140,3 @@ def events_arrive(ada: Person, gone: dict[str, Any]) -> None:
     assert ada.send(path, "still here").status_code == 201
     assert ada.delete(f"/api/servers/{gone['id']}").status_code == 204
     eventually(lambda: ada.send(path, "gone").status_code == 404, 5)
-
-
-def outboxes_empty(mesh: Mesh) -> bool:
-    urls = [mesh.concord.environ[f"{service.upper()}_DATABASE_URL"] for service in SERVICES]
-    return {run_sql(url, "SELECT count(*) FROM outbox;") for url in urls} == {"0"}
