@@ -246,6 +246,25 @@ def zipped(body: bytes) -> bytes:
     return out.getvalue()
 
 
+async def test_the_clock_goes_back_under_files(world: World) -> None:
+    waiting, shared = await world.create(key="once"), await world.share()
+    world.clock.ahead -= timedelta(seconds=5)
+    again = await world.create(key="once")
+    assert (again.file, again.upload.expires_at) == (waiting.file, waiting.upload.expires_at)
+    assert await world.put(waiting) == 200
+    done = [await world.complete(waiting.file.id), await world.receive(Form(world.channel, b"tea")), shared]
+    assert [await world.download(file.id, world.ben) for file in done] == [b"tea"] * 3
+    await world.delete(shared.id)
+    await world.sweep()
+    assert await refused(world.get(shared.id, world.ada)) == "file.not_found"
+    assert f"files/{shared.id}" not in world.outside.objects()
+    await world.pass_by(EXPIRED + timedelta(seconds=5))
+    assert await world.usage() == Usage(6, 2)
+    await world.pass_by(WRITES_END)
+    assert world.outside.objects() == sorted(f"files/{file.id}" for file in done[:2])
+    assert await world.outside.rows() == 2
+
+
 async def test_who_asks_again_gets_no_address_beyond_its_time(world: World) -> None:
     """After that nobody looks whether there is something to be taken away."""
     made = await world.create(key="once")
