@@ -18,7 +18,7 @@ AT_ONCE ?= 3
 test: setup ## Lint, and all tests but the long ones
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
 	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults \
-		-n $(AT_ONCE) --dist loadgroup --no-loadscope-reorder || status=1; exit $$status
+		-n $(AT_ONCE) --dist loadfile --no-loadscope-reorder || status=1; exit $$status
 
 test-faults: setup ## The tests that break things on purpose, and the long ones
 	@status=0; $(BIN)/python -m pytest tests/faults || status=1; \

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from cli.embedded.databases import drop_database, ensure_database
 from cli.embedded.jars import JarCache
@@ -17,8 +18,8 @@ from cli.settings import cache_folder
 from tests.leftovers import adopt_orphans, end_all_below
 
 TESTS = Path(__file__).parent
-ROOMS_IN_ORDER = ("e2e", "cli", "kit", "services", "security", "bench", "web", "unit")
-"""Those with parts that take long first, so that no worker is left with one at the end."""
+LONG_FIRST = ("e2e/", "cli/test_up.py", "security/", "cli/", "kit/", "services/", "bench/", "web/", "unit/")
+"""So that no worker is left with a long one at the end."""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -51,19 +52,28 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Rooms in their order. Where several workers share the tests, one has all of a file, and one all of e2e:
-    its tests share a Concord."""
+    """What takes long first."""
 
     def order(item: pytest.Item) -> int:
-        room = item.path.relative_to(TESTS).parts[0]
-        return ROOMS_IN_ORDER.index(room) if room in ROOMS_IN_ORDER else len(ROOMS_IN_ORDER)
+        place = str(item.path.relative_to(TESTS))
+        found = (number for number, start in enumerate(LONG_FIRST) if place.startswith(start))
+        return next(found, len(LONG_FIRST))
 
     items.sort(key=order)
-    for item in items:
-        place = item.path.relative_to(TESTS)
-        item.add_marker(pytest.mark.xdist_group("e2e" if place.parts[0] == "e2e" else str(place)))
+
+
+class ByPlace(LoadFileScheduling):
+    """One worker has all tests of a file, and one has all of tests/e2e: they share a Concord."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPlace:
+    """How tests are shared out among workers."""
+    return ByPlace(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,15 @@ AT_ONCE = 2
 def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, to_all: bool) -> None:
     command = [sys.executable, "-m", "pytest", "-n", str(AT_ONCE), f"--basetemp={tmp_path / 'run'}"]
     command.append("tests/cli/slow_to_stop.py")
-    process = subprocess.Popen(command, cwd=TESTS.parent, start_new_session=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=TESTS.parent,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # what runs behind a shell ignores it
+    )
     started = wait_for(lambda: servers(tmp_path) >= 2 * AT_ONCE, 60)
     (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
     process.wait(60)
