@@ -38,6 +38,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer()
 
+    def do_GET(self) -> None:
+        self._answer()
+
     def do_PUT(self) -> None:
         left = int(self.headers["Content-Length"])
         while left and (piece := self.rfile.read(min(left, _PIECE_BYTES))):
