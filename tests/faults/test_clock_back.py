@@ -2,7 +2,8 @@
 
 libfaketime stands between the processes and their system: the wall clock is read from a file, the steady one
 is the machine's own. Kafka is not among them: libfaketime is not made for so many threads. Nor is the file
-service, whose clock goes back in tests/unit/file/test_sharing.py.
+service with the threads of boto3: under it a call takes seconds, also while the clock is right. Its clock
+goes back in tests/unit/file/test_sharing.py.
 """
 
 import asyncio
