@@ -121,6 +121,6 @@ def test_a_log_that_grows_is_cut_while_it_is_written(tmp_path: Path) -> None:
         rotate(part.log, limit_bytes=5000)
         assert part.log.with_name("writer.log.1").stat().st_size > 5000
         eventually(lambda: part.log.stat().st_size > 100, 10)
-        assert part.log.read_bytes()[:10] == b"x" * 10  # no hole where the old text was
+        assert b"\0" not in part.log.read_bytes()  # no hole where the old text was
     finally:
         part.child.kill()
