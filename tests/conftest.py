@@ -79,9 +79,9 @@ class ByPlace(LoadFileScheduling):
         return "tests/e2e" if file.startswith("tests/e2e/") else file
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPlace:
-    """How tests are shared out among workers."""
-    return ByPlace(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPlace | None:
+    """How tests are shared out among workers, where `--dist loadfile` asks for files; else as xdist does."""
+    return ByPlace(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

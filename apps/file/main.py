@@ -1,5 +1,6 @@
 """The file service: what it is made of, from top to bottom."""
 
+import asyncio
 import os
 from datetime import timedelta
 
@@ -7,8 +8,9 @@ from apps.file.inbound.http import Bounds, Door, Guard
 from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
 from apps.file.inbound.serving import HttpPort, edge_of, limits_of
 from apps.file.outbound.leftovers import PostgresLeftovers
+from apps.file.outbound.s3_client import S3
 from apps.file.outbound.sniffing import PureMagic
-from apps.file.outbound.storage import S3, S3Storage
+from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.thumbnails import ThumbnailWorkers
 from apps.file.outbound.units import PostgresWork
 from apps.file.outbound.unpainted import PostgresUnpainted
@@ -25,10 +27,11 @@ from shared.kit.database import Database
 from shared.kit.ledger import sweep_requests
 from shared.kit.member_directory import MeshDirectory
 from shared.kit.member_facts import PostgresFacts
-from shared.kit.parts import Parts, until_there
+from shared.kit.parts import Parts
 from shared.kit.service import run_service
 from shared.kit.settings import kafka_options, load
 from shared.kit.signatures import signatures_of
+from shared.kit.waiting import until_there
 from shared.membership.learn_access import LearnAccess
 
 SWEEP_REQUESTS_S = 60
@@ -51,7 +54,8 @@ async def build(parts: Parts[FileSettings]) -> None:
 
 async def open_storage(parts: Parts[FileSettings]) -> S3Storage:
     """The bucket, as soon as S3 is there."""
-    storage = S3Storage(s3_of(parts.settings))
+    # boto3 reads descriptions of services from the disk: the loop is not to wait for it.
+    storage = await asyncio.to_thread(S3Storage, s3_of(parts.settings))
     parts.on_stop(storage.close)
     await until_there(parts.health.part("s3 opening"), storage.open)
     parts.health.probe("s3", storage.open)
@@ -68,7 +72,7 @@ def tools_of(parts: Parts[FileSettings], database: Database, storage: S3Storage,
         storage=storage,
         sniffer=PureMagic(),
         learn=learn,
-        limits=settings.limits(),
+        allowance=settings.allowance(),
         thumbnails=MakeThumbnails(work, storage, painter, parts.clock, settings.file_thumbnail_max_bytes),
         lives=Lives(settings.file_upload_url_s, settings.file_download_url_s),
         clock=parts.clock,
@@ -83,7 +87,7 @@ def open_port(parts: Parts[FileSettings], tools: Tools, inbound: Inbound, client
     settings = parts.settings
     pace = Pace(settings.file_part_bytes, settings.file_upload_timeout_ms / 1000)
     receive = ReceiveUpload(
-        tools.work, tools.storage, tools.sniffer, tools.limits, pace, tools.clock, tools.ids
+        tools.work, tools.storage, tools.sniffer, tools.allowance, pace, tools.clock, tools.ids
     )
     signatures = signatures_of(settings)
     keeper = Doorkeeper(settings, client, parts.health, kafka_options(settings), signatures, tools.clock)

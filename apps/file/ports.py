@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from apps.file.domain.files import Kept, Place, Usage
-from apps.file.domain.places import Leftover
+from apps.file.domain.keys import Leftover
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
 from shared.contracts.file import Upload

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from apps.file.domain.files import Limits
+from apps.file.domain.files import Allowance
 from apps.file.domain.types import canonical
 from shared.edge.settings import EdgeSettings
 from shared.kit.settings import Secret
@@ -137,9 +137,9 @@ class FileSettings(EdgeSettings, frozen=True, kw_only=True):
         if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key):
             yield "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be given together"
 
-    def limits(self) -> Limits:
+    def allowance(self) -> Allowance:
         """The bounds of what a person may have."""
-        return Limits(
+        return Allowance(
             file_max_bytes=self.file_max_bytes,
             quota_bytes=self.file_quota_bytes,
             quota_files=self.file_quota_files,

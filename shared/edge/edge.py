@@ -10,12 +10,12 @@ from time import perf_counter
 
 from shared.contracts.errors import INTERNAL_ERROR
 from shared.edge.access_log import AccessLog
-from shared.edge.asgi import Asgi, Message, Receive, Scope, Send
 from shared.edge.cors import Cors
 from shared.edge.exchange import Exchange, current_exchange
 from shared.edge.https import Https
 from shared.edge.problems import problem_of
 from shared.edge.traffic import Traffic
+from shared.kit.asgi import Asgi, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 

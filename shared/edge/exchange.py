@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from shared.edge.asgi import Receive, Scope, Send
+from shared.kit.asgi import Receive, Scope, Send
 from shared.kit.correlation import correlation_id_of, traceparent_of
 
 Headers = list[tuple[bytes, bytes]]

@@ -2,15 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from shared.contracts.errors import BODY_MALFORMED
-
-Receive = Callable[[], Awaitable[Any]]
-"""ASGI's: gives the next message of a request."""
+from shared.kit.asgi import Receive
 
 
 class Tempo(Struct, frozen=True, kw_only=True):

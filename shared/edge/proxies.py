@@ -14,9 +14,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from shared.edge.asgi import Scope
 from shared.edge.exchange import Exchange
 from shared.edge.forwarded import elements_of
+from shared.kit.asgi import Scope
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Proxies:
 
     def _warn(self, exchange: Exchange, peer: str) -> None:
         """Once: most likely a proxy that nobody told of, whose callers all share one limit."""
-        if not self._warned and passed_on(exchange):
+        if not self._warned and came_by_proxy(exchange):
             self._warned = True
             log.warning(
                 "%s sent a header that proxies write and is not in TRUSTED_PROXIES: "
@@ -101,7 +101,7 @@ class Proxies:
         )
 
 
-def passed_on(exchange: Exchange) -> bool:
+def came_by_proxy(exchange: Exchange) -> bool:
     """Whether a proxy handed the request on, trusted or not; a client can pretend that, but not hide it."""
     return b"x-forwarded-for" in exchange.headers or b"forwarded" in exchange.headers
 

@@ -9,7 +9,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class DatabaseBounds(Struct, frozen=True, kw_only=True):
     """Bounds of a database's use. Every wait has an end, and that end is `mesh.busy`."""
 
     sessions: int = 10
@@ -49,23 +49,23 @@ def make_pool(url: str, size: int, options: dict[str, Any]) -> asyncpg.Pool:
     )
 
 
-def connect_options(limits: Limits, application_name: str) -> dict[str, Any]:
+def connect_options(bounds: DatabaseBounds, application_name: str) -> dict[str, Any]:
     """Keyword arguments of asyncpg.connect that hold the bounds on both sides of the wire."""
     return {
-        "timeout": limits.connect_timeout_ms / 1000,
+        "timeout": bounds.connect_timeout_ms / 1000,
         # The server stops a statement first; this is for a server that went silent.
-        "command_timeout": limits.statement_timeout_ms / 1000 + 2,
+        "command_timeout": bounds.statement_timeout_ms / 1000 + 2,
         "server_settings": {
             "application_name": application_name,
-            "statement_timeout": str(limits.statement_timeout_ms),
-            "lock_timeout": str(limits.lock_timeout_ms),
+            "statement_timeout": str(bounds.statement_timeout_ms),
+            "lock_timeout": str(bounds.lock_timeout_ms),
             "idle_in_transaction_session_timeout": "60000",
             "timezone": "UTC",
         },
     }
 
 
-def make_engine(url: str, limits: Limits, options: dict[str, Any]) -> AsyncEngine:
+def make_engine(url: str, bounds: DatabaseBounds, options: dict[str, Any]) -> AsyncEngine:
     """SQLAlchemy's engine over the same kind of connections."""
 
     async def connect() -> asyncpg.Connection:
@@ -75,9 +75,9 @@ def make_engine(url: str, limits: Limits, options: dict[str, Any]) -> AsyncEngin
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=creator,
-        pool_size=limits.sessions,
+        pool_size=bounds.sessions,
         max_overflow=0,
-        pool_timeout=limits.acquire_timeout_ms / 1000,
+        pool_timeout=bounds.acquire_timeout_ms / 1000,
         hide_parameters=True,  # an error's text is logged; hashes, keys and messages must not be
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)

@@ -8,10 +8,10 @@ from typing import Any
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from shared.kit.connections import Limits, connect_options, make_engine, make_pool
+from shared.kit.connections import DatabaseBounds, connect_options, make_engine, make_pool
 from shared.kit.database_errors import database_errors
 
-__all__ = ["Database", "Limits", "database_errors"]
+__all__ = ["Database", "DatabaseBounds", "database_errors"]
 
 
 class Database:
@@ -21,7 +21,7 @@ class Database:
         self,
         engine: AsyncEngine,
         pool: asyncpg.Pool,
-        limits: Limits,
+        bounds: DatabaseBounds,
         url: str,
         options: dict[str, Any],
     ) -> None:
@@ -29,7 +29,7 @@ class Database:
         self.pool = pool
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each commit; may be set later than `open`, for who needs the database first."""
-        self._limits = limits
+        self._bounds = bounds
         self._url = url
         self._options = options
 
@@ -39,7 +39,7 @@ class Database:
         url: str,
         *,
         on_commit: Callable[[], None] = lambda: None,
-        limits: Limits | None = None,
+        bounds: DatabaseBounds | None = None,
         application_name: str = "concord",
     ) -> "Database":
         """Open `postgresql://user:password@host:port/name`.
@@ -47,7 +47,7 @@ class Database:
         `on_commit` is called after each commit (it wakes the relay). Raises `mesh.busy` when the database
         is away: the caller waits and tries again.
         """
-        bounds = limits or Limits()
+        bounds = bounds or DatabaseBounds()
         options = connect_options(bounds, application_name)
         database = cls(
             make_engine(url, bounds, options), make_pool(url, bounds.hot, options), bounds, url, options
@@ -96,7 +96,7 @@ class Database:
         Who commits on it calls `committed()` afterwards.
         """
         with database_errors():
-            async with self.pool.acquire(timeout=self._limits.acquire_timeout_ms / 1000) as connection:
+            async with self.pool.acquire(timeout=self._bounds.acquire_timeout_ms / 1000) as connection:
                 yield connection
 
     def own_pool(self, size: int, session: dict[str, str]) -> asyncpg.Pool:

@@ -1,14 +1,13 @@
 """uvicorn as every process uses it: with connections of our own, and without signals, logs and figures."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 
+from shared.kit.asgi import Asgi
 from shared.kit.http_protocol import HttpBounds, bounded_protocol
-
-Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Server(uvicorn.Server):

@@ -1,6 +1,6 @@
 """The tables of our copy of the server service's facts (see member_facts.py)."""
 
-from enum import StrEnum
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 
 from shared.contracts.fields import ChannelType, Role
+from shared.kit.schema import one_of
 
 _TO_PURGE = text("deleted_at IS NOT NULL AND purged_at IS NULL")
 
@@ -31,44 +32,50 @@ def member_tables(
     turns by locking its row. A service may keep more about a channel, in columns and by options of its own.
     """
     return (
-        Table(
-            "servers",
-            metadata,
-            Column("id", Uuid, primary_key=True),
-            Column("revision", BigInteger, nullable=False),
-            Column("deleted_at", DateTime(timezone=True)),
-            Column("purged_at", DateTime(timezone=True)),
-            Index("servers_to_purge", "id", postgresql_where=_TO_PURGE),
-        ),
-        Table(
-            "channels",
-            metadata,
-            Column("id", Uuid, primary_key=True),
-            Column("server_id", Uuid, nullable=False),
-            Column("type", Text),
-            Column("revision", BigInteger, nullable=False),
-            *channel_columns,
-            Column("deleted_at", DateTime(timezone=True)),
-            Column("purged_at", DateTime(timezone=True)),
-            one_of("type", ChannelType),
-            CheckConstraint("type IS NOT NULL OR deleted_at IS NOT NULL", name="alive"),
-            Index("channels_of_server", "server_id"),
-            Index("channels_to_purge", "id", postgresql_where=_TO_PURGE),
-            **channel_options,
-        ),
-        Table(
-            "members",
-            metadata,
-            Column("server_id", Uuid, primary_key=True),
-            Column("profile_id", Uuid, primary_key=True),
-            Column("role", Text),
-            Column("revision", BigInteger, nullable=False),
-            one_of("role", Role),
-        ),
+        _servers(metadata),
+        _channels(metadata, channel_columns, channel_options),
+        _members(metadata),
     )
 
 
-def one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
-    """The check that a column holds one of these words, or null."""
-    listed = ", ".join(f"'{value}'" for value in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+def _servers(metadata: MetaData) -> Table:
+    return Table(
+        "servers",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("revision", BigInteger, nullable=False),
+        Column("deleted_at", DateTime(timezone=True)),
+        Column("purged_at", DateTime(timezone=True)),
+        Index("servers_to_purge", "id", postgresql_where=_TO_PURGE),
+    )
+
+
+def _channels(metadata: MetaData, more: Iterable[Column[Any]], options: dict[str, Any]) -> Table:
+    return Table(
+        "channels",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("server_id", Uuid, nullable=False),
+        Column("type", Text),
+        Column("revision", BigInteger, nullable=False),
+        *more,
+        Column("deleted_at", DateTime(timezone=True)),
+        Column("purged_at", DateTime(timezone=True)),
+        one_of("type", ChannelType),
+        CheckConstraint("type IS NOT NULL OR deleted_at IS NOT NULL", name="alive"),
+        Index("channels_of_server", "server_id"),
+        Index("channels_to_purge", "id", postgresql_where=_TO_PURGE),
+        **options,
+    )
+
+
+def _members(metadata: MetaData) -> Table:
+    return Table(
+        "members",
+        metadata,
+        Column("server_id", Uuid, primary_key=True),
+        Column("profile_id", Uuid, primary_key=True),
+        Column("role", Text),
+        Column("revision", BigInteger, nullable=False),
+        one_of("role", Role),
+    )

@@ -19,7 +19,7 @@ from shared.kit.relay import Relay
 from shared.kit.seals import ServiceSeals
 from shared.kit.settings import MeshSettings, kafka_options
 from shared.kit.signatures import signatures_of
-from shared.kit.waiting import until_there as until_there
+from shared.kit.waiting import until_there
 
 log = logging.getLogger(__name__)
 

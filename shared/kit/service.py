@@ -21,9 +21,10 @@ from shared.kit.hidden_memory import hide_memory
 from shared.kit.inbox import Inbox
 from shared.kit.instance import Instance
 from shared.kit.logs import setup_logging
-from shared.kit.parts import Parts, until_there
+from shared.kit.parts import Parts
 from shared.kit.producer import Producer
 from shared.kit.settings import MeshSettings, kafka_options
+from shared.kit.waiting import until_there
 
 log = logging.getLogger(__name__)
 

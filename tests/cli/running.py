@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from cli.embedded.ports import free_port
 from cli.processes.identity import command_words, start_mark
 from cli.processes.records import Records
 from cli.settings import cache_folder
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTSIDE = (
@@ -121,11 +121,3 @@ def nothing_left(data: Path) -> bool:
     if left:
         print("left:", left)
     return not left
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float, what: Callable[[], str] = lambda: "") -> None:
-    """Wait until the condition holds; fails with `what()` after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what()}"
-        time.sleep(0.05)

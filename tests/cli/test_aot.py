@@ -12,7 +12,8 @@ from cli.embedded.aot import KEEP, TrainingPlace, aot_file, put_in_place, train_
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.ports import free_port
-from tests.cli.running import ROOT, eventually, processes_of
+from tests.cli.running import ROOT, processes_of
+from tests.waiting import eventually
 
 
 @pytest.fixture

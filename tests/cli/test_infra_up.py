@@ -12,7 +12,8 @@ from cli.embedded.databases import run_sql
 from cli.embedded.kafka_probe import serves
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.secrets import load_secrets
-from tests.cli.running import Running, concord, environment, eventually, nothing_left, running
+from tests.cli.running import Running, concord, environment, nothing_left, running
+from tests.waiting import eventually
 
 # Seconds; on an idle machine each takes a tenth of it.
 pytestmark = pytest.mark.timeout(240)

@@ -19,7 +19,7 @@ SERVERS = 2
 @pytest.mark.parametrize("to_all", [True, False], ids=["by a terminal", "by kill"])
 def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, to_all: bool) -> None:
     command = [sys.executable, "-m", "pytest", "-n", "1", f"--basetemp={tmp_path / 'run'}"]
-    command.append("tests/cli/waiting.py")
+    command.append("tests/cli/slow_to_stop.py")
     process = subprocess.Popen(
         command,
         cwd=TESTS.parent,

@@ -19,8 +19,9 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.postgres_place import cluster_parent, enterable, make_cluster_parent, programs
 from cli.embedded.postgres_user import NOBODY
 from cli.errors import ConcordError
-from tests.cli.running import eventually, processes_of
+from tests.cli.running import processes_of
 from tests.cli.test_kafka import listening
+from tests.waiting import eventually
 
 
 @pytest.fixture

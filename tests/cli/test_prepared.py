@@ -11,7 +11,7 @@ from cli.errors import ConcordError
 from cli.gates import Gate, wait_at_gate
 from cli.preparation import Preparation
 from cli.prepared import fingerprint, is_prepared, remember_prepared
-from tests.cli.running import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from cli.data_folder import DataFolder
 from cli.demo_client import Person
 from cli.environment import complete
 from cli.processes.records import Records
-from tests.cli.running import PORTS, concord, environment, eventually, nothing_left, processes_of, running
+from tests.cli.running import PORTS, concord, environment, nothing_left, processes_of, running
+from tests.waiting import eventually
 
 # Seconds; on an idle machine each takes a tenth of it.
 pytestmark = pytest.mark.timeout(300)

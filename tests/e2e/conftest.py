@@ -12,6 +12,7 @@ from cli.embedded.ports import free_port
 from cli.embedded.s3 import EmbeddedS3
 from tests.conftest import s3_settings
 from tests.e2e.concord import Concord
+from tests.e2e.files import Bucket, Room
 from tests.e2e.people import Person, sign_up
 
 SERVICES = ("auth", "server", "message", "file")
@@ -81,3 +82,15 @@ def person(http: httpx.Client) -> Callable[..., Person]:
         return sign_up(http, name)
 
     return make
+
+
+@pytest.fixture
+def room(person: Callable[..., Person]) -> Room:
+    """A channel with two people in it, and a third who is not."""
+    return Room(person)
+
+
+@pytest.fixture
+def bucket(concord: Concord) -> Bucket:
+    """Where the files lie."""
+    return Bucket(concord.environ)

@@ -19,9 +19,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from shared.contracts.catalogue import OPERATIONS
 from tests.e2e.concord import Concord, topics_of
+from tests.e2e.files import PNG
 from tests.e2e.people import Person, sign_up
 from tests.e2e.planted import PLANTED
-from tests.e2e.test_files import PNG
 from tests.e2e.test_kafka_garbage import TOKEN
 
 SECRETS = ("user.signup", "user.signin", "user.refresh", "user.changePassword")

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.e2e.concord import Concord
-from tests.e2e.people import Person
-from tests.e2e.test_files import Room, code, eventually
+from tests.e2e.files import Room, code
+from tests.waiting import eventually
 
 PATH = "/api/files/upload"
 TIMEOUT_S = 15.0
@@ -21,11 +21,6 @@ def door(request: pytest.FixtureRequest, concord: Concord) -> tuple[str, int]:
     """Where uploads are taken."""
     port = concord.processes[0].port if request.param == "gateway" else int(concord.environ["FILE_PORT"])
     return "127.0.0.1", port
-
-
-@pytest.fixture
-def room(person: Callable[..., Person]) -> Room:
-    return Room(person)
 
 
 class Line:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from cli.embedded.databases import run_sql
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
 from tests.e2e.concord import Concord
-from tests.e2e.conftest import make_databases
+from tests.e2e.conftest import SERVICES, make_databases
 
 
 class Mesh:
@@ -20,6 +21,11 @@ class Mesh:
         self.kafka = kafka
         self.postgres = postgres
         self.concord = concord
+
+    def outboxes_empty(self) -> bool:
+        """Whether everything that was told is in Kafka."""
+        urls = [self.concord.environ[f"{service.upper()}_DATABASE_URL"] for service in SERVICES]
+        return {run_sql(url, "SELECT count(*) FROM outbox;") for url in urls} == {"0"}
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -20,6 +19,7 @@ from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.load import history_of
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("gateway", "auth", "server", "message", "file")
@@ -58,7 +58,7 @@ def test_all_comes_back_from_a_backup(
         file = bob.post("/api/files/upload", data={"channelId": channel}, files=tea).json()["id"]
         assert bob.send(channel, "with a file", attachments=[file]).status_code == 201
         before = history_of(ada, channel)
-        time.sleep(1)  # the outboxes are empty
+        eventually(mesh.outboxes_empty)
         run(backup, mesh.concord, folder)
         assert bob.send(channel, "after the backup").status_code == 201
     mesh.concord.stop()

@@ -1,7 +1,9 @@
 """The clock goes back by 5 s under processes that run; nothing stands still, nothing is refused.
 
 libfaketime stands between the processes and their system: the wall clock is read from a file, the steady one
-is the machine's own. Kafka is not among them: libfaketime is not made for so many threads.
+is the machine's own. Kafka is not among them: libfaketime is not made for so many threads. Nor is the file
+service with the threads of boto3: under it a call takes seconds, also while the clock is right. Its clock
+goes back in tests/unit/file/test_sharing.py.
 """
 
 import asyncio
@@ -9,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tests.e2e.concord import Process
 from tests.e2e.people import PASSWORD, Person, sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.load import Ledger, check_nothing_lost, history_of, send_until
+from tests.waiting import eventually, until
 
 BACK_S = 5
 SERVICES = ("auth", "server", "message")
@@ -95,7 +98,7 @@ async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> st
         channels = [channel["id"] for channel in ada.make_server()["channels"]]
         ledger, stop = Ledger(), asyncio.Event()
         sending = asyncio.create_task(send_until(stop, gateway.url, ada, channels, at_once=8, ledger=ledger))
-        await until(lambda: ledger.statuses[201] > 100)
+        await until(lambda: ledger.statuses[201] > 100, 60)
         eve = await asyncio.to_thread(sign_up, http, "Eve")
         for clock in clocks:
             clock.set_back()
@@ -105,7 +108,7 @@ async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> st
         await until(lambda: time.monotonic() > began + BACK_S + 2)  # past the old time again
         stop.set()
         await sending
-        await asyncio.to_thread(within, 5, lambda: outboxes_empty(mesh))
+        await asyncio.to_thread(eventually, mesh.outboxes_empty, 5)
         assert set(ledger.statuses) == {201}, ledger.problems[0].text
         assert ledger.slowest_s < BACK_S
         assert all(process.alive() for process in mesh.concord.processes)
@@ -129,7 +132,7 @@ def sessions_go_on(http: httpx.Client, eve: Person) -> None:
         me = http.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})
         assert me.status_code == 200, me.text
     assert eve.post("/api/auth/signout").status_code == 204
-    within(5, lambda: eve.get("/api/auth/me").status_code == 401)
+    eventually(lambda: eve.get("/api/auth/me").status_code == 401, 5)
 
 
 def events_arrive(ada: Person, gone: dict[str, Any]) -> None:
@@ -137,23 +140,4 @@ def events_arrive(ada: Person, gone: dict[str, Any]) -> None:
     path = gone["channels"][0]["id"]
     assert ada.send(path, "still here").status_code == 201
     assert ada.delete(f"/api/servers/{gone['id']}").status_code == 204
-    within(5, lambda: ada.send(path, "gone").status_code == 404)
-
-
-def outboxes_empty(mesh: Mesh) -> bool:
-    urls = [mesh.concord.environ[f"{service.upper()}_DATABASE_URL"] for service in SERVICES]
-    return {run_sql(url, "SELECT count(*) FROM outbox;") for url in urls} == {"0"}
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
+    eventually(lambda: ada.send(path, "gone").status_code == 404, 5)

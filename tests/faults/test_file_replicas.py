@@ -34,14 +34,14 @@ class Album:
     def add(self, number: int) -> str:
         body = png()
         if number % 2:
-            sent = eventually(lambda: self.upload(body), 201)
+            sent = until_answered(lambda: self.upload(body), 201)
             return str(sent.json()["id"])
         asked = {"channelId": self.channel, "name": "a.png", "size": len(body), "contentType": "image/png"}
-        made = eventually(lambda: self.ada.post("/api/files", json=asked), 201).json()
+        made = until_answered(lambda: self.ada.post("/api/files", json=asked), 201).json()
         upload = made["upload"]
         httpx.put(upload["url"], headers=upload["headers"], content=body).raise_for_status()
         file_id = str(made["file"]["id"])
-        eventually(lambda: self.ada.post(f"/api/files/{file_id}/complete"), 200)
+        until_answered(lambda: self.ada.post(f"/api/files/{file_id}/complete"), 200)
         return file_id
 
     def upload(self, body: bytes) -> httpx.Response:
@@ -50,14 +50,14 @@ class Album:
 
     def thumbnail(self, file_id: str) -> str:
         """Its address; the size and kind are right."""
-        found = eventually(lambda: self.ada.get(f"/api/files/{file_id}/thumbnail"), 302)
+        found = until_answered(lambda: self.ada.get(f"/api/files/{file_id}/thumbnail"), 302)
         address = found.headers["location"]
         with Image.open(io.BytesIO(httpx.get(address).content)) as picture:
             assert (picture.size, picture.format) == ((320, 240), "WEBP")
         return str(address)
 
 
-def eventually(ask: Any, status: int) -> httpx.Response:
+def until_answered(ask: Any, status: int) -> httpx.Response:
     """While a replica that was killed is still in the group, some calls are told to come again."""
     deadline = time.monotonic() + WITHIN_S
     while True:
@@ -85,7 +85,7 @@ def test_two_file_services_and_one_that_is_killed(mesh: Mesh, s3: EmbeddedS3, tm
         mesh.concord.start("file")
         mesh.concord.wait_ready()
         for file_id in files:
-            eventually(lambda file_id=file_id: album.ada.delete(f"/api/files/{file_id}"), 204)
+            until_answered(lambda file_id=file_id: album.ada.delete(f"/api/files/{file_id}"), 204)
         deadline = time.monotonic() + WITHIN_S
         for address in addresses:  # swept by either
             while httpx.get(address).status_code != 404:

@@ -2,8 +2,7 @@
 
 import asyncio
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from tests.e2e.people import sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.load import Ledger, check_nothing_lost, check_problems, send_until
+from tests.waiting import until
 
 DISK_MIB = 192
 Part = EmbeddedKafka | EmbeddedPostgres
@@ -86,7 +86,7 @@ async def run_out_of_room(mesh: Mesh, part: Part, disk: Disk) -> None:
         channels = [channel["id"] for channel in ada.make_server()["channels"]]
         ledger, stop = Ledger(), asyncio.Event()
         sending = asyncio.create_task(send_until(stop, gateway.url, ada, channels, at_once=8, ledger=ledger))
-        await until(lambda: ledger.statuses[201] > 100)
+        await until(lambda: ledger.statuses[201] > 100, 60)
         await asyncio.to_thread(disk.fill)
         await until(lambda: len(ledger.problems) > 16, 90)
         refused = len(ledger.problems)
@@ -108,10 +108,3 @@ def restart(part: Part) -> None:
     part.stop()
     part.start()
     part.wait_ready()
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)

@@ -18,7 +18,10 @@ from tests.e2e.concord import Process
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
 
-UNDER_WAY_S = 0.4
+WAITS_FOR_A_LOCK = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+COMES_IN = "SELECT count(*) FROM files WHERE status = 'PENDING'"
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
@@ -51,18 +54,30 @@ class Stage:
             case _:
                 return self.ada.send(self.channel, "in hand")
 
+    async def until_counted(self, service: str, count: str) -> None:
+        """Wait until a query of a service's database counts something."""
+        connection = await asyncpg.connect(self.url_of(service))
+        try:
+            async with asyncio.timeout(10):
+                while not await connection.fetchval(count):
+                    await asyncio.sleep(0.02)
+        finally:
+            await connection.close()
+
+    def url_of(self, service: str) -> str:
+        return self.mesh.concord.environ[f"{service.upper()}_DATABASE_URL"]
+
     @asynccontextmanager
     async def waiting(self, service: str) -> AsyncIterator[asyncio.Task[httpx.Response]]:
         """A request that waits in the service for a locked row; the row is free at the end."""
         table, row_id = self.row_of(service)
-        url = self.mesh.concord.environ[f"{service.upper()}_DATABASE_URL"]
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(self.url_of(service))
         try:
             async with connection.transaction():
                 locked = await connection.fetch(f"SELECT 1 FROM {table} WHERE id = $1 FOR UPDATE", row_id)
                 assert len(locked) == 1
                 asking = asyncio.create_task(asyncio.to_thread(self.ask, service))
-                await asyncio.sleep(UNDER_WAY_S)
+                await self.until_counted(service, WAITS_FOR_A_LOCK)
                 assert not asking.done()
                 yield asking
         finally:
@@ -89,12 +104,12 @@ async def leaves(process: Process) -> None:
     async with httpx.AsyncClient(base_url=process.url) as http:
         assert (await http.get("/health/ready")).status_code == 200
         os.kill(process.pid, signal.SIGTERM)
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(5):
+            while (answer := await http.get("/health/ready")).status_code != 503:
+                await asyncio.sleep(0.02)
+        assert answer.json()["status"] == "not ready"
         assert process.alive(), process.service
         assert (await http.get("/health/live")).status_code == 200
-        answer = await http.get("/health/ready")
-        assert answer.status_code == 503, process.service
-        assert answer.json()["status"] == "not ready"
 
 
 async def test_each_service_finishes_what_it_has_in_hand(stage: Stage, processes: dict[str, Process]) -> None:
@@ -130,7 +145,7 @@ async def test_the_file_service_finishes_an_upload(stage: Stage, processes: dict
 
     upload = {"content": pieces(), "headers": FORM}
     asking = asyncio.create_task(asyncio.to_thread(stage.ada.post, "/api/files/upload", **upload))
-    await asyncio.sleep(UNDER_WAY_S)
+    await stage.until_counted("file", COMES_IN)
     await leaves(processes["file"])
     rest.set()
     answer = await asking

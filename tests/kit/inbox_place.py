@@ -78,11 +78,5 @@ def event(revision: int) -> bytes:
     return msgspec.json.encode({**example_of_event(KIND), "revision": revision})
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 def headers_of(record: ConsumerRecord) -> dict[str, str]:
     return {name: value.decode(errors="replace") for name, value in record.headers}

@@ -13,7 +13,7 @@ from shared.contracts.event import Event
 from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
 from shared.kit.wire import Call, Reply
-from tests.kit.inbox_place import Place, event, until
+from tests.kit.inbox_place import Place, event
 from tests.kit.mesh import (
     answering_all,
     make_request_topics,
@@ -22,6 +22,7 @@ from tests.kit.mesh import (
     running_service,
     settings_for,
 )
+from tests.waiting import until
 
 BACK_S = 5
 

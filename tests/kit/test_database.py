@@ -18,10 +18,10 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.errors import MESH_BUSY, SERVER_NOT_FOUND, MeshError
 from shared.kit.clock import SystemIds
-from shared.kit.database import Database, Limits
+from shared.kit.database import Database, DatabaseBounds
 from shared.kit.database_errors import database_errors
 
-QUICK = Limits(
+QUICK = DatabaseBounds(
     sessions=2,
     hot=2,
     acquire_timeout_ms=200,
@@ -34,7 +34,7 @@ QUICK = Limits(
 @pytest.fixture
 async def quick(facts_url: str) -> AsyncIterator[Database]:
     """The database with small pools and little patience."""
-    database = await Database.open(facts_url, limits=QUICK)
+    database = await Database.open(facts_url, bounds=QUICK)
     yield database
     await database.close()
 
@@ -225,7 +225,7 @@ async def test_a_server_that_went_silent_is_busy(quick: Database) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 async def test_a_restart_of_postgres_needs_no_hand(own_postgres: EmbeddedPostgres, number: int) -> None:
-    database = await Database.open(own_postgres.admin_url, limits=QUICK)
+    database = await Database.open(own_postgres.admin_url, bounds=QUICK)
     async with database.transaction() as session:
         await session.execute(text("CREATE TABLE things (id int PRIMARY KEY)"))
     outcomes: list[str] = []
@@ -262,7 +262,7 @@ async def test_a_restart_of_postgres_needs_no_hand(own_postgres: EmbeddedPostgre
 
 
 async def test_idle_connections_that_died_are_replaced_unseen(own_postgres: EmbeddedPostgres) -> None:
-    database = await Database.open(own_postgres.admin_url, limits=Limits(sessions=3, hot=3))
+    database = await Database.open(own_postgres.admin_url, bounds=DatabaseBounds(sessions=3, hot=3))
     await asyncio.gather(*(database.ping() for _ in range(3)))
 
     async def look() -> None:

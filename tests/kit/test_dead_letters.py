@@ -10,8 +10,9 @@ from shared.contracts.topics import RETRY_DELAYS_S
 from shared.kit.dead_letters import DeadLetters
 from shared.kit.settings import kafka_options
 from shared.kit.topic_reading import Bounds
-from tests.kit.inbox_place import Place, event, headers_of, until
+from tests.kit.inbox_place import Place, event, headers_of
 from tests.kit.mesh import settings_for
+from tests.waiting import until
 
 
 def letters_of(place: Place, **bounds: int) -> DeadLetters:

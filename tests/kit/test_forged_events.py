@@ -18,9 +18,10 @@ from shared.kit.settings import kafka_options
 from shared.kit.signatures import Signatures
 from shared.kit.topic_reading import Bounds
 from shared.kit.wire import SIGNATURE, Headers
-from tests.kit.inbox_place import Place, event, headers_of, until
+from tests.kit.inbox_place import Place, event, headers_of
 from tests.kit.mesh import make_topics, settings_for
 from tests.unit.kit.calls import SECRET, SIGNATURES
+from tests.waiting import until
 
 NEW_SECRET = "the secret that comes next, as long as ours"
 THEIRS = Signatures("somebody else's secret, as long as ours")

@@ -15,8 +15,9 @@ from shared.contracts.event import Event
 from shared.contracts.topics import retry_topic
 from shared.kit.failure_headers import redriven
 from shared.kit.failures import Failures
-from tests.kit.inbox_place import PARTITIONS, Handler, Place, event, headers_of, until
+from tests.kit.inbox_place import PARTITIONS, Handler, Place, event, headers_of
 from tests.kit.raw import bare_batch, write_raw
+from tests.waiting import until
 
 
 async def test_each_key_in_order_and_nothing_twice_after_a_restart(place: Place) -> None:

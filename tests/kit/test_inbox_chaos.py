@@ -16,8 +16,9 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
-from tests.kit.inbox_place import PARTITIONS, Place, event, until
+from tests.kit.inbox_place import PARTITIONS, Place, event
 from tests.kit.mesh import make_topics
+from tests.waiting import until
 
 KEYS = 20
 

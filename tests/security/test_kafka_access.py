@@ -1,8 +1,7 @@
 """Kafka with TLS, SCRAM and the documented ACLs: each process works with exactly those."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -27,6 +26,7 @@ from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up
 from tests.security.broker import SecuredKafka
+from tests.waiting import eventually
 
 PROCESSES = ("gateway", "auth", "server", "message", "file")
 
@@ -88,18 +88,11 @@ def test_each_process_works_with_exactly_what_the_page_grants(concord: Concord) 
         eventually(lambda: ada.get(path).json()["items"][0]["attachments"] == [])
         assert ada.delete(f"/api/servers/{server['id']}").status_code == 204
         # message hears of it from server, and the gateway of the next from auth
-        eventually(lambda: bob.send(channel, "still there?").status_code == 404)
+        eventually(lambda: bob.send(channel, "still there?").status_code == 404, 10)
         assert ada.post("/api/auth/signout").status_code == 204
-        eventually(lambda: ada.get("/api/auth/me").status_code == 401)
+        eventually(lambda: ada.get("/api/auth/me").status_code == 401, 10)
     logs = "".join(process.log.read_text() for process in concord.processes)
     assert "Authorization" not in logs, [line for line in logs.splitlines() if "Authorization" in line]
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def client_options(secured: SecuredKafka, user: str, password: str | None = None) -> dict[str, object]:

@@ -3,21 +3,15 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, LargeBinary, Table, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.kit.ledger import requests_table
 from shared.kit.outbox import outbox_tables
+from shared.kit.schema import new_metadata
 
-_NAMES = {
-    "ix": "%(table_name)s_%(column_0_N_name)s",
-    "uq": "%(table_name)s_%(column_0_N_name)s_key",
-    "ck": "%(table_name)s_%(constraint_name)s_check",
-    "fk": "%(table_name)s_%(column_0_name)s_fkey",
-    "pk": "%(table_name)s_pkey",
-}
-metadata = MetaData(naming_convention=_NAMES)
+metadata = new_metadata()
 _TIME = DateTime(timezone=True)
 
 

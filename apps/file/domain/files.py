@@ -61,7 +61,7 @@ class Usage(Struct, frozen=True):
     files: int
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class Allowance(Struct, frozen=True, kw_only=True):
     """What a person may have; sizes in bytes."""
 
     file_max_bytes: int

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from apps.file.domain.files import Kept, Limits, file_not_found
+from apps.file.domain.files import Allowance, Kept, file_not_found
 from apps.file.ports import Sniffer, Storage, Work
 from apps.file.usecases.complete_file import complete_file
 from apps.file.usecases.create_file import address_file, create_file
@@ -62,7 +62,7 @@ class Tools(Struct, frozen=True, kw_only=True, eq=False):
     storage: Storage
     sniffer: Sniffer
     learn: LearnAccess
-    limits: Limits
+    allowance: Allowance
     thumbnails: MakeThumbnails
     lives: Lives
     clock: Clock
@@ -93,7 +93,7 @@ class Inbound:
             made: File | Reply = await tools.work.once(
                 call,
                 request.profile_id,
-                lambda unit: create_file(request, unit, tools.limits, tools.clock, tools.ids, life_s),
+                lambda unit: create_file(request, unit, tools.allowance, tools.clock, tools.ids, life_s),
             )
             if isinstance(made, Reply):
                 return msgspec.json.decode(cast(bytes, made.body), type=File)

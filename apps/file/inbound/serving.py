@@ -13,10 +13,11 @@ from shared.edge.limits import Limits
 from shared.edge.proxies import Proxies
 from shared.edge.settings import EdgeSettings
 from shared.edge.traffic import Traffic
+from shared.kit.asgi import Asgi
 from shared.kit.clock import any_id
 from shared.kit.health import Part
 from shared.kit.http_protocol import HttpBounds
-from shared.kit.http_server import Asgi, make_server
+from shared.kit.http_server import make_server
 from shared.kit.sockets import listen
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
-from apps.file.domain.places import upload_key
+from apps.file.domain.keys import upload_key
 from apps.file.outbound.s3_client import GONE, code_of
 from shared.contracts.errors import MESH_BUSY
 from shared.kit.clock import SystemIds

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from apps.file.domain.places import Leftover
+from apps.file.domain.keys import Leftover
 from shared.contracts.file import FileStatus
 from shared.kit.database import Database
 

@@ -16,8 +16,6 @@ from apps.file.outbound.threads import Threads
 from apps.file.ports import Found
 from shared.contracts.file import Upload
 
-__all__ = ["S3", "S3Storage"]
-
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")

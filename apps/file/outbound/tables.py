@@ -3,23 +3,17 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, SmallInteger, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, SmallInteger, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.contracts.file import FileStatus
 from shared.kit.ledger import requests_table
-from shared.kit.member_tables import member_tables, one_of
+from shared.kit.member_tables import member_tables
 from shared.kit.outbox import outbox_tables
+from shared.kit.schema import new_metadata, one_of
 
-_NAMES = {
-    "ix": "%(table_name)s_%(column_0_N_name)s",
-    "uq": "%(table_name)s_%(column_0_N_name)s_key",
-    "ck": "%(table_name)s_%(constraint_name)s_check",
-    "fk": "%(table_name)s_%(column_0_name)s_fkey",
-    "pk": "%(table_name)s_pkey",
-}
-metadata = MetaData(naming_convention=_NAMES)
+metadata = new_metadata()
 _TIME = DateTime(timezone=True)
 _TO_PAINT = text("thumbnails IS NULL AND status = 'COMPLETE' AND deleted_at IS NULL")
 

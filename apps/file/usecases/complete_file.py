@@ -1,7 +1,7 @@
 """Complete a file."""
 
 from apps.file.domain.files import Kept, check_seen, file_not_found
-from apps.file.domain.places import file_key, upload_key
+from apps.file.domain.keys import file_key, upload_key
 from apps.file.domain.types import SNIFFED_BYTES, check_real
 from apps.file.ports import Found, Sniffer, Storage, Unit, Work
 from apps.file.usecases.steps import discard, make_complete

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from apps.file.domain.files import Limits
-from apps.file.domain.places import upload_key
+from apps.file.domain.files import Allowance
+from apps.file.domain.keys import upload_key
 from apps.file.domain.types import canonical, check_allowed
 from apps.file.ports import Storage, Unit
 from apps.file.usecases.steps import Draft, add_file
@@ -13,7 +13,7 @@ from shared.contracts.file import CreateFile, File, NewFile
 
 
 async def create_file(
-    request: CreateFile, unit: Unit, limits: Limits, clock: Clock, ids: Ids, life_s: int
+    request: CreateFile, unit: Unit, allowance: Allowance, clock: Clock, ids: Ids, life_s: int
 ) -> File:
     """A file that waits for its bytes, for `life_s` seconds.
 
@@ -22,9 +22,9 @@ async def create_file(
       which it counts from now on.
     * What is not complete in time is taken away.
     """
-    limits.check_size(request.size)
+    allowance.check_size(request.size)
     content_type = canonical(request.content_type)
-    check_allowed(content_type, limits.types)
+    check_allowed(content_type, allowance.types)
     now = clock.now()
     draft = Draft(
         id=ids.new(),
@@ -37,7 +37,7 @@ async def create_file(
         upload_until=now + timedelta(seconds=life_s),
         sha256=request.sha256,
     )
-    return (await add_file(draft, unit, limits)).file
+    return (await add_file(draft, unit, allowance)).file
 
 
 async def address_file(

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from apps.file.domain.files import Kept, check_complete
+from apps.file.domain.keys import file_key
 from apps.file.domain.names import disposition
-from apps.file.domain.places import file_key
 from apps.file.domain.types import may_be_shown
 from apps.file.ports import Storage
 from shared.contracts.clock import Clock

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from apps.file.domain.files import Kept, check_complete
-from apps.file.domain.places import thumbnail_key
+from apps.file.domain.keys import thumbnail_key
 from apps.file.ports import Storage
 from apps.file.usecases.make_thumbnails import CONTENT_TYPE, MakeThumbnails
 from shared.contracts.clock import Clock

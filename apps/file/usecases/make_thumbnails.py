@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apps.file.domain.files import Kept
-from apps.file.domain.places import file_key, thumbnail_key
+from apps.file.domain.keys import file_key, thumbnail_key
 from apps.file.domain.thumbnails import can_have_any, given_up, may_try, one_try_more
 from apps.file.ports import Painter, Storage, Unpainted, Work
 from shared.contracts.clock import Clock

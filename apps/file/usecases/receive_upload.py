@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apps.file.domain.files import Limits, admit, file_not_found
-from apps.file.domain.places import file_key
+from apps.file.domain.files import Allowance, admit, file_not_found
+from apps.file.domain.keys import file_key
 from apps.file.domain.types import (
     OPAQUE,
     SNIFFED_BYTES,
@@ -48,7 +48,7 @@ class ReceiveUpload:
         work: Work,
         storage: Storage,
         sniffer: Sniffer,
-        limits: Limits,
+        allowance: Allowance,
         pace: Pace,
         clock: Clock,
         ids: Ids,
@@ -56,7 +56,7 @@ class ReceiveUpload:
         self._work = work
         self._storage = storage
         self._sniffer = sniffer
-        self._limits = limits
+        self._allowance = allowance
         self._pace = pace
         self._clock = clock
         self._ids = ids
@@ -72,13 +72,13 @@ class ReceiveUpload:
         * It is told by `file.completed`.
         """
         content_type = canonical(incoming.content_type) or OPAQUE
-        if is_said(content_type, self._limits.types):
-            check_allowed(content_type, self._limits.types)
+        if is_said(content_type, self._allowance.types):
+            check_allowed(content_type, self._allowance.types)
         draft = self._draft(incoming, profile_id, content_type)
 
         async def begin() -> None:
             async with self._work.transaction() as unit:
-                await add_file(draft, unit, self._limits)
+                await add_file(draft, unit, self._allowance)
 
         await admitted(begin)
         try:
@@ -105,7 +105,7 @@ class ReceiveUpload:
 
     def _draft(self, incoming: Incoming, profile_id: UUID, content_type: str) -> Draft:
         now = self._clock.now()
-        most = self._limits.file_max_bytes
+        most = self._allowance.file_max_bytes
         return Draft(
             id=self._ids.new(),
             channel_id=incoming.channel_id,
@@ -122,7 +122,7 @@ class ReceiveUpload:
         first = await incoming.read(size)
         if not first:
             raise validation_failed((FieldError("file", "must have at least 1 byte"),))
-        self._limits.check_size(len(first))
+        self._allowance.check_size(len(first))
         content_type = await self._real_type(draft.content_type, first)
         if len(first) < size:
             await self._storage.put(key, first, content_type)
@@ -133,8 +133,8 @@ class ReceiveUpload:
     async def _real_type(self, said: str, first: bytes) -> str:
         head, whole = first[:SNIFFED_BYTES], len(first) <= SNIFFED_BYTES
         looks_like = await self._sniffer.looks_like(head)
-        if not is_said(said, self._limits.types):
-            return best_guess(looks_like, head, self._limits.types, whole=whole)
+        if not is_said(said, self._allowance.types):
+            return best_guess(looks_like, head, self._allowance.types, whole=whole)
         check_real(said, looks_like, head, whole=whole)
         return said
 
@@ -143,7 +143,7 @@ class ReceiveUpload:
         total, part = 0, first
         while part:
             total += len(part)
-            self._limits.check_size(total)
+            self._allowance.check_size(total)
             tags.append(await self._storage.part(key, upload, len(tags) + 1, part))
             part = b""  # not two parts in memory at once
             part = await incoming.read(self._pace.part_bytes)

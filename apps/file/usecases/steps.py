@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apps.file.domain.files import Kept, Limits, admit
+from apps.file.domain.files import Allowance, Kept, admit
 from apps.file.ports import Unit, Work
 from shared.contracts.event import FILE_COMPLETED, FILE_DELETED, FileGone
 from shared.contracts.file import File, FileStatus
@@ -26,10 +26,10 @@ class Draft(Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
 
-async def add_file(draft: Draft, unit: Unit, limits: Limits) -> Kept:
+async def add_file(draft: Draft, unit: Unit, allowance: Allowance) -> Kept:
     """Store a file that waits for its bytes, in the quota of its owner, who is a member of the channel."""
     place = admit(await unit.place(draft.channel_id, draft.profile_id))
-    limits.check_quota(await unit.lock_usage(draft.profile_id), draft.size)
+    allowance.check_quota(await unit.lock_usage(draft.profile_id), draft.size)
     kept = Kept(
         file=File(
             id=draft.id,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from apps.file.domain.places import Leftover, file_key
+from apps.file.domain.keys import Leftover, file_key
 from apps.file.ports import Leftovers, Storage
 from shared.contracts.clock import Clock
 from shared.contracts.errors import MeshError
@@ -74,8 +74,8 @@ async def _remove(piece: Sequence[Leftover], storage: Storage, held: set[UUID]) 
             held.add(leftover.file_id)
             await storage.drop_parts(file_key(leftover.file_id))
             held.clear()
-    stuck = await storage.remove([key for leftover in piece for key in leftover.places()])
-    return [leftover for leftover in piece if stuck.isdisjoint(leftover.places())]
+    stuck = await storage.remove([key for leftover in piece for key in leftover.may_be_left()])
+    return [leftover for leftover in piece if stuck.isdisjoint(leftover.may_be_left())]
 
 
 def _outcome(

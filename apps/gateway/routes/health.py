@@ -6,7 +6,7 @@ from apps.gateway.routes.route import Page
 from shared.contracts.errors import ROUTE_UNKNOWN
 from shared.edge.exchange import Exchange, Response, respond
 from shared.edge.problems import problem_of
-from shared.edge.proxies import passed_on
+from shared.edge.proxies import came_by_proxy
 from shared.kit.health import Health, Report
 from shared.kit.health_server import metrics
 
@@ -68,7 +68,7 @@ class HealthPages:
 
     async def metrics(self, exchange: Exchange) -> Response:
         """In the format that the caller reads best; not for the world behind a proxy."""
-        if passed_on(exchange):
+        if came_by_proxy(exchange):
             return problem_of(ROUTE_UNKNOWN.error("There is nothing at this path."), exchange)
         answer = metrics(exchange.headers.get(b"accept", b"").decode("latin-1"))
         return respond(answer.status, answer.content_type, answer.body, _FRESH)

@@ -7,7 +7,7 @@ tables can be spread over several Postgres servers by it.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, MetaData, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -15,15 +15,9 @@ from sqlmodel import Field, SQLModel
 from shared.kit.ledger import requests_table
 from shared.kit.member_tables import member_tables
 from shared.kit.outbox import outbox_tables
+from shared.kit.schema import new_metadata
 
-_NAMES = {
-    "ix": "%(table_name)s_%(column_0_N_name)s",
-    "uq": "%(table_name)s_%(column_0_N_name)s_key",
-    "ck": "%(table_name)s_%(constraint_name)s_check",
-    "fk": "%(table_name)s_%(column_0_name)s_fkey",
-    "pk": "%(table_name)s_pkey",
-}
-metadata = MetaData(naming_convention=_NAMES)
+metadata = new_metadata()
 _TIME = DateTime(timezone=True)
 _BUSY = {
     # Every batch of messages updates rows here: room in the page keeps those updates off the indexes.

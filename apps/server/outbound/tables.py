@@ -3,28 +3,17 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, Table, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.contracts.fields import ChannelType, Role
 from shared.kit.ledger import requests_table
 from shared.kit.outbox import outbox_tables
+from shared.kit.schema import new_metadata, one_of
 
-_NAMES = {
-    "ix": "%(table_name)s_%(column_0_N_name)s",
-    "uq": "%(table_name)s_%(column_0_N_name)s_key",
-    "ck": "%(table_name)s_%(constraint_name)s_check",
-    "fk": "%(table_name)s_%(column_0_name)s_fkey",
-    "pk": "%(table_name)s_pkey",
-}
-metadata = MetaData(naming_convention=_NAMES)
+metadata = new_metadata()
 _TIME = DateTime(timezone=True)
-
-
-def _one_of(column: str, values: type[Role] | type[ChannelType]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 class Base(SQLModel, registry=registry(metadata=metadata)):
@@ -60,7 +49,7 @@ class ChannelRow(Base, table=True):
     __tablename__ = "channels"
     __table_args__ = (
         CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="name"),
-        _one_of("type", ChannelType),
+        one_of("type", ChannelType),
         Index("channels_of_server", "server_id", "created_at", "id"),
     )
 
@@ -78,7 +67,7 @@ class MemberRow(Base, table=True):
 
     __tablename__ = "members"
     __table_args__ = (
-        _one_of("role", Role),
+        one_of("role", Role),
         Index("members_of_server", "server_id", "joined_at", "profile_id"),
         Index("members_of_profile", "profile_id", "joined_at", "server_id"),
     )

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from apps.file.outbound.leftovers import PostgresLeftovers
-from apps.file.outbound.storage import S3, S3Storage
+from apps.file.outbound.s3_client import S3
+from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.tables import metadata
 from apps.file.outbound.units import PostgresWork
 from cli.embedded.databases import drop_database, ensure_database

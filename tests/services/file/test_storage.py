@@ -8,7 +8,6 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-import httpx
 import pytest
 
 from apps.file.outbound.s3_client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
@@ -47,15 +46,6 @@ async def test_a_bucket_that_is_missing_is_made(s3: EmbeddedS3) -> None:
     await storage.open()  # again changes nothing
     assert objects_of(storage) == ["a"]
     await storage.close()
-
-
-async def test_an_address_that_has_expired(storage: S3Storage) -> None:
-    now = SystemClock().now()
-    upload = await storage.upload_address(KEY, 3, "text/plain", None, now + timedelta(seconds=2), now)
-    await asyncio.sleep(3.1)
-    async with httpx.AsyncClient() as http:
-        late = await http.put(upload.url, headers=upload.headers, content=b"tea")
-    assert late.status_code == 403
 
 
 @pytest.mark.parametrize("left_s", [900, 800, 2])

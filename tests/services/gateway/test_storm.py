@@ -11,6 +11,7 @@ import pytest
 from tests.services.gateway.crowd import all_at_once, open_files, size_mib
 from tests.services.gateway.test_process import ME, auth_on, gateway_of
 from tests.unit.gateway.fakes import Signer
+from tests.waiting import until
 
 REQUESTS = 10_000
 GROWTH_MAX_MIB = 400
@@ -103,7 +104,7 @@ async def test_a_caller_can_hold_only_as_many_slow_bodies_as_he_may_ask(
         gateway_of(kafka_bootstrap, tmp_path, RATE_LIMIT_PER_MINUTE="100") as process,
     ):
         asking = [asyncio.create_task(begin(process.port)) for _ in range(30)]
-        await asyncio.sleep(3)
+        await until(lambda: sum(task.done() for task in asking) >= 20)
         answers = [task.result() for task in asking if task.done()]
         assert [answer.split()[1] for answer in answers] == [b"429"] * 20
         for task in asking:

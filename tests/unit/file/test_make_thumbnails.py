@@ -17,6 +17,7 @@ from apps.file.usecases import make_thumbnails
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.contracts.file import THUMBNAIL_SIZES, File, FileStatus
+from tests.waiting import until
 
 ID = UUID(int=1)
 SIZE_MAX = 1000
@@ -199,9 +200,7 @@ async def test_what_is_begun_waits_for_nothing_and_ends_when_told(outside: Outsi
     making = made_of(outside)
     making.begin(kept())
     assert outside.paintings == 0
-    await asyncio.sleep(0.05)
-    assert outside.row is not None
-    assert outside.row.thumbnails is True
+    await until(lambda: outside.row is not None and outside.row.thumbnails is True)
     outside.row = kept()
     making.begin(kept())
     await asyncio.sleep(0)
@@ -219,7 +218,7 @@ async def test_no_more_than_so_many_are_begun(outside: Outside) -> None:
 
 async def test_a_file_that_is_deleted_meanwhile(outside: Outside) -> None:
     task = asyncio.create_task(made_of(outside).make(kept()))
-    await asyncio.sleep(0.005)
+    await until(lambda: outside.paintings == 1)
     outside.row = None
     assert await task is False
     assert outside.objects == {}

@@ -32,10 +32,14 @@ def fault(**changes: Any) -> str:
 def test_nothing_but_the_database_and_the_secret_is_required() -> None:
     settings = load(FileSettings, GOOD)
     assert [field.name for field in OWN if field.required] == ["file_database_url"]
-    limits = settings.limits()
-    assert (limits.file_max_bytes, limits.quota_bytes, limits.quota_files) == (25 * 2**20, GIB, 10_000)
+    allowance = settings.allowance()
+    assert (allowance.file_max_bytes, allowance.quota_bytes, allowance.quota_files) == (
+        25 * 2**20,
+        GIB,
+        10_000,
+    )
     assert settings.file_host == "127.0.0.1"  # nobody else's, unless that is asked for
-    assert not limits.types & {"text/html", "image/svg+xml", "application/xhtml+xml", "text/javascript"}
+    assert not allowance.types & {"text/html", "image/svg+xml", "application/xhtml+xml", "text/javascript"}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -94,7 +98,7 @@ def test_what_belongs_together_fits(changes: dict[str, int], told: str) -> None:
 
 def test_what_may_be_set() -> None:
     types = "image/png, IMAGE/JPG,application/vnd.ms-excel,text/plain;charset=utf-8"
-    limits = load(FileSettings, GOOD | {"FILE_TYPES": types}).limits()
-    assert limits.types == {"image/png", "image/jpeg", "application/vnd.ms-excel", "text/plain"}
+    allowance = load(FileSettings, GOOD | {"FILE_TYPES": types}).allowance()
+    assert allowance.types == {"image/png", "image/jpeg", "application/vnd.ms-excel", "text/plain"}
     large = {"FILE_MAX_BYTES": str(5 * GIB), "FILE_QUOTA_BYTES": str(50 * GIB)}
-    assert load(FileSettings, GOOD | large).limits().file_max_bytes == 5 * GIB
+    assert load(FileSettings, GOOD | large).allowance().file_max_bytes == 5 * GIB

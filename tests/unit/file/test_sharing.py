@@ -2,7 +2,11 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
+import io
+import tracemalloc
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -10,8 +14,9 @@ import pytest
 from apps.file.domain.files import Usage
 from shared.contracts.errors import MeshError
 from shared.contracts.file import FileStatus
-from tests.unit.file.world import EXPIRED, LIMITS, WRITES_END, World, refused
+from tests.unit.file.world import ALLOWANCE, EXPIRED, WRITES_END, Form, World, refused
 
+BOMB_BYTES = 100 * 1024 * 1024
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + bytes(25)
 
 
@@ -68,7 +73,7 @@ async def test_who_has_just_joined_announces_and_sees_at_once(world: World) -> N
 
 
 async def test_what_may_be_announced(world: World) -> None:
-    most = LIMITS.file_max_bytes
+    most = ALLOWANCE.file_max_bytes
     assert (await world.create(most)).file.size == most
     assert await refused(world.create(most + 1)) == "file.too_large"
     assert await refused(world.create(content_type="text/html")) == "file.type_not_allowed"
@@ -85,16 +90,16 @@ async def test_the_same_key_announces_once(world: World) -> None:
 
 
 async def test_the_quota_counts_what_waits_and_what_is_there(world: World) -> None:
-    most = LIMITS.file_max_bytes
+    most = ALLOWANCE.file_max_bytes
     await world.create(most)
     await world.create(most)
     assert await refused(world.create(1)) == "quota.exceeded"
-    assert await world.usage() == Usage(LIMITS.quota_bytes, 2)
+    assert await world.usage() == Usage(ALLOWANCE.quota_bytes, 2)
 
 
 async def test_so_many_files_and_no_more_however_many_ask_at_once(world: World) -> None:
     outcomes = await asyncio.gather(*(world.create() for _ in range(30)), return_exceptions=True)
-    assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == LIMITS.quota_files
+    assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == ALLOWANCE.quota_files
     assert await world.usage() == Usage(60, 20)
 
 
@@ -203,6 +208,61 @@ async def test_what_may_be_attached(world: World) -> None:
     assert await refused(world.describe(one.id, pending)) == "file.not_found"
     await world.delete(two.id)
     assert await refused(world.describe(two.id)) == "file.not_found"
+
+
+async def test_only_ones_own_files_of_this_channel_may_be_attached(world: World) -> None:
+    file, here = await world.share(), world.channel
+    world.channel, made = world.server.add_channel()
+    await world.hear(made)
+    assert await refused(world.describe(file.id)) == "file.not_found"
+    world.channel = here
+    assert await world.describe(file.id) == [file.id]
+    world.ada = world.ben
+    assert await refused(world.describe(file.id)) == "file.not_found"
+
+
+@pytest.mark.parametrize("content_type", ["application/zip", "application/gzip"])
+async def test_an_archive_is_kept_as_it_is_however_large_it_would_become(
+    world: World, content_type: str
+) -> None:
+    bomb = {"application/zip": zipped, "application/gzip": gzip.compress}[content_type](bytes(BOMB_BYTES))
+    assert len(bomb) < BOMB_BYTES / 500
+    tracemalloc.start()
+    try:
+        file = await world.share(bomb, content_type=content_type)
+        streamed = await world.receive(Form(world.channel, bomb, content_type))
+        assert await refused(world.thumbnail(file.id, world.ben)) == "file.no_thumbnail"
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert await world.download(file.id, world.ben) == await world.download(streamed.id, world.ben) == bomb
+    assert most < BOMB_BYTES / 4
+
+
+def zipped(body: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("zeros", body)
+    return out.getvalue()
+
+
+async def test_the_clock_goes_back_under_files(world: World) -> None:
+    waiting, shared = await world.create(key="once"), await world.share()
+    world.clock.ahead -= timedelta(seconds=5)
+    again = await world.create(key="once")
+    assert (again.file, again.upload.expires_at) == (waiting.file, waiting.upload.expires_at)
+    assert await world.put(waiting) == 200
+    done = [await world.complete(waiting.file.id), await world.receive(Form(world.channel, b"tea")), shared]
+    assert [await world.download(file.id, world.ben) for file in done] == [b"tea"] * 3
+    await world.delete(shared.id)
+    await world.sweep()
+    assert await refused(world.get(shared.id, world.ada)) == "file.not_found"
+    assert f"files/{shared.id}" not in world.outside.objects()
+    await world.pass_by(EXPIRED + timedelta(seconds=5))
+    assert await world.usage() == Usage(6, 2)
+    await world.pass_by(WRITES_END)
+    assert world.outside.objects() == sorted(f"files/{file.id}" for file in done[:2])
+    assert await world.outside.rows() == 2
 
 
 async def test_who_asks_again_gets_no_address_beyond_its_time(world: World) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from apps.file.domain.files import Usage
-from tests.unit.file.world import EXPIRED, LIMITS, NOTHING, PART, WRITES_END, Form, World, refused
+from tests.unit.file.world import ALLOWANCE, EXPIRED, NOTHING, PART, WRITES_END, Form, World, refused
 
 
 @pytest.mark.parametrize("size", [1, PART - 1, PART, PART + 1, 2 * PART])
@@ -29,11 +29,11 @@ async def test_a_streamed_file_that_breaks_off_leaves_nothing(world: World, afte
 
 
 async def test_exactly_as_large_as_a_file_may_be_and_one_byte_more(world: World) -> None:
-    most = b"a" * LIMITS.file_max_bytes
+    most = b"a" * ALLOWANCE.file_max_bytes
     file = await world.receive(Form(world.channel, most))
-    assert file.size == LIMITS.file_max_bytes
+    assert file.size == ALLOWANCE.file_max_bytes
     assert await refused(world.receive(Form(world.channel, most + b"a"))) == "file.too_large"
-    assert await world.usage() == Usage(LIMITS.file_max_bytes, 1)
+    assert await world.usage() == Usage(ALLOWANCE.file_max_bytes, 1)
     await world.sweep()
     assert world.outside.objects() == [f"files/{file.id}"]
 

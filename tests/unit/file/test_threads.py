@@ -10,17 +10,14 @@ from apps.file.outbound.threads import Threads
 from tests.unit.file.world import refused
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_gives_up_leaves_the_thread_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "TURN_TIMEOUT_S", 0.1)
-
-
-async def test_who_gives_up_leaves_the_thread_at_work() -> None:
     one, go = Threads("one", 1), threading.Event()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await one.run(go.wait)
     assert await refused(one.run(lambda: "too early")) == "mesh.busy"
+    monkeypatch.undo()
     go.set()
     assert await one.run(lambda: "free again") == "free again"
     one.close()

@@ -291,7 +291,8 @@ async def test_a_worker_ends_with_its_service() -> None:
         import subprocess, sys, time
         worker = subprocess.Popen([{sys.executable!r}, "-I", {str(thumbnails._WORKER)!r}, {wanted!r}],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        time.sleep(1.5)
+        while "NoNewPrivs:\\t1" not in open(f"/proc/{{worker.pid}}/status").read():
+            time.sleep(0.02)
         print(worker.pid, flush=True)
         time.sleep(60)
     """

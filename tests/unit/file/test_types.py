@@ -22,7 +22,7 @@ from apps.file.outbound.sniffing import PureMagic
 from apps.file.settings import FileSettings
 from shared.contracts.errors import MeshError
 
-ALLOWED = FileSettings(file_database_url="").limits().types
+ALLOWED = FileSettings(file_database_url="").allowance().types
 
 
 def image(kind: str) -> bytes:

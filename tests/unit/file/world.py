@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.file.domain.files import Limits, Usage
+from apps.file.domain.files import Allowance, Usage
 from apps.file.inbound.mesh import Inbound, Lives, Tools, hear
 from apps.file.outbound.memory.facts import MemoryFacts
 from apps.file.outbound.memory.leftovers import MemoryLeftovers
@@ -56,11 +56,11 @@ IDS = SystemIds()
 PART = 5 * 1024 * 1024
 LIFE_S = 900
 WRITES_END = timedelta(hours=1)
-LIMITS = Limits(
+ALLOWANCE = Allowance(
     file_max_bytes=20 * 1024 * 1024,
     quota_bytes=40 * 1024 * 1024,
     quota_files=20,
-    types=FileSettings(file_database_url="").limits().types,
+    types=FileSettings(file_database_url="").allowance().types,
 )
 
 
@@ -189,9 +189,9 @@ class World:
             storage=outside.storage,
             sniffer=PureMagic(),
             learn=self.learn,
-            limits=LIMITS,
+            allowance=ALLOWANCE,
             thumbnails=MakeThumbnails(
-                outside.work, outside.storage, self.painter, outside.clock, LIMITS.file_max_bytes
+                outside.work, outside.storage, self.painter, outside.clock, ALLOWANCE.file_max_bytes
             ),
             lives=Lives(LIFE_S, LIFE_S),
             clock=outside.clock,
@@ -199,7 +199,7 @@ class World:
         )
         self.inbound = Inbound(tools)
         self.receiving = ReceiveUpload(
-            tools.work, tools.storage, tools.sniffer, LIMITS, Pace(PART, LIFE_S), tools.clock, IDS
+            tools.work, tools.storage, tools.sniffer, ALLOWANCE, Pace(PART, LIFE_S), tools.clock, IDS
         )
 
     async def begin(self) -> None:

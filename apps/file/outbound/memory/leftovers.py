@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apps.file.domain.places import Leftover
+from apps.file.domain.keys import Leftover
 from apps.file.outbound.memory.store import Row, Store
 
 

@@ -1,4 +1,4 @@
-"""Where things lie in the bucket."""
+"""Keys: where things lie in the bucket."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -32,8 +32,8 @@ class Leftover(Struct, frozen=True):
     last_begun_at: datetime
     """Nobody begins to write to a key of it after this: it is buried, and its address has expired."""
 
-    def places(self) -> list[str]:
-        """Where something without use may lie."""
+    def may_be_left(self) -> list[str]:
+        """The keys at which something without use may lie."""
         if not self.deleted:
             return [upload_key(self.file_id)]
         thumbnails = (thumbnail_key(self.file_id, size) for size in THUMBNAIL_SIZES)
