@@ -14,7 +14,6 @@ up: has-python ## Run everything: Kafka, Postgres and all services
 
 # Tests wait for Kafka and Postgres more than they work: several at once, each worker with its own.
 AT_ONCE ?= 3
-FAULTS_AT_ONCE ?= 2
 SHARED_OUT := --dist loadfile --no-loadscope-reorder
 
 test: setup ## Lint, and all tests but the long ones
@@ -23,7 +22,7 @@ test: setup ## Lint, and all tests but the long ones
 	exit $$status
 
 test-faults: setup ## The tests that break things on purpose, and the long ones
-	@status=0; $(BIN)/python -m pytest tests/faults -n $(FAULTS_AT_ONCE) $(SHARED_OUT) || status=1; \
+	@status=0; $(BIN)/python -m pytest tests/faults -n $(AT_ONCE) $(SHARED_OUT) || status=1; \
 	$(BIN)/python -m pytest -m slow --ignore=tests/faults || status=1; exit $$status
 
 lint: setup ## Style, types and the rules on imports

@@ -71,12 +71,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=order)
 
 
+TOGETHER = {
+    "what shares a Concord": ("tests/e2e/",),
+    # One after another: what is answered in time while nothing else loads the machine is late when it does.
+    "what loads the machine": (
+        *("tests/faults/test_durability.py", "tests/faults/test_kills.py"),
+        *("tests/faults/test_flood.py", "tests/faults/test_files.py"),
+    ),
+}
+
+
 class ByPlace(LoadFileScheduling):
-    """One worker has all tests of a file, and one has all of tests/e2e: they share a Concord."""
+    """One worker has all tests of a file, and of the files that belong together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "tests/e2e" if file.startswith("tests/e2e/") else file
+        return next((what for what, places in TOGETHER.items() if file.startswith(places)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPlace | None:
