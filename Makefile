@@ -18,12 +18,10 @@ SHARED_OUT := --dist loadfile --no-loadscope-reorder
 
 test: setup ## Lint, and all tests but the long ones
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
-	$(BIN)/python -m pytest -m "not slow" --ignore=tests/faults -n $(AT_ONCE) $(SHARED_OUT) || status=1; \
-	exit $$status
+	$(BIN)/python -m pytest -m "not slow" -n $(AT_ONCE) $(SHARED_OUT) || status=1; exit $$status
 
 test-faults: setup ## The tests that break things on purpose, and the long ones
-	@status=0; $(BIN)/python -m pytest tests/faults -n $(AT_ONCE) $(SHARED_OUT) || status=1; \
-	$(BIN)/python -m pytest -m slow --ignore=tests/faults || status=1; exit $$status
+	@$(BIN)/python -m pytest -m slow -n $(AT_ONCE) $(SHARED_OUT)
 
 lint: setup ## Style, types and the rules on imports
 	$(BIN)/ruff check .
