@@ -80,7 +80,8 @@ TOGETHER = {
     # One after another: what is answered in time while nothing else loads the machine is late when it does.
     "what loads the machine": (
         *("tests/faults/test_durability.py", "tests/faults/test_kills.py"),
-        *("tests/faults/test_flood.py", "tests/faults/test_files.py"),
+        *("tests/faults/test_flood.py", "tests/faults/test_files.py::test_a_large_file"),
+        "tests/faults/test_files.py::test_a_gibibyte",
     ),
 }
 
@@ -90,7 +91,7 @@ class ByPlace(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return next((what for what, places in TOGETHER.items() if file.startswith(places)), file)
+        return next((what for what, places in TOGETHER.items() if nodeid.startswith(places)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPlace | None:
