@@ -19,13 +19,8 @@ from tests.leftovers import adopt_orphans, end_all_below
 
 TESTS = Path(__file__).parent
 LONG_FIRST = (
+    *("faults/test_durability.py", "faults/test_clock_back.py", "faults/test_files.py"),
     *("e2e/", "cli/test_up.py", "security/", "cli/", "kit/", "services/", "bench/", "web/", "unit/"),
-    *(
-        "faults/test_durability.py",
-        "faults/test_clock_back.py",
-        "faults/test_files.py",
-        "faults/test_kills.py",
-    ),
 )
 """So that no worker is left with a long one at the end."""
 

@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import TESTS
+from tests.waiting import eventually
 
 SERVERS = 2
 """A Kafka and a Postgres."""
@@ -28,11 +27,12 @@ def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, to_all: boo
         stdout=subprocess.DEVNULL,
         preexec_fn=not_ignored,
     )
-    started = wait_for(lambda: servers(tmp_path) == SERVERS, 60)
-    (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
-    process.wait(60)
-    assert started
-    assert wait_for(lambda: servers(tmp_path) == 0, 5)
+    try:
+        eventually(lambda: servers(tmp_path) == SERVERS, 60)
+    finally:
+        (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
+        process.wait(60)
+    eventually(lambda: servers(tmp_path) == 0, 5)
 
 
 def not_ignored() -> None:
@@ -50,13 +50,3 @@ def servers(folder: Path) -> int:
         except OSError:  # it has ended meanwhile
             continue
     return found
-
-
-def wait_for(done: Callable[[], bool], most_s: float) -> bool:
-    """Whether it was done in time."""
-    until = time.monotonic() + most_s
-    while not done():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.2)
-    return True
