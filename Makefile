@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SET_UP := "$(PYTHON)" -I cli/set_up.py
 
-.PHONY: help up test test-faults lint setup clean has-python
+.PHONY: help up test test-faults lint kafka setup clean has-python
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -17,17 +17,21 @@ AT_ONCE ?= 3
 SHARED_OUT := --dist loadfile --no-loadscope-reorder
 
 test: setup ## Lint, and all tests but the long ones
-	@status=0; $(MAKE) --no-print-directory lint || status=1; \
-	$(BIN)/python -m pytest -m "not slow" -n $(AT_ONCE) $(SHARED_OUT) || status=1; exit $$status
+	@status=0; $(MAKE) --no-print-directory -j2 lint kafka || status=1; \
+	$(BIN)/python -m pytest --ignore=tests/faults -n $(AT_ONCE) $(SHARED_OUT) || status=1; exit $$status
 
-test-faults: setup ## The tests that break things on purpose, and the long ones
-	@$(BIN)/python -m pytest -m slow -n $(AT_ONCE) $(SHARED_OUT)
+test-faults: kafka ## The tests that break things on purpose, and the long ones
+	@$(BIN)/python -m pytest tests/faults -n $(AT_ONCE) $(SHARED_OUT)
 
 lint: setup ## Style, types and the rules on imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Tests start it a hundred times: once it is trained, for half the CPU time.
+kafka: setup
+	@$(BIN)/python -m tests.train_kafka
 
 setup: has-python ## Set up for development and tests
 	@$(SET_UP) test

@@ -57,7 +57,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long first; all of tests/faults is slow."""
+    """What takes long first."""
 
     def order(item: pytest.Item) -> int:
         place = str(item.path.relative_to(TESTS))
@@ -65,9 +65,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(found, len(LONG_FIRST))
 
     items.sort(key=order)
-    for item in items:
-        if item.path.is_relative_to(TESTS / "faults"):
-            item.add_marker("slow")
 
 
 TOGETHER = {

@@ -113,13 +113,17 @@ class EmbeddedKafka:
         shutil.rmtree(storage, ignore_errors=True)
         cluster_id = new_cluster_id()
         arguments = ["format", "-t", cluster_id, "-c", str(self._properties), *self._format_arguments]
-        command = self._java("kafka.tools.StorageTool", *arguments)
+        use_aot = use_flags(self._aot_file())
+        command = self._java("kafka.tools.StorageTool", *arguments, extra=use_aot)
         run_helper(command, f"Kafka's storage below {storage} could not be formatted", 60, java_env())
 
     def _aot_flags(self) -> list[str]:
         if self.train_into is not None:
             return [f"-XX:AOTCacheOutput={self.train_into}"]
-        return use_flags(aot_file(self.jars, self.options.flags()))
+        return use_flags(self._aot_file())
+
+    def _aot_file(self) -> Path:
+        return aot_file(self.jars, self.options.flags())
 
     def _java(self, main_class: str, *arguments: str, extra: Sequence[str] = ()) -> list[str]:
         return [

@@ -25,9 +25,9 @@ from tests.hanging_s3 import hanging_beside
 from tests.waiting import eventually
 
 GIB = 2**30
-LARGE = GIB // 4
-"""More than enough to see it; the embedded S3 takes minutes to join the parts of a whole GiB."""
 MAY_GROW_KIB = 32 * 1024
+LARGE = 3 * MAY_GROW_KIB * 1024
+"""More than enough to see it; the embedded S3 takes minutes to join the parts of a whole GiB."""
 CALL_TIMEOUT_S = 10
 AWAY_S = 60
 

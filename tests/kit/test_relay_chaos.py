@@ -136,7 +136,7 @@ async def disturb(relay: RelayProcess, how: str) -> None:
         await relay.start()
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_relays_that_are_stopped_and_killed(
     seed: int, kafka_bootstrap: str, facts_url: str, database: Database
 ) -> None:
