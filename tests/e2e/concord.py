@@ -18,6 +18,9 @@ from tests.unit.kit.calls import SECRET
 READY_TIMEOUT_S = 80.0
 STOP_TIMEOUT_S = 10.0
 
+_looks = httpx.Client(timeout=2)
+"""One for all looks at who is ready: each new client reads all the certificates there are."""
+
 
 class Process:
     """One `concord run SERVICE`."""
@@ -47,9 +50,15 @@ class Process:
     def alive(self) -> bool:
         return self._popen.poll() is None
 
+    def is_live(self) -> bool:
+        return self._is_well("live")
+
     def is_ready(self) -> bool:
+        return self._is_well("ready")
+
+    def _is_well(self, health: str) -> bool:
         try:
-            return httpx.get(f"{self.url}/health/ready", timeout=2).status_code == 200
+            return _looks.get(f"{self.url}/health/{health}").status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -19,6 +19,7 @@ from tests.conftest import s3_settings
 from tests.e2e.concord import Concord, Process
 from tests.e2e.people import sign_up
 from tests.faults.load import Ledger, check_nothing_lost, check_problems, history_of, send_until
+from tests.waiting import eventually
 
 SERVICES = ("gateway", "auth", "server", "message", "file")
 DATABASES = ("auth", "server", "message", "file")
@@ -118,7 +119,7 @@ def test_processes_that_wait_for_the_rest_stop_at_once(ground: Ground, prepared:
         ground.let_processes_prepare()
     processes = ground.concord.start(*SERVICES)
     for process in processes:
-        _until_live(process.url)
+        eventually(process.is_live, 30)
         answer = httpx.get(f"{process.url}/health/ready", timeout=5)
         assert answer.status_code == 503
         assert any(state != "ready" for state in answer.json()["parts"].values())
@@ -168,14 +169,3 @@ async def _stops(process: Process) -> None:
     begun = time.monotonic()
     assert await asyncio.to_thread(process.stop) == 0, process.log.read_text()[-2000:]
     assert time.monotonic() - begun < STOP_WITHIN_S, process.service
-
-
-def _until_live(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            if httpx.get(f"{url}/health/live", timeout=2).status_code == 200:
-                return
-        except httpx.HTTPError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
