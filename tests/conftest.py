@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -128,21 +129,21 @@ def postgres_admin_url(infra_folder: Path) -> Iterator[str]:
         postgres.stop()
 
 
+@contextmanager
+def empty_database(admin_url: str) -> Iterator[str]:
+    """The URL (`postgresql://user:password@host:port/name`) of a database without a table."""
+    name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
+    ensure_database(admin_url, name, password)
+    port = admin_url.rpartition(":")[2].partition("/")[0]
+    yield f"postgresql://{name}:{password}@{LOOPBACK}:{port}/{name}"
+    drop_database(admin_url, name)
+
+
 @pytest.fixture
 def database_url(postgres_admin_url: str) -> Iterator[Callable[[], str]]:
-    """A factory of fresh, empty databases, by URL (`postgresql://user:password@host:port/name`)."""
-    made: list[str] = []
-
-    def make() -> str:
-        name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
-        ensure_database(postgres_admin_url, name, password)
-        made.append(name)
-        port = postgres_admin_url.rpartition(":")[2].partition("/")[0]
-        return f"postgresql://{name}:{password}@{LOOPBACK}:{port}/{name}"
-
-    yield make
-    for name in made:
-        drop_database(postgres_admin_url, name)
+    """A factory of fresh, empty databases, by URL."""
+    with ExitStack() as made:
+        yield lambda: made.enter_context(empty_database(postgres_admin_url))
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The world on a real Postgres: one migrated database for the run, emptied before each test."""
 
-import asyncio
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
@@ -11,35 +9,11 @@ from sqlalchemy import text
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.attic import SqlAttic
 from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
-from apps.auth.outbound.tables import metadata
 from apps.auth.outbound.units import sql_units
-from cli.embedded.databases import drop_database, ensure_database
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database import Database
-from shared.kit.migrate import migrate
 from tests.unit.auth.world import Told, World
-
-
-@pytest.fixture(scope="session")
-def auth_database_url(postgres_admin_url: str) -> Iterator[str]:
-    """A database at head."""
-    name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
-    ensure_database(postgres_admin_url, name, password)
-    url = f"postgresql://{name}:{password}@{postgres_admin_url.partition('@')[2].partition('/')[0]}/{name}"
-    assert asyncio.run(migrate("auth", url))
-    yield url
-    drop_database(postgres_admin_url, name)
-
-
-@pytest.fixture
-async def database(auth_database_url: str) -> AsyncIterator[Database]:
-    """Empty but for its tables."""
-    database = await Database.open(auth_database_url)
-    async with database.transaction() as session:
-        await session.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
-    yield database
-    await database.close()
 
 
 @pytest.fixture

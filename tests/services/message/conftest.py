@@ -1,8 +1,6 @@
 """The world on a real Postgres: one migrated database for the run, emptied before each test."""
 
-import asyncio
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
@@ -13,38 +11,14 @@ from apps.message.outbound.history import PostgresHistory
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.messages import PostgresSending
 from apps.message.outbound.purge import PostgresPurge
-from apps.message.outbound.tables import metadata
 from apps.message.outbound.units import PostgresWork
-from cli.embedded.databases import drop_database, ensure_database
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database import Database
 from shared.kit.member_facts import PostgresFacts
-from shared.kit.migrate import migrate
 from tests.unit.message.world import Happened, Outside, World
 
 MakeWorld = Callable[[], Awaitable[World]]
-
-
-@pytest.fixture(scope="session")
-def message_database_url(postgres_admin_url: str) -> Iterator[str]:
-    """A database at head."""
-    name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
-    ensure_database(postgres_admin_url, name, password)
-    url = f"postgresql://{name}:{password}@{postgres_admin_url.partition('@')[2].partition('/')[0]}/{name}"
-    assert asyncio.run(migrate("message", url))
-    yield url
-    drop_database(postgres_admin_url, name)
-
-
-@pytest.fixture
-async def database(message_database_url: str) -> AsyncIterator[Database]:
-    """Empty but for its tables."""
-    database = await Database.open(message_database_url, application_name="concord message tests")
-    async with database.transaction() as session:
-        await session.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -94,9 +94,9 @@ async def test_a_nonce_from_two_replicas_at_once(make_world: MakeWorld, database
     assert len(await check_whole(database, channel)) == 20
 
 
-async def test_a_held_lock_delays_its_channel_only(world: World, message_database_url: str) -> None:
+async def test_a_held_lock_delays_its_channel_only(world: World, service_url: str) -> None:
     one, two, ada = await world.channel(), await world.channel(), await world.member()
-    connection = await asyncpg.connect(message_database_url)
+    connection = await asyncpg.connect(service_url)
     holding = connection.transaction()
     await holding.start()
     await connection.execute("SELECT 1 FROM channels WHERE id = $1 FOR UPDATE", one)
@@ -148,10 +148,10 @@ async def test_changes_beside_sends_keep_the_order_of_revisions(
 
 
 async def test_nothing_is_lost_or_doubled_when_connections_die(
-    make_world: MakeWorld, database: Database, message_database_url: str
+    make_world: MakeWorld, database: Database, service_url: str
 ) -> None:
     worlds, channel, ada = await same_facts(make_world, 2)
-    killer = await asyncpg.connect(message_database_url, server_settings={"application_name": "killer"})
+    killer = await asyncpg.connect(service_url, server_settings={"application_name": "killer"})
 
     async def kill() -> None:
         kills = 0

@@ -1,13 +1,17 @@
 """The hot statements probe indexes, also while Postgres knows nothing about the tables yet."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from sqlalchemy import text
 
 from apps.message.outbound import history, hot, messages
 from apps.message.outbound.hot import HotPool
+from apps.message.outbound.tables import metadata
+from cli.embedded.databases import run_sql
 from shared.kit.database import Database
+from shared.kit.migrate import migrate
+from tests.conftest import empty_database
 
 FILL = """
     INSERT INTO messages
@@ -28,12 +32,28 @@ STATEMENTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def filled_url(postgres_admin_url: str) -> Iterator[str]:
+    """A database of its own, at which autovacuum never looks: what it finds out in other tests would stay."""
+    with empty_database(postgres_admin_url) as url:
+        assert asyncio.run(migrate("message", url))
+        for table in metadata.tables:
+            run_sql(url, f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+        run_sql(url, FILL)
+        yield url
+
+
+@pytest.fixture
+async def filled(filled_url: str) -> AsyncIterator[Database]:
+    database = await Database.open(filled_url)
+    yield database
+    await database.close()
+
+
 @pytest.mark.parametrize("name", STATEMENTS)
-async def test_each_statement_probes_indexes(database: Database, name: str) -> None:
+async def test_each_statement_probes_indexes(filled: Database, name: str) -> None:
     statement, parameters, indexes = STATEMENTS[name]
-    async with database.transaction() as session:
-        await session.execute(text(FILL))
-    pool = HotPool(database, 1)
+    pool = HotPool(filled, 1)
     await pool.open()
     async with pool.connection() as connection:
         await connection.execute(f"PREPARE hot AS {statement}")

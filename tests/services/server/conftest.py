@@ -1,8 +1,6 @@
 """The world on a real Postgres: one migrated database for the run, emptied before each test."""
 
-import asyncio
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import msgspec
@@ -11,39 +9,15 @@ from sqlalchemy import text
 
 from apps.server.outbound.desk import SqlDesk
 from apps.server.outbound.memory.profiles import MemoryAccounts
-from apps.server.outbound.tables import metadata
 from apps.server.outbound.units import sql_units
 from apps.server.ports import Accounts
-from cli.embedded.databases import drop_database, ensure_database
 from shared.contracts.clock import Clock
 from shared.contracts.event import Event
 from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
 from shared.kit.database import Database
-from shared.kit.migrate import migrate
 from shared.kit.wire import Call
 from tests.unit.server.world import FakeClock, Happened, World
-
-
-@pytest.fixture(scope="session")
-def server_database_url(postgres_admin_url: str) -> Iterator[str]:
-    """A database at head."""
-    name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
-    ensure_database(postgres_admin_url, name, password)
-    url = f"postgresql://{name}:{password}@{postgres_admin_url.partition('@')[2].partition('/')[0]}/{name}"
-    assert asyncio.run(migrate("server", url))
-    yield url
-    drop_database(postgres_admin_url, name)
-
-
-@pytest.fixture
-async def database(server_database_url: str) -> AsyncIterator[Database]:
-    """Empty but for its tables."""
-    database = await Database.open(server_database_url)
-    async with database.transaction() as session:
-        await session.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
-    yield database
-    await database.close()
 
 
 class DeskOfTests(SqlDesk):
