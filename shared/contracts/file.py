@@ -267,9 +267,9 @@ FILE_UPLOAD = Operation(
     description=(
         "In one go, as a form: the field `channelId`, then the field `file` with its name and type, as "
         "`curl -F channelId=… -F 'file=@tea.png;type=image/png'` sends it. The bytes are passed on as they "
-        "come. The file service takes the same at its own port. Where an `Idempotency-Key` stands for the "
-        "same body, that is the same channel, name, type and bytes, at either port; an upload that broke off "
-        "or was refused left nothing, so it is begun anew under the same key."
+        "come. The file service takes the same at its own port. An `Idempotency-Key` stands for one channel, "
+        "name, type and content, at either port. An upload that broke off or was refused left nothing: the "
+        "same key begins it anew."
     ),
     request=UploadFile,
     body=UploadForm,
