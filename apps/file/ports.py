@@ -12,8 +12,9 @@ from msgspec import Struct
 from apps.file.domain.files import Kept, Place, Usage
 from apps.file.domain.keys import Leftover
 from shared.contracts.base import Answer
+from shared.contracts.errors import MeshError
 from shared.contracts.event import EventType
-from shared.contracts.file import Upload
+from shared.contracts.file import File, Upload
 
 
 class Unit(Protocol):
@@ -48,9 +49,18 @@ class Unit(Protocol):
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
 
+    async def known(self, call: Any, profile_id: UUID) -> "FirstAnswer | None":
+        """What the call was answered with before; its body does not matter yet."""
+
+
+FirstAnswer = Callable[[bytes], File]
+"""Gives the first answer again to a request with this body; raises the first refusal, or
+`idempotency.mismatch` for another body.
+"""
+
 
 class Work(Protocol):
-    """Where the use cases work."""
+    """Where the use cases work. A `call` is known by its Idempotency-Key, or else by its own id."""
 
     def transaction(self) -> AbstractAsyncContextManager[Unit]:
         """Committed at the end, rolled back when the block raises."""
@@ -58,8 +68,19 @@ class Work(Protocol):
     def snapshot(self) -> AbstractAsyncContextManager[Unit]:
         """To read only."""
 
-    async def once(self, call: Any, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
-        """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
+    async def once(
+        self,
+        call: Any,
+        profile_id: UUID,
+        work: Callable[[Unit], Awaitable[File | MeshError]],
+        *,
+        keep_refusals: bool = True,
+    ) -> File:
+        """Do the work in a transaction, unless the call was answered before: then its first answer.
+
+        A refusal (below 500) that the work raises undoes it, and is kept as its answer unless that is not
+        wanted; one that it gives is kept together with what was done. Either is raised.
+        """
 
 
 class Leftovers(Protocol):

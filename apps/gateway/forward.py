@@ -15,6 +15,7 @@ from shared.contracts.file import FileLocation
 from shared.edge.authenticate import Authenticator
 from shared.edge.doorkeeper import caller_of
 from shared.edge.exchange import Exchange, Headers, Response
+from shared.edge.idempotency import request_key
 from shared.edge.limits import Limits
 from shared.edge.problems import problem_of
 from shared.edge.proxies import Proxies
@@ -110,7 +111,7 @@ class Forward:
             operation.key_of(request),
             correlation_id=exchange.correlation_id,
             deadline_ms=now_ms() + desk.call_timeout_ms,
-            idempotency_key=None if key is None else f"{scope['method']} {scope['path'].rstrip('/')} {key}",
+            idempotency_key=None if key is None else request_key(scope["method"], scope["path"], key),
             traceparent=exchange.traceparent,
         )
         if reply.error is not None:

@@ -1,6 +1,5 @@
 """From what came over HTTP to the fields of a request, with every fault told at once."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,8 +12,8 @@ from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
 from shared.contracts.errors import VALIDATION_FAILED, FieldError, MeshError
 from shared.contracts.validation import decode_body, decode_query, validation_failed
+from shared.edge.idempotency import key_of
 
-_IDEMPOTENCY_KEY = re.compile(rb"[\x20-\x7e]{1,255}")
 _QUERY_FIELDS_MAX = 100
 _USER_AGENT_MAX_CHARS = 256
 
@@ -54,9 +53,7 @@ class Inputs:
             _collect(fields, faults, _decode_path, path, self._path)
         if self._query is not None:
             _collect(fields, faults, _decode_query, query, self._query)
-        key = headers.get(b"idempotency-key") if self._takes_key else None
-        if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-            faults.append(FieldError("Idempotency-Key", "must be 1 to 255 printable ASCII characters"))
+        key = _key_of(headers, faults) if self._takes_key else None
         if self._body is not None:
             _collect(fields, faults, decode_body, body, self._body)
         if faults:
@@ -64,7 +61,7 @@ class Inputs:
         self._add_caller(fields, headers, claims)
         if self._network:
             fields["network"] = network
-        return fields, None if key is None else key.decode("ascii")
+        return fields, key
 
     def _add_caller(
         self, fields: dict[str, Any], headers: Mapping[bytes, bytes], claims: Claims | None
@@ -98,6 +95,14 @@ def _collect(
         if error.kind is not VALIDATION_FAILED:
             raise
         faults.extend(error.errors)
+
+
+def _key_of(headers: Mapping[bytes, bytes], faults: list[FieldError]) -> str | None:
+    try:
+        return key_of(headers)
+    except MeshError as error:
+        faults.extend(error.errors)
+        return None
 
 
 def _decode_path(path: Mapping[str, str], kind: type[Struct]) -> Struct:

@@ -1,6 +1,7 @@
 """The way of an upload: its bytes go on to the file service's own port as they come, and its answer back.
 
-Nothing is read here but the token. What is in memory of an upload is what the two connections hold.
+Nothing is read here but the token and the request's key. What is in memory of an upload is what the two
+connections hold.
 """
 
 import asyncio
@@ -14,7 +15,9 @@ import h11
 from apps.gateway.forward import Desk
 from apps.gateway.ports import FileDoor
 from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
-from shared.edge.exchange import Exchange, Headers, Response
+from shared.edge.exchange import TRACEPARENT, Exchange, Headers, Response
+from shared.edge.idempotency import HEADER as IDEMPOTENCY_KEY
+from shared.edge.idempotency import key_of
 from shared.edge.incoming import IncomingBody
 from shared.edge.places import Places
 from shared.edge.problems import problem_of
@@ -41,9 +44,10 @@ class Upload:
         """The file service's answer to one upload, a problem where it went wrong on the way."""
         try:
             claims = await self._desk.caller_of(exchange)  # the file service looks at the token once more
+            head = self._head_of(exchange)
             with self._places.take(claims.sub):
                 async with _connected(self._door) as (reader, writer):
-                    return await self._pass_on(exchange, reader, writer)
+                    return await self._pass_on(exchange, head, reader, writer)
         except MeshError as error:
             return problem_of(error, exchange)
         except CancelledError:
@@ -52,12 +56,16 @@ class Upload:
             return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), exchange)
 
     async def _pass_on(
-        self, exchange: Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        exchange: Exchange,
+        head: h11.Request,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> Response:
         """Send and listen at once: a file that is refused is not sent to its end."""
         connection = h11.Connection(h11.CLIENT)
         answering = asyncio.create_task(_answer_of(connection, reader))
-        sending = asyncio.create_task(self._send(exchange, connection, writer))
+        sending = asyncio.create_task(self._send(exchange, head, connection, writer))
         try:
             await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and not isinstance(sending.exception(), OSError):
@@ -75,9 +83,13 @@ class Upload:
             await asyncio.gather(answering, sending, return_exceptions=True)
 
     async def _send(
-        self, exchange: Exchange, connection: h11.Connection, writer: asyncio.StreamWriter
+        self,
+        exchange: Exchange,
+        head: h11.Request,
+        connection: h11.Connection,
+        writer: asyncio.StreamWriter,
     ) -> None:
-        await self._write(writer, connection.send(self._head_of(exchange)))
+        await self._write(writer, connection.send(head))
         body = IncomingBody(exchange.receive, self._door.tempo)
         while (piece := await body.next()) is not None:
             if piece:
@@ -97,10 +109,15 @@ class Upload:
             ) from None
 
     def _head_of(self, exchange: Exchange) -> h11.Request:
+        """Raises `validation.failed` for a key that is none."""
         # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 takes none.
         headers = [(name, exchange.headers[name].strip()) for name in _PASSED_ON if name in exchange.headers]
         if b"content-length" not in exchange.headers:
             headers.append((b"transfer-encoding", b"chunked"))
+        if (key := key_of(exchange.headers)) is not None:
+            headers.append((IDEMPOTENCY_KEY, key.encode()))
+        if exchange.traceparent is not None:
+            headers.append((TRACEPARENT, exchange.traceparent.encode()))
         headers += [
             (b"host", self._door.netloc.encode()),
             (b"x-correlation-id", exchange.correlation_id.encode()),

@@ -190,12 +190,15 @@ FILE_COMPLETE = Operation(
     summary="Complete a file",
     description=(
         "Checks the size and, by the bytes themselves, the type of what was uploaded; from then on the "
-        "members of the channel see it. Completing it again changes nothing."
+        "members of the channel see it. Completing it again changes nothing. With the same "
+        "`Idempotency-Key` it is answered as before, also when the file was thrown away for it or deleted "
+        "since; `file.not_uploaded` and `file.not_found` are no last word, and looked into anew."
     ),
     request=OfFile,
     answer=File,
     key="file_id",
     errors=(*_OF_FILE, e.FILE_NOT_UPLOADED, e.FILE_SIZE_MISMATCH, e.FILE_TYPE_NOT_ALLOWED),
+    idempotent=True,
 )
 FILE_GET = Operation(
     name="file.get",
@@ -264,7 +267,9 @@ FILE_UPLOAD = Operation(
     description=(
         "In one go, as a form: the field `channelId`, then the field `file` with its name and type, as "
         "`curl -F channelId=… -F 'file=@tea.png;type=image/png'` sends it. The bytes are passed on as they "
-        "come. The file service takes the same at its own port."
+        "come. The file service takes the same at its own port. An `Idempotency-Key` stands for one channel, "
+        "name, type and content, at either port. An upload that broke off or was refused left nothing: the "
+        "same key begins it anew."
     ),
     request=UploadFile,
     body=UploadForm,
@@ -273,6 +278,7 @@ FILE_UPLOAD = Operation(
     status=201,
     key="channel_id",
     errors=(*_SIGNED_IN, e.CHANNEL_NOT_FOUND, e.FILE_TOO_LARGE, e.FILE_TYPE_NOT_ALLOWED, e.QUOTA_EXCEEDED),
+    idempotent=True,
 )
 """Over HTTP only, so not among the operations that travel through Kafka."""
 

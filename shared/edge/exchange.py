@@ -8,6 +8,7 @@ from shared.kit.correlation import correlation_id_of, traceparent_of
 
 Headers = list[tuple[bytes, bytes]]
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
+TRACEPARENT = b"traceparent"
 
 
 class Exchange:
@@ -29,7 +30,7 @@ class Exchange:
         self.receive = receive
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.correlation_id = correlation_id_of(self.headers.get(b"x-correlation-id"), new_id)
-        self.traceparent = traceparent_of(self.headers.get(b"traceparent"))
+        self.traceparent = traceparent_of(self.headers.get(TRACEPARENT))
         self.status = 0
         self.network = ""
         """Where the caller is counted, once somebody asked for it."""

@@ -11,6 +11,7 @@ from shared.contracts.base import Answer, Request
 from shared.contracts.errors import CATALOGUE, INTERNAL_ERROR, MESH_BUSY, ErrorReply, MeshError
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds, now_ms
+from shared.kit.context import traceparent_var
 from shared.kit.producer import Producer, Record
 from shared.kit.replies import RawReply
 from shared.kit.sealed_calls import SealedCalls
@@ -54,13 +55,17 @@ class MeshClient:
         correlation_id: str = "",
         deadline_ms: int | None = None,
     ) -> Any:
-        """Call and decode. Raises the MeshError that the service answered, `mesh.busy` or `mesh.timeout`."""
+        """Call and decode, in the trace of the task that calls.
+
+        Raises the MeshError that the service answered, `mesh.busy` or `mesh.timeout`.
+        """
         reply = await self.call_raw(
             operation,
             _encode(request),
             operation.key_of(request),
             correlation_id=correlation_id or self._ids.text(),
             deadline_ms=deadline_ms or now_ms() + self._timeout_ms,
+            traceparent=traceparent_var.get(),
         )
         return decode_reply(operation, reply)
 

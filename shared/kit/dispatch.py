@@ -19,7 +19,7 @@ from shared.contracts.errors import (
 from shared.contracts.validation import decode_body
 from shared.kit.answers import Answers, Asked, OneHandler, Outcome
 from shared.kit.clock import now_ms
-from shared.kit.context import correlation_id_var, operation_var
+from shared.kit.context import correlation_id_var, operation_var, traceparent_var
 from shared.kit.group_commit import GroupCommit, being_cancelled
 from shared.kit.lanes import Lanes
 from shared.kit.meters import answered, refused
@@ -143,6 +143,7 @@ class Dispatcher:
     async def _run(self, handler: OneHandler, request: Request, call: Call, finished: Finished) -> None:
         correlation_id_var.set(call.correlation_id)
         operation_var.set(call.operation.name)
+        traceparent_var.set(call.traceparent)
         begun = time.perf_counter()
         self._settle(call, finished, begun, await _outcome_of(handler, request, call))
 

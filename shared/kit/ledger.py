@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.base import Answer
@@ -26,7 +27,7 @@ from shared.kit.database import Database
 from shared.kit.ledger_rows import CLAIM, READ, STORE, SWEEP, SWEEP_PAGE, requests_table
 from shared.kit.wire import Call, Reply
 
-__all__ = ["KEY_LIFE", "REDELIVERY_LIFE", "once", "requests_table", "sweep_requests"]
+__all__ = ["KEY_LIFE", "REDELIVERY_LIFE", "Known", "known", "once", "requests_table", "sweep_requests"]
 
 KEY_LIFE = timedelta(hours=24)
 REDELIVERY_LIFE = timedelta(hours=1)
@@ -34,32 +35,64 @@ REDELIVERY_LIFE = timedelta(hours=1)
 
 _ids = SystemIds()
 
-Outcome = Answer | Reply | None
+Outcome = Answer | Reply | MeshError | None
 Work = Callable[[AsyncSession], Awaitable[Outcome]]
 
 
+class Known(Struct, frozen=True):
+    """A request that was answered before, as it stands in the ledger."""
+
+    fingerprint: bytes
+    status: int
+    body: bytes | None
+
+    def answer(self, body: bytes) -> Reply:
+        """The first reply to a request that has this body.
+
+        Raises the first error, `idempotency.mismatch` when the key was used for another body.
+        """
+        if self.fingerprint != sha256(body).digest():
+            raise IDEMPOTENCY_MISMATCH.error("This key was used for another body before.")
+        if self.status >= 400:
+            raise _decode_error(self.body or b"")
+        return Reply(status=self.status, body=self.body)
+
+
+async def known(
+    session: AsyncSession, call: Call, profile_id: UUID, *, clock: Clock | None = None
+) -> Known | None:
+    """What this caller's key, or this very call, was answered with; None while nothing is stored.
+
+    For who has something to do before `once`, or does not know the body yet.
+    """
+    return await _stored(session, _row_of(call, profile_id, clock))
+
+
 async def once(
-    database: Database, call: Call, profile_id: UUID, work: Work, *, clock: Clock | None = None
+    database: Database,
+    call: Call,
+    profile_id: UUID,
+    work: Work,
+    *,
+    clock: Clock | None = None,
+    keep_refusals: bool = True,
 ) -> Answer | Reply | None:
     """Do `work` in a transaction, unless this caller's key, or this very call, was done before.
 
-    Gives what `work` gives, or the first reply again. Typed errors below 500 are stored and raised again;
-    others leave no trace, so that the caller may try again. Raises `idempotency.mismatch` when the key was
-    used for another body, `mesh.busy` as `Database.transaction`.
+    Gives what `work` gives, or the first reply again. Typed errors below 500 that it raises undo it, are
+    stored and raised again, unless refusals are not to be kept; others leave no trace, so that the caller may
+    try again. A typed error that it gives is stored together with what was done, then raised. Raises
+    `idempotency.mismatch` when the key was used for another body, `mesh.busy` as `Database.transaction`.
     """
-    key, life = _key_of(call)
-    row = {
-        "profile_id": profile_id,
-        "key": sha256(key.encode("utf-8", "surrogatepass")).digest(),
-        "fingerprint": sha256(call.body).digest(),
-        "now": (clock or SystemClock()).now(),
-    }
-    outcome: Outcome | MeshError
+    row = _row_of(call, profile_id, clock)
+    outcome: Outcome | Known
     async with database.transaction() as session:
-        if await _claimed(session, row, life):
-            outcome = await _done(session, call, row, work)
+        if await _claimed(session, row):
+            outcome = await _done(session, call, row, work, keep_refusals)
         else:
-            outcome = await _stored(session, row)
+            outcome = await _stored(session, row) or _being_answered()
+    if isinstance(outcome, Known):
+        return outcome.answer(call.body)
     if isinstance(outcome, MeshError):
         raise outcome
     return outcome
@@ -80,6 +113,18 @@ async def sweep_requests(database: Database, clock: Clock) -> int:
             return swept
 
 
+def _row_of(call: Call, profile_id: UUID, clock: Clock | None) -> dict[str, Any]:
+    key, life = _key_of(call)
+    now = (clock or SystemClock()).now()
+    return {
+        "profile_id": profile_id,
+        "key": sha256(key.encode("utf-8", "surrogatepass")).digest(),
+        "fingerprint": sha256(call.body).digest(),
+        "now": now,
+        "expires_at": now + life,
+    }
+
+
 def _key_of(call: Call) -> tuple[str, timedelta]:
     """What the request is known by, and for how long."""
     if call.idempotency_key is not None:
@@ -88,40 +133,45 @@ def _key_of(call: Call) -> tuple[str, timedelta]:
     return f"call {call.operation.name} {call.call_id or _ids.text()}", REDELIVERY_LIFE
 
 
-async def _claimed(session: AsyncSession, row: dict[str, Any], life: timedelta) -> bool:
-    return (await session.execute(CLAIM, {**row, "expires_at": row["now"] + life})).first() is not None
+async def _claimed(session: AsyncSession, row: dict[str, Any]) -> bool:
+    return (await session.execute(CLAIM, row)).first() is not None
 
 
-async def _done(session: AsyncSession, call: Call, row: dict[str, Any], work: Work) -> Outcome | MeshError:
-    """Do the work and store its outcome beside it; a typed error undoes the work alone."""
-    outcome: Outcome | MeshError
+async def _done(
+    session: AsyncSession, call: Call, row: dict[str, Any], work: Work, keep_refusals: bool
+) -> Outcome:
+    """Do the work and store its outcome beside it; a typed error that is raised undoes the work alone."""
+    outcome: Outcome
     try:
         async with session.begin_nested():
             outcome = await work(session)
             status, body = _reply_of(call, outcome)
     except MeshError as error:
-        if error.kind.status >= 500:
+        if error.kind.status >= 500 or not keep_refusals:
             raise
-        outcome, status, body = error, error.kind.status, _encode_error(error)
+        outcome, (status, body) = error, _reply_of(call, error)
     await session.execute(
         STORE, {"profile_id": row["profile_id"], "key": row["key"], "status": status, "body": body}
     )
     return outcome
 
 
-async def _stored(session: AsyncSession, row: dict[str, Any]) -> Reply | MeshError:
-    found = (await session.execute(READ, {"profile_id": row["profile_id"], "key": row["key"]})).one_or_none()
-    if found is None or found.status is None:  # swept, or given up, between the two statements
-        return MESH_BUSY.error("The same request was being answered. Try again.")
-    if found.fingerprint != row["fingerprint"]:
-        return IDEMPOTENCY_MISMATCH.error("This key was used for another body before.")
-    if found.status >= 400:
-        return _decode_error(found.body)
-    return Reply(status=found.status, body=found.body)
+async def _stored(session: AsyncSession, row: dict[str, Any]) -> Known | None:
+    found = (await session.execute(READ, row)).one_or_none()
+    if found is None or found.status is None:
+        return None
+    return Known(found.fingerprint, found.status, found.body)
+
+
+def _being_answered() -> MeshError:
+    """It was swept, or given up, between the two statements."""
+    return MESH_BUSY.error("The same request was being answered. Try again.")
 
 
 def _reply_of(call: Call, outcome: Outcome) -> tuple[int, bytes | None]:
     """What is stored of an outcome. Raises TypeError for an answer with secrets: it may stand nowhere."""
+    if isinstance(outcome, MeshError):
+        return outcome.kind.status, _encode_error(outcome)
     answer, told = call.operation.answer, outcome.body if isinstance(outcome, Reply) else outcome
     if call.operation.answer_secrets and answer is not None and isinstance(told, answer):
         raise TypeError(f"an answer of {call.operation.name} has secrets and can not be stored")

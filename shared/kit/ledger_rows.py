@@ -35,7 +35,12 @@ CLAIM = text(
     RETURNING 1
     """
 )
-READ = text("SELECT fingerprint, status, body FROM requests WHERE profile_id = :profile_id AND key = :key")
+READ = text(
+    """
+    SELECT fingerprint, status, body FROM requests
+    WHERE profile_id = :profile_id AND key = :key AND expires_at > :now
+    """
+)
 STORE = text(
     "UPDATE requests SET status = :status, body = :body WHERE profile_id = :profile_id AND key = :key"
 )

@@ -7,15 +7,19 @@ from typing import Any, TextIO
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
 from shared.kit.calm import Calm
-from shared.kit.context import correlation_id_var, operation_var
+from shared.kit.context import correlation_id_var, operation_var, traceparent_var
 from shared.kit.redaction import redact_value
 
 _CHATTY = ("aiokafka", "faststream", "uvicorn", "asyncio", "kafka", "botocore", "urllib3", "alembic")
-_FIRST = ("timestamp", "level", "service", "instance", "logger", "message", "correlation_id", "operation")
+_CALL = ("correlation_id", "operation", "traceparent")
+_FIRST = ("timestamp", "level", "service", "instance", "logger", "message", *_CALL)
 
 
 class JsonFormatter(MsgspecFormatter):
-    """A record as `{timestamp, level, service, instance, logger, message, correlation_id, operation, …}`."""
+    """A record as `{timestamp, level, service, instance, logger, message, correlation_id, operation, …}`.
+
+    `traceparent` stands after `operation` where the caller sent one.
+    """
 
     def __init__(self, service: str, instance: str = "") -> None:
         super().__init__(
@@ -30,6 +34,7 @@ class JsonFormatter(MsgspecFormatter):
         """Add the call, take secrets out, put the fields into their order."""
         log_data.setdefault("correlation_id", correlation_id_var.get())
         log_data.setdefault("operation", operation_var.get())
+        log_data.setdefault("traceparent", traceparent_var.get())
         ordered = {name: log_data.get(name) for name in _FIRST} | log_data
         return {name: redact_value(value, name) for name, value in ordered.items() if value not in (None, "")}
 

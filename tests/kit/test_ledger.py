@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -22,7 +23,7 @@ from shared.contracts.file import FILE_CREATE, NewFile
 from shared.contracts.server import CHANNEL_CREATE, LEAVE_SERVER, InviteCodeAnswer
 from shared.kit.clock import SystemClock, now_ms
 from shared.kit.database import Database
-from shared.kit.ledger import once, sweep_requests
+from shared.kit.ledger import Known, known, once, sweep_requests
 from shared.kit.wire import Call, Reply
 from tests.kit.facts import ids
 
@@ -172,6 +173,47 @@ async def test_a_typed_error_is_stored_without_the_work(database: Database) -> N
         assert work.times == 1
     assert await count(database) == 0
     assert await count(database, "requests") == 2
+
+
+async def test_a_typed_error_that_work_gives_is_stored_with_what_it_did(database: Database) -> None:
+    work = Work(outcome=CHANNEL_LIMIT.error("500 is enough"))
+    for _ in range(2):
+        with pytest.raises(MeshError, match="500 is enough"):
+            await once(database, call(), CALLER, work, keep_refusals=False)
+    assert work.times == 1
+    assert await count(database) == await count(database, "requests") == 1
+
+
+async def test_a_refusal_need_not_be_kept(database: Database) -> None:
+    work = Work(error=CHANNEL_LIMIT.error("500 is enough"))
+    with pytest.raises(MeshError, match="500 is enough"):
+        await once(database, call(), CALLER, work, keep_refusals=False)
+    assert await count(database) == await count(database, "requests") == 0
+    work.error = None
+    assert shown(await once(database, call(), CALLER, work), 201) == (201, b'{"inviteCode":"code2"}')
+
+
+async def test_what_is_known_is_told_for_the_same_body(database: Database) -> None:
+    async def ask(asked: Call, caller: UUID = CALLER, ahead: timedelta = timedelta()) -> Known | None:
+        async with database.snapshot() as session:
+            return await known(session, asked, caller, clock=LaterClock(ahead))
+
+    assert await ask(call()) is None
+    first = await once(database, call(), CALLER, Work())
+    found = await ask(call(body=b"not asked yet"))
+    assert found is not None
+    assert shown(found.answer(b"{}"), 0) == shown(first, 201)
+    with pytest.raises(MeshError) as caught:
+        found.answer(b"[]")
+    assert caught.value.kind is IDEMPOTENCY_MISMATCH
+    assert await ask(call(key="other")) is await ask(call(), ids.new()) is None
+    assert await ask(call(), ahead=timedelta(hours=25)) is None
+    with pytest.raises(MeshError, match="500 is enough"):
+        await once(database, call(key="no"), CALLER, Work(error=CHANNEL_LIMIT.error("500 is enough")))
+    refusal = await ask(call(key="no"))
+    assert refusal is not None
+    with pytest.raises(MeshError, match="500 is enough"):
+        refusal.answer(b"{}")
 
 
 @pytest.mark.parametrize("error", [MESH_BUSY.error("not now"), ValueError("a fault")])

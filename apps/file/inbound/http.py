@@ -29,19 +29,21 @@ from shared.contracts.errors import (
     MeshError,
 )
 from shared.contracts.fields import Id
-from shared.contracts.file import FILE_DOWNLOAD, UPLOAD_PATH, DownloadFile, DownloadQuery
+from shared.contracts.file import FILE_DOWNLOAD, FILE_UPLOAD, UPLOAD_PATH, DownloadFile, DownloadQuery
+from shared.contracts.operation import Operation
 from shared.contracts.validation import decode_query
 from shared.edge.authenticate import Authenticator
 from shared.edge.doorkeeper import caller_of
 from shared.edge.edge import log_unexpected
 from shared.edge.exchange import Exchange, Response, current_exchange, respond
+from shared.edge.idempotency import key_of, request_key
 from shared.edge.incoming import IncomingBody, Tempo
 from shared.edge.limits import Limits
 from shared.edge.passed_on import HEADER, PassedOn
 from shared.edge.places import Places
 from shared.edge.problems import problem_of
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.context import correlation_id_var
+from shared.kit.context import correlation_id_var, traceparent_var
 from shared.kit.wire import Call
 from shared.membership.learn_access import Asker, LearnAccess, informed
 
@@ -129,13 +131,14 @@ class Door:
         if length is not None and length > bounds.file_max_bytes + _FORM_BYTES:
             raise FILE_TOO_LARGE.error(f"A file may have at most {bounds.file_max_bytes} bytes.")
         profile_id = (await self._guard.caller_of(exchange)).sub
+        call = self._repeatable(exchange)
         with self._places.take(profile_id):
             async with _within(bounds.upload_timeout_s):
                 body = IncomingBody(exchange.receive, bounds.tempo)
                 content_type = exchange.headers.get(b"content-type", b"").decode("latin-1")
                 incoming = await open_form(content_type, length, body.next)
                 admitted = self._admitted(incoming, profile_id, exchange.correlation_id)
-                file = await self._receive.receive(incoming, profile_id, admitted)
+                file = await self._receive.receive(incoming, profile_id, admitted, call)
         return respond(201, "application/json", msgspec.json.encode(file), _PRIVATE)
 
     async def _content(self, exchange: Exchange) -> Response:
@@ -143,15 +146,28 @@ class Door:
         profile_id = (await self._guard.caller_of(exchange)).sub
         fields = decode_query(exchange.scope["path_params"].items(), _FilePath)
         query = decode_query(parse_qsl(exchange.scope["query_string"].decode("latin-1"), True), DownloadQuery)
-        call = Call(
-            operation=FILE_DOWNLOAD,
-            correlation_id=exchange.correlation_id,
-            call_id=str(self._ids.new()),
-            deadline_ms=now_ms() + self._bounds.call_timeout_ms,
-        )
+        call = self._call(FILE_DOWNLOAD, exchange)
         asked = DownloadFile(file_id=fields.file_id, profile_id=profile_id, inline=query.inline)
         location = (await self._inbound.download(asked, call)).url.encode()
         return Response(302, [(b"location", location), (b"content-length", b"0"), _PRIVATE])
+
+    def _repeatable(self, exchange: Exchange) -> Call | None:
+        """An upload that came with a key. Raises `validation.failed`."""
+        key = key_of(exchange.headers)
+        if key is None:
+            return None
+        return self._call(FILE_UPLOAD, exchange, request_key("POST", UPLOAD_PATH, key))
+
+    def _call(self, operation: Operation, exchange: Exchange, key: str | None = None) -> Call:
+        """The request as if it had come by Kafka."""
+        return Call(
+            operation=operation,
+            correlation_id=exchange.correlation_id,
+            call_id=self._ids.text(),
+            deadline_ms=now_ms() + self._bounds.call_timeout_ms,
+            idempotency_key=key,
+            traceparent=exchange.traceparent,
+        )
 
     def _admitted(
         self, incoming: IncomingFile, profile_id: UUID, correlation_id: str
@@ -167,6 +183,7 @@ class Door:
 async def _answered(answer: Answer) -> Response:
     exchange = current_exchange.get()
     correlation_id_var.set(exchange.correlation_id)
+    traceparent_var.set(exchange.traceparent)
     try:
         return await answer(exchange)
     except MeshError as error:

@@ -1,7 +1,7 @@
 """Operations and events, and the use case of each."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -39,7 +39,7 @@ from shared.contracts.file import (
     OfFile,
 )
 from shared.kit.answers import Answers
-from shared.kit.wire import Call, Reply
+from shared.kit.wire import Call
 from shared.membership.access import Unsure
 from shared.membership.keep_facts import keep_fact
 from shared.membership.learn_access import Asker, LearnAccess, informed
@@ -90,25 +90,22 @@ class Inbound:
         tools, life_s = self._tools, self._tools.lives.upload_s
 
         async def work() -> File:
-            made: File | Reply = await tools.work.once(
+            return await tools.work.once(
                 call,
                 request.profile_id,
                 lambda unit: create_file(request, unit, tools.allowance, tools.clock, tools.ids, life_s),
             )
-            if isinstance(made, Reply):
-                return msgspec.json.decode(cast(bytes, made.body), type=File)
-            return made
 
         asker = Asker(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
         file = await informed(tools.learn, asker, work)
         return await address_file(file, request.sha256, tools.storage, tools.clock, life_s)
 
     async def complete(self, request: OfFile, call: Call) -> File:
-        """Complete a file."""
+        """Complete a file. The same request again is answered the same."""
         tools = self._tools
 
         async def work() -> File:
-            return await complete_file(request, tools.work, tools.storage, tools.sniffer, tools.clock)
+            return await complete_file(request, call, tools.work, tools.storage, tools.sniffer, tools.clock)
 
         return await self._informed(request.file_id, request.profile_id, call, work)
 

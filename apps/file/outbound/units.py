@@ -6,20 +6,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.file.domain.files import Kept, Place, Usage
-from apps.file.ports import Unit
+from apps.file.ports import FirstAnswer, Unit
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
+from shared.contracts.errors import MeshError
 from shared.contracts.event import EventType
 from shared.contracts.fields import Role
 from shared.contracts.file import File, FileStatus
 from shared.kit.database import Database
-from shared.kit.ledger import once
+from shared.kit.ledger import known, once
 from shared.kit.outbox import Outbox
-from shared.kit.wire import Call
+from shared.kit.wire import Call, Reply
 
 _PLACE = text(
     """
@@ -86,20 +88,36 @@ class PostgresWork:
         async with self._database.snapshot() as session:
             yield self._within(session)
 
-    async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
-        """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
-        return await once(self._database, call, profile_id, lambda session: work(self._within(session)))
+    async def once(
+        self,
+        call: Call,
+        profile_id: UUID,
+        work: Callable[[Unit], Awaitable[File | MeshError]],
+        *,
+        keep_refusals: bool = True,
+    ) -> File:
+        """Do the work in a transaction, unless the call was answered before: then its first answer."""
+        done = await once(
+            self._database,
+            call,
+            profile_id,
+            lambda session: work(self._within(session)),
+            clock=self._clock,
+            keep_refusals=keep_refusals,
+        )
+        return _file_of(done)
 
     def _within(self, session: AsyncSession) -> "PostgresUnit":
-        return PostgresUnit(session, Outbox(session, self._clock, self._ids))
+        return PostgresUnit(session, Outbox(session, self._clock, self._ids), self._clock)
 
 
 class PostgresUnit:
     """One transaction."""
 
-    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
+    def __init__(self, session: AsyncSession, outbox: Outbox, clock: Clock) -> None:
         self._session = session
         self._outbox = outbox
+        self._clock = clock
 
     async def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
         """What is known about a profile in a channel."""
@@ -148,6 +166,20 @@ class PostgresUnit:
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
         await self._outbox.publish(kind, key, revision, data)
+
+    async def known(self, call: Call, profile_id: UUID) -> FirstAnswer | None:
+        """What the call was answered with before."""
+        found = await known(self._session, call, profile_id, clock=self._clock)
+        return None if found is None else lambda body: _file_of(found.answer(body))
+
+
+def _file_of(done: Answer | Reply | None) -> File:
+    """What was just done is a file, what was done before the bytes of one."""
+    if isinstance(done, Reply):
+        assert isinstance(done.body, bytes)
+        return msgspec.json.decode(done.body, type=File)
+    assert isinstance(done, File)
+    return done
 
 
 def kept_of(row: Mapping[Any, Any]) -> Kept:

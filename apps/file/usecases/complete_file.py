@@ -1,5 +1,8 @@
 """Complete a file."""
 
+from datetime import datetime
+from typing import Any
+
 from apps.file.domain.files import Kept, check_seen, file_not_found
 from apps.file.domain.keys import file_key, upload_key
 from apps.file.domain.types import SNIFFED_BYTES, check_real
@@ -11,7 +14,7 @@ from shared.contracts.file import File, OfFile
 
 
 async def complete_file(
-    request: OfFile, work: Work, storage: Storage, sniffer: Sniffer, clock: Clock
+    request: OfFile, call: Any, work: Work, storage: Storage, sniffer: Sniffer, clock: Clock
 ) -> File:
     """The file as others see it from now on.
 
@@ -22,32 +25,61 @@ async def complete_file(
     * What was checked is copied to a place where its owner cannot write, so that nobody puts other bytes
       there while the address for the upload is still good. A copy that takes longer than a call is found by
       the next one.
+    * The same call again, or another with the same Idempotency-Key, gets the same answer, also when the file
+      was thrown away with it or deleted since. What changed nothing is not kept: it is looked at anew.
     * It is told by `file.completed`.
     """
     async with work.snapshot() as unit:
+        first_answer = await unit.known(call, request.profile_id)
+        if first_answer is not None:
+            return first_answer(call.body)
         kept = await _own(request, unit)
-    if kept.complete:
-        return kept.file
-    found = await storage.look(upload_key(kept.file.id))
+    if not kept.complete:
+        refusal = await _copy_checked(kept.file, storage, sniffer)
+        if refusal is not None:
+            return await work.once(
+                call, request.profile_id, lambda unit: _refuse(request, refusal, unit, clock.now())
+            )
+    try:
+        return await work.once(
+            call, request.profile_id, lambda unit: _finish(request, unit), keep_refusals=False
+        )
+    except MeshError as error:
+        if error.kind is FILE_NOT_FOUND:
+            async with work.transaction() as unit:
+                await discard(request.file_id, unit, clock.now())
+        raise
+
+
+async def _copy_checked(file: File, storage: Storage, sniffer: Sniffer) -> MeshError | None:
+    """Copy what was uploaded to where nobody else writes; gives why not, when it is to be thrown away.
+
+    Raises `file.not_uploaded` while it is not there yet, or changes.
+    """
+    found = await storage.look(upload_key(file.id))
     if found is None:
         raise FILE_NOT_UPLOADED.error("There is nothing yet at the address that came with this file.")
     try:
-        await _check(kept, found, storage, sniffer)
+        await _check(file, found, storage, sniffer)
     except MeshError as error:
-        if error.kind.status < 500 and error.kind is not FILE_NOT_UPLOADED:
-            await discard(kept.file.id, work, clock.now())
-        raise
-    file = kept.file
+        if error.kind.status >= 500 or error.kind is FILE_NOT_UPLOADED:
+            raise
+        return error
     if not await storage.copy(upload_key(file.id), found, file_key(file.id), file.content_type):
         raise _changing()
-    try:
-        async with work.transaction() as unit:
-            kept = await _own(request, unit, lock=True)
-            return await make_complete(kept, found.size, file.content_type, unit)
-    except MeshError as error:
-        if error.kind is FILE_NOT_FOUND:
-            await discard(file.id, work, clock.now())
-        raise
+    return None
+
+
+async def _finish(request: OfFile, unit: Unit) -> File:
+    """Share it. The size and the type are those that were said, and checked."""
+    kept = await _own(request, unit, lock=True)
+    return await make_complete(kept, kept.file.size, kept.file.content_type, unit)
+
+
+async def _refuse(request: OfFile, refusal: MeshError, unit: Unit, now: datetime) -> MeshError:
+    """Throw it away, and keep why together with that."""
+    await discard(request.file_id, unit, now)
+    return refusal
 
 
 async def _own(request: OfFile, unit: Unit, *, lock: bool = False) -> Kept:
@@ -59,14 +91,14 @@ async def _own(request: OfFile, unit: Unit, *, lock: bool = False) -> Kept:
     return check_seen(kept, place, request.profile_id)
 
 
-async def _check(kept: Kept, found: Found, storage: Storage, sniffer: Sniffer) -> None:
-    if found.size != kept.file.size:
-        raise FILE_SIZE_MISMATCH.error(f"{kept.file.size} bytes were announced, {found.size} came.")
-    head = await storage.head(upload_key(kept.file.id), found, SNIFFED_BYTES)
+async def _check(file: File, found: Found, storage: Storage, sniffer: Sniffer) -> None:
+    if found.size != file.size:
+        raise FILE_SIZE_MISMATCH.error(f"{file.size} bytes were announced, {found.size} came.")
+    head = await storage.head(upload_key(file.id), found, SNIFFED_BYTES)
     if head is None:
         raise _changing()
     looks_like = await sniffer.looks_like(head)
-    check_real(kept.file.content_type, looks_like, head, whole=found.size <= SNIFFED_BYTES)
+    check_real(file.content_type, looks_like, head, whole=found.size <= SNIFFED_BYTES)
 
 
 def _changing() -> MeshError:

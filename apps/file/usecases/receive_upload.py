@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -20,7 +21,8 @@ from apps.file.domain.types import (
     check_real,
     is_said,
 )
-from apps.file.ports import Incoming, Sniffer, Storage, Work
+from apps.file.ports import FirstAnswer, Incoming, Sniffer, Storage, Unit, Work
+from apps.file.usecases.digested import Digested
 from apps.file.usecases.steps import Draft, add_file, discard, make_complete
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import FieldError, MeshError
@@ -31,6 +33,10 @@ log = logging.getLogger(__name__)
 
 Admitted = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Does something that needs a member; when our copy of the members says no it asks, and does it again."""
+Share = Callable[[Unit], Awaitable[File]]
+"""Makes a file complete within a transaction."""
+Sharing = Callable[[Share], Awaitable[File]]
+"""Does that in a transaction: each time, or once for each key."""
 
 
 class Pace(Struct, frozen=True):
@@ -61,8 +67,10 @@ class ReceiveUpload:
         self._clock = clock
         self._ids = ids
 
-    async def receive(self, incoming: Incoming, profile_id: UUID, admitted: Admitted) -> File:
-        """The complete file.
+    async def receive(
+        self, incoming: Incoming, profile_id: UUID, admitted: Admitted, call: Any = None
+    ) -> File:
+        """The complete file. `call` is the request when an Idempotency-Key came with it.
 
         * Members of the channel's server send files to it, of types that are allowed here.
         * Room in the quota is taken before the first byte: as much as the request says, or as a file may be.
@@ -70,7 +78,27 @@ class ReceiveUpload:
         * Its size is checked as it comes.
         * Who is no member any more when it has come does not share it.
         * It is told by `file.completed`.
+        * The same again with the same key gets the first answer, whatever became of the file, and nothing is
+          stored or counted. Until there is an answer the key belongs to nobody: of two at once the first that
+          is complete stays. A refusal changed nothing and is not kept.
         """
+        if call is None:
+            return await self._receive(incoming, profile_id, admitted, self._share)
+        digested = Digested(incoming)
+        async with self._work.snapshot() as unit:
+            first_answer = await unit.known(call, profile_id)
+        if first_answer is not None:
+            return await self._compare(digested, first_answer)
+
+        async def share_once(work: Share) -> File:
+            asked = replace(call, body=digested.meant())
+            return await self._work.once(asked, profile_id, work, keep_refusals=False)
+
+        return await self._receive(digested, profile_id, admitted, share_once)
+
+    async def _receive(
+        self, incoming: Incoming, profile_id: UUID, admitted: Admitted, sharing: Sharing
+    ) -> File:
         content_type = canonical(incoming.content_type) or OPAQUE
         if is_said(content_type, self._allowance.types):
             check_allowed(content_type, self._allowance.types)
@@ -81,27 +109,42 @@ class ReceiveUpload:
                 await add_file(draft, unit, self._allowance)
 
         await admitted(begin)
+        shared: File | None = None
         try:
-            return await self._take_in(incoming, draft, admitted)
-        except BaseException:
-            await asyncio.shield(self._discard(draft))
-            raise
+            shared = await self._take_in(incoming, draft, admitted, sharing)
+            return shared
+        finally:
+            if shared is None or shared.id != draft.id:  # it failed, or another with its key was first
+                await asyncio.shield(self._discard(draft))
 
-    async def _take_in(self, incoming: Incoming, draft: Draft, admitted: Admitted) -> File:
+    async def _take_in(self, incoming: Incoming, draft: Draft, admitted: Admitted, sharing: Sharing) -> File:
         size, content_type = await self._pass_on(incoming, draft)
         done: list[File] = []
 
+        async def share(unit: Unit) -> File:
+            kept = await unit.file(draft.id, lock=True)
+            admit(await unit.place(draft.channel_id, draft.profile_id))
+            if kept is None or kept.deleted:
+                raise file_not_found()
+            return await make_complete(replace(kept, upload_until=None), size, content_type, unit)
+
         async def finish() -> None:
-            async with self._work.transaction() as unit:
-                kept = await unit.file(draft.id, lock=True)
-                admit(await unit.place(draft.channel_id, draft.profile_id))
-                if kept is None or kept.deleted:
-                    raise file_not_found()
-                closed = replace(kept, upload_until=None)
-                done.append(await make_complete(closed, size, content_type, unit))
+            done.append(await sharing(share))
 
         await admitted(finish)
         return done[-1]
+
+    async def _share(self, work: Share) -> File:
+        async with self._work.transaction() as unit:
+            return await work(unit)
+
+    async def _compare(self, digested: Digested, first_answer: FirstAnswer) -> File:
+        """Read all of it, within the same bounds, and keep nothing."""
+        total = 0
+        while piece := await digested.read(self._pace.part_bytes):
+            total += len(piece)
+            self._allowance.check_size(total)
+        return first_answer(digested.meant())
 
     def _draft(self, incoming: Incoming, profile_id: UUID, content_type: str) -> Draft:
         now = self._clock.now()
@@ -152,6 +195,7 @@ class ReceiveUpload:
 
     async def _discard(self, draft: Draft) -> None:
         try:
-            await discard(draft.id, self._work, self._clock.now(), addressed=False)
+            async with self._work.transaction() as unit:
+                await discard(draft.id, unit, self._clock.now(), addressed=False)
         except MeshError as error:
             log.warning("a broken upload is left to the sweep: %s", error)

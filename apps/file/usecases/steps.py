@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from apps.file.domain.files import Allowance, Kept, admit
-from apps.file.ports import Unit, Work
+from apps.file.ports import Unit
 from shared.contracts.event import FILE_COMPLETED, FILE_DELETED, FileGone
 from shared.contracts.file import File, FileStatus
 
@@ -81,17 +81,16 @@ async def throw_away(kept: Kept, unit: Unit, now: datetime, call_id: str = "") -
         await unit.publish(FILE_DELETED, kept.file.channel_id, kept.revision + 1, gone)
 
 
-async def discard(file_id: UUID, work: Work, now: datetime, *, addressed: bool = True) -> None:
+async def discard(file_id: UUID, unit: Unit, now: datetime, *, addressed: bool = True) -> None:
     """Throw a file away whose bytes are not what was said; `addressed`: somebody outside has its address.
 
     When another has thrown it away already, its places are purged again: more may lie there by now.
     """
-    async with work.transaction() as unit:
-        kept = await unit.file(file_id, lock=True)
-        if kept is None:
-            return
-        if kept.deleted:
-            await unit.store(replace(kept, purge_at=now))
-        elif not kept.complete:
-            until = kept.upload_until if addressed else None
-            await throw_away(replace(kept, upload_until=until), unit, now)
+    kept = await unit.file(file_id, lock=True)
+    if kept is None:
+        return
+    if kept.deleted:
+        await unit.store(replace(kept, purge_at=now))
+    elif not kept.complete:
+        until = kept.upload_until if addressed else None
+        await throw_away(replace(kept, upload_until=until), unit, now)

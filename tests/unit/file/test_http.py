@@ -12,7 +12,7 @@ import pytest
 from apps.file.inbound.http import Bounds, Door, Guard
 from apps.file.inbound.serving import limits_of
 from apps.file.settings import FileSettings
-from shared.contracts.file import DownloadFile, File, FileLocation, FileStatus
+from shared.contracts.file import FILE_UPLOAD, DownloadFile, File, FileLocation, FileStatus
 from shared.edge.authenticate import Authenticator
 from shared.edge.cors import Cors
 from shared.edge.edge import Edge
@@ -22,8 +22,10 @@ from shared.edge.passed_on import HEADER, PassedOn
 from shared.edge.revocations import Revocations
 from shared.edge.traffic import Traffic
 from shared.kit.clock import SystemClock
+from shared.kit.context import traceparent_var
 from shared.kit.health import Part
 from shared.kit.tokens import TokenVerifier, public_keys
+from shared.kit.wire import Call
 from tests.unit.gateway.fakes import PROFILE_ID, FakeCaller, Signer
 from tests.unit.kit.calls import SECRET, SIGNATURES
 
@@ -37,6 +39,7 @@ BOUNDS = Bounds(
     call_timeout_ms=1000,
 )
 PATH = "/api/files/upload"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 FORM: dict[str, Any] = {
     "data": {"channelId": str(CHANNEL)},
     "files": {"file": ("a.txt", b"tea", "text/plain")},
@@ -49,8 +52,12 @@ class Service:
     def __init__(self) -> None:
         self.takes_s = 0.0
         self.asked: list[DownloadFile] = []
+        self.calls: list[Call | None] = []
+        self.traces: list[str | None] = []
 
-    async def receive(self, incoming: Any, profile_id: UUID, admitted: object) -> File:
+    async def receive(self, incoming: Any, profile_id: UUID, admitted: object, call: Call | None) -> File:
+        self.calls.append(call)
+        self.traces.append(traceparent_var.get())
         body = b""
         while piece := await incoming.read(100):
             body += piece
@@ -127,6 +134,30 @@ async def test_a_download_leads_to_s3(http: httpx.AsyncClient, service: Service)
         assert (service.asked[-1].file_id, service.asked[-1].inline) == (file_id, inline)
     assert code(await http.get("/api/files/x/content")) == (400, "validation.failed")
     assert code(await http.get(f"/api/files/{file_id}/content?other=1")) == (400, "validation.failed")
+
+
+async def test_a_key_goes_on_as_a_gateway_says_it(http: httpx.AsyncClient, service: Service) -> None:
+    for key in ("k 1~", "\t k 1~ "):
+        assert (await http.post(PATH, headers={"Idempotency-Key": key}, **FORM)).status_code == 201
+    assert (await http.post(PATH, **FORM)).status_code == 201
+    keys = [None if call is None else call.idempotency_key for call in service.calls]
+    assert keys == [f"POST {PATH} k 1~"] * 2 + [None]
+    assert service.calls[0] is not None
+    assert (service.calls[0].operation, service.calls[0].correlation_id) == (FILE_UPLOAD, "mine")
+
+
+@pytest.mark.parametrize("key", [b"", b" ", b"k" * 256, b"\xc3\xbc", b"a\tb"])
+async def test_a_bad_key_is_told(http: httpx.AsyncClient, service: Service, key: bytes) -> None:
+    refused = await http.post(PATH, headers={"Idempotency-Key": key}, **FORM)
+    assert code(refused) == (400, "validation.failed")
+    assert [fault["path"] for fault in refused.json()["errors"]] == ["Idempotency-Key"]
+    assert service.calls == []
+
+
+async def test_the_trace_of_the_caller_goes_on(http: httpx.AsyncClient, service: Service) -> None:
+    for trace in (TRACE, "nonsense"):
+        assert (await http.post(PATH, headers={"traceparent": trace}, **FORM)).status_code == 201
+    assert service.traces == [TRACE, None]
 
 
 STRANGERS = {

@@ -35,6 +35,7 @@ from shared.contracts.file import (
     FILE_DOWNLOAD,
     FILE_GET,
     FILE_THUMBNAIL,
+    FILE_UPLOAD,
     THUMBNAIL_SIZES,
     CreateFile,
     DescribeFiles,
@@ -112,7 +113,7 @@ def memory() -> Outside:
         return sorted([*storage.objects, *(key for key, _ in storage.parts)])
 
     return Outside(
-        work=MemoryWork(store),
+        work=MemoryWork(store, clock),
         storage=storage,
         leftovers=MemoryLeftovers(store),
         facts=MemoryFacts(store),
@@ -224,10 +225,16 @@ class World:
         """Sent to the address that came with it; gives the status."""
         return await self.outside.send(made.upload, body)
 
-    async def complete(self, file_id: UUID, profile_id: UUID | None = None) -> File:
+    async def complete(
+        self,
+        file_id: UUID,
+        profile_id: UUID | None = None,
+        key: str | None = None,
+        call_id: str | None = None,
+    ) -> File:
         """Completed."""
         request = OfFile(file_id=file_id, profile_id=profile_id or self.ada)
-        return await self.inbound.complete(request, _call(FILE_COMPLETE, request))
+        return await self.inbound.complete(request, _call(FILE_COMPLETE, request, key=key, call_id=call_id))
 
     async def share(self, body: bytes = b"tea", **changes: Any) -> File:
         """All of it."""
@@ -235,14 +242,15 @@ class World:
         assert await self.put(made, body) == 200
         return await self.complete(made.file.id)
 
-    async def receive(self, form: Form) -> File:
+    async def receive(self, form: Form, key: str | None = None) -> File:
         """Streamed by Ada."""
+        call = None if key is None else _call(FILE_UPLOAD, None, key=key)
 
         async def admitted(work: Callable[[], Awaitable[None]]) -> None:
             asker = Asker(form.channel_id, self.ada, now_ms() + 10_000, "the correlation id")
             await informed(self.learn, asker, work)
 
-        return await self.receiving.receive(form, self.ada, admitted)
+        return await self.receiving.receive(form, self.ada, admitted, call)
 
     async def delete(self, file_id: UUID, profile_id: UUID | None = None, call_id: str = "call") -> None:
         """Deleted."""

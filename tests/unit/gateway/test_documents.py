@@ -162,6 +162,12 @@ async def test_only_operations_that_take_a_key_name_it(document: dict[str, Any])
         assert ("Idempotency-Key" in [p["name"] for p in parameters]) == route.operation.idempotent
 
 
+def test_all_that_is_posted_takes_a_key_but_what_answers_with_tokens() -> None:
+    posted = [route.operation for route in ROUTES if route.method == "POST"]
+    without = {operation.name for operation in posted if not operation.idempotent}
+    assert without == {"user.signup", "user.signin", "user.refresh"}
+
+
 def check(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
     """Raises ValidationError when the value does not fit; formats are looked at too."""
     whole = {**schema, "components": document["components"]}

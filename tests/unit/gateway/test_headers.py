@@ -72,12 +72,17 @@ async def test_an_idempotency_key_goes_on_with_method_and_path(world: World, api
     assert keys == [f"POST {SEND} k 1~"] * 2
 
 
+async def test_blanks_around_a_key_are_no_part_of_it(world: World, api: httpx.AsyncClient) -> None:
+    await api.post(SEND, json={"content": "a"}, headers={"Idempotency-Key": "\t k 1 "})
+    assert world.caller.sent[0].options["idempotency_key"] == f"POST {SEND} k 1"
+
+
 async def test_without_a_key_none_goes_on(world: World, api: httpx.AsyncClient) -> None:
     await api.post(SEND, json={"content": "a"})
     assert world.caller.sent[0].options["idempotency_key"] is None
 
 
-@pytest.mark.parametrize("value", [b"", b"k" * 256, b"\xc3\xbc", b"a\tb"])
+@pytest.mark.parametrize("value", [b"", b" ", b"k" * 256, b"\xc3\xbc", b"a\tb"])
 async def test_a_bad_idempotency_key_is_told(value: bytes, world: World, api: httpx.AsyncClient) -> None:
     response = await api.post(SEND, json={"content": "a"}, headers={"Idempotency-Key": value})
     assert [fault["path"] for fault in response.json()["errors"]] == ["Idempotency-Key"]

@@ -13,6 +13,7 @@ from tests.unit.gateway.conftest import client_of, new_world
 from tests.unit.kit.calls import SIGNATURES
 
 PATH = "/api/files/upload"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -71,6 +72,41 @@ async def test_blanks_around_a_header_are_no_part_of_it() -> None:
         done = await client.post(PATH, content=b"x", headers=blanks)
     assert done.status_code == 201
     assert b"content-type: multipart/form-data; boundary=x\r\ncontent-length: 1\r\n" in heard[0].lower()
+
+
+async def test_the_key_and_the_trace_go_on() -> None:
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer("201 Created", b"{}"))
+
+    async with file_service(serve) as client:
+        for key, trace in (("\tk 1~ ", TRACE), ("k", "nonsense")):
+            headers = {**FORM, "Idempotency-Key": key, "traceparent": trace}
+            assert (await client.post(PATH, content=b"x", headers=headers)).status_code == 201
+        assert (await client.post(PATH, content=b"x", headers=FORM)).status_code == 201
+    lines = [head.lower().split(b"\r\n") for head in heard]
+    keys = [[line for line in head if line.startswith(b"idempotency-key")] for head in lines]
+    assert keys == [[b"idempotency-key: k 1~"], [b"idempotency-key: k"], []]
+    traces = [[line for line in head if line.startswith(b"traceparent")] for head in lines]
+    assert traces == [[b"traceparent: " + TRACE.encode()], [], []]
+
+
+@pytest.mark.parametrize("key", [b"", b" ", b"k" * 256, b"\xc3\xbc", b"a\tb"])
+async def test_a_bad_key_gets_no_further(key: bytes) -> None:
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.close()
+
+    async with file_service(serve) as client:
+        done = await client.post(PATH, content=b"x", headers={**FORM, "Idempotency-Key": key})
+    assert (done.status_code, done.json()["code"]) == (400, "validation.failed")
+    assert [fault["path"] for fault in done.json()["errors"]] == ["Idempotency-Key"]
+    assert asked == 0
 
 
 async def test_an_answer_before_the_end_is_passed_on() -> None:

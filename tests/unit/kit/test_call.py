@@ -11,9 +11,10 @@ from shared.contracts.account import KEYS_GET, USER_SIGNOUT, GetKeys, Jwks
 from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, MESH_TIMEOUT, SESSION_NOT_FOUND, MeshError
 from shared.kit.call import MeshClient, decode_reply
 from shared.kit.clock import now_ms
+from shared.kit.context import traceparent_var
 from shared.kit.producer import Producer
 from shared.kit.replies import RawReply
-from shared.kit.wire import CALL_ID, DEADLINE, REPLY_TO
+from shared.kit.wire import CALL_ID, DEADLINE, REPLY_TO, TRACEPARENT
 from tests.unit.kit.calls import SIGNATURES, Outbox
 
 
@@ -58,6 +59,19 @@ async def test_a_request_says_where_to_reply_and_until_when(client: MeshClient, 
     assert now_ms() < int(headers[DEADLINE]) <= now_ms() + 5_000
     client.on_reply(ids[0], RawReply(200, b""))
     await task
+
+
+async def test_a_call_of_a_task_is_in_its_trace(client: MeshClient, outbox: Outbox) -> None:
+    async def ask(trace: str | None) -> None:
+        traceparent_var.set(trace)
+        await client.call(KEYS_GET, GetKeys())
+
+    for number, trace in enumerate(("00-1-2-01", None)):
+        task = asyncio.create_task(ask(trace))
+        ids = await until_sent(outbox, number + 1)
+        client.on_reply(ids[number], RawReply(200, b'{"keys":[]}'))
+        await task
+    assert [dict(record.headers).get(TRACEPARENT) for _, _, record in outbox.sent] == [b"00-1-2-01", None]
 
 
 async def test_too_many_pending_are_busy_at_once(client: MeshClient, outbox: Outbox) -> None:

@@ -16,6 +16,7 @@ from shared.contracts.errors import MeshError
 from shared.contracts.message import MESSAGE_EDIT, MESSAGE_HISTORY, MESSAGE_SEND
 from shared.kit.answers import Answers, Asked, ManyHandler, Outcome
 from shared.kit.clock import now_ms
+from shared.kit.context import correlation_id_var, traceparent_var
 from shared.kit.dispatch import REQUEST_MAX_BYTES, Dispatcher
 from shared.kit.meters import refused
 from shared.kit.producer import Producer
@@ -120,6 +121,20 @@ async def test_good_requests_are_answered_one_by_one_and_together() -> None:
     for topic in (MESSAGE_EDIT.name, MESSAGE_SEND.name, MESSAGE_HISTORY.name):
         desk.take(request(topic))
     assert sorted(await desk.settled()) == [(200, None), (200, None), (201, None)]
+
+
+async def test_each_request_is_answered_in_its_own_trace() -> None:
+    seen: list[tuple[str | None, str | None]] = []
+
+    async def note(request: Any, call: Call) -> Reply:
+        seen.append((correlation_id_var.get(), traceparent_var.get()))
+        return Reply(200, b"{}")
+
+    desk = Desk(note)
+    for name, trace in (("a", "00-1-2-01"), ("b", None), ("c", "00-3-4-01")):
+        desk.take(request(MESSAGE_EDIT.name, correlation_id=name, traceparent=trace))
+    await desk.settled()
+    assert seen == [("a", "00-1-2-01"), ("b", None), ("c", "00-3-4-01")]
 
 
 async def test_bad_bodies_are_typed_errors() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.kit.context import correlation_id_var, operation_var
+from shared.kit.context import correlation_id_var, operation_var, traceparent_var
 from shared.kit.logs import setup_logging
 
 
@@ -30,6 +30,7 @@ def read(stream: io.StringIO) -> list[dict[str, object]]:
 def test_a_line_has_its_fields_in_order(lines: io.StringIO) -> None:
     correlation_id_var.set("c-1")
     operation_var.set("message.send")
+    traceparent_var.set("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     logging.getLogger("concord.x").info("took %d ms", 3, extra={"partition": 4})
     (line,) = read(lines)
     when = datetime.fromisoformat(str(line.pop("timestamp")))
@@ -44,6 +45,7 @@ def test_a_line_has_its_fields_in_order(lines: io.StringIO) -> None:
         ("message", "took 3 ms"),
         ("correlation_id", "c-1"),
         ("operation", "message.send"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         ("partition", 4),
     ]
 

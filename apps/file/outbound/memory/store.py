@@ -7,13 +7,14 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from apps.file.domain.files import Kept, Place, Usage
 from shared.contracts.base import Answer
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import IDEMPOTENCY_MISMATCH, MESH_BUSY, MeshError
 from shared.contracts.event import EventType
 from shared.contracts.fields import Role
-from shared.kit.wire import Reply
+from shared.contracts.file import File
 
 _LOCK_WAIT_S = 5
 
@@ -42,10 +43,19 @@ class Channel(Struct):
 
 
 class Answered(Struct, frozen=True):
-    """What a request was answered with, and its body."""
+    """What a request was answered with, its body, and until when it is known."""
 
     asked: bytes
-    outcome: Reply | MeshError
+    outcome: File | MeshError
+    until: datetime
+
+    def answer(self, body: bytes) -> File:
+        """The same again. Raises the refusal, `idempotency.mismatch` for another body."""
+        if self.asked != body:
+            raise IDEMPOTENCY_MISMATCH.error("This key was used for another body before.")
+        if isinstance(self.outcome, MeshError):
+            raise self.outcome
+        return replace(self.outcome)
 
 
 class Store:
@@ -79,6 +89,11 @@ class Store:
         """Count so many bytes and files more, or less, against a person."""
         now = self.usage.get(profile_id, Usage(0, 0))
         self.usage[profile_id] = Usage(now.size + size, now.files + files)
+
+    def answer_to(self, key: tuple[UUID, str], now: datetime) -> Answered | None:
+        """What a request was answered with, as long as it is known."""
+        found = self.answered.get(key)
+        return found if found is not None and found.until > now else None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["Transaction"]:

@@ -3,77 +3,87 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec.structs import replace
 
 from apps.file.domain.files import Kept, Place, Usage
 from apps.file.outbound.memory.store import Answered, Row, Store, Told, Transaction
-from apps.file.ports import Unit
+from apps.file.ports import FirstAnswer, Unit
 from shared.contracts.base import Answer
-from shared.contracts.errors import IDEMPOTENCY_MISMATCH, MeshError
+from shared.contracts.clock import Clock
+from shared.contracts.errors import MeshError
 from shared.contracts.event import EventType
-from shared.kit.wire import Call, Reply
+from shared.contracts.file import File
+from shared.kit.ledger import KEY_LIFE, REDELIVERY_LIFE
+from shared.kit.wire import Call
 
 
 class MemoryWork:
     """Where the use cases work."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Unit]:
         """Committed at the end, rolled back when the block raises."""
         async with self._store.begin() as transaction:
-            yield MemoryUnit(self._store, transaction)
+            yield MemoryUnit(self._store, transaction, self._clock)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Unit]:
         """To read only."""
         async with self._store.begin() as transaction:
-            yield MemoryUnit(self._store, transaction)
+            yield MemoryUnit(self._store, transaction, self._clock)
 
-    async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
-        """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
-        key = (profile_id, call.idempotency_key or f"call {call.call_id}")
+    async def once(
+        self,
+        call: Call,
+        profile_id: UUID,
+        work: Callable[[Unit], Awaitable[File | MeshError]],
+        *,
+        keep_refusals: bool = True,
+    ) -> File:
+        """Do the work in a transaction, unless the call was answered before: then its first answer."""
+        key = _key_of(call, profile_id)
         async with self._store.begin() as transaction:
             await transaction.hold(key)
-            known = self._store.answered.get(key)
-            if known is None:
-                answer = await self._answer(call, work, transaction)
-                transaction.changes.append(lambda: self._store.answered.update({key: answer}))
-                outcome = answer.outcome
-            elif known.asked != call.body:
-                raise IDEMPOTENCY_MISMATCH.error("This key was used for another body before.")
-            else:
-                outcome = known.outcome
-        if isinstance(outcome, MeshError):
-            raise outcome
-        return outcome
+            answered = self._store.answer_to(key, self._clock.now())
+            if answered is None:
+                answered = await self._answer(call, work, transaction, keep_refusals)
+                kept = {key: answered}
+                transaction.changes.append(lambda: self._store.answered.update(kept))
+        return answered.answer(call.body)
 
     async def _answer(
-        self, call: Call, work: Callable[[Unit], Awaitable[Any]], transaction: Transaction
+        self,
+        call: Call,
+        work: Callable[[Unit], Awaitable[File | MeshError]],
+        transaction: Transaction,
+        keep_refusals: bool,
     ) -> Answered:
-        """An error that is the caller's fault is remembered as well, and undoes the work alone."""
+        """A refusal that is raised undoes the work, one that is given does not."""
+        outcome: File | MeshError
         try:
-            answer = await work(MemoryUnit(self._store, transaction))
+            outcome = await work(MemoryUnit(self._store, transaction, self._clock))
         except MeshError as error:
-            if error.kind.status >= 500:
+            if error.kind.status >= 500 or not keep_refusals:
                 raise
             transaction.changes.clear()
-            return Answered(call.body, error)
-        return Answered(call.body, Reply(status=call.operation.status, body=msgspec.json.encode(answer)))
+            outcome = error
+        life = REDELIVERY_LIFE if call.idempotency_key is None else KEY_LIFE
+        return Answered(call.body, outcome, self._clock.now() + life)
 
 
 class MemoryUnit:
     """One transaction."""
 
-    def __init__(self, store: Store, transaction: Transaction) -> None:
+    def __init__(self, store: Store, transaction: Transaction, clock: Clock) -> None:
         self._store = store
         self._transaction = transaction
+        self._clock = clock
 
     async def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
         """What is known about a profile in a channel."""
@@ -117,6 +127,11 @@ class MemoryUnit:
         told = Told(kind, key, revision, replace(data))
         self._transaction.changes.append(lambda: self._store.outbox.append(told))
 
+    async def known(self, call: Call, profile_id: UUID) -> FirstAnswer | None:
+        """What the call was answered with before."""
+        found = self._store.answer_to(_key_of(call, profile_id), self._clock.now())
+        return None if found is None else found.answer
+
     def _change(self, kept: Kept, deleted_at: datetime | None) -> None:
         def commit() -> None:
             row = self._store.files[kept.file.id]
@@ -128,3 +143,7 @@ class MemoryUnit:
 def _copy_of(kept: Kept) -> Kept:
     """So that nobody changes what is committed."""
     return replace(kept, file=replace(kept.file))
+
+
+def _key_of(call: Call, profile_id: UUID) -> tuple[UUID, str]:
+    return profile_id, call.idempotency_key or f"call {call.operation.name} {call.call_id}"
