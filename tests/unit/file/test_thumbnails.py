@@ -53,9 +53,10 @@ def png_that_says(width: int, height: int) -> bytes:
 
 async def painted(workers: ThumbnailWorkers, body: bytes) -> dict[int, bytes]:
     async with workers.turn(), workers.desk(len(body)) as image:
-        image.write_bytes(body)
+        image.write(body)
+        image.flush()
         made = await workers.paint(image)
-    assert not image.parent.exists()
+    assert image.closed
     return made
 
 
@@ -224,7 +225,34 @@ async def test_a_full_disk_is_told_and_takes_up_no_turn(
     assert "no room for an image of 1000000 bytes" in caplog.text
     assert "2000000 bytes are free" in caplog.text
     async with workers.turn(), workers.desk(1_000_000) as place:
-        assert place.parent.is_dir()
+        assert place.writable()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_nothing_stays_on_the_disk_when_the_service_is_killed(tmp_path: Path) -> None:
+    program = """
+        import asyncio, os
+        from apps.file.outbound.thumbnails import ThumbnailWorkers
+
+        async def hold():
+            workers = ThumbnailWorkers(1, timeout_s=20)
+            async with workers.turn(), workers.desk(5) as image:
+                image.write(b"image")
+                image.flush()
+                print(os.readlink(f"/proc/self/fd/{image.fileno()}"), flush=True)
+                await asyncio.sleep(60)
+
+        asyncio.run(hold())
+    """
+    command = (sys.executable, "-c", textwrap.dedent(program))
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    started = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
+    assert started.stdout is not None
+    place = (await started.stdout.readline()).decode()
+    assert place.startswith(str(tmp_path)), "the image is there"
+    started.kill()
+    await started.wait()
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
 
 INSIDE = """
