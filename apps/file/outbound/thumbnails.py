@@ -94,10 +94,12 @@ class ThumbnailWorkers:
         sizes = [size for size in THUMBNAIL_SIZES if size != CROPPED_SIZE]
         wanted = json.dumps({"cropped": CROPPED_SIZE, "scaled": sizes, "cpu_s": cpu_s})
         image.seek(0)
-        # It is given no secret: neither by its environment nor by a file that stays open.
-        return await asyncio.create_subprocess_exec(
-            *_COMMAND, wanted, stdin=image, stdout=PIPE, stderr=DEVNULL, cwd="/", env={}, close_fds=True
-        )
+        # Opened anew, to be read only: who may write to a file may also take up the disk with it.
+        with await asyncio.to_thread(Path(f"/dev/fd/{image.fileno()}").open, "rb") as opened:
+            # It is given no secret: neither by its environment nor by a file that stays open.
+            return await asyncio.create_subprocess_exec(
+                *_COMMAND, wanted, stdin=opened, stdout=PIPE, stderr=DEVNULL, cwd="/", env={}, close_fds=True
+            )
 
 
 def _file_with_room(size: int) -> IO[bytes]:

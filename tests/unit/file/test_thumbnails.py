@@ -256,10 +256,11 @@ async def test_nothing_stays_on_the_disk_when_the_service_is_killed(tmp_path: Pa
 
 
 INSIDE = """
-import json, os, runpy, resource, socket, subprocess, sys
+import fcntl, json, os, runpy, resource, socket, subprocess, sys
 sys.argv = ["worker"]
 worker = runpy.run_path({worker!r})
 told = {{"environ": dict(os.environ), "files": os.listdir("/proc/self/fd")}}
+told["may only read"] = fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
 worker["lock_up"](7)
 
 def tried(what):
@@ -305,6 +306,7 @@ async def test_a_worker_has_nothing_and_can_open_nothing(
     assert set(told["environ"]) <= {"LC_CTYPE"}  # Python sets it for itself
     assert len(told["files"]) == 4  # its input, output and errors, and the look into this very folder
     assert (told["open"], told["socket"], told["open in its place"]) == ("OSError", "OSError", "OSError")
+    assert told["may only read"]
     assert told["memory"] == "MemoryError"
     assert (told["privileges"], told["dumpable"]) == (1, 0)
     assert told["limits"]["CPU"] == [7, 7]
