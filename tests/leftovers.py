@@ -30,7 +30,7 @@ def adopt_orphans() -> None:
 
 def end_all_below() -> list[str]:
     """End every process below this one, kindly and then by force; the command lines of those that ran."""
-    found = {pid: command for pid in _below(os.getpid()) if (command := _command(pid))}
+    found = {pid: command for pid in below(os.getpid()) if (command := _command(pid))}
     for number, patience_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, 1.0)):
         until = time.monotonic() + patience_s
         for pid in running(list(found)):
@@ -46,7 +46,8 @@ def running(pids: list[int]) -> list[int]:
     return [pid for pid in pids if _command(pid)]
 
 
-def _below(root: int) -> list[int]:
+def below(*roots: int) -> list[int]:
+    """Every process that one of these started, or that one of those did, as far as its parent lives."""
     children: dict[int, list[int]] = {}
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -54,7 +55,7 @@ def _below(root: int) -> list[int]:
         except OSError:  # it has ended meanwhile
             continue
         children.setdefault(parent, []).append(int(place.parent.name))
-    found, waiting = [], [root]
+    found, waiting = [], list(roots)
     while waiting:
         below = children.get(waiting.pop(), [])
         found += below

@@ -4,6 +4,8 @@ import asyncio
 import os
 from datetime import timedelta
 
+from prometheus_client import REGISTRY
+
 from apps.file.inbound.http import Bounds, Door, Guard
 from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
 from apps.file.inbound.serving import HttpPort, edge_of, limits_of
@@ -22,6 +24,8 @@ from shared.edge.access_log import AccessLog, write_out
 from shared.edge.doorkeeper import Doorkeeper
 from shared.edge.incoming import Tempo
 from shared.edge.passed_on import PassedOn
+from shared.edge.proxies import Proxies
+from shared.edge.traffic import Traffic
 from shared.kit.call import MeshClient
 from shared.kit.database import Database
 from shared.kit.ledger import sweep_requests
@@ -92,11 +96,14 @@ def open_port(parts: Parts[FileSettings], tools: Tools, inbound: Inbound, client
     signatures = signatures_of(settings)
     keeper = Doorkeeper(settings, client, parts.health, kafka_options(settings), signatures, tools.clock)
     parts.beside(keeper.follow)
-    guard = Guard(keeper.authenticator, limits_of(settings), PassedOn(signatures))
+    proxies, passed_on = Proxies(settings.trusted_proxies, settings.proxy_header), PassedOn(signatures)
+    guard = Guard(keeper.authenticator, limits_of(settings, proxies), passed_on)
     door = Door(guard, tools.learn, receive, inbound, bounds_of(settings))
+    traffic = Traffic()
+    REGISTRY.register(traffic)
     access_log = AccessLog(write_out, "file", parts.instance) if settings.access_log else None
     port = HttpPort(
-        edge_of(door.app(), settings, access_log),
+        edge_of(door.app(), settings, proxies, passed_on, traffic, access_log),
         access_log,
         (settings.file_host, settings.file_port),
         parts.health.part("http"),

@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 from uuid import UUID
 
 from msgspec import Struct
@@ -142,7 +141,7 @@ class Storage(Protocol):
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store an object."""
 
-    async def fetch(self, key: str, target: Path) -> bool:
+    async def fetch(self, key: str, target: IO[bytes]) -> bool:
         """Write an object into a file, without holding it in memory; False when it is not there."""
 
     async def begin(self, key: str, content_type: str) -> str:
@@ -188,10 +187,10 @@ class Painter(Protocol):
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Who is let in may use a desk; raises `mesh.busy` when too many wait."""
 
-    def desk(self, size: int) -> AbstractAsyncContextManager[Path]:
-        """Where an image of so many bytes may be put; raises `mesh.busy` when there is no room."""
+    def desk(self, size: int) -> AbstractAsyncContextManager[IO[bytes]]:
+        """A file for an image of so many bytes; raises `mesh.busy` when there is no room."""
 
-    async def paint(self, image: Path) -> dict[int, bytes]:
+    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
         """The thumbnails of an image by size; none when it can not be read or is too large.
 
         Raises `mesh.busy` for all that is not the image's fault.
@@ -202,4 +201,8 @@ class Unpainted(Protocol):
     """Knows the files of which it is not known whether they have thumbnails."""
 
     async def due(self, now: datetime, size: int) -> list[Kept]:
-        """At most so many complete files that are to be tried now."""
+        """At most so many complete files that are to be tried now.
+
+        People have their turns one after another, across calls; whoever's turn it is gives the file that has
+        waited longest.
+        """

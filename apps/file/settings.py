@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -44,6 +44,9 @@ _TYPES = (
 
 class FileSettings(EdgeSettings, frozen=True, kw_only=True):
     """Settings of the file service."""
+
+    redirects_to: ClassVar[tuple[str, ...]] = ("file_public_url", "public_url")
+    """The gateway answers at the same paths."""
 
     file_database_url: Annotated[
         Secret, Meta(description="postgresql://user:password@host:port/name of the file service's database")

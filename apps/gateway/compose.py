@@ -15,7 +15,7 @@ from shared.contracts.asyncapi import asyncapi_document
 from shared.edge.access_log import AccessLog
 from shared.edge.cors import Cors
 from shared.edge.edge import Edge
-from shared.edge.https import Https
+from shared.edge.https import https_of
 from shared.edge.keys import Keys
 from shared.edge.traffic import Traffic
 from shared.kit.clock import any_id
@@ -34,7 +34,7 @@ def compose(
     documents = Documents(keys, lambda: openapi_bytes(pages, settings), lambda: asyncapi_bytes(settings))
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    https = Https(desk.proxies, settings.address, settings.hsts_max_age_s) if settings.https_only else None
+    https = https_of(settings, desk.proxies)
     return Edge(make_app(desk, settings.file_door, pages), any_id, traffic, cors, access_log, https)
 
 

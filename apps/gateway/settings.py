@@ -19,9 +19,6 @@ class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):
 
     gateway_host: Annotated[str, Meta(description="Where the gateway listens")] = "127.0.0.1"
     gateway_port: Annotated[int, Meta(ge=1, le=65535, description="The port that it listens on")] = 3001
-    public_url: Annotated[
-        str, Meta(description="The address that clients are told; empty: localhost and the port")
-    ] = ""
     in_flight_max: Annotated[
         int, Meta(ge=1, le=1_000_000, description="API requests in hand at once; more get mesh.busy")
     ] = 2048
@@ -39,10 +36,6 @@ class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):
     file_service_url: Annotated[
         str,
         Meta(description="Where the gateway finds the file service; empty: at FILE_HOST and FILE_PORT"),
-    ] = ""
-    file_public_url: Annotated[
-        str,
-        Meta(description="The file service's address that clients are told; empty: localhost and FILE_PORT"),
     ] = ""
     uploads_max: Annotated[
         int, Meta(ge=1, le=100_000, description="Uploads passed on at once; more get mesh.busy")
@@ -74,25 +67,10 @@ class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):
             description="Sign-ins, sign-ups and changes of password from a network, as many at once",
         ),
     ] = 10
-    https_only: Annotated[
-        bool, Meta(description="Send who comes over plain HTTP to PUBLIC_URL; TLS ends at a trusted proxy")
-    ] = False
-    hsts_max_age_s: Annotated[
-        int,
-        Meta(
-            ge=0, le=63_072_000, description="With HTTPS_ONLY: how long browsers stay with HTTPS; 0: untold"
-        ),
-    ] = 31_536_000
 
     def faults(self) -> Iterator[str]:
         """Addresses are complete, without a path of their own."""
         yield from super().faults()
-        if self.public_url and not is_origin(self.public_url.rstrip("/")):
-            yield "PUBLIC_URL must be like https://chat.example.org"
-        if self.file_public_url and not is_origin(self.file_public_url.rstrip("/")):
-            yield "FILE_PUBLIC_URL must be like https://files.example.org"
-        if self.https_only and not (self.trusted_proxies and self.public_url.startswith("https://")):
-            yield "HTTPS_ONLY needs TRUSTED_PROXIES, where TLS ends, and a PUBLIC_URL that begins with https://"
         if self.file_service_url and not is_origin(self.file_service_url.rstrip("/")):
             yield "FILE_SERVICE_URL must be like http://file.example.org:3002"
 

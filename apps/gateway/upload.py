@@ -164,6 +164,9 @@ async def _answer_of(connection: h11.Connection, reader: asyncio.StreamReader) -
             raise MESH_BUSY.error("The file service went away.")
     if head is None:
         raise MESH_BUSY.error("The file service gave no answer.")
+    if 300 <= head.status_code < 400:
+        log.warning("the file service sends an upload elsewhere: do MESH_SECRET and the clocks agree?")
+        raise MESH_BUSY.error("The file service did not take the upload from this gateway.")
     headers: Headers = [(name, value) for name, value in head.headers if name in _PASSED_BACK]
     headers.append((b"content-length", b"%d" % len(body)))
     return Response(head.status_code, headers, bytes(body))

@@ -1,18 +1,26 @@
 """HTTPS only, where a proxy ends TLS: who comes without it is sent there, who came by it is told to stay."""
 
 from shared.edge.exchange import Exchange, HeaderPairs, Response
+from shared.edge.passed_on import HEADER, PassedOn
 from shared.edge.problems import address_of
 from shared.edge.proxies import Proxies
+from shared.edge.settings import EdgeSettings
 
 _OPEN = ("/health/", "/metrics")
 """Asked by those who run Concord, past the proxy."""
 
 
 class Https:
-    """Redirects (RFC 9110, 15.4.9) and `Strict-Transport-Security` (RFC 6797)."""
+    """Redirects (RFC 9110, 15.4.9) and `Strict-Transport-Security` (RFC 6797).
 
-    def __init__(self, proxies: Proxies, address: str, hsts_max_age_s: int) -> None:
+    `passed_on`: what a gateway, to whom its caller came by HTTPS, hands on inside over plain HTTP is let in.
+    """
+
+    def __init__(
+        self, proxies: Proxies, address: str, hsts_max_age_s: int, passed_on: PassedOn | None = None
+    ) -> None:
         self._proxies = proxies
+        self._passed_on = passed_on
         self._address = address
         self._hsts: HeaderPairs = ()
         if hsts_max_age_s:
@@ -25,6 +33,8 @@ class Https:
         """
         if self._is_secure(exchange) or exchange.scope["path"].startswith(_OPEN):
             return None
+        if self._is_passed_on(exchange):
+            return None
         query = exchange.scope["query_string"].decode("latin-1")
         target = f"{self._address}{address_of(exchange)}" + (f"?{query}" if query else "")
         return Response(308, [(b"location", target.encode("latin-1")), (b"content-length", b"0")])
@@ -35,3 +45,16 @@ class Https:
 
     def _is_secure(self, exchange: Exchange) -> bool:
         return self._proxies.scheme_of(exchange.scope) == "https"
+
+    def _is_passed_on(self, exchange: Exchange) -> bool:
+        authorization = exchange.headers.get(b"authorization", b"")
+        return self._passed_on is not None and self._passed_on.holds(
+            exchange.headers.get(HEADER), authorization
+        )
+
+
+def https_of(settings: EdgeSettings, proxies: Proxies, passed_on: PassedOn | None = None) -> Https | None:
+    """As these settings say; None when plain HTTP will do."""
+    if not settings.https_only:
+        return None
+    return Https(proxies, settings.https_address, settings.hsts_max_age_s, passed_on)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -11,7 +11,10 @@ from shared.kit.settings import MeshSettings
 
 
 class EdgeSettings(MeshSettings, frozen=True, kw_only=True):
-    """Who may call, how often, from which pages, and how slowly a body may come."""
+    """Who may call, how often, from which pages, over what, and how slowly a body may come."""
+
+    redirects_to: ClassVar[tuple[str, ...]] = ("public_url",)
+    """The settings of which the first that begins with https:// is where HTTPS_ONLY sends callers."""
 
     access_log: Annotated[bool, Meta(description="One log line for each request")] = True
     rate_limit_per_minute: Annotated[
@@ -36,6 +39,27 @@ class EdgeSettings(MeshSettings, frozen=True, kw_only=True):
     cors_origins: Annotated[
         tuple[str, ...], Meta(description="Origins whose pages may call the API; * for any")
     ] = ()
+    public_url: Annotated[
+        str,
+        Meta(description="The gateway's address that clients are told; empty: localhost and GATEWAY_PORT"),
+    ] = ""
+    file_public_url: Annotated[
+        str,
+        Meta(description="The file service's address that clients are told; empty: localhost and FILE_PORT"),
+    ] = ""
+    https_only: Annotated[
+        bool,
+        Meta(
+            description="Send who comes over plain HTTP to PUBLIC_URL, at the file service's port to an "
+            "https:// FILE_PUBLIC_URL if there is one; TLS ends at a trusted proxy"
+        ),
+    ] = False
+    hsts_max_age_s: Annotated[
+        int,
+        Meta(
+            ge=0, le=63_072_000, description="With HTTPS_ONLY: how long browsers stay with HTTPS; 0: untold"
+        ),
+    ] = 31_536_000
     token_issuer: Annotated[str, Meta(min_length=1, description="`iss` of access tokens")] = "concord"  # noqa: S105
     token_audience: Annotated[str, Meta(min_length=1, description="`aud` of access tokens")] = "concord"  # noqa: S105
     access_token_ttl_s: Annotated[
@@ -68,6 +92,19 @@ class EdgeSettings(MeshSettings, frozen=True, kw_only=True):
         for origin in self.cors_origins:
             if origin != "*" and not is_origin(origin):
                 yield f"CORS_ORIGINS must be * or origins like https://app.example.org, not {origin[:60]!r}"
+        if self.public_url and not is_origin(self.public_url.rstrip("/")):
+            yield "PUBLIC_URL must be like https://chat.example.org"
+        if self.file_public_url and not is_origin(self.file_public_url.rstrip("/")):
+            yield "FILE_PUBLIC_URL must be like https://files.example.org"
+        if self.https_only and not (self.trusted_proxies and self.https_address):
+            names = " or ".join(name.upper() for name in self.redirects_to)
+            yield f"HTTPS_ONLY needs TRUSTED_PROXIES, where TLS ends, and a {names} that begins with https://"
+
+    @property
+    def https_address(self) -> str:
+        """Where HTTPS_ONLY sends callers, without a slash at its end; empty when nothing names it."""
+        named: list[str] = [getattr(self, name).rstrip("/") for name in self.redirects_to]
+        return next((address for address in named if address.startswith("https://")), "")
 
 
 def is_origin(text: str) -> bool:

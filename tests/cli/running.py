@@ -10,8 +10,9 @@ from pathlib import Path
 
 from cli.embedded.ports import free_port
 from cli.processes.identity import command_words, start_mark
-from cli.processes.records import Records
+from cli.processes.records import Records, read
 from cli.settings import cache_folder
+from tests.leftovers import below
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -98,21 +99,30 @@ def running(*arguments: str, env: dict[str, str], output: Path, sweep: bool = Tr
 
 
 def processes_of(data: Path) -> list[int]:
-    """Every live process whose environment or command line names the data folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            words = (entry / "environ").read_bytes() + b"\0" + (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        mine = any(word.endswith(os.fsencode(data)) for word in words.split(b"\0")) or (
-            os.fsencode(f"{data}/") in words
-        )
-        if mine and start_mark(int(entry.name)) is not None:
-            found.append(int(entry.name))
-    return found
+    """Every live process of the data folder.
+
+    Its environment or command line names it, or it stands below such a one, or it is on record there:
+    services hide their environment from all but root.
+    """
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    named = [pid for pid in pids if _names(pid, data)]
+    records = [read(path) for path in (data / "run").glob("*.json")]
+    recorded = [record.pid for record in records if record is not None and record.alive()]
+    found = {*named, *below(*named), *recorded} - {os.getpid()}
+    return sorted(pid for pid in found if start_mark(pid) is not None)
+
+
+def _names(pid: int, data: Path) -> bool:
+    words = b"\0".join(_bytes_of(Path(f"/proc/{pid}/{file}")) for file in ("environ", "cmdline"))
+    ends = any(word.endswith(os.fsencode(data)) for word in words.split(b"\0"))
+    return pid != os.getpid() and (ends or os.fsencode(f"{data}/") in words)
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # it has ended, or is not ours to look into
+        return b""
 
 
 def nothing_left(data: Path) -> bool:

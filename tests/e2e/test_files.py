@@ -270,6 +270,19 @@ def test_a_message_shows_its_files_until_they_are_deleted(room: Room) -> None:
     eventually(lambda: room.ben.get(path).json()["items"][0]["attachments"] == shown[1:])
 
 
+def test_a_message_shows_ten_files_and_not_eleven(room: Room) -> None:
+    files = [room.upload(name=f"{number}.png").json()["id"] for number in range(11)]
+    path = f"/api/channels/{room.channel}/messages"
+    eleven = room.ada.send(room.channel, "eleven", attachments=files)
+    assert code(eleven) == (400, "validation.failed")
+    assert [error["path"] for error in eleven.json()["errors"]] == ["attachments"]
+    assert room.ben.get(path).json()["items"] == []
+    ten = room.ada.send(room.channel, "ten", attachments=files[:10])
+    assert ten.status_code == 201, ten.text
+    assert [each["id"] for each in ten.json()["attachments"]] == files[:10]
+    assert room.ben.get(path).json()["items"] == [ten.json()]
+
+
 def test_a_file_may_be_so_large_and_not_a_byte_larger(room: Room) -> None:
     assert room.announce(size=MOST).status_code == 201
     assert code(room.announce(size=MOST + 1)) == (413, "file.too_large")

@@ -1,9 +1,8 @@
 """The clock goes back by 5 s under processes that run; nothing stands still, nothing is refused.
 
 libfaketime stands between the processes and their system: the wall clock is read from a file, the steady one
-is the machine's own. Kafka is not among them: libfaketime is not made for so many threads. Nor is the file
-service with the threads of boto3: under it a call takes seconds, also while the clock is right. Its clock
-goes back in tests/unit/file/test_sharing.py.
+is the machine's own. Kafka is not among them: libfaketime is not made for so many threads. Nor is S3, which
+signs nothing and only compares times.
 """
 
 import asyncio
@@ -20,14 +19,17 @@ import libfaketime
 import pytest
 
 from cli.embedded.databases import run_sql
+from cli.embedded.s3 import EmbeddedS3
+from tests.conftest import s3_settings
 from tests.e2e.concord import Process
 from tests.e2e.people import PASSWORD, Person, sign_up
 from tests.faults.conftest import Mesh
+from tests.faults.files_go_on import FilesGoOn
 from tests.faults.load import Ledger, check_nothing_lost, history_of, send_until
 from tests.waiting import eventually, until
 
 BACK_S = 5
-SERVICES = ("auth", "server", "message")
+SERVICES = ("auth", "server", "message", "file")
 LIBRARY = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
 
 
@@ -45,6 +47,9 @@ class WallClock:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
+            # Else, on a newer glibc, it ends each timed wait on the steady clock at once: threads that wait
+            # for the interpreter's lock take it from each other without end, and a call of S3 takes a second.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 
     def set_back(self) -> None:
@@ -63,7 +68,7 @@ class WallClock:
 
 @pytest.mark.parametrize("whose", [("gateway",), ("services",), ("gateway", "services", "postgres")])
 async def test_it_goes_on(
-    mesh: Mesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: Sequence[str]
+    mesh: Mesh, s3: EmbeddedS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: Sequence[str]
 ) -> None:
     """Where only some go back, tokens are of the future from then on, and deadlines nearer or farther."""
     clocks = {name: WallClock(tmp_path / f"clock of {name}") for name in ("gateway", "services", "postgres")}
@@ -73,25 +78,29 @@ async def test_it_goes_on(
         mesh.postgres.stop()
         mesh.postgres.start()
         mesh.postgres.wait_ready()
-    mesh.concord.environ.update(clocks["gateway"].environ)
+    mesh.concord.environ.update(s3_settings(s3) | clocks["gateway"].environ)
     (gateway,) = mesh.concord.start("gateway")
     mesh.concord.environ.update(clocks["services"].environ)
     mesh.concord.start(*SERVICES)
     mesh.concord.wait_ready()
     channel = await goes_back(mesh, gateway, [clocks[name] for name in whose])
-    newest = f"(SELECT max(created_at) FROM messages WHERE channel_id = '{channel}')"
-    assert behind(mesh, newest) == ("services" in whose)
-    assert behind(mesh, "clock_timestamp()") == ("postgres" in whose)
+    for service, table in (("FILE", "files"), ("MESSAGE", "messages")):
+        newest = f"(SELECT max(created_at) FROM {table} WHERE channel_id = '{channel}')"
+        assert behind(mesh, service, newest) == ("services" in whose)
+    assert behind(mesh, "MESSAGE", "clock_timestamp()") == ("postgres" in whose)
 
 
-def behind(mesh: Mesh, time_told: str) -> bool:
-    """Whether a time that is told now is that of a clock which was set back."""
-    url = mesh.concord.environ["MESSAGE_DATABASE_URL"]
+def behind(mesh: Mesh, service: str, time_told: str) -> bool:
+    """Whether a time that a database tells now is that of a clock which was set back."""
+    url = mesh.concord.environ[f"{service}_DATABASE_URL"]
     return time.time() - float(run_sql(url, f"SELECT extract(epoch FROM {time_told});")) > BACK_S - 1
 
 
 async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> str:
-    """Set the clocks back amid sends, and look at all that counts time. Returns where a message is new."""
+    """Set the clocks back amid sends, and look at all that counts time.
+
+    Returns the channel where a message and a file are new.
+    """
     with httpx.Client(base_url=gateway.url, timeout=20) as http:
         ada = sign_up(http)
         gone = ada.make_server()
@@ -100,12 +109,16 @@ async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> st
         sending = asyncio.create_task(send_until(stop, gateway.url, ada, channels, at_once=8, ledger=ledger))
         await until(lambda: ledger.statuses[201] > 100, 60)
         eve = await asyncio.to_thread(sign_up, http, "Eve")
+        files = FilesGoOn(ada, channels[0])
+        await asyncio.to_thread(files.before)
         for clock in clocks:
             clock.set_back()
         began = time.monotonic()
         await asyncio.to_thread(sessions_go_on, http, eve)
         await asyncio.to_thread(events_arrive, ada, gone)
+        await asyncio.to_thread(files.after)
         await until(lambda: time.monotonic() > began + BACK_S + 2)  # past the old time again
+        await asyncio.to_thread(files.later)
         stop.set()
         await sending
         await asyncio.to_thread(eventually, mesh.outboxes_empty, 5)
@@ -116,6 +129,7 @@ async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> st
         for channel in channels:
             ids = [message["id"] for message in history_of(ada, channel)]
             assert ids == sorted(ids), "ids grow with the sequence"
+        await asyncio.to_thread(files.share)
         assert ada.send(channels[0], "the last one").status_code == 201
         return str(channels[0])
 

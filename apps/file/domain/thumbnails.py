@@ -1,7 +1,8 @@
 """Which files have thumbnails, and when it is tried again to make them. Pure.
 
 A try is counted before it begins, together with the time before which nobody tries again: so whatever ends it
-(this process too), another try follows, and only one process is at it.
+(this process too), another try follows, and only one process is at it. What this process saw to be the fault
+of the storage, and not of the image, gives the try back.
 """
 
 from datetime import datetime, timedelta
@@ -33,6 +34,14 @@ def one_try_more(kept: Kept, now: datetime) -> Kept:
     pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 4**kept.thumbnail_tries)
     after = now + timedelta(seconds=pause_s)
     return replace(kept, thumbnail_tries=min(kept.thumbnail_tries + 1, TRIES_MAX), thumbnails_after=after)
+
+
+def one_try_less(kept: Kept, counted: Kept, now: datetime) -> Kept:
+    """The file without the try that was `counted`, soon to be tried again; unchanged if another has begun."""
+    if kept.thumbnails is not None or kept.thumbnails_after != counted.thumbnails_after:
+        return kept
+    after = now + timedelta(seconds=_FIRST_PAUSE_S)
+    return replace(kept, thumbnail_tries=counted.thumbnail_tries - 1, thumbnails_after=after)
 
 
 def given_up(kept: Kept) -> bool:

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 
-from prometheus_client import REGISTRY
-
 from shared.contracts.file import UPLOAD_PATH
 from shared.edge.access_log import AccessLog
 from shared.edge.cors import Cors
 from shared.edge.edge import Edge
+from shared.edge.https import https_of
 from shared.edge.limits import Limits
+from shared.edge.passed_on import PassedOn
 from shared.edge.proxies import Proxies
 from shared.edge.settings import EdgeSettings
 from shared.edge.traffic import Traffic
@@ -69,18 +69,23 @@ class HttpPort:
             self._access_log.flush()
 
 
-def edge_of(app: Asgi, settings: EdgeSettings, access_log: AccessLog | None) -> Edge:
+def edge_of(
+    app: Asgi,
+    settings: EdgeSettings,
+    proxies: Proxies,
+    passed_on: PassedOn,
+    traffic: Traffic,
+    access_log: AccessLog | None,
+) -> Edge:
     """What every answer of this port has in common, around what gives it."""
-    traffic = Traffic()
-    REGISTRY.register(traffic)
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    return Edge(app, any_id, traffic, cors, access_log)
+    return Edge(app, any_id, traffic, cors, access_log, https_of(settings, proxies, passed_on))
 
 
-def limits_of(settings: EdgeSettings) -> Limits:
+def limits_of(settings: EdgeSettings, proxies: Proxies) -> Limits:
     """How often one may call at this port. What gateways let through is not counted, nor are they told."""
     return Limits(
-        Proxies(settings.trusted_proxies, settings.proxy_header),
+        proxies,
         per_minute=settings.rate_limit_per_minute,
         callers_max=settings.limit_callers_max,
         tells=False,

@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -130,14 +129,14 @@ class S3Storage:
         whole = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": content_type}
         await _run(self._threads, lambda: self._client.put_object(**whole))
 
-    async def fetch(self, key: str, target: Path) -> bool:
+    async def fetch(self, key: str, target: IO[bytes]) -> bool:
         """Write an object into a file, without holding it in memory; False when it is not there."""
 
         def fetch() -> None:
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
-            with target.open("wb") as file:
-                for piece in body.iter_chunks(_FETCHED_BYTES):
-                    file.write(piece)
+            for piece in body.iter_chunks(_FETCHED_BYTES):
+                target.write(piece)
+            target.flush()
 
         try:
             await _run(self._threads, fetch)

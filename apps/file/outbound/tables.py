@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, SmallIntege
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from apps.file.domain.thumbnails import TRIES_MAX
 from shared.contracts.file import FileStatus
 from shared.kit.ledger import requests_table
 from shared.kit.member_tables import member_tables
@@ -15,7 +16,11 @@ from shared.kit.schema import new_metadata, one_of
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)
-_TO_PAINT = text("thumbnails IS NULL AND status = 'COMPLETE' AND deleted_at IS NULL")
+TO_PAINT = (
+    f"thumbnails IS NULL AND status = 'COMPLETE' AND deleted_at IS NULL AND thumbnail_tries < {TRIES_MAX:d}"
+)
+"""The files whose thumbnails are still to be made; since when, or from when on, says `PAINT_SINCE`."""
+PAINT_SINCE = "coalesce(thumbnails_after, created_at)"
 
 
 class Base(SQLModel, registry=registry(metadata=metadata)):
@@ -51,7 +56,7 @@ class FileRow(Base, table=True):
             postgresql_where=text("charged AND deleted_at IS NOT NULL"),
         ),
         Index("files_to_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
-        Index("files_to_paint", "thumbnails_after", postgresql_where=_TO_PAINT),
+        Index("files_to_paint", "profile_id", text(PAINT_SINCE), "id", postgresql_where=text(TO_PAINT)),
     )
 
     id: UUID = Field(primary_key=True)

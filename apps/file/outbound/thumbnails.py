@@ -11,6 +11,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import msgspec
 from msgspec import Struct
@@ -57,19 +58,19 @@ class ThumbnailWorkers:
             self._waiting -= 1
 
     @asynccontextmanager
-    async def desk(self, size: int) -> AsyncIterator[Path]:
-        """Where an image of so many bytes may be put; raises `mesh.busy` when there is no room."""
+    async def desk(self, size: int) -> AsyncIterator[IO[bytes]]:
+        """A file for an image of so many bytes; raises `mesh.busy` when there is no room."""
         try:
-            made = await asyncio.to_thread(_folder_with_room, size)
+            image = await asyncio.to_thread(_file_with_room, size)
         except OSError as error:
             log.error("no room for an image of %d bytes in %s: %s", size, tempfile.gettempdir(), error)
             raise MESH_BUSY.error("There is no room to work on the image.") from error
         try:
-            yield Path(made.name) / "image"
+            yield image
         finally:
-            await asyncio.to_thread(made.cleanup)
+            await asyncio.to_thread(image.close)
 
-    async def paint(self, image: Path) -> dict[int, bytes]:
+    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
         """The thumbnails of an image by size; none when it can not be read or is too large.
 
         Raises `mesh.busy` for all that is not the image's fault, or not for certain: time and memory.
@@ -88,23 +89,25 @@ class ThumbnailWorkers:
         finally:
             await asyncio.shield(_end(worker))
 
-    async def _start(self, image: Path) -> Process:
+    async def _start(self, image: IO[bytes]) -> Process:
         cpu_s = math.ceil(self._timeout_s) + 1
         sizes = [size for size in THUMBNAIL_SIZES if size != CROPPED_SIZE]
         wanted = json.dumps({"cropped": CROPPED_SIZE, "scaled": sizes, "cpu_s": cpu_s})
-        opened = await asyncio.to_thread(image.open, "rb")
-        with opened:
+        image.seek(0)
+        # Opened anew, to be read only: who may write to a file may also take up the disk with it.
+        with await asyncio.to_thread(Path(f"/dev/fd/{image.fileno()}").open, "rb") as opened:
             # It is given no secret: neither by its environment nor by a file that stays open.
             return await asyncio.create_subprocess_exec(
                 *_COMMAND, wanted, stdin=opened, stdout=PIPE, stderr=DEVNULL, cwd="/", env={}, close_fds=True
             )
 
 
-def _folder_with_room(size: int) -> "tempfile.TemporaryDirectory[str]":
+def _file_with_room(size: int) -> IO[bytes]:
+    """Without a name: however this process ends, the system takes it away."""
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if free < size + _ROOM_TO_SPARE_BYTES:
         raise OSError(f"{free} bytes are free")
-    return tempfile.TemporaryDirectory(prefix="concord-thumbnails-")
+    return tempfile.TemporaryFile()
 
 
 async def _answer(worker: Process) -> dict[int, bytes]:

@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from apps.file.domain.files import Kept
 from apps.file.domain.keys import file_key, thumbnail_key
-from apps.file.domain.thumbnails import can_have_any, given_up, may_try, one_try_more
+from apps.file.domain.thumbnails import can_have_any, given_up, may_try, one_try_less, one_try_more
 from apps.file.ports import Painter, Storage, Unpainted, Work
 from shared.contracts.clock import Clock
 from shared.contracts.errors import FILE_NO_THUMBNAIL, MESH_BUSY, MeshError
@@ -19,6 +22,7 @@ log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "image/webp"
 BEGUN_MAX = 32
+BEGUN_PERSON_MAX = 4
 DUE_AT_ONCE = 16
 PIECES_MAX = 4
 _PATIENCE_S = 3.0
@@ -30,7 +34,9 @@ class MakeThumbnails:
 
     * Of images that are not too large, in all sizes.
     * What can not be read has none, which is remembered. Whatever else goes wrong is not the image's fault:
-      it is tried again, after pauses that grow, so often by itself and then when somebody asks.
+      it is tried again, after pauses that grow, so often by itself and then when somebody asks. What is the
+      storage's fault counts for nothing.
+    * Who uploads many images waits for them himself: people have their turns one after another.
     * Only whose turn it is has an image on the disk.
     * A file that is deleted meanwhile leaves no thumbnails behind.
     """
@@ -42,6 +48,7 @@ class MakeThumbnails:
         self._clock = clock
         self._size_max = size_max
         self._under_way: dict[UUID, asyncio.Task[bool]] = {}
+        self._of_person: Counter[UUID] = Counter()
 
     async def make(self, kept: Kept) -> bool:
         """Whether the file has thumbnails, when this is done.
@@ -54,7 +61,8 @@ class MakeThumbnails:
 
     def begin(self, kept: Kept) -> None:
         """Make them soon, waiting for nothing: what does not fit in now is found by `make_due`."""
-        if kept.thumbnails is None and len(self._under_way) < BEGUN_MAX:
+        room = len(self._under_way) < BEGUN_MAX and self._of_person[kept.file.profile_id] < BEGUN_PERSON_MAX
+        if kept.thumbnails is None and room:
             self._task(kept)
 
     async def make_due(self, unpainted: Unpainted) -> int:
@@ -76,15 +84,19 @@ class MakeThumbnails:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _task(self, kept: Kept) -> "asyncio.Task[bool]":
-        file_id = kept.file.id
+        file_id, profile_id = kept.file.id, kept.file.profile_id
         task = self._under_way.get(file_id)
         if task is None:
             task = self._under_way[file_id] = asyncio.create_task(self._make(kept))
-            task.add_done_callback(lambda done: self._finished(file_id, done))
+            self._of_person[profile_id] += 1
+            task.add_done_callback(lambda done: self._finished(file_id, profile_id, done))
         return task
 
-    def _finished(self, file_id: UUID, done: "asyncio.Task[bool]") -> None:
+    def _finished(self, file_id: UUID, profile_id: UUID, done: "asyncio.Task[bool]") -> None:
         del self._under_way[file_id]
+        self._of_person[profile_id] -= 1
+        if not self._of_person[profile_id]:
+            del self._of_person[profile_id]
         error = None if done.cancelled() else done.exception()  # nobody may be waiting for it any longer
         if error is not None and not isinstance(error, MeshError):
             log.error("thumbnails of %s failed", file_id, exc_info=error)
@@ -93,9 +105,9 @@ class MakeThumbnails:
         if not can_have_any(kept, self._size_max):
             return await self._decide(kept.file.id, made=False)
         async with self._painter.turn():
-            now = await self._begin_try(kept.file.id)
-            if now is not None:
-                return await self._decide(kept.file.id, made=await self._paint(kept))
+            counted = await self._begin_try(kept.file.id)
+            if counted is not None:
+                return await self._decide(kept.file.id, made=await self._paint(counted))
         return await self._made_elsewhere(kept.file.id)
 
     async def _begin_try(self, file_id: UUID) -> Kept | None:
@@ -108,15 +120,30 @@ class MakeThumbnails:
             await unit.store(counted)
             return counted
 
-    async def _paint(self, kept: Kept) -> bool:
-        file_id = kept.file.id
-        async with self._painter.desk(kept.file.size) as image:
-            if not await self._storage.fetch(file_key(file_id), image):
+    async def _paint(self, counted: Kept) -> bool:
+        file_id = counted.file.id
+        async with self._painter.desk(counted.file.size) as image:
+            async with self._given_back(counted):
+                there = await self._storage.fetch(file_key(file_id), image)
+            if not there:
                 raise MESH_BUSY.error("The file storage does not have the image now.")
             pictures = await self._painter.paint(image)
-        for size, picture in pictures.items():
-            await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
+        async with self._given_back(counted):
+            for size, picture in pictures.items():
+                await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
         return bool(pictures)
+
+    @asynccontextmanager
+    async def _given_back(self, counted: Kept) -> AsyncIterator[None]:
+        """What the storage refuses or does not answer says nothing of the image: the try does not count."""
+        try:
+            yield
+        except MeshError:
+            async with self._work.transaction() as unit:
+                kept = await unit.file(counted.file.id, lock=True)
+                if kept is not None and not kept.deleted:
+                    await unit.store(one_try_less(kept, counted, self._clock.now()))
+            raise
 
     async def _decide(self, file_id: UUID, *, made: bool) -> bool:
         async with self._work.transaction() as unit:

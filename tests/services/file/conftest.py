@@ -11,6 +11,7 @@ from apps.file.outbound.leftovers import PostgresLeftovers
 from apps.file.outbound.s3_client import S3
 from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.units import PostgresWork
+from apps.file.outbound.unpainted import PostgresUnpainted
 from cli.embedded.s3 import EmbeddedS3
 from shared.contracts.file import Upload
 from shared.kit.clock import SystemIds
@@ -62,6 +63,7 @@ def outside_of(database: Database, storage: S3Storage) -> Outside:
         work=PostgresWork(database, clock, SystemIds()),
         storage=storage,
         leftovers=PostgresLeftovers(database),
+        unpainted=PostgresUnpainted(database),
         facts=PostgresFacts(database),
         clock=clock,
         events=events,

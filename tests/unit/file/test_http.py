@@ -10,15 +10,14 @@ import httpx
 import pytest
 
 from apps.file.inbound.http import Bounds, Door, Guard
-from apps.file.inbound.serving import limits_of
+from apps.file.inbound.serving import edge_of, limits_of
 from apps.file.settings import FileSettings
 from shared.contracts.file import FILE_UPLOAD, DownloadFile, File, FileLocation, FileStatus
 from shared.edge.authenticate import Authenticator
-from shared.edge.cors import Cors
-from shared.edge.edge import Edge
 from shared.edge.incoming import Tempo
 from shared.edge.keys import Keys
 from shared.edge.passed_on import HEADER, PassedOn
+from shared.edge.proxies import Proxies
 from shared.edge.revocations import Revocations
 from shared.edge.traffic import Traffic
 from shared.kit.clock import SystemClock
@@ -92,11 +91,11 @@ def client_of(service: Service, **changes: Any) -> httpx.AsyncClient:
     verifier = TokenVerifier(keys.by_kid, "concord", "concord", clock)
     authenticator = Authenticator(verifier, keys, Revocations(clock, timedelta(minutes=15), 10))
     authenticator.caught_up = True
-    guard = Guard(authenticator, limits_of(settings), PassedOn(SIGNATURES))
+    proxies, passed_on = Proxies(settings.trusted_proxies, settings.proxy_header), PassedOn(SIGNATURES)
+    guard = Guard(authenticator, limits_of(settings, proxies), passed_on)
     behind = cast(Any, service)
     app = Door(guard, behind, behind, behind, BOUNDS).app()
-    cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    edge = Edge(app, uuid4, Traffic(), cors, None)
+    edge = edge_of(app, settings, proxies, passed_on, Traffic(), None)
     headers = {"Authorization": TOKEN, "X-Correlation-Id": "mine"}
     transport = httpx.ASGITransport(app=edge)
     return httpx.AsyncClient(transport=transport, base_url="http://file", headers=headers)

@@ -1,11 +1,11 @@
 """Only what is the image's fault is remembered; all else is tried again, and never by two at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 from uuid import UUID
 
 import pytest
@@ -47,6 +47,9 @@ class Outside:
         self.paintings = 0
         self.fault: BaseException | None = None
         self.there = True
+        self.away = ""
+        """The call at which S3 is away."""
+        self.meanwhile: Callable[[], None] = lambda: None
         self.time = datetime(2026, 1, 1, tzinfo=UTC)
 
     def now(self) -> datetime:
@@ -69,13 +72,14 @@ class Outside:
         yield
 
     @asynccontextmanager
-    async def desk(self, size: int) -> AsyncIterator[Path]:
-        yield Path("image")
+    async def desk(self, size: int) -> AsyncIterator[IO[bytes]]:
+        yield BytesIO()
 
-    async def fetch(self, key: str, target: Path) -> bool:
+    async def fetch(self, key: str, target: IO[bytes]) -> bool:
+        self._check("fetch")
         return self.there
 
-    async def paint(self, image: Path) -> dict[int, bytes]:
+    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
         self.paintings += 1
         await asyncio.sleep(0.01)
         if self.fault is not None:
@@ -83,7 +87,13 @@ class Outside:
         return self.painted
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
+        self._check("put")
         self.objects[key] = body
+
+    def _check(self, call: str) -> None:
+        if self.away == call:
+            self.meanwhile()
+            raise MESH_BUSY.error("S3 is away")
 
     async def remove(self, keys: list[str]) -> None:
         for key in keys:
@@ -162,6 +172,55 @@ async def test_an_image_that_is_not_in_the_storage_now(outside: Outside) -> None
     assert outside.row.thumbnails is None
 
 
+@pytest.mark.parametrize("call", ["fetch", "put"])
+async def test_what_is_the_storages_fault_counts_for_nothing(outside: Outside, call: str) -> None:
+    outside.away = call
+    making = made_of(outside)
+    for _ in range(2 * TRIES_MAX):
+        assert await making.make_due(outside) == 1
+        assert outside.row is not None
+        assert (outside.row.thumbnails, outside.row.thumbnail_tries) == (None, 0)
+        assert await making.make_due(outside) == 0  # not at once
+        outside.time += timedelta(seconds=61)
+    outside.away = ""
+    assert await making.make_due(outside) == 1
+    assert outside.row.thumbnails is True
+
+
+async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside) -> None:
+    making = made_of(outside)
+    outside.fault = MESH_BUSY.error("the worker was killed")
+    await making.make_due(outside)
+    outside.time += timedelta(seconds=61)
+    outside.away = "fetch"
+    await making.make_due(outside)
+    assert outside.row is not None
+    assert (outside.row.thumbnail_tries, outside.row.thumbnails_after) == (
+        1,
+        outside.time + timedelta(seconds=60),
+    )
+
+
+async def test_what_has_changed_meanwhile_is_not_given_back(outside: Outside) -> None:
+    """Another process has begun its own try, or made them; the file was deleted."""
+    later = outside.time + timedelta(minutes=4)
+    for changed in (
+        replace(kept(), thumbnail_tries=2, thumbnails_after=later),
+        replace(kept(), thumbnails=True, thumbnail_tries=1),
+        replace(kept(), deleted=True),
+        None,
+    ):
+        outside.row, outside.away = kept(), "fetch"
+
+        def change(changed: Kept | None = changed) -> None:
+            outside.row = changed
+
+        outside.meanwhile = change
+        with refused("mesh.busy"):
+            await made_of(outside).make(kept())
+        assert outside.row == changed
+
+
 async def test_it_is_tried_by_itself_less_and_less_often_and_then_when_asked(outside: Outside) -> None:
     outside.fault = MESH_BUSY.error("the worker was killed")
     making = made_of(outside)
@@ -211,9 +270,25 @@ async def test_what_is_begun_waits_for_nothing_and_ends_when_told(outside: Outsi
 async def test_no_more_than_so_many_are_begun(outside: Outside) -> None:
     making = made_of(outside)
     for number in range(100):
-        making.begin(replace(kept(), file=replace(kept().file, id=UUID(int=number))))
+        making.begin(another(number, person=number))
     assert len(making._under_way) == make_thumbnails.BEGUN_MAX
     await making.close()
+
+
+async def test_nobody_has_all_that_are_begun(outside: Outside) -> None:
+    making = made_of(outside)
+    for number in range(100):
+        making.begin(another(number, person=0))
+    assert len(making._under_way) == make_thumbnails.BEGUN_PERSON_MAX
+    making.begin(another(100, person=1))
+    assert UUID(int=100) in making._under_way
+    await making.close()
+    assert not making._of_person
+
+
+def another(number: int, *, person: int) -> Kept:
+    """A file of somebody."""
+    return replace(kept(), file=replace(kept().file, id=UUID(int=number), profile_id=UUID(int=person)))
 
 
 async def test_a_file_that_is_deleted_meanwhile(outside: Outside) -> None:

@@ -53,9 +53,10 @@ def png_that_says(width: int, height: int) -> bytes:
 
 async def painted(workers: ThumbnailWorkers, body: bytes) -> dict[int, bytes]:
     async with workers.turn(), workers.desk(len(body)) as image:
-        image.write_bytes(body)
+        image.write(body)
+        image.flush()
         made = await workers.paint(image)
-    assert not image.parent.exists()
+    assert image.closed
     return made
 
 
@@ -224,14 +225,42 @@ async def test_a_full_disk_is_told_and_takes_up_no_turn(
     assert "no room for an image of 1000000 bytes" in caplog.text
     assert "2000000 bytes are free" in caplog.text
     async with workers.turn(), workers.desk(1_000_000) as place:
-        assert place.parent.is_dir()
+        assert place.writable()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_nothing_stays_on_the_disk_when_the_service_is_killed(tmp_path: Path) -> None:
+    program = """
+        import asyncio, os
+        from apps.file.outbound.thumbnails import ThumbnailWorkers
+
+        async def hold():
+            workers = ThumbnailWorkers(1, timeout_s=20)
+            async with workers.turn(), workers.desk(5) as image:
+                image.write(b"image")
+                image.flush()
+                print(os.readlink(f"/proc/self/fd/{image.fileno()}"), flush=True)
+                await asyncio.sleep(60)
+
+        asyncio.run(hold())
+    """
+    command = (sys.executable, "-c", textwrap.dedent(program))
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    started = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
+    assert started.stdout is not None
+    place = (await started.stdout.readline()).decode()
+    assert place.startswith(str(tmp_path)), "the image is there"
+    started.kill()
+    await started.wait()
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
 
 INSIDE = """
-import json, os, runpy, resource, socket, subprocess, sys
+import fcntl, json, os, runpy, resource, socket, subprocess, sys
 sys.argv = ["worker"]
 worker = runpy.run_path({worker!r})
 told = {{"environ": dict(os.environ), "files": os.listdir("/proc/self/fd")}}
+told["may only read"] = fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
 worker["lock_up"](7)
 
 def tried(what):
@@ -277,6 +306,7 @@ async def test_a_worker_has_nothing_and_can_open_nothing(
     assert set(told["environ"]) <= {"LC_CTYPE"}  # Python sets it for itself
     assert len(told["files"]) == 4  # its input, output and errors, and the look into this very folder
     assert (told["open"], told["socket"], told["open in its place"]) == ("OSError", "OSError", "OSError")
+    assert told["may only read"]
     assert told["memory"] == "MemoryError"
     assert (told["privileges"], told["dumpable"]) == (1, 0)
     assert told["limits"]["CPU"] == [7, 7]

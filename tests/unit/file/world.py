@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 from uuid import UUID
 
 import msgspec
@@ -19,8 +18,9 @@ from apps.file.outbound.memory.leftovers import MemoryLeftovers
 from apps.file.outbound.memory.storage import MemoryStorage
 from apps.file.outbound.memory.store import Store
 from apps.file.outbound.memory.units import MemoryWork
+from apps.file.outbound.memory.unpainted import MemoryUnpainted
 from apps.file.outbound.sniffing import PureMagic
-from apps.file.ports import Leftovers, Storage, Work
+from apps.file.ports import Leftovers, Storage, Unpainted, Work
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
@@ -82,6 +82,7 @@ class Outside:
     work: Work
     storage: Storage
     leftovers: Leftovers
+    unpainted: Unpainted
     facts: Facts
     clock: MovedClock
     events: Callable[[], Awaitable[list[str]]]
@@ -116,6 +117,7 @@ def memory() -> Outside:
         work=MemoryWork(store, clock),
         storage=storage,
         leftovers=MemoryLeftovers(store),
+        unpainted=MemoryUnpainted(store),
         facts=MemoryFacts(store),
         clock=clock,
         events=events,
@@ -138,12 +140,11 @@ class Sketcher:
         yield
 
     @asynccontextmanager
-    async def desk(self, size: int) -> AsyncIterator[Path]:
+    async def desk(self, size: int) -> AsyncIterator[IO[bytes]]:
         """Room for anything."""
-        with TemporaryDirectory() as folder:
-            yield Path(folder) / "image"
+        yield BytesIO()
 
-    async def paint(self, image: Path) -> dict[int, bytes]:
+    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
         """As many as there are sizes."""
         self.painted += 1
         return {size: b"%d" % size for size in THUMBNAIL_SIZES}

@@ -131,6 +131,19 @@ async def test_a_file_service_that_hangs_up() -> None:
     assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
 
 
+async def test_a_file_service_that_sends_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    """It is for HTTPS only, and does not know this gateway."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer("308 Permanent Redirect", b"", b"location: https://files.example.org/\r\n"))
+
+    async with file_service(serve) as client:
+        done = await client.post(PATH, content=b"x", headers=FORM)
+    assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
+    assert "MESH_SECRET" in caplog.text
+
+
 async def test_a_file_service_that_does_not_answer() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(3)

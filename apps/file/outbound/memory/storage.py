@@ -1,12 +1,11 @@
 """A bucket in memory. Its addresses are good for `send` and `read` only."""
 
-import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import count
-from pathlib import Path
+from typing import IO
 
 from msgspec import Struct
 
@@ -106,12 +105,13 @@ class MemoryStorage:
         self._check()
         self.objects[key] = Stored(body, content_type)
 
-    async def fetch(self, key: str, target: Path) -> bool:
+    async def fetch(self, key: str, target: IO[bytes]) -> bool:
         """Write an object into a file; False when it is not there."""
         self._check()
         if key not in self.objects:
             return False
-        await asyncio.to_thread(target.write_bytes, self.objects[key].body)
+        target.write(self.objects[key].body)
+        target.flush()
         return True
 
     async def begin(self, key: str, content_type: str) -> str:
