@@ -17,6 +17,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
 from cli.settings import cache_folder
 from tests.leftovers import adopt_orphans, end_all_below
+from tests.tested_s3 import TestedS3, delete_buckets, outside_s3
 
 TESTS = Path(__file__).parent
 LONG_FIRST = (
@@ -147,24 +148,17 @@ def database_url(postgres_admin_url: str) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture(scope="session")
-def s3(infra_folder: Path) -> Iterator[EmbeddedS3]:
+def s3(infra_folder: Path) -> Iterator[TestedS3]:
     """An S3 for the whole run; who needs it empty takes a bucket of its own."""
+    if outside := outside_s3():
+        yield outside
+        delete_buckets(outside)
+        return
     key = (secrets.token_urlsafe(16), secrets.token_urlsafe(32))
     server = EmbeddedS3(infra_folder / "s3", free_port(), infra_folder / "s3.log", lambda: key)
     try:
         server.start()
         server.wait_ready()
-        yield server
+        yield TestedS3(server.url, server.key, is_embedded=True)
     finally:
         server.stop()
-
-
-def s3_settings(server: EmbeddedS3) -> dict[str, str]:
-    """The environment of a file service that uses this S3, with a bucket of its own."""
-    key_id, secret = server.key
-    return {
-        "S3_ENDPOINT_URL": server.url,
-        "S3_BUCKET": f"t-{secrets.token_hex(6)}",
-        "AWS_ACCESS_KEY_ID": key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-    }

@@ -9,11 +9,10 @@ from cli.embedded.databases import ensure_database
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
-from cli.embedded.s3 import EmbeddedS3
-from tests.conftest import s3_settings
 from tests.e2e.concord import Concord
 from tests.e2e.files import Bucket, Room
 from tests.e2e.people import Person, sign_up
+from tests.tested_s3 import TestedS3, s3_settings
 
 SERVICES = ("auth", "server", "message", "file")
 
@@ -36,7 +35,7 @@ def concord(
     tmp_path_factory: pytest.TempPathFactory,
     kafka_bootstrap: str,
     postgres_admin_url: str,
-    s3: EmbeddedS3,
+    s3: TestedS3,
 ) -> Iterator[Concord]:
     """Gateway, auth, server, message and file, one process each, ready."""
     folder = tmp_path_factory.mktemp("concord")

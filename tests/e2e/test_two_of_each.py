@@ -15,11 +15,10 @@ import pytest
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
-from cli.embedded.s3 import EmbeddedS3
-from tests.conftest import s3_settings
 from tests.e2e.concord import Concord, Process
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, Person, sign_up
+from tests.tested_s3 import TestedS3, s3_settings
 
 pytestmark = pytest.mark.timeout(300)  # so many processes take long to start on a busy machine
 
@@ -53,7 +52,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(
-    tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache, postgres_admin_url: str, s3: EmbeddedS3
+    tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache, postgres_admin_url: str, s3: TestedS3
 ) -> Iterator[Pair]:
     """All of it is ready, every replica with its part of the requests."""
     folder = tmp_path_factory.mktemp("two")

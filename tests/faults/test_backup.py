@@ -12,13 +12,12 @@ from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from cli.embedded.postgres_place import wheel
-from cli.embedded.s3 import EmbeddedS3
-from tests.conftest import s3_settings
 from tests.e2e.concord import Concord
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.load import history_of
+from tests.tested_s3 import TestedS3, s3_settings
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +36,7 @@ def run(script: str, concord: Concord, backup: Path) -> None:
     subprocess.run(["bash", "-eu", "-c", script], env=environ, check=True, timeout=90, cwd=ROOT)
 
 
-def test_all_comes_back_from_a_backup(
-    mesh: Mesh, tmp_path: Path, jar_cache: JarCache, s3: EmbeddedS3
-) -> None:
+def test_all_comes_back_from_a_backup(mesh: Mesh, tmp_path: Path, jar_cache: JarCache, s3: TestedS3) -> None:
     backup, restore = commands()
     folder = tmp_path / "backup"
     folder.mkdir()

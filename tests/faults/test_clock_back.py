@@ -19,13 +19,12 @@ import libfaketime
 import pytest
 
 from cli.embedded.databases import run_sql
-from cli.embedded.s3 import EmbeddedS3
-from tests.conftest import s3_settings
 from tests.e2e.concord import Process
 from tests.e2e.people import PASSWORD, Person, sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.files_go_on import FilesGoOn
 from tests.faults.load import Ledger, check_nothing_lost, history_of, send_until
+from tests.tested_s3 import TestedS3, s3_settings
 from tests.waiting import eventually, until
 
 BACK_S = 5
@@ -68,7 +67,7 @@ class WallClock:
 
 @pytest.mark.parametrize("whose", [("gateway",), ("services",), ("gateway", "services", "postgres")])
 async def test_it_goes_on(
-    mesh: Mesh, s3: EmbeddedS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: Sequence[str]
+    mesh: Mesh, s3: TestedS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: Sequence[str]
 ) -> None:
     """Where only some go back, tokens are of the future from then on, and deadlines nearer or farther."""
     clocks = {name: WallClock(tmp_path / f"clock of {name}") for name in ("gateway", "services", "postgres")}

@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from cli.embedded.s3 import EmbeddedS3
-from tests.conftest import s3_settings
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
+from tests.tested_s3 import TestedS3, s3_settings
 
 FILES = 12
 WITHIN_S = 40
@@ -69,7 +68,7 @@ def until_answered(ask: Any, status: int) -> httpx.Response:
         time.sleep(0.3)
 
 
-def test_two_file_services_and_one_that_is_killed(mesh: Mesh, s3: EmbeddedS3, tmp_path: Path) -> None:
+def test_two_file_services_and_one_that_is_killed(mesh: Mesh, s3: TestedS3, tmp_path: Path) -> None:
     mesh.concord.environ.update(s3_settings(s3))
     gateway, _, _, _, one, two = mesh.concord.start("gateway", "auth", "server", "message", "file", "file")
     mesh.concord.wait_ready()

@@ -15,13 +15,13 @@ import pytest
 
 from cli.embedded.ports import free_port
 from cli.embedded.s3 import EmbeddedS3
-from tests.conftest import s3_settings
 from tests.e2e.concord import Process
 from tests.e2e.files import Bucket
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
 from tests.forgetful_s3 import forgetful_s3
 from tests.hanging_s3 import hanging_beside
+from tests.tested_s3 import s3_settings
 from tests.waiting import eventually
 
 GIB = 2**30

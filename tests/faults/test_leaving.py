@@ -12,11 +12,10 @@ import asyncpg
 import httpx
 import pytest
 
-from cli.embedded.s3 import EmbeddedS3
-from tests.conftest import s3_settings
 from tests.e2e.concord import Process
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
+from tests.tested_s3 import TestedS3, s3_settings
 
 WAITS_FOR_A_LOCK = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -85,7 +84,7 @@ class Stage:
 
 
 @pytest.fixture
-def processes(mesh: Mesh, s3: EmbeddedS3) -> dict[str, Process]:
+def processes(mesh: Mesh, s3: TestedS3) -> dict[str, Process]:
     """One of each, by name. The gateway is seen to leave for a second before it does."""
     mesh.concord.environ.update(s3_settings(s3) | {"DRAIN_NOTICE_MS": "1000"})
     started = mesh.concord.start("gateway", "auth", "server", "message", "file")

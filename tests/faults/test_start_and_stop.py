@@ -15,10 +15,10 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
-from tests.conftest import s3_settings
 from tests.e2e.concord import Concord, Process
 from tests.e2e.people import sign_up
 from tests.faults.load import Ledger, check_nothing_lost, check_problems, history_of, send_until
+from tests.tested_s3 import s3_settings
 from tests.waiting import eventually
 
 SERVICES = ("gateway", "auth", "server", "message", "file")

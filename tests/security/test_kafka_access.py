@@ -15,17 +15,16 @@ from aiokafka.errors import (
 
 from cli.acls import OPERATOR, PREPARE, grants
 from cli.embedded.jars import JarCache
-from cli.embedded.s3 import EmbeddedS3
 from shared.kit.dead_letters import DeadLetters, Letter
 from shared.kit.prepare import prepare
 from shared.kit.settings import kafka_options, load
 from shared.kit.tool_settings import ToolSettings
 from shared.kit.topic_reading import Bounds
-from tests.conftest import s3_settings
 from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up
 from tests.security.broker import SecuredKafka
+from tests.tested_s3 import TestedS3, s3_settings
 from tests.waiting import eventually
 
 PROCESSES = ("gateway", "auth", "server", "message", "file")
@@ -49,7 +48,7 @@ def concord(
     secured: SecuredKafka,
     tmp_path_factory: pytest.TempPathFactory,
     postgres_admin_url: str,
-    s3: EmbeddedS3,
+    s3: TestedS3,
 ) -> Iterator[Concord]:
     """Every process signs in as itself."""
     folder = tmp_path_factory.mktemp("concord")

@@ -1,6 +1,5 @@
 """The world on a real Postgres and a real S3."""
 
-import secrets
 from collections.abc import AsyncIterator
 
 import httpx
@@ -8,22 +7,21 @@ import pytest
 from sqlalchemy import text
 
 from apps.file.outbound.leftovers import PostgresLeftovers
-from apps.file.outbound.s3_client import S3
 from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.units import PostgresWork
 from apps.file.outbound.unpainted import PostgresUnpainted
-from cli.embedded.s3 import EmbeddedS3
 from shared.contracts.file import Upload
 from shared.kit.clock import SystemIds
 from shared.kit.database import Database
 from shared.kit.member_facts import PostgresFacts
+from tests.tested_s3 import TestedS3, new_bucket, s3_at
 from tests.unit.file.world import MovedClock, Outside, World
 
 
 @pytest.fixture
-async def storage(s3: EmbeddedS3) -> AsyncIterator[S3Storage]:
+async def storage(s3: TestedS3) -> AsyncIterator[S3Storage]:
     """An empty bucket."""
-    storage = S3Storage(s3_at(s3, f"t-{secrets.token_hex(6)}"))
+    storage = S3Storage(s3_at(s3, new_bucket()))
     await storage.open()
     yield storage
     await storage.close()
@@ -80,17 +78,3 @@ def objects_of(storage: S3Storage) -> list[str]:
     there = [found["Key"] for found in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
     begun = [found["Key"] for found in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ())]
     return sorted([*there, *begun])
-
-
-def s3_at(server: EmbeddedS3, bucket: str, url: str = "") -> S3:
-    """A bucket there, or with its key somewhere else."""
-    key_id, secret = server.key
-    return S3(
-        endpoint_url=url or server.url,
-        public_url=url or server.url,
-        bucket=bucket,
-        region="us-east-1",
-        access_key_id=key_id,
-        secret_access_key=secret,
-        threads=4,
-    )

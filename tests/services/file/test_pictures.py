@@ -20,10 +20,9 @@ from apps.file.outbound.unpainted import PostgresUnpainted
 from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from cli.embedded.ports import free_port
-from cli.embedded.s3 import EmbeddedS3
 from shared.contracts.errors import MeshError
 from shared.kit.database import Database
-from tests.services.file.conftest import s3_at
+from tests.tested_s3 import TestedS3, s3_at
 from tests.unit.file.test_thumbnails import png_that_says
 from tests.unit.file.world import World
 
@@ -201,7 +200,7 @@ async def test_two_replicas_look_for_what_is_due(world: World, database: Databas
     assert await unpainted.due(world.clock.now(), 10) == []
 
 
-async def test_what_failed_is_due_again_later(world: World, database: Database, s3: EmbeddedS3) -> None:
+async def test_what_failed_is_due_again_later(world: World, database: Database, s3: TestedS3) -> None:
     away = S3Storage(s3_at(s3, "nowhere", f"http://127.0.0.1:{free_port()}"))
     file = await world.share(saved(halves(), "PNG"), content_type="image/png")
     unlucky, replica, unpainted = Replica(world, away), Replica(world), PostgresUnpainted(database)

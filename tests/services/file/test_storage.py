@@ -1,7 +1,6 @@
 """S3 as it is, away, and slow."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -15,12 +14,12 @@ from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.threads import TURN_TIMEOUT_S
 from apps.file.ports import Found
 from cli.embedded.ports import free_port
-from cli.embedded.s3 import EmbeddedS3
 from shared.contracts.errors import MeshError
 from shared.kit.clock import SystemClock
 from shared.kit.health import READY, Health
 from tests.hanging_s3 import HangingS3, hanging
-from tests.services.file.conftest import objects_of, s3_at
+from tests.services.file.conftest import objects_of
+from tests.tested_s3 import TestedS3, new_bucket, s3_at
 from tests.unit.file.world import refused
 
 CALL_TIMEOUT_S = 10
@@ -29,17 +28,17 @@ KEY = f"files/{UUID(int=1)}"
 
 
 @pytest.fixture
-async def slow(s3: EmbeddedS3) -> AsyncIterator[tuple[HangingS3, S3Storage]]:
+async def slow(s3: TestedS3) -> AsyncIterator[tuple[HangingS3, S3Storage]]:
     """A bucket behind something that can be made to hang."""
     async with hanging(s3.url) as between:
-        storage = S3Storage(s3_at(s3, f"t-{secrets.token_hex(6)}", between.url))
+        storage = S3Storage(s3_at(s3, new_bucket(), between.url))
         await storage.open()
         yield between, storage
         await storage.close()
 
 
-async def test_a_bucket_that_is_missing_is_made(s3: EmbeddedS3) -> None:
-    storage = S3Storage(s3_at(s3, f"t-{secrets.token_hex(6)}"))
+async def test_a_bucket_that_is_missing_is_made(s3: TestedS3) -> None:
+    storage = S3Storage(s3_at(s3, new_bucket()))
     assert await refused(storage.put("a", b"tea", "text/plain")) == "mesh.busy"
     await storage.open()
     await storage.put("a", b"tea", "text/plain")
@@ -111,7 +110,7 @@ async def test_parts_and_objects_are_removed(storage: S3Storage) -> None:
     assert objects_of(storage) == ["b", "b"]
 
 
-async def test_while_s3_is_away_calls_end_soon_and_nothing_blocks(s3: EmbeddedS3) -> None:
+async def test_while_s3_is_away_calls_end_soon_and_nothing_blocks(s3: TestedS3) -> None:
     away = S3Storage(s3_at(s3, "nowhere", f"http://127.0.0.1:{free_port()}"))
     begun = time.monotonic()
     turns = 0

@@ -235,3 +235,12 @@ def test_a_process_needs_nothing_of_the_embedded_parts() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_s3_serves_objects_only_and_reports_to_nobody() -> None:
+    off = {"s3.autoCreateBucket": "false", "s3.iam": "false", "master.telemetry": "false"}
+    off |= {"s3.port.iceberg": "0", "s3.port.lance": "0"}
+    flags = dict(flag.removeprefix("-").partition("=")[::2] for flag in COMPOSE["services"]["s3"]["command"])
+    assert off.items() <= flags.items()
+    health = COMPOSE["services"]["s3"]["healthcheck"]["test"][-1]
+    assert health == f"http://127.0.0.1:{flags['s3.port']}/healthz"

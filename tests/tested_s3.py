@@ -1,0 +1,87 @@
+"""The S3 that tests run against: one that the environment names, else an embedded one.
+
+`CONCORD_TEST_S3_URL` names one, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` a key that may make buckets
+there. A run deletes the buckets that it made.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+from msgspec import Struct
+
+from apps.file.outbound.s3_client import GONE, S3, client_of, code_of
+from cli.embedded.s3 import EmbeddedS3
+
+URL, KEY_ID, SECRET = "CONCORD_TEST_S3_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+RUN = f"t-{secrets.token_hex(4)}-"
+"""Tells the buckets of this process from all others."""
+
+
+class TestedS3(Struct, frozen=True):
+    """Where it is, and the id and the secret of a key to it."""
+
+    __test__ = False
+
+    url: str
+    key: tuple[str, str]
+    is_embedded: bool
+
+
+def outside_s3(environ: Mapping[str, str] = os.environ) -> TestedS3 | None:
+    """The one that the environment names."""
+    url = environ.get(URL)
+    return TestedS3(url.rstrip("/"), (environ[KEY_ID], environ[SECRET]), is_embedded=False) if url else None
+
+
+def new_bucket() -> str:
+    """A name for a bucket of one's own."""
+    return RUN + secrets.token_hex(6)
+
+
+def s3_at(server: TestedS3 | EmbeddedS3, bucket: str, url: str = "") -> S3:
+    """A bucket there, or with its key somewhere else."""
+    key_id, secret = server.key
+    return S3(
+        endpoint_url=url or server.url,
+        public_url=url or server.url,
+        bucket=bucket,
+        region="us-east-1",
+        access_key_id=key_id,
+        secret_access_key=secret,
+        threads=4,
+    )
+
+
+def s3_settings(server: TestedS3 | EmbeddedS3) -> dict[str, str]:
+    """The environment of a file service that uses this S3, with a bucket of its own."""
+    key_id, secret = server.key
+    return {
+        "S3_ENDPOINT_URL": server.url,
+        "S3_BUCKET": new_bucket(),
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+    }
+
+
+def delete_buckets(server: TestedS3) -> None:
+    """All that this process made there."""
+    client = client_of(s3_at(server, ""), server.url)
+    for found in client.list_buckets()["Buckets"]:
+        if found["Name"].startswith(RUN):
+            _delete_bucket(client, found["Name"])
+
+
+def _delete_bucket(client: Any, bucket: str) -> None:
+    for begun in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
+        try:
+            client.abort_multipart_upload(Bucket=bucket, Key=begun["Key"], UploadId=begun["UploadId"])
+        except ClientError as error:
+            if code_of(error) not in GONE:
+                raise
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for found in page.get("Contents", ()):
+            client.delete_object(Bucket=bucket, Key=found["Key"])
+    client.delete_bucket(Bucket=bucket)
