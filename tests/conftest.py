@@ -19,10 +19,10 @@ from cli.settings import cache_folder
 from tests.leftovers import adopt_orphans, end_all_below
 from tests.tested_s3 import TestedS3, delete_buckets, outside_s3
 
-TESTS = Path(__file__).parent
 LONG_FIRST = (
-    *("faults/test_durability.py", "faults/test_clock_back.py", "faults/test_files.py"),
-    *("e2e/", "cli/test_up.py", "security/", "cli/", "kit/", "services/", "bench/", "web/", "unit/"),
+    *("faults/test_durability.py", "faults/test_files.py::test_a_", "faults/test_clock_back.py"),
+    *("faults/test_files.py", "e2e/", "cli/test_up.py", "security/", "cli/", "kit/", "services/"),
+    *("bench/", "web/", "unit/"),
 )
 """So that no worker is left with a long one at the end."""
 
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long first."""
 
     def order(item: pytest.Item) -> int:
-        place = str(item.path.relative_to(TESTS))
+        place = item.nodeid.removeprefix("tests/")
         found = (number for number, start in enumerate(LONG_FIRST) if place.startswith(start))
         return next(found, len(LONG_FIRST))
 
@@ -73,10 +73,9 @@ TOGETHER = {
     "what shares a Concord": ("tests/e2e/",),
     # One after another: what is answered in time while nothing else loads the machine is late when it does.
     "what loads the machine": (
-        *("tests/faults/test_durability.py", "tests/faults/test_kills.py"),
-        *("tests/faults/test_flood.py", "tests/faults/test_files.py::test_a_large_file"),
-        "tests/faults/test_files.py::test_a_gibibyte",
+        *("tests/faults/test_durability.py", "tests/faults/test_kills.py", "tests/faults/test_flood.py"),
     ),
+    "what is large": ("tests/faults/test_files.py::test_a_",),
 }
 
 

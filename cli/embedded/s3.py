@@ -1,6 +1,7 @@
 """A small S3 on localhost: `ministack`, which keeps its objects in the data folder.
 
-To try Concord out and to test it: whoever has an account on this machine may reset it.
+To try Concord out and to test it. It checks presigned addresses and no other signature: whoever has an account
+on this machine may read and change all that is in it.
 """
 
 import http.client
@@ -89,7 +90,6 @@ class EmbeddedS3:
             "TMPDIR": str(self.folder / "tmp"),
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            "AUTH": "true",
             "AWS_ACCESS_KEY_ID": key_id,
             "AWS_SECRET_ACCESS_KEY": secret,
         }
