@@ -57,9 +57,9 @@ def below(*roots: int) -> list[int]:
         children.setdefault(parent, []).append(int(place.parent.name))
     found, waiting = [], list(roots)
     while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += below
+        started = children.get(waiting.pop(), [])
+        found += started
+        waiting += started
     return found
 
 

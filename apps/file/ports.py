@@ -15,6 +15,11 @@ from shared.contracts.errors import MeshError
 from shared.contracts.event import EventType
 from shared.contracts.file import File, Upload
 
+FirstAnswer = Callable[[bytes], File]
+"""Gives the first answer again to a request with this body; raises the first refusal, or
+`idempotency.mismatch` for another body.
+"""
+
 
 class Unit(Protocol):
     """One transaction."""
@@ -48,14 +53,8 @@ class Unit(Protocol):
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
 
-    async def known(self, call: Any, profile_id: UUID) -> "FirstAnswer | None":
+    async def known(self, call: Any, profile_id: UUID) -> FirstAnswer | None:
         """What the call was answered with before; its body does not matter yet."""
-
-
-FirstAnswer = Callable[[bytes], File]
-"""Gives the first answer again to a request with this body; raises the first refusal, or
-`idempotency.mismatch` for another body.
-"""
 
 
 class Work(Protocol):

@@ -1,7 +1,8 @@
-"""What a gateway says of an upload that it passes on to the file service: its caller was counted here.
+"""What a gateway says of an upload that it passes on to the file service: its caller was let in here.
 
-Signed with the mesh's secret, for one token and a short time: nobody else can say it, and who finds such a
-header can do nothing with it that the token alone would not let him.
+So he is not counted again, and the gateway may come over plain HTTP where clients must not. Signed with the
+mesh's secret, for one token and a short time: nobody else can say it, and who finds such a header can do
+nothing with it that the token alone would not let him.
 """
 
 from collections.abc import Callable

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.contracts.clock import Clock
 from shared.kit.database import Database
 from shared.kit.ledger import once
 from shared.kit.wire import Call
@@ -17,9 +18,10 @@ U = TypeVar("U")
 class SqlUnits(Generic[U]):
     """Where use cases get their unit from. Errors as those of `Database` and `ledger.once`."""
 
-    def __init__(self, database: Database, unit: Callable[[AsyncSession], U]) -> None:
+    def __init__(self, database: Database, unit: Callable[[AsyncSession], U], clock: Clock) -> None:
         self._database = database
         self._unit = unit
+        self._clock = clock
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[U]:
@@ -33,6 +35,20 @@ class SqlUnits(Generic[U]):
         async with self._database.snapshot() as session:
             yield self._unit(session)
 
-    async def once(self, call: Call, profile_id: UUID, work: Callable[[U], Awaitable[Any]]) -> Any:
+    async def once(
+        self,
+        call: Call,
+        profile_id: UUID,
+        work: Callable[[U], Awaitable[Any]],
+        *,
+        keep_refusals: bool = True,
+    ) -> Any:
         """Do the work in a transaction, unless this very call or its `Idempotency-Key` was done before."""
-        return await once(self._database, call, profile_id, lambda session: work(self._unit(session)))
+        return await once(
+            self._database,
+            call,
+            profile_id,
+            lambda session: work(self._unit(session)),
+            clock=self._clock,
+            keep_refusals=keep_refusals,
+        )

@@ -30,10 +30,13 @@ def may_try(kept: Kept, now: datetime) -> bool:
 
 
 def one_try_more(kept: Kept, now: datetime) -> Kept:
-    """The file with a try counted: after each failure four times as long passes, an hour at most."""
+    """The file with a try counted: after each failure four times as long passes, an hour at most.
+
+    One more than `TRIES_MAX` at most, so that what was given up still is when a try is given back.
+    """
     pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 4**kept.thumbnail_tries)
     after = now + timedelta(seconds=pause_s)
-    return replace(kept, thumbnail_tries=min(kept.thumbnail_tries + 1, TRIES_MAX), thumbnails_after=after)
+    return replace(kept, thumbnail_tries=min(kept.thumbnail_tries, TRIES_MAX) + 1, thumbnails_after=after)
 
 
 def one_try_less(kept: Kept, counted: Kept, now: datetime) -> Kept:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from apps.file.inbound.form import IncomingFile, open_form
 from apps.file.inbound.mesh import Inbound
-from apps.file.usecases.receive_upload import ReceiveUpload
+from apps.file.usecases.receive_upload import Admitted, ReceiveUpload
 from shared.contracts.account import Claims
 from shared.contracts.base import Body
 from shared.contracts.errors import (
@@ -169,9 +169,7 @@ class Door:
             traceparent=exchange.traceparent,
         )
 
-    def _admitted(
-        self, incoming: IncomingFile, profile_id: UUID, correlation_id: str
-    ) -> Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]:
+    def _admitted(self, incoming: IncomingFile, profile_id: UUID, correlation_id: str) -> Admitted:
         async def admitted(work: Callable[[], Awaitable[None]]) -> None:
             deadline_ms = now_ms() + self._bounds.call_timeout_ms
             asker = Asker(incoming.channel_id, profile_id, deadline_ms, correlation_id)

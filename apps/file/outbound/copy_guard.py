@@ -2,7 +2,7 @@
 
 Signature version 4 has every header `x-amz-…` signed. An S3 that does not insist on it takes a PUT to such
 an address for a copy when `x-amz-copy-source` was added, and copies in the name of who signed: so whoever may
-upload reads every object whose key he knows. MinIO does so, and SeaweedFS did before 4.21 (see ADR 17).
+upload reads every object whose key he knows. The embedded S3 does so, and SeaweedFS did before 4.21 (ADR 17).
 """
 
 import logging

@@ -1,7 +1,6 @@
 """Files in Postgres."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,8 +18,9 @@ from shared.contracts.event import EventType
 from shared.contracts.fields import Role
 from shared.contracts.file import File, FileStatus
 from shared.kit.database import Database
-from shared.kit.ledger import known, once
+from shared.kit.ledger import known
 from shared.kit.outbox import Outbox
+from shared.kit.units import SqlUnits
 from shared.kit.wire import Call, Reply
 
 _PLACE = text(
@@ -68,25 +68,13 @@ _BURY = text(
 )
 
 
-class PostgresWork:
+class PostgresWork(SqlUnits[Unit]):
     """Where the use cases work."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
-        self._database = database
-        self._clock = clock
-        self._ids = ids
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Unit]:
-        """Committed at the end, rolled back when the block raises."""
-        async with self._database.transaction() as session:
-            yield self._within(session)
-
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Unit]:
-        """To read only."""
-        async with self._database.snapshot() as session:
-            yield self._within(session)
+        super().__init__(
+            database, lambda session: PostgresUnit(session, Outbox(session, clock, ids), clock), clock
+        )
 
     async def once(
         self,
@@ -97,18 +85,7 @@ class PostgresWork:
         keep_refusals: bool = True,
     ) -> File:
         """Do the work in a transaction, unless the call was answered before: then its first answer."""
-        done = await once(
-            self._database,
-            call,
-            profile_id,
-            lambda session: work(self._within(session)),
-            clock=self._clock,
-            keep_refusals=keep_refusals,
-        )
-        return _file_of(done)
-
-    def _within(self, session: AsyncSession) -> "PostgresUnit":
-        return PostgresUnit(session, Outbox(session, self._clock, self._ids), self._clock)
+        return _file_of(await super().once(call, profile_id, work, keep_refusals=keep_refusals))
 
 
 class PostgresUnit:

@@ -45,7 +45,7 @@ async def complete_file(
             call, request.profile_id, lambda unit: _finish(request, unit), keep_refusals=False
         )
     except MeshError as error:
-        if error.kind is FILE_NOT_FOUND:
+        if error.kind is FILE_NOT_FOUND:  # by now: what was just copied is not to stay
             async with work.transaction() as unit:
                 await discard(request.file_id, unit, clock.now())
         raise

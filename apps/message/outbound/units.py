@@ -1,7 +1,5 @@
 """The cold paths in Postgres: one message read, edited or deleted in a session."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -26,6 +24,7 @@ from shared.contracts.event import EventType
 from shared.contracts.message import Message
 from shared.kit.database import Database
 from shared.kit.outbox import Outbox
+from shared.kit.units import SqlUnits
 
 _CHANNEL = f"SELECT {CHANNEL_COLUMNS} FROM channels WHERE id = :channel_id"  # noqa: S608 (names of columns)
 _READ_CHANNEL = text(_CHANNEL)
@@ -64,29 +63,13 @@ _CHANGE_ATTACHMENTS = text(
 _COUNT = text("UPDATE channels SET messages_revision = :revision WHERE id = :channel_id")
 
 
-class PostgresWork:
+class PostgresWork(SqlUnits[Unit]):
     """Where the cold paths work."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids, contents: Contents) -> None:
-        self._database = database
-        self._contents = contents
-        self._clock = clock
-        self._ids = ids
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Unit]:
-        """Committed at the end, rolled back when the block raises."""
-        async with self._database.transaction() as session:
-            yield self._unit(session)
-
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Unit]:
-        """To read only."""
-        async with self._database.snapshot() as session:
-            yield self._unit(session)
-
-    def _unit(self, session: AsyncSession) -> Unit:
-        return PostgresUnit(session, Outbox(session, self._clock, self._ids), self._contents)
+        super().__init__(
+            database, lambda session: PostgresUnit(session, Outbox(session, clock, ids), contents), clock
+        )
 
 
 class PostgresUnit:

@@ -27,4 +27,4 @@ class SqlUnit:
 
 def sql_units(database: Database, clock: Clock, ids: Ids) -> SqlUnits[SqlUnit]:
     """`apps.server.ports.Units` over a database."""
-    return SqlUnits(database, lambda session: SqlUnit(session, clock, ids))
+    return SqlUnits(database, lambda session: SqlUnit(session, clock, ids), clock)

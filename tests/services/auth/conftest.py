@@ -1,4 +1,4 @@
-"""The world on a real Postgres: one migrated database for the run, emptied before each test."""
+"""The world on a real Postgres."""
 
 from collections.abc import Awaitable, Callable
 

@@ -201,6 +201,18 @@ async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside
     )
 
 
+async def test_what_was_given_up_stays_so_when_a_try_is_given_back(outside: Outside) -> None:
+    outside.row, outside.away = replace(kept(), thumbnail_tries=TRIES_MAX), "fetch"
+    making = made_of(outside)
+    for _ in range(3):
+        with refused("mesh.busy"):
+            await making.make(kept())
+        outside.time += timedelta(seconds=61)
+        assert await making.make_due(outside) == 0
+    outside.away = ""
+    assert await making.make(kept()) is True
+
+
 async def test_what_has_changed_meanwhile_is_not_given_back(outside: Outside) -> None:
     """Another process has begun its own try, or made them; the file was deleted."""
     later = outside.time + timedelta(minutes=4)

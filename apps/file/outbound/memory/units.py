@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -53,8 +54,7 @@ class MemoryWork:
             answered = self._store.answer_to(key, self._clock.now())
             if answered is None:
                 answered = await self._answer(call, work, transaction, keep_refusals)
-                kept = {key: answered}
-                transaction.changes.append(lambda: self._store.answered.update(kept))
+                transaction.changes.append(partial(self._store.answered.update, {key: answered}))
         return answered.answer(call.body)
 
     async def _answer(
