@@ -33,7 +33,8 @@ def one_try_more(kept: Kept, now: datetime) -> Kept:
     """The file with a try counted: after each failure four times as long passes, an hour at most."""
     pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 4**kept.thumbnail_tries)
     after = now + timedelta(seconds=pause_s)
-    return replace(kept, thumbnail_tries=min(kept.thumbnail_tries + 1, TRIES_MAX), thumbnails_after=after)
+    # One more than are made by itself: a file that was given up stays so when its try is given back.
+    return replace(kept, thumbnail_tries=min(kept.thumbnail_tries + 1, TRIES_MAX + 1), thumbnails_after=after)
 
 
 def one_try_less(kept: Kept, counted: Kept, now: datetime) -> Kept:

@@ -201,6 +201,16 @@ async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside
     )
 
 
+async def test_what_was_given_up_gains_no_try_by_the_storages_fault(outside: Outside) -> None:
+    outside.row, outside.away = replace(kept(), thumbnail_tries=TRIES_MAX), "fetch"
+    making = made_of(outside)
+    for _ in range(3):
+        with refused("mesh.busy"):  # whoever asks has it tried
+            await making.make(kept())
+        outside.time += timedelta(hours=1)
+        assert await making.make_due(outside) == 0
+
+
 async def test_what_has_changed_meanwhile_is_not_given_back(outside: Outside) -> None:
     """Another process has begun its own try, or made them; the file was deleted."""
     later = outside.time + timedelta(minutes=4)
@@ -284,6 +294,17 @@ async def test_nobody_has_all_that_are_begun(outside: Outside) -> None:
     assert UUID(int=100) in making._under_way
     await making.close()
     assert not making._of_person
+
+
+async def test_who_asks_for_all_of_his_own_leaves_room_for_others(outside: Outside) -> None:
+    making = made_of(outside)
+    asked = [asyncio.create_task(making.make(another(number, person=0))) for number in range(100)]
+    await asyncio.sleep(0)
+    assert len(making._under_way) == make_thumbnails.PERSON_MAX
+    assert await making.make(another(100, person=1)) is True
+    refusals = [each for each in await asyncio.gather(*asked, return_exceptions=True) if each is not True]
+    assert len(refusals) == 100 - make_thumbnails.PERSON_MAX
+    assert all("mesh.busy" in str(each) for each in refusals)
 
 
 def another(number: int, *, person: int) -> Kept:
