@@ -76,8 +76,11 @@ async def _finish(request: OfFile, unit: Unit) -> File:
     return await make_complete(kept, kept.file.size, kept.file.content_type, unit)
 
 
-async def _refuse(request: OfFile, refusal: MeshError, unit: Unit, now: datetime) -> MeshError:
-    """Throw it away, and keep why together with that."""
+async def _refuse(request: OfFile, refusal: MeshError, unit: Unit, now: datetime) -> File | MeshError:
+    """Throw it away, and keep why together with that; unless another call has completed it meanwhile."""
+    kept = await unit.file(request.file_id, lock=True)
+    if kept is not None and kept.complete and not kept.deleted:
+        return kept.file
     await discard(request.file_id, unit, now)
     return refusal
 

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "image/webp"
 BEGUN_MAX = 32
 BEGUN_PERSON_MAX = 4
+PERSON_MAX = 32
+"""Half of those that may wait for a worker, whoever asks for them: others always find a place."""
 DUE_AT_ONCE = 16
 PIECES_MAX = 4
 _PATIENCE_S = 3.0
@@ -53,10 +55,13 @@ class MakeThumbnails:
     async def make(self, kept: Kept) -> bool:
         """Whether the file has thumbnails, when this is done.
 
-        Raises `mesh.busy` when that is not known yet, `file.no_thumbnail` when it was tried often.
+        Raises `mesh.busy` when that is not known yet, or too many images of this person wait;
+        `file.no_thumbnail` when it was tried often.
         """
         if kept.thumbnails is not None:
             return kept.thumbnails
+        if kept.file.id not in self._under_way and self._of_person[kept.file.profile_id] >= PERSON_MAX:
+            raise MESH_BUSY.error("Too many images of this person wait for their thumbnails.")
         return await asyncio.shield(self._task(kept))
 
     def begin(self, kept: Kept) -> None:

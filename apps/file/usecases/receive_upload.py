@@ -144,6 +144,7 @@ class ReceiveUpload:
         while piece := await digested.read(self._pace.part_bytes):
             total += len(piece)
             self._allowance.check_size(total)
+            del piece  # not two in memory at once
         return first_answer(digested.meant())
 
     def _draft(self, incoming: Incoming, profile_id: UUID, content_type: str) -> Draft:
@@ -171,7 +172,9 @@ class ReceiveUpload:
             await self._storage.put(key, first, content_type)
             return len(first), content_type
         upload = await self._storage.begin(key, content_type)
-        return await self._pass_on_parts(incoming, key, upload, first), content_type
+        tags = [await self._storage.part(key, upload, 1, first)]
+        del first  # not two parts in memory at once
+        return await self._pass_on_parts(incoming, key, upload, tags, size), content_type
 
     async def _real_type(self, said: str, first: bytes) -> str:
         head, whole = first[:SNIFFED_BYTES], len(first) <= SNIFFED_BYTES
@@ -181,15 +184,15 @@ class ReceiveUpload:
         check_real(said, looks_like, head, whole=whole)
         return said
 
-    async def _pass_on_parts(self, incoming: Incoming, key: str, upload: str, first: bytes) -> int:
-        tags: list[str] = []
-        total, part = 0, first
-        while part:
+    async def _pass_on_parts(
+        self, incoming: Incoming, key: str, upload: str, tags: list[str], total: int
+    ) -> int:
+        """What follows the parts that have these tags, and so many bytes."""
+        while part := await incoming.read(self._pace.part_bytes):
             total += len(part)
             self._allowance.check_size(total)
             tags.append(await self._storage.part(key, upload, len(tags) + 1, part))
-            part = b""  # not two parts in memory at once
-            part = await incoming.read(self._pace.part_bytes)
+            del part
         await self._storage.finish(key, upload, tags)
         return total
 

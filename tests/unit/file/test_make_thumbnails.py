@@ -298,6 +298,17 @@ async def test_nobody_has_all_that_are_begun(outside: Outside) -> None:
     assert not making._of_person
 
 
+async def test_who_asks_for_all_of_his_own_leaves_room_for_others(outside: Outside) -> None:
+    making = made_of(outside)
+    asked = [asyncio.create_task(making.make(another(number, person=0))) for number in range(100)]
+    await asyncio.sleep(0)
+    assert len(making._under_way) == make_thumbnails.PERSON_MAX
+    assert await making.make(another(100, person=1)) is True
+    refusals = [each for each in await asyncio.gather(*asked, return_exceptions=True) if each is not True]
+    assert len(refusals) == 100 - make_thumbnails.PERSON_MAX
+    assert all("mesh.busy" in str(each) for each in refusals)
+
+
 def another(number: int, *, person: int) -> Kept:
     """A file of somebody."""
     return replace(kept(), file=replace(kept().file, id=UUID(int=number), profile_id=UUID(int=person)))

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -240,3 +241,23 @@ async def test_completing_many_times_at_once(world: World, key: str | None, cont
         codes = {str(each).partition(":")[0] for each in outcomes}
         assert codes - {"file.not_found"} == {"file.type_not_allowed"}
         assert key is None or len(codes) == 1
+
+
+async def test_what_another_call_completed_meanwhile_is_not_refused_for_a_day(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = (await world.create()).file
+    await world.storage.put(f"uploads/{file.id}", b"\0\0\0", "text/plain")
+    head = world.storage.head
+
+    async def overtaken(*asked: Any) -> bytes | None:
+        seen = await head(*asked)
+        monkeypatch.setattr(world.storage, "head", head)
+        await world.storage.put(f"uploads/{file.id}", b"tea", "text/plain")
+        await world.complete(file.id)
+        return seen
+
+    monkeypatch.setattr(world.storage, "head", overtaken)
+    done = await world.complete(file.id, key="k")
+    assert done == await world.complete(file.id, key="k") == await world.get(file.id, world.ben)
+    assert await world.outside.events() == ["file.completed"]
