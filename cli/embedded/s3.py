@@ -1,7 +1,7 @@
 """A small S3 on localhost: `ministack`, which keeps its objects in the data folder.
 
-To try Concord out and to test it. It checks presigned addresses and no other signature: whoever has an account
-on this machine may read and change all that is in it.
+To try Concord out and to test it. It checks presigned addresses and no other signature: whoever has an
+account on this machine may read and change all that is in it.
 """
 
 import http.client

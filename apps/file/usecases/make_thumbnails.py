@@ -4,8 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import IO
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -36,8 +35,8 @@ class MakeThumbnails:
 
     * Of images that are not too large, in all sizes.
     * What can not be read has none, which is remembered. Whatever else goes wrong is not the image's fault:
-      it is tried again, after pauses that grow, so often by itself and then when somebody asks. What is the
-      storage's fault counts for nothing.
+      it is tried again, after pauses that grow, so often by itself and then when somebody asks. A try
+      for which the storage did not hand out the image counts for nothing.
     * Who uploads many images waits for them himself: people have their turns one after another.
     * Only whose turn it is has an image on the disk.
     * A file that is deleted meanwhile leaves no thumbnails behind.
@@ -128,27 +127,28 @@ class MakeThumbnails:
     async def _paint(self, counted: Kept) -> bool:
         file_id = counted.file.id
         async with self._painter.desk(counted.file.size) as image:
-            async with self._given_back(counted):
-                there = await self._storage.fetch(file_key(file_id), image)
-            if not there:
-                raise MESH_BUSY.error("The file storage does not have the image now.")
+            await self._fetch(counted, image)
             pictures = await self._painter.paint(image)
-        async with self._given_back(counted):
-            for size, picture in pictures.items():
-                await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
+        # A try that got so far counts, whoever was at fault: each costs as much as the first.
+        for size, picture in pictures.items():
+            await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
         return bool(pictures)
 
-    @asynccontextmanager
-    async def _given_back(self, counted: Kept) -> AsyncIterator[None]:
-        """What the storage refuses or does not answer says nothing of the image: the try does not count."""
+    async def _fetch(self, counted: Kept, image: IO[bytes]) -> None:
+        """Get it from the storage. Where that does not hand it out, nothing is said of the image."""
         try:
-            yield
+            there = await self._storage.fetch(file_key(counted.file.id), image)
         except MeshError:
-            async with self._work.transaction() as unit:
-                kept = await unit.file(counted.file.id, lock=True)
-                if kept is not None and not kept.deleted:
-                    await unit.store(one_try_less(kept, counted, self._clock.now()))
+            await self._give_back(counted)
             raise
+        if not there:
+            raise MESH_BUSY.error("The file storage does not have the image now.")
+
+    async def _give_back(self, counted: Kept) -> None:
+        async with self._work.transaction() as unit:
+            kept = await unit.file(counted.file.id, lock=True)
+            if kept is not None and not kept.deleted:
+                await unit.store(one_try_less(kept, counted, self._clock.now()))
 
     async def _decide(self, file_id: UUID, *, made: bool) -> bool:
         async with self._work.transaction() as unit:

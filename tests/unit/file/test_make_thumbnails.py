@@ -172,9 +172,8 @@ async def test_an_image_that_is_not_in_the_storage_now(outside: Outside) -> None
     assert outside.row.thumbnails is None
 
 
-@pytest.mark.parametrize("call", ["fetch", "put"])
-async def test_what_is_the_storages_fault_counts_for_nothing(outside: Outside, call: str) -> None:
-    outside.away = call
+async def test_what_is_the_storages_fault_counts_for_nothing(outside: Outside) -> None:
+    outside.away = "fetch"
     making = made_of(outside)
     for _ in range(2 * TRIES_MAX):
         assert await making.make_due(outside) == 1
@@ -185,6 +184,17 @@ async def test_what_is_the_storages_fault_counts_for_nothing(outside: Outside, c
     outside.away = ""
     assert await making.make_due(outside) == 1
     assert outside.row.thumbnails is True
+
+
+async def test_for_a_storage_that_takes_nothing_it_is_not_painted_without_end(outside: Outside) -> None:
+    outside.away = "put"
+    making = made_of(outside)
+    for _ in range(2 * TRIES_MAX):
+        await making.make_due(outside)
+        outside.time += timedelta(hours=1)
+    assert outside.paintings == TRIES_MAX
+    outside.away = ""
+    assert await making.make(kept()) is True
 
 
 async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside) -> None:
