@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TESTS
+from tests.cli.running import ROOT
 from tests.waiting import eventually
 
 SERVERS = 2
@@ -21,7 +21,7 @@ def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, to_all: boo
     command.append("tests/cli/slow_to_stop.py")
     process = subprocess.Popen(
         command,
-        cwd=TESTS.parent,
+        cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
