@@ -13,7 +13,9 @@ up: has-python ## Run everything: Kafka, Postgres and all services
 	@exec $(BIN)/concord up
 
 # Tests wait for Kafka and Postgres more than they work: several at once, each worker with its own.
+# Those that break things wait the longest.
 AT_ONCE ?= 3
+FAULTS_AT_ONCE ?= 4
 SHARED_OUT := --dist loadfile --no-loadscope-reorder
 
 test: setup ## Lint, and all tests but the long ones
@@ -21,7 +23,7 @@ test: setup ## Lint, and all tests but the long ones
 	$(BIN)/python -m pytest --ignore=tests/faults -n $(AT_ONCE) $(SHARED_OUT) || status=1; exit $$status
 
 test-faults: kafka ## The tests that break things on purpose, and the long ones
-	@$(BIN)/python -m pytest tests/faults -n $(AT_ONCE) $(SHARED_OUT)
+	@$(BIN)/python -m pytest tests/faults -n $(FAULTS_AT_ONCE) $(SHARED_OUT)
 
 lint: setup ## Style, types and the rules on imports
 	$(BIN)/ruff check .
