@@ -73,7 +73,9 @@ TOGETHER = {
     "what shares a Concord": ("tests/e2e/",),
     # One after another: what is answered in time while nothing else loads the machine is late when it does.
     "what loads the machine": (
-        *("tests/faults/test_durability.py", "tests/faults/test_kills.py", "tests/faults/test_flood.py"),
+        "tests/faults/test_durability.py",
+        "tests/faults/test_kills.py",
+        "tests/faults/test_flood.py",
     ),
     "what is large": ("tests/faults/test_files.py::test_a_",),
 }
@@ -135,8 +137,10 @@ def empty_database(admin_url: str) -> Iterator[str]:
     name, password = f"t_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
     ensure_database(admin_url, name, password)
     port = admin_url.rpartition(":")[2].partition("/")[0]
-    yield f"postgresql://{name}:{password}@{LOOPBACK}:{port}/{name}"
-    drop_database(admin_url, name)
+    try:
+        yield f"postgresql://{name}:{password}@{LOOPBACK}:{port}/{name}"
+    finally:
+        drop_database(admin_url, name)
 
 
 @pytest.fixture
