@@ -12,7 +12,7 @@ from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.message import MESSAGE_SEND, Message, SendMessage
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.signatures import Signatures
-from shared.kit.wire import Call, Headers, reply_headers, request_headers
+from shared.kit.wire.call import Call, Headers, reply_headers, request_headers
 
 _TIMES = 2_000
 

@@ -21,8 +21,8 @@ def data_folder() -> DataFolder:
 
 def kafka_options_here() -> dict[str, Any]:
     """aiokafka's options for the Kafka that is named, or runs in the data folder. Raises ConcordError."""
-    from shared.kit.settings import kafka_options, load
-    from shared.kit.tool_settings import ToolSettings
+    from shared.kit.config.settings import kafka_options, load
+    from shared.kit.config.tool_settings import ToolSettings
 
     with readable_errors():
         settings = load(ToolSettings, complete_from_records(os.environ, data_folder(), ()))

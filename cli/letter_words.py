@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from cli.shown import cell, shown
 from shared.kit.dead_letters import Letter
-from shared.kit.failure_headers import ATTEMPT, DEAD_LETTER, FAILURE_HEADERS, REASON, TRACE, TRUNCATED
-from shared.kit.redaction import redact, redact_value
+from shared.kit.telemetry.redaction import redact, redact_value
+from shared.kit.wire.failure import ATTEMPT, DEAD_LETTER, FAILURE_HEADERS, REASON, TRACE, TRUNCATED
 
 
 def table(letters: list[Letter]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from cli.processes.child import Child
 from cli.processes.identity import start_mark
 from cli.processes.records import SERVICE, Record
 from cli.settings import SERVICES, whole_number
-from shared.kit.hosts import reachable
+from shared.kit.http.hosts import reachable
 
 GATEWAY_PORT = 3001
 FILE_PORT = 3002

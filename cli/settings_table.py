@@ -9,8 +9,8 @@ from apps.gateway.settings import GatewaySettings
 from apps.message.settings import MessageSettings
 from apps.server.settings import ServerSettings
 from shared.edge.settings import EdgeSettings
-from shared.kit.environ import SettingRow, Settings, describe
-from shared.kit.settings import MeshSettings
+from shared.kit.config.env import SettingRow, Settings, describe
+from shared.kit.config.settings import MeshSettings
 
 SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("The ports for clients: the gateway's and the file service's", EdgeSettings),

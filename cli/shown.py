@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from shared.contracts.catalogue import OPERATIONS
-from shared.kit.redaction import MASK, redact, redact_value
+from shared.kit.telemetry.redaction import MASK, redact, redact_value
 
 VALUE_MAX_CHARS = 16_384
 

@@ -22,7 +22,7 @@ from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as ops
 from shared.contracts.operation import Operation
 from shared.kit.answers import Answers
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 
 A = TypeVar("A")
 Tools = ParamSpec("Tools")

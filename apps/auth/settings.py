@@ -9,7 +9,7 @@ from msgspec import Meta
 from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.domain.keys import KeyPolicy, TokenTerms
 from apps.auth.domain.session import SessionPolicy
-from shared.kit.settings import MeshSettings, Secret
+from shared.kit.config.settings import MeshSettings, Secret
 
 _DAY_S = 24 * 60 * 60
 

@@ -20,7 +20,7 @@ async def read_json(headers: Mapping[bytes, bytes], receive: Receive, max_bytes:
 
     Raises `body.too_large`, `media_type.unsupported`, or `body.malformed` for one that is empty or
     breaks off. Nothing beyond the bound is read; the server lets fall what still comes
-    (shared/kit/http_protocol.py).
+    (shared/kit/http/protocol.py).
     """
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > max_bytes:

@@ -16,12 +16,12 @@ from shared.edge.access_log import AccessLog, write_out
 from shared.edge.limits import Limits
 from shared.edge.proxies import Proxies
 from shared.edge.traffic import Traffic
+from shared.kit.config.settings import load
 from shared.kit.garbage import settle_garbage_collection
 from shared.kit.health import Health
 from shared.kit.hidden_memory import hide_memory
 from shared.kit.instance import Instance
-from shared.kit.logs import setup_logging
-from shared.kit.settings import load
+from shared.kit.telemetry.json_logging import setup_logging
 
 
 def main() -> None:

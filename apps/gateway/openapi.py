@@ -9,7 +9,7 @@ from apps.gateway.openapi_operation import operation_of, operation_of_page
 from apps.gateway.openapi_parts import schema_and_components, with_rules
 from apps.gateway.routes.route import Page, Route
 from shared.contracts.file import AT_FILE_PORT
-from shared.kit.problems import Problem
+from shared.kit.http.problem_details import Problem
 
 Json = dict[str, Any]
 

@@ -20,7 +20,7 @@ from shared.contracts import errors as e
 from shared.contracts.errors import ErrorKind
 from shared.contracts.examples import example_of
 from shared.contracts.operation import Operation
-from shared.kit.problems import MEDIA_TYPE, PAGES, Problem
+from shared.kit.http.problem_details import MEDIA_TYPE, PAGES, Problem
 
 Json = dict[str, Any]
 

@@ -8,11 +8,11 @@ from litestar.types import ASGIApp
 from apps.gateway.forward import Desk
 from apps.gateway.settings import GatewaySettings
 from shared.contracts.file import UPLOAD_PATH
-from shared.kit import http_server
 from shared.kit.health import Part
-from shared.kit.http_protocol import HttpBounds
-from shared.kit.http_server import Server
-from shared.kit.sockets import allow_connections, listen
+from shared.kit.http import server
+from shared.kit.http.protocol import HttpBounds
+from shared.kit.http.server import Server
+from shared.kit.http.sockets import allow_connections, listen
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def make_server(app: ASGIApp, settings: GatewaySettings) -> Server:
         upload_path=UPLOAD_PATH.encode(),
         upload_timeout_ms=settings.upload_timeout_ms,
     )
-    return http_server.make_server(
+    return server.make_server(
         app,
         bounds,
         keep_alive_ms=settings.keep_alive_ms,

@@ -10,7 +10,7 @@ from apps.gateway.ports import FileDoor
 from shared.edge.incoming import Tempo
 from shared.edge.passed_on import PassedOn
 from shared.edge.settings import EdgeSettings, is_origin
-from shared.kit.hosts import reachable
+from shared.kit.http.hosts import reachable
 from shared.kit.signatures import signatures_of
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from apps.message.domain.content_keys import read_keys
-from shared.kit.settings import MeshSettings, Secret
+from shared.kit.config.settings import MeshSettings, Secret
 
 
 class MessageSettings(MeshSettings, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import PROFILE_UPDATED, Event
 from shared.contracts.operation import Operation
 from shared.kit.answers import Answers
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 
 A = TypeVar("A")
 Tools = ParamSpec("Tools")

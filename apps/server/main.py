@@ -8,10 +8,10 @@ from apps.server.outbound.desk import SqlDesk
 from apps.server.outbound.units import sql_units
 from apps.server.settings import ServerSettings
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
+from shared.kit.config.settings import load
 from shared.kit.ledger import sweep_requests
 from shared.kit.parts import Parts
 from shared.kit.service import run_service
-from shared.kit.settings import load
 
 SWEEP_REQUESTS_S = 60
 SWEEP_INVITES_S = 600

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from shared.kit.settings import MeshSettings, Secret
+from shared.kit.config.settings import MeshSettings, Secret
 
 
 class ServerSettings(MeshSettings, frozen=True, kw_only=True):

@@ -10,11 +10,11 @@ from cli.shown import shown
 from cli.tracing.step import STEPS_MAX, Kind, Step
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import LIMITS, all_topics
-from shared.kit.failure_headers import ATTEMPT, ORIGINAL_TOPIC, REASON
 from shared.kit.outbox_page import EVENT_ID, EVENT_TYPE
-from shared.kit.redaction import redact
+from shared.kit.telemetry.redaction import redact
 from shared.kit.topic_reading import Bounds, Passage, partitions_of
-from shared.kit.wire import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
+from shared.kit.wire.call import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
+from shared.kit.wire.failure import ATTEMPT, ORIGINAL_TOPIC, REASON
 
 _KNOWN = frozenset(topic.name for topic in all_topics(1)) - {LIMITS}
 

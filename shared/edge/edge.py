@@ -15,7 +15,7 @@ from shared.edge.exchange import Exchange, current_exchange
 from shared.edge.https import Https
 from shared.edge.problems import problem_of
 from shared.edge.traffic import Traffic
-from shared.kit.asgi import Asgi, Message, Receive, Scope, Send
+from shared.kit.http.asgi import Asgi, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 

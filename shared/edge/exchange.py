@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from shared.kit.asgi import Receive, Scope, Send
 from shared.kit.correlation import correlation_id_of, traceparent_of
+from shared.kit.http.asgi import Receive, Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
 HeaderPairs = tuple[tuple[bytes, bytes], ...]

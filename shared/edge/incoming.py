@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from shared.contracts.errors import BODY_MALFORMED
-from shared.kit.asgi import Receive
+from shared.kit.http.asgi import Receive
 
 
 class Tempo(Struct, frozen=True, kw_only=True):

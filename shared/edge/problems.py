@@ -2,7 +2,7 @@
 
 from shared.contracts.errors import MeshError
 from shared.edge.exchange import Exchange, Response
-from shared.kit.problems import encode_problem, problem_headers
+from shared.kit.http.problem_details import encode_problem, problem_headers
 
 
 def problem_of(error: MeshError, exchange: Exchange, *headers: tuple[bytes, bytes]) -> Response:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from shared.edge.exchange import Exchange
 from shared.edge.forwarded import elements_of
-from shared.kit.asgi import Scope
+from shared.kit.http.asgi import Scope
 
 log = logging.getLogger(__name__)
 

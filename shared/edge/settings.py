@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from shared.kit.settings import MeshSettings
+from shared.kit.config.settings import MeshSettings
 
 
 class EdgeSettings(MeshSettings, frozen=True, kw_only=True):

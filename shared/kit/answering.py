@@ -12,15 +12,15 @@ from shared.contracts.catalogue import operations_of
 from shared.contracts.errors import MeshError
 from shared.contracts.topics import CONSUMER_GROUPS
 from shared.kit.answers import Answers
+from shared.kit.config.settings import MeshSettings
 from shared.kit.dispatch import Dispatcher
-from shared.kit.failure_headers import Failure, Origin
 from shared.kit.failures import Failures
 from shared.kit.intake import Intake
 from shared.kit.producer import Producer
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
-from shared.kit.settings import MeshSettings
 from shared.kit.signatures import signatures_of
+from shared.kit.wire.failure import Failure, Origin
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from shared.contracts.base import Answer, Request
 from shared.contracts.catalogue import operations_of
 from shared.contracts.errors import MeshError
 from shared.contracts.operation import Operation
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 
 R = TypeVar("R", bound=Request)
 

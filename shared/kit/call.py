@@ -11,12 +11,12 @@ from shared.contracts.base import Answer, Request
 from shared.contracts.errors import CATALOGUE, INTERNAL_ERROR, MESH_BUSY, ErrorReply, MeshError
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.context import traceparent_var
 from shared.kit.producer import Producer, Record
 from shared.kit.replies import RawReply
 from shared.kit.sealed_calls import SealedCalls
 from shared.kit.signatures import Signatures
-from shared.kit.wire import Call, request_headers
+from shared.kit.telemetry.log_context import traceparent_var
+from shared.kit.wire.call import Call, request_headers
 
 _encode = msgspec.json.Encoder().encode
 

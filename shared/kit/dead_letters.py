@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.closing import close_quietly
-from shared.kit.failure_headers import (
+from shared.kit.topic_reading import Bounds, Passage
+from shared.kit.wire.call import Headers, header_text
+from shared.kit.wire.failure import (
     DEAD_LETTER,
     ORIGINAL_OFFSET,
     ORIGINAL_TOPIC,
@@ -25,8 +27,6 @@ from shared.kit.failure_headers import (
     origin_of,
     redriven,
 )
-from shared.kit.topic_reading import Bounds, Passage
-from shared.kit.wire import Headers, header_text
 
 REDRIVEN = "redriven"
 """The header of the record that tells it: `partition/offset` of the letter."""

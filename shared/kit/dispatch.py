@@ -19,14 +19,14 @@ from shared.contracts.errors import (
 from shared.contracts.validation import decode_body
 from shared.kit.answers import Answers, Asked, OneHandler, Outcome
 from shared.kit.clock import now_ms
-from shared.kit.context import correlation_id_var, operation_var, traceparent_var
 from shared.kit.group_commit import GroupCommit, being_cancelled
 from shared.kit.lanes import Lanes
-from shared.kit.meters import answered, refused
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import SENTENCES, Signatures, note_refused
-from shared.kit.wire import Call, read_call
+from shared.kit.telemetry.log_context import correlation_id_var, operation_var, traceparent_var
+from shared.kit.telemetry.metrics import answered, refused
+from shared.kit.wire.call import Call, read_call
 
 log = logging.getLogger(__name__)
 

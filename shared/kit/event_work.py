@@ -13,11 +13,11 @@ from shared.contracts.errors import MESH_BUSY, SIGNATURE_INVALID, MeshError
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.clock import now_ms
-from shared.kit.context import correlation_id_var, operation_var
-from shared.kit.failure_headers import Failure, origin_of
 from shared.kit.failures import Failures
 from shared.kit.signatures import SENTENCES, Signatures, note_refused
-from shared.kit.wire import CORRELATION_ID, header_text
+from shared.kit.telemetry.log_context import correlation_id_var, operation_var
+from shared.kit.wire.call import CORRELATION_ID, header_text
+from shared.kit.wire.failure import Failure, origin_of
 
 log = logging.getLogger(__name__)
 

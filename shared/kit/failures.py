@@ -15,8 +15,8 @@ from prometheus_client import Counter
 
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.closing import close_quietly
-from shared.kit.failure_headers import TRUNCATED, Failure, Origin, failure_headers, foreign_headers
-from shared.kit.wire import Headers
+from shared.kit.wire.call import Headers
+from shared.kit.wire.failure import TRUNCATED, Failure, Origin, failure_headers, foreign_headers
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 
 from shared.kit.health import Health
-from shared.kit.sockets import listen
+from shared.kit.http.sockets import listen
 
 _Message = MutableMapping[str, Any]
 _App = Callable[

@@ -25,7 +25,7 @@ from shared.contracts.errors import (
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database import Database
 from shared.kit.ledger_rows import CLAIM, READ, STORE, SWEEP, SWEEP_PAGE, requests_table
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 
 __all__ = ["KEY_LIFE", "REDELIVERY_LIFE", "Known", "known", "once", "requests_table", "sweep_requests"]
 

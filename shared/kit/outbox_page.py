@@ -8,10 +8,10 @@ import asyncpg
 from msgspec import Struct
 
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.failure_headers import ORIGINAL_TOPIC, REASON, TRUNCATED
 from shared.kit.parcels import Line, Parcel
 from shared.kit.refusals import Refusals
-from shared.kit.wire import CORRELATION_ID, Headers
+from shared.kit.wire.call import CORRELATION_ID, Headers
+from shared.kit.wire.failure import ORIGINAL_TOPIC, REASON, TRUNCATED
 
 EVENT_ID = "event_id"
 EVENT_TYPE = "event_type"

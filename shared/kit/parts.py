@@ -12,12 +12,12 @@ from shared.kit.answers import Answers
 from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock, SystemIds
+from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.database import Database
 from shared.kit.health import Health
 from shared.kit.producer import Producer
 from shared.kit.relay import Relay
 from shared.kit.seals import ServiceSeals
-from shared.kit.settings import MeshSettings, kafka_options
 from shared.kit.signatures import signatures_of
 from shared.kit.waiting import until_there
 

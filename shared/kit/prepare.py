@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from shared.contracts.errors import MeshError
 from shared.contracts.topics import all_topics
-from shared.kit.environ import Secret, load
+from shared.kit.config.env import Secret, load
+from shared.kit.config.settings import MeshSettings, kafka_options
+from shared.kit.config.tool_settings import ToolSettings
 from shared.kit.migrate import head_of, migrate
-from shared.kit.settings import MeshSettings, kafka_options
-from shared.kit.tool_settings import ToolSettings
 from shared.kit.topic_admin import WAIT_S, TopicsAwayError, TopicsError, ensure_topics
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import logging
 import signal
 from collections.abc import Mapping
 
-from shared.kit.environ import load
+from shared.kit.config.env import load
 from shared.kit.health import Health
 from shared.kit.health_server import serve_health
 from shared.kit.prepare import NotReadyError, PrepareSettings, prepare_all

@@ -16,7 +16,7 @@ from msgspec import Struct
 from shared.kit import steady
 from shared.kit.closing import close_quietly
 from shared.kit.signatures import Signatures, note_refused
-from shared.kit.wire import CALL_ID, ERROR, STATUS, Headers, header_text
+from shared.kit.wire.call import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)
 

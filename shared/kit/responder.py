@@ -12,7 +12,7 @@ from shared.kit.outgoing import Done
 from shared.kit.producer import Producer, Record
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import Signatures
-from shared.kit.wire import ERROR, Call, Headers, Reply, reply_headers
+from shared.kit.wire.call import ERROR, Call, Headers, Reply, reply_headers
 
 log = logging.getLogger(__name__)
 

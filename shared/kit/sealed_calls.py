@@ -20,7 +20,7 @@ from shared.kit.clock import SystemIds
 from shared.kit.hpke import NotOpened, public_key, public_text
 from shared.kit.replies import RawReply
 from shared.kit.seals import open_answer, seal_request
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from msgspec import Raw, structs
 from shared.contracts.errors import SEAL_BROKEN, SEAL_KEY_GONE
 from shared.contracts.secrets import Sealed
 from shared.kit.hpke import NotOpened, public_key, seal, unseal
-from shared.kit.wire import DEADLINE, Call
+from shared.kit.wire.call import DEADLINE, Call
 
 Body = dict[str, Raw]
 Change = Callable[[str, Raw], Any]

@@ -18,10 +18,10 @@ import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from shared.kit.failure_headers import FAILURE_HEADERS
-from shared.kit.meters import records_by_other_secret, records_refused
-from shared.kit.settings import MeshSettings
-from shared.kit.wire import SIGNATURE, TOPICS, Headers
+from shared.kit.config.settings import MeshSettings
+from shared.kit.telemetry.metrics import records_by_other_secret, records_refused
+from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
+from shared.kit.wire.failure import FAILURE_HEADERS
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.clock import Clock
 from shared.kit.database import Database
 from shared.kit.ledger import once
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 
 U = TypeVar("U")
 

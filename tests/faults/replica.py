@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts.catalogue import operations_of
+from shared.kit.config.settings import MeshSettings, load
 from shared.kit.parts import Parts
 from shared.kit.service import run_service
-from shared.kit.settings import MeshSettings, load
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 
 
 def note(effects: Path, call_id: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 from tests.faults.replicas import Load
 from tests.kit.mesh import (
     answering_all,

@@ -15,10 +15,10 @@ from shared.kit.broker import make_broker, start_together
 from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
 from shared.kit.closing import close_quietly
+from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.failures import Failures
 from shared.kit.producer import Producer
 from shared.kit.seals import ServiceSeals
-from shared.kit.settings import MeshSettings, kafka_options
 from tests.unit.kit.calls import SECRET
 
 

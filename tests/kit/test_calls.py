@@ -11,7 +11,7 @@ from shared.contracts.errors import MESH_TIMEOUT, SESSION_NOT_FOUND, MeshError
 from shared.contracts.operation import Operation
 from shared.kit.answers import Answers
 from shared.kit.clock import now_ms
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 from tests.kit.mesh import answering_all, make_request_topics, running_client, running_service, settings_for
 
 

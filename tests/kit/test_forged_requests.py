@@ -18,7 +18,7 @@ from shared.contracts.topics import dead_letter_topic
 from shared.kit.clock import now_ms
 from shared.kit.hpke import base64url, public_text
 from shared.kit.seals import ServiceSeals, seal_request
-from shared.kit.wire import (
+from shared.kit.wire.call import (
     CALL_ID,
     CORRELATION_ID,
     DEADLINE,

@@ -31,7 +31,7 @@ from shared.kit.clock import now_ms
 from shared.kit.hpke import ALGORITHM, public_text
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import Signatures
-from shared.kit.wire import CALL_ID, REPLY_TO, SIGNATURE, Call
+from shared.kit.wire.call import CALL_ID, REPLY_TO, SIGNATURE, Call
 from tests.kit.mesh import (
     answering_all,
     make_request_topics,

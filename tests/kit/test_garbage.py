@@ -17,7 +17,7 @@ from shared.contracts.topics import CONSUMER_GROUPS, dead_letter_topic
 from shared.kit.answers import Answers, Asked
 from shared.kit.call import MeshClient
 from shared.kit.clock import SystemClock, now_ms
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 from tests.kit.mesh import (
     answering_all,
     make_request_topics,

@@ -6,7 +6,7 @@ import msgspec
 
 from shared.contracts.account import USER_GET, GetProfile
 from shared.kit.clock import now_ms
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 from tests.kit.mesh import answering_all, make_request_topics, running_client, running_service, settings_for
 
 LARGEST_PAGE_BYTES = 2_500_000

@@ -24,7 +24,7 @@ from shared.contracts.server import CHANNEL_CREATE, LEAVE_SERVER, InviteCodeAnsw
 from shared.kit.clock import SystemClock, now_ms
 from shared.kit.database import Database
 from shared.kit.ledger import Known, known, once, sweep_requests
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 from tests.kit.facts import ids
 
 CALLER = ids.new()

@@ -15,10 +15,10 @@ from aiokafka.errors import (
 
 from cli.acls import OPERATOR, PREPARE, grants
 from cli.embedded.jars import JarCache
+from shared.kit.config.settings import kafka_options, load
+from shared.kit.config.tool_settings import ToolSettings
 from shared.kit.dead_letters import DeadLetters, Letter
 from shared.kit.prepare import prepare
-from shared.kit.settings import kafka_options, load
-from shared.kit.tool_settings import ToolSettings
 from shared.kit.topic_reading import Bounds
 from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases

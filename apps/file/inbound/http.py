@@ -43,8 +43,8 @@ from shared.edge.passed_on import HEADER, PassedOn
 from shared.edge.places import Places
 from shared.edge.problems import problem_of
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.context import correlation_id_var, traceparent_var
-from shared.kit.wire import Call
+from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var
+from shared.kit.wire.call import Call
 from shared.membership.learn_access import Asker, LearnAccess, informed
 
 _FORM_BYTES = 16_384

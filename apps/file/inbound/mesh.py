@@ -39,7 +39,7 @@ from shared.contracts.file import (
     OfFile,
 )
 from shared.kit.answers import Answers
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 from shared.membership.access import Unsure
 from shared.membership.keep_facts import keep_fact
 from shared.membership.learn_access import Asker, LearnAccess, informed

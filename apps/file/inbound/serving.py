@@ -13,12 +13,12 @@ from shared.edge.passed_on import PassedOn
 from shared.edge.proxies import Proxies
 from shared.edge.settings import EdgeSettings
 from shared.edge.traffic import Traffic
-from shared.kit.asgi import Asgi
 from shared.kit.clock import any_id
 from shared.kit.health import Part
-from shared.kit.http_protocol import HttpBounds
-from shared.kit.http_server import make_server
-from shared.kit.sockets import listen
+from shared.kit.http.asgi import Asgi
+from shared.kit.http.protocol import HttpBounds
+from shared.kit.http.server import make_server
+from shared.kit.http.sockets import listen
 
 log = logging.getLogger(__name__)
 

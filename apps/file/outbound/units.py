@@ -21,7 +21,7 @@ from shared.kit.database import Database
 from shared.kit.ledger import known
 from shared.kit.outbox import Outbox
 from shared.kit.units import SqlUnits
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 
 _PLACE = text(
     """

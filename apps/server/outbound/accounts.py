@@ -5,7 +5,7 @@ from uuid import UUID
 
 from shared.contracts.account import PROFILES_GET, GetProfiles, PublicProfile, PublicProfiles
 from shared.kit.call import MeshClient
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 
 
 class AuthAccounts:

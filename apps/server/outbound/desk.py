@@ -5,7 +5,7 @@ from apps.server.outbound.units import SqlUnit
 from apps.server.ports import Accounts
 from shared.kit.call import MeshClient
 from shared.kit.units import SqlUnits
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 
 
 class SqlDesk:

@@ -20,7 +20,7 @@ from shared.contracts.operation import Operation
 from shared.kit.answers import Answers
 from shared.kit.clock import SystemIds
 from shared.kit.database import Database
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 from tests.unit.auth.world import PASSWORD, World, refusal
 
 _numbers = count(1)

@@ -16,7 +16,7 @@ from shared.kit.clock import SystemIds, now_ms
 from shared.kit.database import Database
 from shared.kit.ledger import once
 from shared.kit.migrate import migrate
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 from tests.kit.stairs import to_revision
 from tests.services.file.conftest import outside_of
 from tests.unit.file.world import EXPIRED, WRITES_END, World

@@ -22,7 +22,7 @@ from shared.contracts.event import SESSION_REVOKED, Event, SessionRevoked
 from shared.contracts.examples import example_of
 from shared.kit.answers import Answers
 from shared.kit.clock import SystemIds
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 from tests.e2e.concord import Process
 from tests.kit.mesh import answering_all, make_request_topics, make_topics, running_service, settings_for
 from tests.unit.gateway.fakes import PROFILE_ID, SESSION_ID, Signer

@@ -16,7 +16,7 @@ from shared.contracts.event import Event
 from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
 from shared.kit.database import Database
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 from tests.unit.server.world import FakeClock, Happened, World
 
 

@@ -11,7 +11,7 @@ from shared.contracts.account import SEALING, USER_VERIFY_TOKEN, GetKeys, Jwk
 from shared.contracts.errors import SEAL_KEY_GONE, MeshError
 from shared.kit.hpke import public_key
 from shared.kit.seals import ServiceSeals, seal_request
-from shared.kit.wire import Call, request_headers
+from shared.kit.wire.call import Call, request_headers
 from tests.unit.auth.world import World
 from tests.unit.kit.calls import call_of
 

@@ -14,7 +14,7 @@ from shared.contracts.asyncapi_headers import EVENT_HEADERS, FAILURE_HEADERS, RE
 from shared.contracts.catalogue import EVENTS, OPERATIONS
 from shared.contracts.errors import CATALOGUE
 from shared.contracts.topics import all_topics
-from shared.kit import failure_headers, wire
+from shared.kit.wire.call import call, failure
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "data/asyncapi/3.0.0.json").read_bytes())
 DOCUMENT = json.loads(json.dumps(asyncapi_document(partitions=4)))
@@ -117,11 +117,11 @@ def test_a_false_example_is_noticed() -> None:
 
 
 def test_headers_are_those_that_the_kit_writes() -> None:
-    names = (wire.CORRELATION_ID, wire.CALL_ID, wire.REPLY_TO, wire.DEADLINE, wire.TRACEPARENT)
-    assert {*names, wire.SIGNATURE} <= set(REQUEST_HEADERS)
-    assert REPLY_HEADERS == (wire.CORRELATION_ID, wire.CALL_ID, wire.STATUS, wire.SIGNATURE)
-    assert FAILURE_HEADERS == failure_headers.FAILURE_HEADERS
-    assert EVENT_HEADERS == ("event_id", "event_type", wire.TOPICS, wire.SIGNATURE)
+    names = (call.CORRELATION_ID, call.CALL_ID, call.REPLY_TO, call.DEADLINE, call.TRACEPARENT)
+    assert {*names, call.SIGNATURE} <= set(REQUEST_HEADERS)
+    assert REPLY_HEADERS == (call.CORRELATION_ID, call.CALL_ID, call.STATUS, call.SIGNATURE)
+    assert FAILURE_HEADERS == failure.FAILURE_HEADERS
+    assert EVENT_HEADERS == ("event_id", "event_type", call.TOPICS, call.SIGNATURE)
 
 
 def test_nothing_about_security_is_promised() -> None:

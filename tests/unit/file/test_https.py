@@ -8,7 +8,7 @@ import pytest
 
 from apps.file.settings import FileSettings
 from shared.edge.passed_on import HEADER, PassedOn
-from shared.kit.settings import SettingsError, load
+from shared.kit.config.settings import SettingsError, load
 from tests.unit.file.test_http import FORM, PATH, TOKEN, Service, client_of
 from tests.unit.kit.calls import SECRET, SIGNATURES
 

@@ -12,9 +12,9 @@ import pytest
 from apps.gateway.serving import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
 from shared.kit.health import Health
-from shared.kit.http_protocol import BoundedHttpProtocol
+from shared.kit.http.protocol import BoundedHttpProtocol
+from shared.kit.http.sockets import PortError
 from shared.kit.replies import RawReply
-from shared.kit.sockets import PortError
 from tests.unit.gateway.conftest import World, shared_world
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
@@ -311,7 +311,7 @@ async def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> Non
 async def test_who_does_not_read_a_long_answer_is_cut_off(
     reads: bool, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.kit.http_protocol.BoundedHttpProtocol.read_interval_s", 0.5)
+    monkeypatch.setattr("shared.kit.http.protocol.BoundedHttpProtocol.read_interval_s", 0.5)
     body = b'"' + b"a" * 16_000_000 + b'"'
     gateway.world.caller.answer = lambda sent: RawReply(200, body)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)

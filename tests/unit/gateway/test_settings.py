@@ -3,7 +3,7 @@
 import pytest
 
 from apps.gateway.settings import GatewaySettings
-from shared.kit.settings import SettingsError, load
+from shared.kit.config.settings import SettingsError, load
 from tests.unit.kit.calls import SECRET
 
 MESH = {"MESH_SECRET": SECRET}

@@ -9,7 +9,7 @@ from shared.kit.answers import Asked
 from shared.kit.clock import now_ms
 from shared.kit.producer import Record
 from shared.kit.signatures import Signatures
-from shared.kit.wire import ERROR, STATUS, Call
+from shared.kit.wire.call import ERROR, STATUS, Call
 
 NOBODY = UUID(int=0)
 SECRET = "the secret of the mesh that tests make"

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from shared.kit.calm import Calm
+from shared.kit.telemetry.log_throttle import Calm
 
 
 class Ear:

@@ -16,14 +16,14 @@ from shared.contracts.errors import MeshError
 from shared.contracts.message import MESSAGE_EDIT, MESSAGE_HISTORY, MESSAGE_SEND
 from shared.kit.answers import Answers, Asked, ManyHandler, Outcome
 from shared.kit.clock import now_ms
-from shared.kit.context import correlation_id_var, traceparent_var
 from shared.kit.dispatch import REQUEST_MAX_BYTES, Dispatcher
-from shared.kit.meters import refused
 from shared.kit.producer import Producer
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import Signatures
-from shared.kit.wire import SIGNATURE, Call, Reply, request_headers
+from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var
+from shared.kit.telemetry.metrics import refused
+from shared.kit.wire.call import SIGNATURE, Call, Reply, request_headers
 from tests.unit.kit.calls import NOBODY, SECRET, SIGNATURES, Outbox, call_of
 
 Handler = Callable[[Any, Call], Awaitable[Reply]]

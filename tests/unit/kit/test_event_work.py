@@ -10,9 +10,9 @@ from shared.contracts.errors import MESH_BUSY
 from shared.contracts.event import SERVER_DELETED, Event
 from shared.contracts.examples import example_of_event
 from shared.kit import event_work
-from shared.kit.context import correlation_id_var, operation_var
 from shared.kit.event_work import EventWork
 from shared.kit.signatures import Signatures
+from shared.kit.telemetry.log_context import correlation_id_var, operation_var
 from tests.unit.kit.calls import SIGNATURES
 from tests.unit.kit.test_failures import Record, Sent
 

@@ -8,8 +8,8 @@ from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.failure_headers import FAILURE_HEADERS, Failure, Origin, origin_of, redriven
 from shared.kit.failures import Failures
+from shared.kit.wire.failure import FAILURE_HEADERS, Failure, Origin, origin_of, redriven
 
 
 @dataclass

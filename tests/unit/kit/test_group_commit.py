@@ -12,7 +12,7 @@ from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MeshError
 from shared.kit.answers import Asked, Later, Outcome
 from shared.kit.clock import now_ms
 from shared.kit.group_commit import GroupCommit
-from shared.kit.wire import Reply
+from shared.kit.wire.call import Reply
 from tests.unit.kit.calls import sending
 
 

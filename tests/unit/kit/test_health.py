@@ -9,7 +9,7 @@ import pytest
 
 from shared.kit.health import Health
 from shared.kit.health_server import serve_health
-from shared.kit.sockets import PortError
+from shared.kit.http.sockets import PortError
 
 
 async def test_parts_begin_as_not_ready() -> None:

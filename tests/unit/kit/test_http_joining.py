@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.kit.http_joining import JoiningTransport
+from shared.kit.http.write_coalescing import JoiningTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.kit.context import correlation_id_var, operation_var, traceparent_var
-from shared.kit.logs import setup_logging
+from shared.kit.telemetry.json_logging import setup_logging
+from shared.kit.telemetry.log_context import correlation_id_var, operation_var, traceparent_var
 
 
 @pytest.fixture

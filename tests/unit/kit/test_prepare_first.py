@@ -11,9 +11,9 @@ import pytest
 
 from cli.embedded.ports import LOOPBACK, free_port
 from shared.kit import prepare_first as module
+from shared.kit.http.sockets import PortError
 from shared.kit.prepare import NotReadyError, PrepareError, PrepareSettings
 from shared.kit.prepare_first import prepare_first
-from shared.kit.sockets import PortError
 
 Preparing = Callable[[PrepareSettings], None]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.redaction import TEXT_MAX_CHARS, redact, redact_value
+from shared.kit.telemetry.redaction import TEXT_MAX_CHARS, redact, redact_value
 
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 

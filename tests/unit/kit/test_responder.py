@@ -13,7 +13,7 @@ from shared.kit.producer import Producer
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import FORGED, UNSIGNED
-from shared.kit.wire import Reply
+from shared.kit.wire.call import Reply
 from tests.unit.kit.calls import SIGNATURES, Outbox, call_of
 
 KEYS = Jwks(keys=[Jwk(kid="k", x="x")])

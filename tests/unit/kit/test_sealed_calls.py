@@ -26,7 +26,7 @@ from shared.kit.hpke import base64url, public_text
 from shared.kit.replies import RawReply
 from shared.kit.sealed_calls import SealedCalls
 from shared.kit.seals import ServiceSeals
-from shared.kit.wire import Call, request_headers
+from shared.kit.wire.call import Call, request_headers
 from tests.unit.kit.calls import SMALL_ORDER, call_of
 
 BODY = b'{"email":"ada@example.org","password":"correct horse"}'

@@ -14,7 +14,7 @@ from shared.contracts.file import FILE_CREATE, NewFile
 from shared.contracts.secrets import SEALED_MAX_CHARS
 from shared.kit.hpke import NotOpened, base64url, public_text
 from shared.kit.seals import ServiceSeals, open_answer, seal_request
-from shared.kit.wire import Call, request_headers
+from shared.kit.wire.call import Call, request_headers
 from tests.unit.kit.calls import SMALL_ORDER, call_of
 
 KEY = X25519PrivateKey.generate()

@@ -6,8 +6,16 @@ from typing import Annotated, Literal
 import pytest
 from msgspec import Meta
 
+from shared.kit.config.settings import (
+    MeshSettings,
+    Secret,
+    Settings,
+    SettingsError,
+    describe,
+    kafka_options,
+    load,
+)
 from shared.kit.prepare import PrepareSettings
-from shared.kit.settings import MeshSettings, Secret, Settings, SettingsError, describe, kafka_options, load
 from tests.unit.kit.calls import SECRET
 
 MESH = {"MESH_SECRET": SECRET}

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.kit.failure_headers import FAILURE_HEADERS
 from shared.kit.signatures import FORGED, MISPLACED, UNSIGNED, Signatures
-from shared.kit.wire import SIGNATURE, TOPICS, Headers
+from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
+from shared.kit.wire.failure import FAILURE_HEADERS
 from tests.unit.kit.calls import SECRET, SIGNATURES
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=5).filter(

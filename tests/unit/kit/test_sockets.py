@@ -5,7 +5,7 @@ import resource
 
 import pytest
 
-from shared.kit.sockets import allow_connections
+from shared.kit.http.sockets import allow_connections
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.message import MESSAGE_SEND
-from shared.kit import wire
-from shared.kit.wire import Call, read_call, reply_headers, request_headers
+from shared.kit.wire import call as wire
+from shared.kit.wire.call import Call, read_call, reply_headers, request_headers
 from tests.unit.kit.calls import call_of
 
 NAMES = st.one_of(
@@ -34,7 +34,7 @@ def test_garbage_never_raises_and_can_be_answered(headers: list[tuple[str, bytes
     call = read_call(MESSAGE_SEND, headers, body, DEFAULT_MS)
     assert call.body == body
     assert 0 <= call.deadline_ms <= DEFAULT_MS + 60_000
-    assert call.reply_to is None or wire.REPLY_TOPIC.fullmatch(call.reply_to)
+    assert call.reply_to is None or call.REPLY_TOPIC.fullmatch(call.reply_to)
     assert reply_headers(call, 200)
 
 

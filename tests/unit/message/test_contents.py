@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apps.message.outbound.contents import Contents, ContentUnreadable
 from apps.message.settings import MessageSettings
-from shared.kit.settings import SettingsError, load
+from shared.kit.config.settings import SettingsError, load
 from tests.unit.kit.calls import SECRET
 
 ONE, TWO = (f"{name}:{b64encode(name.encode() * 32).decode()}" for name in ("a", "b"))

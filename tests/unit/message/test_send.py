@@ -7,7 +7,7 @@ import pytest
 from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
 from shared.contracts.fields import ChannelType
 from shared.kit.clock import now_ms
-from shared.kit.wire import Reply
+from shared.kit.wire.call import Reply
 from tests.unit.message.world import IDS, World, ask, message_of, refused
 
 

@@ -35,7 +35,7 @@ from shared.contracts.message import (
 from shared.contracts.operation import Operation
 from shared.kit.answers import Asked, Later, Outcome
 from shared.kit.clock import SystemClock, SystemIds, now_ms
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 from shared.membership.learn_access import LearnAccess
 from shared.membership.ports import Facts
 from tests.unit.membership.server_service import ServerService

@@ -17,7 +17,7 @@ from cli.commands.prepare import prepare
 from cli.main import COMMANDS
 from cli.service_process import existing_services
 from cli.settings import SERVICES
-from shared.kit.environ import Settings, describe, load
+from shared.kit.config.env import Settings, describe, load
 from shared.kit.prepare import PrepareSettings
 
 ROOT = Path(__file__).parents[3]

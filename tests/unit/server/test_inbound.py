@@ -21,8 +21,8 @@ from shared.contracts.server import MEMBER_LIST
 from shared.kit.answers import Answers
 from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
-from shared.kit.environ import SettingsError, load
-from shared.kit.wire import Call
+from shared.kit.config.env import SettingsError, load
+from shared.kit.wire.call import Call
 from tests.unit.kit.calls import SECRET
 from tests.unit.server.world import FakeClock, FakeCodes, MemoryDesk, World
 

@@ -21,7 +21,7 @@ from shared.contracts.fields import Role
 from shared.contracts.operation import Operation
 from shared.kit.answers import Answers
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.wire import Call, Reply
+from shared.kit.wire.call import Call, Reply
 
 NEVER = UUID(int=0)
 """An id that nothing has."""

@@ -17,7 +17,7 @@ from shared.contracts.errors import MeshError
 from shared.contracts.event import EventType
 from shared.contracts.file import File
 from shared.kit.ledger import KEY_LIFE, REDELIVERY_LIFE
-from shared.kit.wire import Call
+from shared.kit.wire.call import Call
 
 
 class MemoryWork:

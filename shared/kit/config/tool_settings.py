@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from shared.kit.settings import MeshSettings
+from shared.kit.config.settings import MeshSettings
 
 
 class ToolSettings(MeshSettings, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from shared.kit.environ import Secret, SettingRow, Settings, SettingsError, describe, is_secret, load
+from shared.kit.config.env import Secret, SettingRow, Settings, SettingsError, describe, is_secret, load
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]

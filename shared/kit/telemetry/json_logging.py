@@ -6,9 +6,9 @@ from typing import Any, TextIO
 
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
-from shared.kit.calm import Calm
-from shared.kit.context import correlation_id_var, operation_var, traceparent_var
-from shared.kit.redaction import redact_value
+from shared.kit.telemetry.log_context import correlation_id_var, operation_var, traceparent_var
+from shared.kit.telemetry.log_throttle import Calm
+from shared.kit.telemetry.redaction import redact_value
 
 _CHATTY = ("aiokafka", "faststream", "uvicorn", "asyncio", "kafka", "botocore", "urllib3", "alembic")
 _CALL = ("correlation_id", "operation", "traceparent")

@@ -6,8 +6,8 @@ from typing import Any
 
 import uvicorn
 
-from shared.kit.asgi import Asgi
-from shared.kit.http_protocol import HttpBounds, bounded_protocol
+from shared.kit.http.asgi import Asgi
+from shared.kit.http.protocol import HttpBounds, bounded_protocol
 
 
 class Server(uvicorn.Server):

@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.contracts.errors import BODY_MALFORMED, HEADERS_TOO_LARGE, MESH_BUSY, REQUEST_MALFORMED, MeshError
 from shared.kit.clock import any_id
-from shared.kit.http_joining import JoiningTransport
-from shared.kit.problems import MEDIA_TYPE, encode_problem
+from shared.kit.http.problem_details import MEDIA_TYPE, encode_problem
+from shared.kit.http.write_coalescing import JoiningTransport
 
 _HEADERS_MAX = 100
 _DISCARDED_MAX_BYTES = 2 * 1024 * 1024
