@@ -16,7 +16,7 @@ from shared.contracts.limits import Taken
 from shared.contracts.topics import LIMITS
 from shared.edge.limits import Limits
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.producer import Producer, Record
+from shared.kit.kafka.producer import Producer, Record
 from shared.kit.signatures import Signatures
 from shared.kit.tail import Tail
 

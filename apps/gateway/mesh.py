@@ -15,7 +15,7 @@ from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock
 from shared.kit.config.settings import kafka_options
 from shared.kit.health import Health
-from shared.kit.producer import Producer
+from shared.kit.kafka.producer import Producer
 from shared.kit.signatures import signatures_of
 from shared.kit.waiting import until_there
 

@@ -17,8 +17,8 @@ from bench.durability.outboxes import Found, Written, check_outboxes
 from bench.durability.scene import Scene
 from cli.errors import ConcordError
 from shared.contracts.event import MESSAGE_CREATED
+from shared.kit.kafka.topic_reader import Bounds, Passage
 from shared.kit.outbox_page import EVENT_TYPE
-from shared.kit.topic_reading import Bounds, Passage
 
 DRAIN_TIMEOUT_S = 120.0
 PAGE_TIMEOUT_S = 60.0

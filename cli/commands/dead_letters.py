@@ -108,7 +108,7 @@ def tell_the_rest(chosen: "list[Letter]") -> int:
 def opened(service: str | None, records: int) -> "tuple[Box, DeadLetters]":
     """The letters of one service or of all."""
     from shared.kit.dead_letters import DeadLetters
-    from shared.kit.topic_reading import Bounds
+    from shared.kit.kafka.topic_reader import Bounds
 
     options = kafka_options_here()
     letters = DeadLetters(options, (service,) if service else ANSWERING, Bounds(records_max=records))

@@ -15,8 +15,8 @@ from shared.kit.answers import Answers
 from shared.kit.config.settings import MeshSettings
 from shared.kit.dispatch import Dispatcher
 from shared.kit.failures import Failures
-from shared.kit.intake import Intake
-from shared.kit.producer import Producer
+from shared.kit.kafka.consumer import Intake
+from shared.kit.kafka.producer import Producer
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import signatures_of

@@ -11,7 +11,7 @@ from shared.contracts.base import Answer, Request
 from shared.contracts.errors import CATALOGUE, INTERNAL_ERROR, MESH_BUSY, ErrorReply, MeshError
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.producer import Producer, Record
+from shared.kit.kafka.producer import Producer, Record
 from shared.kit.replies import RawReply
 from shared.kit.sealed_calls import SealedCalls
 from shared.kit.signatures import Signatures

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from shared.contracts.topics import reply_topic
 from shared.kit.call import MeshClient
 from shared.kit.config.settings import MeshSettings
-from shared.kit.producer import Producer, Record
+from shared.kit.kafka.producer import Producer, Record
 from shared.kit.replies import RawReply, ReplyReader
 from shared.kit.reply_topics import BEAT_INTERVAL_S, Sweeper, create_reply_topic
 from shared.kit.signatures import signatures_of

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
-from shared.kit.closing import close_quietly
-from shared.kit.topic_reading import Bounds, Passage
+from shared.kit.kafka.close import close_quietly
+from shared.kit.kafka.topic_reader import Bounds, Passage
 from shared.kit.wire.call import Headers, header_text
 from shared.kit.wire.failure import (
     DEAD_LETTER,

@@ -20,7 +20,7 @@ from shared.contracts.validation import decode_body
 from shared.kit.answers import Answers, Asked, OneHandler, Outcome
 from shared.kit.clock import now_ms
 from shared.kit.group_commit import GroupCommit, being_cancelled
-from shared.kit.lanes import Lanes
+from shared.kit.kafka.keyed_executor import Lanes
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import SENTENCES, Signatures, note_refused

@@ -14,9 +14,9 @@ from aiokafka.errors import (
 )
 
 from shared.kit.clock import now_ms
+from shared.kit.kafka.partitioner import partition_for
+from shared.kit.kafka.producer_fencing import kill_producer, put_fence
 from shared.kit.parcels import LeaseLost, Line, Parcel, Refused
-from shared.kit.partitioning import partition_for
-from shared.kit.producer_fence import kill_producer, put_fence
 
 _BATCH_BYTES = 512 * 1024
 """Well below the broker's default bound; a topic with a lower one gets smaller batches when it says so."""

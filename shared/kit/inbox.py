@@ -12,9 +12,9 @@ from faststream.kafka import KafkaBroker
 
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
 from shared.kit.config.settings import MeshSettings
-from shared.kit.event_intake import EventIntake
 from shared.kit.event_work import EventWork, Handler
 from shared.kit.failures import Failures
+from shared.kit.kafka.pausing_consumer import EventIntake
 from shared.kit.signatures import signatures_of
 
 

@@ -15,7 +15,7 @@ from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.database import Database
 from shared.kit.health import Health
-from shared.kit.producer import Producer
+from shared.kit.kafka.producer import Producer
 from shared.kit.relay import Relay
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import signatures_of

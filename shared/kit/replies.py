@@ -13,8 +13,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from shared.kit import steady
-from shared.kit.closing import close_quietly
+from shared.kit.kafka import steady
+from shared.kit.kafka.close import close_quietly
 from shared.kit.signatures import Signatures, note_refused
 from shared.kit.wire.call import CALL_ID, ERROR, STATUS, Headers, header_text
 

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.topics import REPLY_RETENTION_MS
 from shared.kit.clock import now_ms
-from shared.kit.closing import close_quietly
+from shared.kit.kafka.close import close_quietly
 from shared.kit.wire.call import REPLY_TOPIC
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from shared.contracts.errors import INTERNAL_ERROR, ErrorReply, MeshError
 from shared.kit.answers import Outcome
-from shared.kit.outgoing import Done
-from shared.kit.producer import Producer, Record
+from shared.kit.kafka.producer import Producer, Record
+from shared.kit.kafka.producer_batch import Done
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import Signatures
 from shared.kit.wire.call import ERROR, Call, Headers, Reply, reply_headers

@@ -11,8 +11,6 @@ import uvloop
 from faststream.kafka import KafkaBroker
 
 from shared.kit.answering import Answering
-from shared.kit.broker import make_broker, start_together
-from shared.kit.closing import close_quietly
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.failures import Failures
 from shared.kit.garbage import settle_garbage_collection
@@ -21,8 +19,10 @@ from shared.kit.health_server import serve_health
 from shared.kit.hidden_memory import hide_memory
 from shared.kit.inbox import Inbox
 from shared.kit.instance import Instance
+from shared.kit.kafka.broker import make_broker, start_together
+from shared.kit.kafka.close import close_quietly
+from shared.kit.kafka.producer import Producer
 from shared.kit.parts import Parts
-from shared.kit.producer import Producer
 from shared.kit.telemetry.json_logging import setup_logging
 from shared.kit.waiting import until_there
 

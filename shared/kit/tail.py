@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
-from shared.kit import steady
-from shared.kit.closing import close_quietly
+from shared.kit.kafka import steady
+from shared.kit.kafka.close import close_quietly
 from shared.kit.signatures import Signatures, note_refused
 
 log = logging.getLogger(__name__)

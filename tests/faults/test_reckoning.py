@@ -18,7 +18,7 @@ from bench.durability.sender import Sender, Watch
 from cli.embedded.databases import run_sql
 from cli.environment import database_variable
 from shared.contracts.event import MESSAGE_CREATED
-from shared.kit.topic_reading import Bounds, Passage
+from shared.kit.kafka.topic_reader import Bounds, Passage
 
 SENDERS = 6
 """Each in a channel of its own."""

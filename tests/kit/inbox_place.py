@@ -12,9 +12,9 @@ from shared.contracts.event import SERVER_DELETED as KIND
 from shared.contracts.event import Event
 from shared.contracts.examples import example_of_event
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.broker import make_broker
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.inbox import Inbox
+from shared.kit.kafka.broker import make_broker
 from shared.kit.wire.call import SIGNATURE
 from shared.kit.wire.failure import FAILURE_HEADERS, ORIGINAL_TOPIC
 from tests.kit.mesh import settings_for

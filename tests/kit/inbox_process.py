@@ -9,9 +9,9 @@ import sys
 
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS
-from shared.kit.broker import make_broker
 from shared.kit.config.settings import kafka_options
 from shared.kit.inbox import Inbox
+from shared.kit.kafka.broker import make_broker
 from tests.kit.mesh import settings_for
 
 

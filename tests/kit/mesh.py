@@ -11,13 +11,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from shared.contracts.catalogue import operations_of
 from shared.kit.answering import Answering
 from shared.kit.answers import Answers
-from shared.kit.broker import make_broker, start_together
 from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
-from shared.kit.closing import close_quietly
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.failures import Failures
-from shared.kit.producer import Producer
+from shared.kit.kafka.broker import make_broker, start_together
+from shared.kit.kafka.close import close_quietly
+from shared.kit.kafka.producer import Producer
 from shared.kit.seals import ServiceSeals
 from tests.unit.kit.calls import SECRET
 

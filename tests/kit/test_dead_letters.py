@@ -9,7 +9,7 @@ from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S
 from shared.kit.config.settings import kafka_options
 from shared.kit.dead_letters import DeadLetters
-from shared.kit.topic_reading import Bounds
+from shared.kit.kafka.topic_reader import Bounds
 from tests.kit.inbox_place import Place, event, headers_of
 from tests.kit.mesh import settings_for
 from tests.waiting import until

@@ -17,9 +17,9 @@ from cli.embedded.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.catalogue import SERVICES
 from shared.contracts.topics import LIVE_PARTITIONS, Topic, all_topics
+from shared.kit.kafka.topic_admin import TopicsError, ensure_topics
 from shared.kit.migrate import head_of
 from shared.kit.prepare import PrepareError, PrepareSettings, prepare, prepare_all
-from shared.kit.topic_admin import TopicsError, ensure_topics
 
 
 def some_topics(count: int = 3) -> list[Topic]:
@@ -71,7 +71,7 @@ async def test_what_differs_is_told_with_both_values_and_stays(
         ]
     )
     await admin.close()
-    with caplog.at_level(logging.WARNING, "shared.kit.topic_admin"):
+    with caplog.at_level(logging.WARNING, "shared.kit.kafka.topic_admin"):
         report = await ensure_topics(options, [one, two])
     partitions, retention = report.differing
     assert one.name in partitions and "5" in partitions and "3" in partitions

@@ -18,8 +18,8 @@ from cli.embedded.jars import JarCache
 from shared.kit.config.settings import kafka_options, load
 from shared.kit.config.tool_settings import ToolSettings
 from shared.kit.dead_letters import DeadLetters, Letter
+from shared.kit.kafka.topic_reader import Bounds
 from shared.kit.prepare import prepare
-from shared.kit.topic_reading import Bounds
 from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up

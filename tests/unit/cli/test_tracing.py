@@ -17,7 +17,7 @@ from cli.tracing import log_steps as logs
 from cli.tracing.kafka_steps import is_ours, kind_of, step_of
 from cli.tracing.log_steps import log_steps
 from cli.tracing.step import Kind, Step, in_order, time_line
-from shared.kit.topic_reading import Bounds
+from shared.kit.kafka.topic_reader import Bounds
 
 ID = "walk-1"
 

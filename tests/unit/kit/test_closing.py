@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from shared.kit.closing import close_quietly
+from shared.kit.kafka.close import close_quietly
 
 
 async def test_what_closes_is_waited_for() -> None:

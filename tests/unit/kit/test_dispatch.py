@@ -17,7 +17,7 @@ from shared.contracts.message import MESSAGE_EDIT, MESSAGE_HISTORY, MESSAGE_SEND
 from shared.kit.answers import Answers, Asked, ManyHandler, Outcome
 from shared.kit.clock import now_ms
 from shared.kit.dispatch import REQUEST_MAX_BYTES, Dispatcher
-from shared.kit.producer import Producer
+from shared.kit.kafka.producer import Producer
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import Signatures

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.lanes import Lanes
+from shared.kit.kafka.keyed_executor import Lanes
 
 Plan = list[tuple[int, int]]
 """Jobs in the order of their coming: the key, and how often each gives way while it runs."""

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from shared.kit.producer import Producer, Record
+from shared.kit.kafka.producer import Producer, Record
 
 TOPIC = "gateway.replies.test"
 
@@ -174,7 +174,7 @@ async def test_a_callback_that_raises_keeps_no_other_from_knowing(caplog: pytest
 
 
 async def test_stopping_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.kit.producer._STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("shared.kit.kafka.producer._STOP_TIMEOUT_S", 0.1)
     sender: Any = Sender(timeout_ms=60_000)
     sender.broker.accepting.clear()
     sender.send(2)

@@ -9,7 +9,7 @@ from shared.contracts.account import KEYS_GET, USER_SIGNOUT, Jwk, Jwks
 from shared.contracts.errors import SESSION_NOT_FOUND, SIGNATURE_INVALID, ErrorReply, FieldError
 from shared.contracts.operation import Operation
 from shared.kit.answers import Outcome
-from shared.kit.producer import Producer
+from shared.kit.kafka.producer import Producer
 from shared.kit.responder import Responder
 from shared.kit.seals import ServiceSeals
 from shared.kit.signatures import FORGED, UNSIGNED

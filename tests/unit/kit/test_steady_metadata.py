@@ -4,7 +4,7 @@ import asyncio
 
 from aiokafka.client import AIOKafkaClient
 
-from shared.kit.steady_metadata import install
+from shared.kit.kafka.steady_metadata import install
 
 
 async def test_a_client_that_gets_no_answer_waits_before_it_asks_again() -> None:

@@ -6,7 +6,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
-from shared.kit.steady_reading import SteadyRecords, install
+from shared.kit.kafka.steady_reading import SteadyRecords, install
 from tests.kit.raw import RawName, raw_batch
 
 GOOD = [("name", b"value")]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shared.kit.watermarks import Watermark
+from shared.kit.kafka.offset_tracker import Watermark
 
 
 class WatermarkModel(RuleBasedStateMachine):

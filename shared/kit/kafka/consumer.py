@@ -17,8 +17,8 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
-from shared.kit import steady
-from shared.kit.watermarks import Watermark
+from shared.kit.kafka import steady
+from shared.kit.kafka.offset_tracker import Watermark
 
 log = logging.getLogger(__name__)
 

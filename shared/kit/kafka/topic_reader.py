@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
-from shared.kit import steady
-from shared.kit.closing import close_quietly
+from shared.kit.kafka import steady
+from shared.kit.kafka.close import close_quietly
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared.kit.closing import close_quietly
-from shared.kit.outgoing import BATCH_MAX_BYTES, Delivery, Record, filled, know, settle
-from shared.kit.partitioning import partition_for
+from shared.kit.kafka.close import close_quietly
+from shared.kit.kafka.partitioner import partition_for
+from shared.kit.kafka.producer_batch import BATCH_MAX_BYTES, Delivery, Record, filled, know, settle
 
 log = logging.getLogger(__name__)
 

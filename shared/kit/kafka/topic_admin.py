@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from msgspec import Struct
 
 from shared.contracts.topics import Topic
-from shared.kit.topic_compare import differences
+from shared.kit.kafka.topic_diff import differences
 
 _log = logging.getLogger(__name__)
 

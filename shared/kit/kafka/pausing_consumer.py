@@ -10,8 +10,8 @@ from functools import partial
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from shared.kit.intake import Finished, Intake
-from shared.kit.lanes import Lanes
+from shared.kit.kafka.consumer import Finished, Intake
+from shared.kit.kafka.keyed_executor import Lanes
 
 Work = Callable[[ConsumerRecord, asyncio.Event], Awaitable[bool]]
 """Processes a record; False when it gave up because the event was set: the partition goes to others."""

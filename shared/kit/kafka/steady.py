@@ -1,6 +1,6 @@
 """What aiokafka needs to go on where it would stop or spin: in every module that reads or calls."""
 
-from shared.kit import steady_metadata, steady_reading
+from shared.kit.kafka import steady_metadata, steady_reading
 
 
 def install() -> None:
