@@ -11,7 +11,7 @@ from shared.contracts.event import MESSAGE_CREATED
 from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.message import MESSAGE_SEND, Message, SendMessage
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.signatures import Signatures
+from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import Call, Headers, reply_headers, request_headers
 
 _TIMES = 2_000

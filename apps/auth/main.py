@@ -16,7 +16,7 @@ from apps.auth.usecases.rotate_keys import rotate_keys
 from apps.auth.usecases.session_steps import Issuer
 from apps.auth.usecases.sweep import sweep
 from shared.kit.config.settings import load
-from shared.kit.ledger import sweep_requests
+from shared.kit.database.idempotency import sweep_requests
 from shared.kit.parts import Parts
 from shared.kit.service import run_service
 from shared.kit.waiting import until_there

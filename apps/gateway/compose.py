@@ -19,7 +19,7 @@ from shared.edge.https import https_of
 from shared.edge.keys import Keys
 from shared.edge.traffic import Traffic
 from shared.kit.clock import any_id
-from shared.kit.health import Health
+from shared.kit.health.checks import Health
 
 
 def compose(

@@ -17,7 +17,7 @@ from shared.contracts.topics import LIMITS
 from shared.edge.limits import Limits
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.kafka.producer import Producer, Record
-from shared.kit.signatures import Signatures
+from shared.kit.security.record_signatures import Signatures
 from shared.kit.tail import Tail
 
 TELL_INTERVAL_S = 0.05

@@ -14,9 +14,9 @@ from shared.edge.limits import Limits
 from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock
 from shared.kit.config.settings import kafka_options
-from shared.kit.health import Health
+from shared.kit.health.checks import Health
 from shared.kit.kafka.producer import Producer
-from shared.kit.signatures import signatures_of
+from shared.kit.security.record_signatures import signatures_of
 from shared.kit.waiting import until_there
 
 _WAITING_MAX = 20_000

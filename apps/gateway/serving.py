@@ -8,7 +8,7 @@ from litestar.types import ASGIApp
 from apps.gateway.forward import Desk
 from apps.gateway.settings import GatewaySettings
 from shared.contracts.file import UPLOAD_PATH
-from shared.kit.health import Part
+from shared.kit.health.checks import Part
 from shared.kit.http import server
 from shared.kit.http.protocol import HttpBounds
 from shared.kit.http.server import Server

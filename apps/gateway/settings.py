@@ -11,7 +11,7 @@ from shared.edge.incoming import Tempo
 from shared.edge.passed_on import PassedOn
 from shared.edge.settings import EdgeSettings, is_origin
 from shared.kit.http.hosts import reachable
-from shared.kit.signatures import signatures_of
+from shared.kit.security.record_signatures import signatures_of
 
 
 class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from apps.message.settings import MessageSettings
 from apps.message.usecases.purge_channels import purge_channels
 from apps.message.usecases.queue_sends import QueueLimits, SendQueue
 from shared.kit.config.settings import load
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from shared.kit.member_directory import MeshDirectory
 from shared.kit.member_facts import PostgresFacts
 from shared.kit.parts import Parts

@@ -9,7 +9,7 @@ from apps.server.outbound.units import sql_units
 from apps.server.settings import ServerSettings
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
 from shared.kit.config.settings import load
-from shared.kit.ledger import sweep_requests
+from shared.kit.database.idempotency import sweep_requests
 from shared.kit.parts import Parts
 from shared.kit.service import run_service
 

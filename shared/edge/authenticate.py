@@ -17,7 +17,7 @@ REMEMBERED_MAX_BYTES = 1024
 
 
 class Verifier(Protocol):
-    """Checks a token's signature and claims; `shared.kit.tokens.TokenVerifier` in production."""
+    """Checks a token's signature and claims; `shared.kit.security.access_tokens.TokenVerifier` in production."""
 
     def verify(self, token: str) -> Claims: ...
 

@@ -15,8 +15,8 @@ from shared.contracts.base import Request
 from shared.contracts.errors import MeshError
 from shared.contracts.operation import Operation
 from shared.kit.clock import now_s
-from shared.kit.health import Part
-from shared.kit.tokens import public_keys
+from shared.kit.health.checks import Part
+from shared.kit.security.access_tokens import public_keys
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ nothing with it that the token alone would not let him.
 from collections.abc import Callable
 
 from shared.kit.clock import now_ms
-from shared.kit.signatures import Signatures
+from shared.kit.security.record_signatures import Signatures
 
 HEADER = b"x-concord-passed-on"
 

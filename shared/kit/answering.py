@@ -18,8 +18,8 @@ from shared.kit.failures import Failures
 from shared.kit.kafka.consumer import Intake
 from shared.kit.kafka.producer import Producer
 from shared.kit.responder import Responder
-from shared.kit.seals import ServiceSeals
-from shared.kit.signatures import signatures_of
+from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.record_signatures import signatures_of
 from shared.kit.wire.failure import Failure, Origin
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from shared.kit.clock import SystemIds, now_ms
 from shared.kit.kafka.producer import Producer, Record
 from shared.kit.replies import RawReply
 from shared.kit.sealed_calls import SealedCalls
-from shared.kit.signatures import Signatures
+from shared.kit.security.record_signatures import Signatures
 from shared.kit.telemetry.log_context import traceparent_var
 from shared.kit.wire.call import Call, request_headers
 

@@ -14,7 +14,7 @@ from shared.kit.config.settings import MeshSettings
 from shared.kit.kafka.producer import Producer, Record
 from shared.kit.replies import RawReply, ReplyReader
 from shared.kit.reply_topics import BEAT_INTERVAL_S, Sweeper, create_reply_topic
-from shared.kit.signatures import signatures_of
+from shared.kit.security.record_signatures import signatures_of
 
 log = logging.getLogger(__name__)
 

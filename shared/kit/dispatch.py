@@ -22,8 +22,8 @@ from shared.kit.clock import now_ms
 from shared.kit.group_commit import GroupCommit, being_cancelled
 from shared.kit.kafka.keyed_executor import Lanes
 from shared.kit.responder import Responder
-from shared.kit.seals import ServiceSeals
-from shared.kit.signatures import SENTENCES, Signatures, note_refused
+from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.record_signatures import SENTENCES, Signatures, note_refused
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var, traceparent_var
 from shared.kit.telemetry.metrics import answered, refused
 from shared.kit.wire.call import Call, read_call

@@ -15,7 +15,7 @@ from shared.kit.config.settings import MeshSettings
 from shared.kit.event_work import EventWork, Handler
 from shared.kit.failures import Failures
 from shared.kit.kafka.pausing_consumer import EventIntake
-from shared.kit.signatures import signatures_of
+from shared.kit.security.record_signatures import signatures_of
 
 
 class Inbox:

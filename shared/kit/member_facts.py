@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import ChannelAccess
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 
 _MEET = text("INSERT INTO servers (id, revision) VALUES (:server_id, 0) ON CONFLICT (id) DO NOTHING")
 _ALIVE = text("SELECT deleted_at IS NULL FROM servers WHERE id = :server_id FOR SHARE")

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from shared.contracts.fields import ChannelType, Role
-from shared.kit.schema import one_of
+from shared.kit.database.schema import one_of
 
 _TO_PURGE = text("deleted_at IS NOT NULL AND purged_at IS NULL")
 

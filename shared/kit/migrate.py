@@ -13,7 +13,7 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import migrations
-from shared.kit.database_errors import database_errors
+from shared.kit.database.errors import database_errors
 
 _log = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.config.settings import MeshSettings, kafka_options
-from shared.kit.database import Database
-from shared.kit.health import Health
+from shared.kit.database.database import Database
+from shared.kit.health.checks import Health
 from shared.kit.kafka.producer import Producer
 from shared.kit.relay import Relay
-from shared.kit.seals import ServiceSeals
-from shared.kit.signatures import signatures_of
+from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.record_signatures import signatures_of
 from shared.kit.waiting import until_there
 
 log = logging.getLogger(__name__)

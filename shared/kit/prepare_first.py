@@ -6,8 +6,8 @@ import signal
 from collections.abc import Mapping
 
 from shared.kit.config.env import load
-from shared.kit.health import Health
-from shared.kit.health_server import serve_health
+from shared.kit.health.checks import Health
+from shared.kit.health.server import serve_health
 from shared.kit.prepare import NotReadyError, PrepareSettings, prepare_all
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from shared.contracts.clock import Clock
 from shared.contracts.errors import MeshError
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from shared.kit.fenced_producer import FencedProducer
 from shared.kit.lease_keeper import LeaseKeeper
 from shared.kit.outbox_page import Row, Sign, delete_rows, read_page

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from shared.kit.database import Database
-from shared.kit.database_errors import database_errors
+from shared.kit.database.database import Database
+from shared.kit.database.errors import database_errors
 
 _CONNECTIONS = 2
 _ACQUIRE_S = 3.0

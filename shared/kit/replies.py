@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from shared.kit.kafka import steady
 from shared.kit.kafka.close import close_quietly
-from shared.kit.signatures import Signatures, note_refused
+from shared.kit.security.record_signatures import Signatures, note_refused
 from shared.kit.wire.call import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from shared.contracts.account import KEYS_GET, SEALING, GetKeys, Jwks
 from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, SEAL_BROKEN, SEAL_KEY_GONE, MeshError
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds
-from shared.kit.hpke import NotOpened, public_key, public_text
 from shared.kit.replies import RawReply
-from shared.kit.seals import open_answer, seal_request
+from shared.kit.security.field_encryption import open_answer, seal_request
+from shared.kit.security.hpke import NotOpened, public_key, public_text
 from shared.kit.wire.call import Call
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from shared.kit.answering import Answering
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.failures import Failures
 from shared.kit.garbage import settle_garbage_collection
-from shared.kit.health import Health
-from shared.kit.health_server import serve_health
+from shared.kit.health.checks import Health
+from shared.kit.health.server import serve_health
 from shared.kit.hidden_memory import hide_memory
 from shared.kit.inbox import Inbox
 from shared.kit.instance import Instance

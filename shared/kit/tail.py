@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from shared.kit.kafka import steady
 from shared.kit.kafka.close import close_quietly
-from shared.kit.signatures import Signatures, note_refused
+from shared.kit.security.record_signatures import Signatures, note_refused
 
 log = logging.getLogger(__name__)
 

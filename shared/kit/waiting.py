@@ -7,7 +7,7 @@ from typing import TypeVar
 from aiokafka.errors import KafkaError
 
 from shared.contracts.errors import MeshError
-from shared.kit.health import Part
+from shared.kit.health.checks import Part
 
 T = TypeVar("T")
 

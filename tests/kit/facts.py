@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.contracts.account import PublicProfile
 from shared.contracts.event import Event, EventType
 from shared.kit.clock import SystemClock, SystemIds
-from shared.kit.database import Database
-from shared.kit.ledger import requests_table
+from shared.kit.database.database import Database
+from shared.kit.database.idempotency import requests_table
 from shared.kit.outbox import OUTBOX_INSERT, Fact, outbox_rows, outbox_tables
 
 metadata = MetaData()

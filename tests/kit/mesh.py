@@ -18,7 +18,7 @@ from shared.kit.failures import Failures
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
 from shared.kit.kafka.producer import Producer
-from shared.kit.seals import ServiceSeals
+from shared.kit.security.field_encryption import ServiceSeals
 from tests.unit.kit.calls import SECRET
 
 

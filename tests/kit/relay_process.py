@@ -8,7 +8,7 @@ import signal
 import sys
 
 from shared.kit.clock import SystemClock
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from shared.kit.relay import Relay
 
 LEASE_S = 2.0

@@ -18,8 +18,8 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.errors import MESH_BUSY, SERVER_NOT_FOUND, MeshError
 from shared.kit.clock import SystemIds
-from shared.kit.database import Database, DatabaseBounds
-from shared.kit.database_errors import database_errors
+from shared.kit.database.database import Database, DatabaseBounds
+from shared.kit.database.errors import database_errors
 
 QUICK = DatabaseBounds(
     sessions=2,

@@ -15,7 +15,7 @@ from shared.kit.clock import now_ms
 from shared.kit.config.settings import kafka_options
 from shared.kit.dead_letters import DeadLetters
 from shared.kit.kafka.topic_reader import Bounds
-from shared.kit.signatures import Signatures
+from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import SIGNATURE, Headers
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC
 from tests.kit.inbox_place import Place, event, headers_of

@@ -16,8 +16,8 @@ from shared.contracts.account import KEYS_GET, USER_SIGNIN, USER_SIGNOUT, Jwks, 
 from shared.contracts.examples import example_of
 from shared.contracts.topics import dead_letter_topic
 from shared.kit.clock import now_ms
-from shared.kit.hpke import base64url, public_text
-from shared.kit.seals import ServiceSeals, seal_request
+from shared.kit.security.field_encryption import ServiceSeals, seal_request
+from shared.kit.security.hpke import base64url, public_text
 from shared.kit.wire.call import (
     CALL_ID,
     CORRELATION_ID,

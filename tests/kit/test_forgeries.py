@@ -28,9 +28,9 @@ from shared.contracts.examples import example_of
 from shared.contracts.topics import dead_letter_topic
 from shared.kit.answers import Answers
 from shared.kit.clock import now_ms
-from shared.kit.hpke import ALGORITHM, public_text
-from shared.kit.seals import ServiceSeals
-from shared.kit.signatures import Signatures
+from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.hpke import ALGORITHM, public_text
+from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import CALL_ID, REPLY_TO, SIGNATURE, Call
 from tests.kit.mesh import (
     answering_all,

@@ -22,8 +22,8 @@ from shared.contracts.examples import example_of
 from shared.contracts.file import FILE_CREATE, NewFile
 from shared.contracts.server import CHANNEL_CREATE, LEAVE_SERVER, InviteCodeAnswer
 from shared.kit.clock import SystemClock, now_ms
-from shared.kit.database import Database
-from shared.kit.ledger import Known, known, once, sweep_requests
+from shared.kit.database.database import Database
+from shared.kit.database.idempotency import Known, known, once, sweep_requests
 from shared.kit.wire.call import Call, Reply
 from tests.kit.facts import ids
 

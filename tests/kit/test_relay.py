@@ -23,12 +23,12 @@ from shared.contracts.event import Event
 from shared.contracts.topics import dead_letter_topic
 from shared.kit import relay as relay_module
 from shared.kit.clock import SystemClock, now_s
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from shared.kit.fenced_producer import FencedProducer
 from shared.kit.outbox import SLICES, Outbox
 from shared.kit.parcels import LeaseLost, Parcel
 from shared.kit.relay import Relay
-from shared.kit.signatures import FORGED, MISPLACED
+from shared.kit.security.record_signatures import FORGED, MISPLACED
 from tests.kit.facts import (
     clock,
     event_type,

@@ -20,7 +20,7 @@ from cli.embedded.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.errors import MeshError
 from shared.kit.clock import SystemClock
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from shared.kit.outbox import OUTBOX_INSERT, outbox_rows
 from shared.kit.relay import Relay
 from tests.kit.facts import (

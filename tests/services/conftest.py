@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from sqlalchemy import text
 
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from shared.kit.migrate import migrate, service_metadata
 from tests.conftest import empty_database
 

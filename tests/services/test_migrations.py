@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 
 import migrations
 from shared.contracts.catalogue import SERVICES
-from shared.kit.ledger import requests_table
+from shared.kit.database.idempotency import requests_table
 from shared.kit.migrate import head_of, migrate, service_metadata
 from shared.kit.outbox import outbox_tables
 from tests.kit.stairs import differences, walk_stairs

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import CursorResult, TextClause, text
 
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 
 
 class SqlAttic:

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from apps.auth.domain.keys import KeyPair
-from shared.kit.hpke import base64url
+from shared.kit.security.hpke import base64url
 
 
 class Ed25519KeyMaker:

@@ -5,8 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from apps.auth.domain.keys import KeyPolicy, KeyRing
 from shared.contracts.account import Jwk, Jwks
 from shared.contracts.clock import Clock
-from shared.kit.hpke import ALGORITHM, base64url
-from shared.kit.seals import ServiceSeals
+from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.hpke import ALGORITHM, base64url
 
 
 class SealingKeys:

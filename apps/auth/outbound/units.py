@@ -6,9 +6,9 @@ from apps.auth.outbound.accounts import SqlAccounts
 from apps.auth.outbound.attempts import SqlAttempts
 from apps.auth.outbound.sessions import SqlRefreshTokens, SqlSessions
 from shared.contracts.clock import Clock, Ids
-from shared.kit.database import Database
+from shared.kit.database.database import Database
+from shared.kit.database.unit_of_work import SqlUnits
 from shared.kit.outbox import Outbox
-from shared.kit.units import SqlUnits
 
 
 class SqlUnit:

@@ -14,7 +14,7 @@ from shared.edge.proxies import Proxies
 from shared.edge.settings import EdgeSettings
 from shared.edge.traffic import Traffic
 from shared.kit.clock import any_id
-from shared.kit.health import Part
+from shared.kit.health.checks import Part
 from shared.kit.http.asgi import Asgi
 from shared.kit.http.protocol import HttpBounds
 from shared.kit.http.server import make_server

@@ -8,7 +8,7 @@ from sqlalchemy import TextClause, text
 
 from apps.file.domain.keys import Leftover
 from shared.contracts.file import FileStatus
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 
 _BURIED = """
     buried AS (

@@ -9,10 +9,10 @@ from sqlmodel import Field, SQLModel
 
 from apps.file.domain.thumbnails import TRIES_MAX
 from shared.contracts.file import FileStatus
-from shared.kit.ledger import requests_table
+from shared.kit.database.idempotency import requests_table
+from shared.kit.database.schema import new_metadata, one_of
 from shared.kit.member_tables import member_tables
 from shared.kit.outbox import outbox_tables
-from shared.kit.schema import new_metadata, one_of
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)

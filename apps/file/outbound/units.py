@@ -17,10 +17,10 @@ from shared.contracts.errors import MeshError
 from shared.contracts.event import EventType
 from shared.contracts.fields import Role
 from shared.contracts.file import File, FileStatus
-from shared.kit.database import Database
-from shared.kit.ledger import known
+from shared.kit.database.database import Database
+from shared.kit.database.idempotency import known
+from shared.kit.database.unit_of_work import SqlUnits
 from shared.kit.outbox import Outbox
-from shared.kit.units import SqlUnits
 from shared.kit.wire.call import Call, Reply
 
 _PLACE = text(

@@ -7,8 +7,8 @@ from shared.contracts.errors import ROUTE_UNKNOWN
 from shared.edge.exchange import Exchange, Response, respond
 from shared.edge.problems import problem_of
 from shared.edge.proxies import came_by_proxy
-from shared.kit.health import Health, Report
-from shared.kit.health_server import metrics
+from shared.kit.health.checks import Health, Report
+from shared.kit.health.server import metrics
 
 _TAG = "Health"
 _FRESH = (b"cache-control", b"no-store")

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 
 from shared.contracts.errors import MeshError
-from shared.kit.database import Database
-from shared.kit.database_errors import database_errors
+from shared.kit.database.database import Database
+from shared.kit.database.errors import database_errors
 
 _SESSION = {
     # Each hot statement probes indexes by keys, whatever the parameters: planning it anew each time costs as

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import TextClause, text
 
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 
 # Two processes may purge at once: each takes another channel or server.
 _CHANNEL = text(

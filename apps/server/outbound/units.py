@@ -8,9 +8,9 @@ from apps.server.outbound.members import SqlMembers
 from apps.server.outbound.profiles import SqlProfiles
 from apps.server.outbound.servers import SqlServers
 from shared.contracts.clock import Clock, Ids
-from shared.kit.database import Database
+from shared.kit.database.database import Database
+from shared.kit.database.unit_of_work import SqlUnits
 from shared.kit.outbox import Outbox
-from shared.kit.units import SqlUnits
 
 
 class SqlUnit:

@@ -57,7 +57,7 @@ def setup_logging(
     """Log JSON lines to stdout from `level` on; libraries that chatter only from WARNING on."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter(service, instance))
-    handler.addFilter(Calm("aiokafka", "shared.kit.signatures"))
+    handler.addFilter(Calm("aiokafka", "shared.kit.security.record_signatures"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

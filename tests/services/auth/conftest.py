@@ -12,7 +12,7 @@ from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
 from apps.auth.outbound.units import sql_units
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from tests.unit.auth.world import Told, World
 
 

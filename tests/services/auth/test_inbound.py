@@ -19,7 +19,7 @@ from shared.contracts.errors import IDEMPOTENCY_MISMATCH, PROFILE_NOT_FOUND, SES
 from shared.contracts.operation import Operation
 from shared.kit.answers import Answers
 from shared.kit.clock import SystemIds
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from shared.kit.wire.call import Call, Reply
 from tests.unit.auth.world import PASSWORD, World, refusal
 

@@ -8,7 +8,7 @@ import pytest
 
 from apps.auth.usecases.sweep import sweep
 from shared.contracts.errors import CREDENTIALS_INVALID, EMAIL_TAKEN, RATE_LIMITED, TOKEN_INVALID, MeshError
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from tests.unit.auth.world import World
 
 

@@ -21,7 +21,7 @@ from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from cli.embedded.ports import free_port
 from shared.contracts.errors import MeshError
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from tests.tested_s3 import TestedS3, s3_at
 from tests.unit.file.test_thumbnails import png_that_says
 from tests.unit.file.world import World

@@ -2,8 +2,8 @@
 
 from apps.file.outbound.storage import S3Storage
 from shared.kit.clock import SystemClock
-from shared.kit.database import Database
-from shared.kit.ledger import sweep_requests
+from shared.kit.database.database import Database
+from shared.kit.database.idempotency import sweep_requests
 from tests.services.file.conftest import outside_of
 from tests.unit.file.test_repeating import *  # noqa: F403
 from tests.unit.file.test_repeating import tea, waiting

@@ -16,7 +16,7 @@ from apps.file.ports import Found
 from cli.embedded.ports import free_port
 from shared.contracts.errors import MeshError
 from shared.kit.clock import SystemClock
-from shared.kit.health import READY, Health
+from shared.kit.health.checks import READY, Health
 from tests.hanging_s3 import HangingS3, hanging
 from tests.services.file.conftest import objects_of
 from tests.tested_s3 import TestedS3, new_bucket, s3_at

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from apps.file.outbound import unpainted
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from tests.unit.file.test_turns import *  # noqa: F403
 
 FILL = """

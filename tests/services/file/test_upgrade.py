@@ -13,8 +13,8 @@ from apps.file.domain.files import Usage
 from apps.file.outbound.storage import S3Storage
 from shared.contracts.file import FILE_CREATE, CreateFile, File, FileStatus, NewFile, Upload
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.database import Database
-from shared.kit.ledger import once
+from shared.kit.database.database import Database
+from shared.kit.database.idempotency import once
 from shared.kit.migrate import migrate
 from shared.kit.wire.call import Call, Reply
 from tests.kit.stairs import to_revision

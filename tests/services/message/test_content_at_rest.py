@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from apps.message.outbound.contents import Contents, ContentUnreadable
 from apps.message.outbound.hot import HotPool
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from tests.services.message.conftest import outside_of
 from tests.unit.message.test_changes import *  # noqa: F403
 from tests.unit.message.test_history import *  # noqa: F403

@@ -15,7 +15,7 @@ from shared.contracts.clock import Clock
 from shared.contracts.event import Event
 from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from shared.kit.wire.call import Call
 from tests.unit.server.world import FakeClock, Happened, World
 

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
 from shared.contracts import server as ops
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 from tests.unit.server.world import World
 
 

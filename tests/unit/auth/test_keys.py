@@ -11,7 +11,7 @@ from apps.auth.outbound.access_tokens import JwtAccessTokens
 from apps.auth.outbound.key_maker import Ed25519KeyMaker, thumbprint
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID
 from shared.kit.clock import SystemIds
-from shared.kit.tokens import TokenVerifier, public_keys
+from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from tests.unit.auth.world import START, World, refusal
 
 HOUR = timedelta(hours=1)

@@ -9,8 +9,8 @@ from apps.auth.outbound.sealing import SealingKeys
 from apps.auth.usecases.get_keys import get_keys
 from shared.contracts.account import SEALING, USER_VERIFY_TOKEN, GetKeys, Jwk
 from shared.contracts.errors import SEAL_KEY_GONE, MeshError
-from shared.kit.hpke import public_key
-from shared.kit.seals import ServiceSeals, seal_request
+from shared.kit.security.field_encryption import ServiceSeals, seal_request
+from shared.kit.security.hpke import public_key
 from shared.kit.wire.call import Call, request_headers
 from tests.unit.auth.world import World
 from tests.unit.kit.calls import call_of

@@ -30,7 +30,7 @@ from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as contract
 from shared.contracts.errors import ErrorKind, MeshError
 from shared.kit.clock import SystemIds
-from shared.kit.seals import ServiceSeals
+from shared.kit.security.field_encryption import ServiceSeals
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.edge.passed_on import PassedOn
-from shared.kit.signatures import Signatures
+from shared.kit.security.record_signatures import Signatures
 from tests.unit.kit.calls import SIGNATURES
 
 TOKEN = b"Bearer a.b.c"

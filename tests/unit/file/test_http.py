@@ -21,9 +21,9 @@ from shared.edge.proxies import Proxies
 from shared.edge.revocations import Revocations
 from shared.edge.traffic import Traffic
 from shared.kit.clock import SystemClock
-from shared.kit.health import Part
+from shared.kit.health.checks import Part
+from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from shared.kit.telemetry.log_context import traceparent_var
-from shared.kit.tokens import TokenVerifier, public_keys
 from shared.kit.wire.call import Call
 from tests.unit.gateway.fakes import PROFILE_ID, FakeCaller, Signer
 from tests.unit.kit.calls import SECRET, SIGNATURES

@@ -20,8 +20,8 @@ from shared.edge.proxies import Proxies
 from shared.edge.revocations import Revocations
 from shared.edge.traffic import Traffic
 from shared.kit.clock import SystemClock
-from shared.kit.health import Health
-from shared.kit.tokens import TokenVerifier, public_keys
+from shared.kit.health.checks import Health
+from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from tests.unit.gateway.fakes import FakeCaller, Signer
 from tests.unit.kit.calls import SECRET
 

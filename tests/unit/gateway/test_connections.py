@@ -11,7 +11,7 @@ import pytest
 
 from apps.gateway.serving import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
-from shared.kit.health import Health
+from shared.kit.health.checks import Health
 from shared.kit.http.protocol import BoundedHttpProtocol
 from shared.kit.http.sockets import PortError
 from shared.kit.replies import RawReply

@@ -8,7 +8,7 @@ from shared.contracts.operation import Operation
 from shared.kit.answers import Asked
 from shared.kit.clock import now_ms
 from shared.kit.kafka.producer import Record
-from shared.kit.signatures import Signatures
+from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import ERROR, STATUS, Call
 
 NOBODY = UUID(int=0)

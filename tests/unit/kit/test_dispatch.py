@@ -19,8 +19,8 @@ from shared.kit.clock import now_ms
 from shared.kit.dispatch import REQUEST_MAX_BYTES, Dispatcher
 from shared.kit.kafka.producer import Producer
 from shared.kit.responder import Responder
-from shared.kit.seals import ServiceSeals
-from shared.kit.signatures import Signatures
+from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.record_signatures import Signatures
 from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var
 from shared.kit.telemetry.metrics import refused
 from shared.kit.wire.call import SIGNATURE, Call, Reply, request_headers

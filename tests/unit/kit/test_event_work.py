@@ -11,7 +11,7 @@ from shared.contracts.event import SERVER_DELETED, Event
 from shared.contracts.examples import example_of_event
 from shared.kit import event_work
 from shared.kit.event_work import EventWork
-from shared.kit.signatures import Signatures
+from shared.kit.security.record_signatures import Signatures
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var
 from tests.unit.kit.calls import SIGNATURES
 from tests.unit.kit.test_failures import Record, Sent

@@ -7,8 +7,8 @@ import socket
 import httpx
 import pytest
 
-from shared.kit.health import Health
-from shared.kit.health_server import serve_health
+from shared.kit.health.checks import Health
+from shared.kit.health.server import serve_health
 from shared.kit.http.sockets import PortError
 
 

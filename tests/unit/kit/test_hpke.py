@@ -7,7 +7,15 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.hpke import NotOpened, base64url, from_base64url, public_key, public_text, seal, unseal
+from shared.kit.security.hpke import (
+    NotOpened,
+    base64url,
+    from_base64url,
+    public_key,
+    public_text,
+    seal,
+    unseal,
+)
 from tests.unit.kit.calls import SMALL_ORDER
 
 KEY = X25519PrivateKey.generate()

@@ -11,8 +11,8 @@ from shared.contracts.operation import Operation
 from shared.kit.answers import Outcome
 from shared.kit.kafka.producer import Producer
 from shared.kit.responder import Responder
-from shared.kit.seals import ServiceSeals
-from shared.kit.signatures import FORGED, UNSIGNED
+from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.record_signatures import FORGED, UNSIGNED
 from shared.kit.wire.call import Reply
 from tests.unit.kit.calls import SIGNATURES, Outbox, call_of
 

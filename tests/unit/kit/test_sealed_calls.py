@@ -22,10 +22,10 @@ from shared.contracts.examples import example_of
 from shared.contracts.file import FILE_DOWNLOAD, FileLocation
 from shared.contracts.operation import Operation
 from shared.kit import sealed_calls
-from shared.kit.hpke import base64url, public_text
 from shared.kit.replies import RawReply
 from shared.kit.sealed_calls import SealedCalls
-from shared.kit.seals import ServiceSeals
+from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.hpke import base64url, public_text
 from shared.kit.wire.call import Call, request_headers
 from tests.unit.kit.calls import SMALL_ORDER, call_of
 

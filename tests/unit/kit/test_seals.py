@@ -12,8 +12,8 @@ from shared.contracts.errors import SEAL_BROKEN, SEAL_KEY_GONE, ErrorKind, MeshE
 from shared.contracts.examples import example_of
 from shared.contracts.file import FILE_CREATE, NewFile
 from shared.contracts.secrets import SEALED_MAX_CHARS
-from shared.kit.hpke import NotOpened, base64url, public_text
-from shared.kit.seals import ServiceSeals, open_answer, seal_request
+from shared.kit.security.field_encryption import ServiceSeals, open_answer, seal_request
+from shared.kit.security.hpke import NotOpened, base64url, public_text
 from shared.kit.wire.call import Call, request_headers
 from tests.unit.kit.calls import SMALL_ORDER, call_of
 

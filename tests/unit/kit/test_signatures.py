@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.kit.signatures import FORGED, MISPLACED, UNSIGNED, Signatures
+from shared.kit.security.record_signatures import FORGED, MISPLACED, UNSIGNED, Signatures
 from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
 from shared.kit.wire.failure import FAILURE_HEADERS
 from tests.unit.kit.calls import SECRET, SIGNATURES

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.contracts.account import Jwk, Jwks
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorKind, MeshError
-from shared.kit import tokens
-from shared.kit.tokens import TokenVerifier, public_keys
+from shared.kit.security import access_tokens
+from shared.kit.security.access_tokens import TokenVerifier, public_keys
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KEY = Ed25519PrivateKey.generate()
@@ -121,7 +121,7 @@ FORGED = {
     "not ASCII": "é.é.é",
     "lone surrogate": "\ud800.a.b",
     "four parts": signed() + ".a",
-    "too long": by_hand({"alg": "EdDSA", "kid": "one"}, claims(more="x" * tokens.TOKEN_LENGTH_MAX)),
+    "too long": by_hand({"alg": "EdDSA", "kid": "one"}, claims(more="x" * access_tokens.TOKEN_LENGTH_MAX)),
     "space around": f" {signed()}",
     "line end": f"{signed()}\n",
 }
@@ -178,7 +178,7 @@ def test_a_key_that_is_taken_away_is_believed_no_more(clock: SetClock) -> None:
 
 
 def test_what_is_remembered_is_bounded(verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "REMEMBERED_MAX", 3)
+    monkeypatch.setattr(access_tokens, "REMEMBERED_MAX", 3)
     for number in range(10):
         verifier.verify(signed(more=number))
     assert len(verifier._known) == 3

@@ -6,7 +6,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from shared.contracts.errors import MESH_BUSY
 from shared.kit import waiting
-from shared.kit.health import Health
+from shared.kit.health.checks import Health
 from shared.kit.waiting import until_there
 
 NO_TABLE = asyncpg.UndefinedTableError('relation "signing_keys" does not exist')

@@ -16,7 +16,7 @@ from shared.contracts.clock import Clock
 from shared.contracts.errors import MeshError
 from shared.contracts.event import EventType
 from shared.contracts.file import File
-from shared.kit.ledger import KEY_LIFE, REDELIVERY_LIFE
+from shared.kit.database.idempotency import KEY_LIFE, REDELIVERY_LIFE
 from shared.kit.wire.call import Call
 
 

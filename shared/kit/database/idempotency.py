@@ -23,8 +23,8 @@ from shared.contracts.errors import (
     MeshError,
 )
 from shared.kit.clock import SystemClock, SystemIds
-from shared.kit.database import Database
-from shared.kit.ledger_rows import CLAIM, READ, STORE, SWEEP, SWEEP_PAGE, requests_table
+from shared.kit.database.database import Database
+from shared.kit.database.idempotency_table import CLAIM, READ, STORE, SWEEP, SWEEP_PAGE, requests_table
 from shared.kit.wire.call import Call, Reply
 
 __all__ = ["KEY_LIFE", "REDELIVERY_LIFE", "Known", "known", "once", "requests_table", "sweep_requests"]

@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from shared.kit.connections import DatabaseBounds, connect_options, make_engine, make_pool
-from shared.kit.database_errors import database_errors
+from shared.kit.database.connections import DatabaseBounds, connect_options, make_engine, make_pool
+from shared.kit.database.errors import database_errors
 
 __all__ = ["Database", "DatabaseBounds", "database_errors"]
 

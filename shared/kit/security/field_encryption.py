@@ -15,7 +15,7 @@ from msgspec import Raw, structs
 
 from shared.contracts.errors import SEAL_BROKEN, SEAL_KEY_GONE
 from shared.contracts.secrets import Sealed
-from shared.kit.hpke import NotOpened, public_key, seal, unseal
+from shared.kit.security.hpke import NotOpened, public_key, seal, unseal
 from shared.kit.wire.call import DEADLINE, Call
 
 Body = dict[str, Raw]

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.clock import Clock
-from shared.kit.database import Database
-from shared.kit.ledger import once
+from shared.kit.database.database import Database
+from shared.kit.database.idempotency import once
 from shared.kit.wire.call import Call
 
 U = TypeVar("U")

@@ -12,7 +12,7 @@ import uvicorn
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 
-from shared.kit.health import Health
+from shared.kit.health.checks import Health
 from shared.kit.http.sockets import listen
 
 _Message = MutableMapping[str, Any]
