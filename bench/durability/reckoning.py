@@ -18,7 +18,7 @@ from bench.durability.scene import Scene
 from cli.errors import ConcordError
 from shared.contracts.event import MESSAGE_CREATED
 from shared.kit.kafka.topic_reader import Bounds, Passage
-from shared.kit.outbox_page import EVENT_TYPE
+from shared.kit.outbox.batch import EVENT_TYPE
 
 DRAIN_TIMEOUT_S = 120.0
 PAGE_TIMEOUT_S = 60.0

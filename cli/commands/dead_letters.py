@@ -11,7 +11,7 @@ from cli.kafka_here import asked, kafka_options_here
 from cli.settings import SERVICES
 
 if TYPE_CHECKING:
-    from shared.kit.dead_letters import Box, DeadLetters, Letter
+    from shared.kit.dead_letters.store import Box, DeadLetters, Letter
 
 ANSWERING = tuple(name for name in SERVICES if name != "gateway")
 RECORDS_MAX = 100_000
@@ -107,7 +107,7 @@ def tell_the_rest(chosen: "list[Letter]") -> int:
 
 def opened(service: str | None, records: int) -> "tuple[Box, DeadLetters]":
     """The letters of one service or of all."""
-    from shared.kit.dead_letters import DeadLetters
+    from shared.kit.dead_letters.store import DeadLetters
     from shared.kit.kafka.topic_reader import Bounds
 
     options = kafka_options_here()

@@ -11,7 +11,7 @@ from cli.tracing.step import STEPS_MAX, Kind, Step
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import LIMITS, all_topics
 from shared.kit.kafka.topic_reader import Bounds, Passage, partitions_of
-from shared.kit.outbox_page import EVENT_ID, EVENT_TYPE
+from shared.kit.outbox.batch import EVENT_ID, EVENT_TYPE
 from shared.kit.telemetry.redaction import redact
 from shared.kit.wire.call import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_TOPIC, REASON

@@ -13,8 +13,8 @@ from shared.contracts.errors import MeshError
 from shared.contracts.topics import CONSUMER_GROUPS
 from shared.kit.answers import Answers
 from shared.kit.config.settings import MeshSettings
+from shared.kit.dead_letters.publisher import Failures
 from shared.kit.dispatch import Dispatcher
-from shared.kit.failures import Failures
 from shared.kit.kafka.consumer import Intake
 from shared.kit.kafka.producer import Producer
 from shared.kit.responder import Responder

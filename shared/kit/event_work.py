@@ -13,7 +13,7 @@ from shared.contracts.errors import MESH_BUSY, SIGNATURE_INVALID, MeshError
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.clock import now_ms
-from shared.kit.failures import Failures
+from shared.kit.dead_letters.publisher import Failures
 from shared.kit.security.record_signatures import SENTENCES, Signatures, note_refused
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var
 from shared.kit.wire.call import CORRELATION_ID, header_text

@@ -16,7 +16,7 @@ from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.database.database import Database
 from shared.kit.health.checks import Health
 from shared.kit.kafka.producer import Producer
-from shared.kit.relay import Relay
+from shared.kit.outbox.relay import Relay
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.record_signatures import signatures_of
 from shared.kit.waiting import until_there

@@ -12,7 +12,7 @@ from faststream.kafka import KafkaBroker
 
 from shared.kit.answering import Answering
 from shared.kit.config.settings import MeshSettings, kafka_options
-from shared.kit.failures import Failures
+from shared.kit.dead_letters.publisher import Failures
 from shared.kit.garbage import settle_garbage_collection
 from shared.kit.health.checks import Health
 from shared.kit.health.server import serve_health

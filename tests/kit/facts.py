@@ -17,7 +17,7 @@ from shared.contracts.event import Event, EventType
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import requests_table
-from shared.kit.outbox import OUTBOX_INSERT, Fact, outbox_rows, outbox_tables
+from shared.kit.outbox.outbox import OUTBOX_INSERT, Fact, outbox_rows, outbox_tables
 
 metadata = MetaData()
 outbox_tables(metadata)

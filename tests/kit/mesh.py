@@ -14,7 +14,7 @@ from shared.kit.answers import Answers
 from shared.kit.call import MeshClient
 from shared.kit.calling import Calling
 from shared.kit.config.settings import MeshSettings, kafka_options
-from shared.kit.failures import Failures
+from shared.kit.dead_letters.publisher import Failures
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
 from shared.kit.kafka.producer import Producer

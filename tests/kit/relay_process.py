@@ -9,7 +9,7 @@ import sys
 
 from shared.kit.clock import SystemClock
 from shared.kit.database.database import Database
-from shared.kit.relay import Relay
+from shared.kit.outbox.relay import Relay
 
 LEASE_S = 2.0
 MARGIN_S = 0.5

@@ -13,7 +13,7 @@ from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.clock import now_ms
 from shared.kit.config.settings import kafka_options
-from shared.kit.dead_letters import DeadLetters
+from shared.kit.dead_letters.store import DeadLetters
 from shared.kit.kafka.topic_reader import Bounds
 from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import SIGNATURE, Headers

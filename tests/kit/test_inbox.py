@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 from shared.contracts.errors import MESH_BUSY, SERVER_NOT_FOUND
 from shared.contracts.event import Event
 from shared.contracts.topics import retry_topic
-from shared.kit.failures import Failures
+from shared.kit.dead_letters.publisher import Failures
 from shared.kit.wire.failure import redriven
 from tests.kit.inbox_place import PARTITIONS, Handler, Place, event, headers_of
 from tests.kit.raw import bare_batch, write_raw

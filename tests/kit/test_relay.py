@@ -21,13 +21,13 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from shared.contracts.event import Event
 from shared.contracts.topics import dead_letter_topic
-from shared.kit import relay as relay_module
 from shared.kit.clock import SystemClock, now_s
 from shared.kit.database.database import Database
-from shared.kit.fenced_producer import FencedProducer
-from shared.kit.outbox import SLICES, Outbox
-from shared.kit.parcels import LeaseLost, Parcel
-from shared.kit.relay import Relay
+from shared.kit.outbox import relay as relay_module
+from shared.kit.outbox.outbox import SLICES, Outbox
+from shared.kit.outbox.publisher import FencedProducer
+from shared.kit.outbox.records import LeaseLost, Parcel
+from shared.kit.outbox.relay import Relay
 from shared.kit.security.record_signatures import FORGED, MISPLACED
 from tests.kit.facts import (
     clock,

@@ -21,8 +21,8 @@ from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.errors import MeshError
 from shared.kit.clock import SystemClock
 from shared.kit.database.database import Database
-from shared.kit.outbox import OUTBOX_INSERT, outbox_rows
-from shared.kit.relay import Relay
+from shared.kit.outbox.outbox import OUTBOX_INSERT, outbox_rows
+from shared.kit.outbox.relay import Relay
 from tests.kit.facts import (
     clock,
     event_type,

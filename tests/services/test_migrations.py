@@ -13,7 +13,7 @@ import migrations
 from shared.contracts.catalogue import SERVICES
 from shared.kit.database.idempotency import requests_table
 from shared.kit.migrate import head_of, migrate, service_metadata
-from shared.kit.outbox import outbox_tables
+from shared.kit.outbox.outbox import outbox_tables
 from tests.kit.stairs import differences, walk_stairs
 
 ROOT = Path(migrations.__file__).parent

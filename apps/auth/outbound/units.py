@@ -8,7 +8,7 @@ from apps.auth.outbound.sessions import SqlRefreshTokens, SqlSessions
 from shared.contracts.clock import Clock, Ids
 from shared.kit.database.database import Database
 from shared.kit.database.unit_of_work import SqlUnits
-from shared.kit.outbox import Outbox
+from shared.kit.outbox.outbox import Outbox
 
 
 class SqlUnit:

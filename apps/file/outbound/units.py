@@ -20,7 +20,7 @@ from shared.contracts.file import File, FileStatus
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import known
 from shared.kit.database.unit_of_work import SqlUnits
-from shared.kit.outbox import Outbox
+from shared.kit.outbox.outbox import Outbox
 from shared.kit.wire.call import Call, Reply
 
 _PLACE = text(

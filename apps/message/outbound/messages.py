@@ -17,7 +17,7 @@ from apps.message.ports import Locked, SendUnit, StillLocked
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import MESSAGE_CREATED
 from shared.contracts.message import Message
-from shared.kit.outbox import OUTBOX_INSERT, Fact, outbox_rows
+from shared.kit.outbox.outbox import OUTBOX_INSERT, Fact, outbox_rows
 
 _LOCK = f"""
     SELECT {CHANNEL_COLUMNS} FROM channels WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE

@@ -24,7 +24,7 @@ from shared.contracts.event import EventType
 from shared.contracts.message import Message
 from shared.kit.database.database import Database
 from shared.kit.database.unit_of_work import SqlUnits
-from shared.kit.outbox import Outbox
+from shared.kit.outbox.outbox import Outbox
 
 _CHANNEL = f"SELECT {CHANNEL_COLUMNS} FROM channels WHERE id = :channel_id"  # noqa: S608 (names of columns)
 _READ_CHANNEL = text(_CHANNEL)

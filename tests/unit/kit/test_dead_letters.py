@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.kit.dead_letters import Box, Letter
+from shared.kit.dead_letters.store import Box, Letter
 from shared.kit.wire.failure import DEAD_LETTER, TRUNCATED, Origin, redriven
 
 EVENT = (("original-topic", b"server-events"), ("original-partition", b"1"), ("original-offset", b"9"))

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.failures import Failures
+from shared.kit.dead_letters.publisher import Failures
 from shared.kit.wire.failure import FAILURE_HEADERS, Failure, Origin, origin_of, redriven
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import MetaData
 
 from shared.contracts.event import MESSAGE_DELETED, Event, MessageGone
 from shared.kit.clock import SystemIds, now_ms, now_s
-from shared.kit.outbox import OUTBOX_INSERT, Fact, encode_event, outbox_rows, outbox_tables, slice_of
+from shared.kit.outbox.outbox import OUTBOX_INSERT, Fact, encode_event, outbox_rows, outbox_tables, slice_of
 
 KEY = UUID("019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f")
 GONE = MessageGone(id=KEY, channel_id=KEY, server_id=KEY, sequence=3)

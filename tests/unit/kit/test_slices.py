@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.outbox import SLICES, slice_of
-from shared.kit.slices import Plan, Row, plan
+from shared.kit.outbox.leases import Plan, Row, plan
+from shared.kit.outbox.outbox import SLICES, slice_of
 
 ME = uuid4()
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import Event, EventType
-from shared.kit.outbox_tables import SLICES, outbox_tables
+from shared.kit.outbox.tables import SLICES, outbox_tables
 from shared.kit.telemetry.log_context import correlation_id_var
 
 __all__ = [

@@ -18,14 +18,14 @@ from aiokafka.errors import KafkaError
 from shared.contracts.clock import Clock
 from shared.contracts.errors import MeshError
 from shared.kit.database.database import Database
-from shared.kit.fenced_producer import FencedProducer
-from shared.kit.lease_keeper import LeaseKeeper
-from shared.kit.outbox_page import Row, Sign, delete_rows, read_page
-from shared.kit.parcels import LeaseLost, Refused
-from shared.kit.refusals import Refusals
-from shared.kit.relay_metrics import RelayMetrics
-from shared.kit.relay_store import RelayStore
-from shared.kit.slices import LEASE_S, MARGIN_S, Leases
+from shared.kit.outbox.batch import Row, Sign, delete_rows, read_page
+from shared.kit.outbox.connections import RelayStore
+from shared.kit.outbox.lease_renewal import LeaseKeeper
+from shared.kit.outbox.leases import LEASE_S, MARGIN_S, Leases
+from shared.kit.outbox.metrics import RelayMetrics
+from shared.kit.outbox.publisher import FencedProducer
+from shared.kit.outbox.records import LeaseLost, Refused
+from shared.kit.outbox.rejections import Refusals
 
 _log = logging.getLogger(__name__)
 

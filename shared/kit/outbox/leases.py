@@ -13,7 +13,7 @@ import asyncpg
 from msgspec import Struct
 
 from shared.kit.clock import SystemIds, now_s
-from shared.kit.outbox import SLICES
+from shared.kit.outbox.outbox import SLICES
 
 LEASE_S = 10.0
 MARGIN_S = 2.0

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 
 from shared.contracts.errors import MeshError
-from shared.kit.relay_metrics import RelayMetrics
-from shared.kit.relay_store import RelayStore
-from shared.kit.slices import Leases
+from shared.kit.outbox.connections import RelayStore
+from shared.kit.outbox.leases import Leases
+from shared.kit.outbox.metrics import RelayMetrics
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from aiokafka.errors import (
 from shared.kit.clock import now_ms
 from shared.kit.kafka.partitioner import partition_for
 from shared.kit.kafka.producer_fencing import kill_producer, put_fence
-from shared.kit.parcels import LeaseLost, Line, Parcel, Refused
+from shared.kit.outbox.records import LeaseLost, Line, Parcel, Refused
 
 _BATCH_BYTES = 512 * 1024
 """Well below the broker's default bound; a topic with a lower one gets smaller batches when it says so."""

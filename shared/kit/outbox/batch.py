@@ -8,8 +8,8 @@ import asyncpg
 from msgspec import Struct
 
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.parcels import Line, Parcel
-from shared.kit.refusals import Refusals
+from shared.kit.outbox.records import Line, Parcel
+from shared.kit.outbox.rejections import Refusals
 from shared.kit.wire.call import CORRELATION_ID, Headers
 from shared.kit.wire.failure import ORIGINAL_TOPIC, REASON, TRUNCATED
 
