@@ -21,7 +21,7 @@ from apps.auth.usecases.update_profile import update_profile
 from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as ops
 from shared.contracts.operation import Operation
-from shared.kit.answers import Answers
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 
 A = TypeVar("A")

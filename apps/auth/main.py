@@ -17,9 +17,9 @@ from apps.auth.usecases.session_steps import Issuer
 from apps.auth.usecases.sweep import sweep
 from shared.kit.config.settings import load
 from shared.kit.database.idempotency import sweep_requests
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
-from shared.kit.waiting import until_there
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import Parts
+from shared.kit.runtime.startup import until_there
 
 SWEEP_REQUESTS_S = 60
 

@@ -26,16 +26,16 @@ from shared.edge.incoming import Tempo
 from shared.edge.passed_on import PassedOn
 from shared.edge.proxies import Proxies
 from shared.edge.traffic import Traffic
-from shared.kit.call import MeshClient
 from shared.kit.config.settings import kafka_options, load
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import sweep_requests
 from shared.kit.member_directory import MeshDirectory
 from shared.kit.member_facts import PostgresFacts
-from shared.kit.parts import Parts
+from shared.kit.rpc.client import MeshClient
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import Parts
+from shared.kit.runtime.startup import until_there
 from shared.kit.security.record_signatures import signatures_of
-from shared.kit.service import run_service
-from shared.kit.waiting import until_there
 from shared.membership.learn_access import LearnAccess
 
 SWEEP_REQUESTS_S = 60

@@ -19,8 +19,8 @@ from shared.edge.idempotency import request_key
 from shared.edge.limits import Limits
 from shared.edge.problems import problem_of
 from shared.edge.proxies import Proxies
-from shared.kit.call import error_of
 from shared.kit.clock import now_ms
+from shared.kit.rpc.client import error_of
 
 _encode = msgspec.json.Encoder().encode
 

@@ -16,9 +16,9 @@ from shared.contracts.limits import Taken
 from shared.contracts.topics import LIMITS
 from shared.edge.limits import Limits
 from shared.kit.clock import SystemIds, now_ms
+from shared.kit.events.tail import Tail
 from shared.kit.kafka.producer import Producer, Record
 from shared.kit.security.record_signatures import Signatures
-from shared.kit.tail import Tail
 
 TELL_INTERVAL_S = 0.05
 HEARD_BACK_S = 60.0

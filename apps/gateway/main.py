@@ -17,10 +17,10 @@ from shared.edge.limits import Limits
 from shared.edge.proxies import Proxies
 from shared.edge.traffic import Traffic
 from shared.kit.config.settings import load
-from shared.kit.garbage import settle_garbage_collection
 from shared.kit.health.checks import Health
-from shared.kit.hidden_memory import hide_memory
-from shared.kit.instance import Instance
+from shared.kit.runtime.gc_tuning import settle_garbage_collection
+from shared.kit.runtime.hardening import hide_memory
+from shared.kit.runtime.instance_id import Instance
 from shared.kit.telemetry.json_logging import setup_logging
 
 

@@ -11,13 +11,13 @@ from apps.gateway.gossip import Gossip
 from apps.gateway.settings import GatewaySettings
 from shared.edge.doorkeeper import Doorkeeper
 from shared.edge.limits import Limits
-from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock
 from shared.kit.config.settings import kafka_options
 from shared.kit.health.checks import Health
 from shared.kit.kafka.producer import Producer
+from shared.kit.rpc.client_session import Calling
+from shared.kit.runtime.startup import until_there
 from shared.kit.security.record_signatures import signatures_of
-from shared.kit.waiting import until_there
 
 _WAITING_MAX = 20_000
 STOP_TIMEOUT_S = 2.0

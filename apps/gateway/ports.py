@@ -8,11 +8,11 @@ from shared.contracts.base import Request
 from shared.contracts.operation import Operation
 from shared.edge.incoming import Tempo
 from shared.edge.passed_on import PassedOn
-from shared.kit.replies import RawReply
+from shared.kit.rpc.reply_consumer import RawReply
 
 
 class Caller(Protocol):
-    """Calls operations of services; `shared.kit.call.MeshClient` in production."""
+    """Calls operations of services; `shared.kit.rpc.client.MeshClient` in production."""
 
     @property
     def pending(self) -> int: ...

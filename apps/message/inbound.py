@@ -31,7 +31,7 @@ from shared.contracts.message import (
     ReadHistory,
     SendMessage,
 )
-from shared.kit.answers import Answers, Asked, Later, Outcome
+from shared.kit.rpc.handlers import Answers, Asked, Later, Outcome
 from shared.kit.wire.call import Call, Reply
 from shared.membership.keep_facts import keep_fact
 from shared.membership.learn_access import Asker, LearnAccess, informed

@@ -17,8 +17,8 @@ from shared.kit.config.settings import load
 from shared.kit.database.database import Database
 from shared.kit.member_directory import MeshDirectory
 from shared.kit.member_facts import PostgresFacts
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import Parts
 from shared.membership.learn_access import LearnAccess
 
 

@@ -34,7 +34,7 @@ from shared.contracts.account import PublicProfile
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import PROFILE_UPDATED, Event
 from shared.contracts.operation import Operation
-from shared.kit.answers import Answers
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 
 A = TypeVar("A")

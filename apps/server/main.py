@@ -10,8 +10,8 @@ from apps.server.settings import ServerSettings
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
 from shared.kit.config.settings import load
 from shared.kit.database.idempotency import sweep_requests
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import Parts
 
 SWEEP_REQUESTS_S = 60
 SWEEP_INVITES_S = 600

@@ -13,10 +13,10 @@ from shared.edge.keys import Caller, Keys
 from shared.edge.limits import Limits
 from shared.edge.revocations import Revocations
 from shared.edge.settings import EdgeSettings
+from shared.kit.events.tail import Tail
 from shared.kit.health.checks import Health
 from shared.kit.security.access_tokens import TokenVerifier
 from shared.kit.security.record_signatures import Signatures
-from shared.kit.tail import Tail
 
 _SWEEP_INTERVAL_S = 60.0
 

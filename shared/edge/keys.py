@@ -26,7 +26,7 @@ UNKNOWN_KID_INTERVAL_S = 5.0
 
 
 class Caller(Protocol):
-    """Calls operations of services; `shared.kit.call.MeshClient` in production."""
+    """Calls operations of services; `shared.kit.rpc.client.MeshClient` in production."""
 
     async def call(self, operation: Operation, request: Request) -> Any: ...
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from shared.contracts.server import CHANNEL_ACCESS, ChannelAccess, OfChannel
-from shared.kit.call import MeshClient
+from shared.kit.rpc.client import MeshClient
 
 
 class MeshDirectory:

@@ -12,8 +12,8 @@ from typing import Any
 
 from shared.contracts.catalogue import operations_of
 from shared.kit.config.settings import MeshSettings, load
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import Parts
 from shared.kit.wire.call import Call, Reply
 
 

@@ -14,8 +14,8 @@ import httpx
 from cli.embedded.ports import free_port
 from shared.contracts.account import USER_SIGNOUT, SignOut
 from shared.contracts.errors import MeshError
-from shared.kit.call import MeshClient
 from shared.kit.clock import now_ms
+from shared.kit.rpc.client import MeshClient
 from tests.unit.kit.calls import SECRET
 
 

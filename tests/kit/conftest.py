@@ -11,7 +11,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
 from shared.kit.database.database import Database
 from shared.kit.dead_letters.publisher import Failures
-from shared.kit.event_work import EventWork
+from shared.kit.events.processor import EventWork
 from shared.kit.security.record_signatures import Signatures
 from tests.kit.facts import make_tables
 from tests.kit.inbox_place import PARTITIONS, Place

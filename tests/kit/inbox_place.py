@@ -13,7 +13,7 @@ from shared.contracts.event import Event
 from shared.contracts.examples import example_of_event
 from shared.contracts.topics import dead_letter_topic
 from shared.kit.config.settings import MeshSettings, kafka_options
-from shared.kit.inbox import Inbox
+from shared.kit.events.consumer import Inbox
 from shared.kit.kafka.broker import make_broker
 from shared.kit.wire.call import SIGNATURE
 from shared.kit.wire.failure import FAILURE_HEADERS, ORIGINAL_TOPIC

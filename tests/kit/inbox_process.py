@@ -10,7 +10,7 @@ import sys
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS
 from shared.kit.config.settings import kafka_options
-from shared.kit.inbox import Inbox
+from shared.kit.events.consumer import Inbox
 from shared.kit.kafka.broker import make_broker
 from tests.kit.mesh import settings_for
 

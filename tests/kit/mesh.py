@@ -9,15 +9,15 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.catalogue import operations_of
-from shared.kit.answering import Answering
-from shared.kit.answers import Answers
-from shared.kit.call import MeshClient
-from shared.kit.calling import Calling
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.dead_letters.publisher import Failures
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
 from shared.kit.kafka.producer import Producer
+from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.client_session import Calling
+from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.server import Answering
 from shared.kit.security.field_encryption import ServiceSeals
 from tests.unit.kit.calls import SECRET
 

@@ -9,8 +9,8 @@ from shared.contracts import account
 from shared.contracts.account import USER_SIGNOUT, GetKeys, Jwk, Jwks, SignOut
 from shared.contracts.errors import MESH_TIMEOUT, SESSION_NOT_FOUND, MeshError
 from shared.contracts.operation import Operation
-from shared.kit.answers import Answers
 from shared.kit.clock import now_ms
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 from tests.kit.mesh import answering_all, make_request_topics, running_client, running_service, settings_for
 

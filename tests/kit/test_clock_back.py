@@ -10,8 +10,8 @@ import pytest
 
 from shared.contracts.account import USER_SIGNOUT, SignOut
 from shared.contracts.event import Event
-from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
+from shared.kit.rpc.client import MeshClient
 from shared.kit.wire.call import Call, Reply
 from tests.kit.inbox_place import Place, event
 from tests.kit.mesh import (

@@ -9,9 +9,9 @@ from aiokafka import TopicPartition
 
 from shared.contracts.account import USER_SIGNOUT, SignOut
 from shared.contracts.topics import CONSUMER_GROUPS
-from shared.kit.answers import Answers
 from shared.kit.kafka.consumer import COMMIT_INTERVAL_S
 from shared.kit.kafka.producer import Producer
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 from tests.kit.mesh import answering_all, make_request_topics, running_client, running_service, settings_for
 from tests.kit.offsets import Offsets, committed, until_committed

@@ -26,8 +26,8 @@ from shared.contracts.account import (
 from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
 from shared.contracts.examples import example_of
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.answers import Answers
 from shared.kit.clock import now_ms
+from shared.kit.rpc.handlers import Answers
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.hpke import ALGORITHM, public_text
 from shared.kit.security.record_signatures import Signatures

@@ -14,9 +14,9 @@ from shared.contracts.catalogue import operations_of
 from shared.contracts.fields import Time
 from shared.contracts.message import MESSAGE_GET, MESSAGE_SEND, Message, OfMessage, SendMessage
 from shared.contracts.topics import CONSUMER_GROUPS, dead_letter_topic
-from shared.kit.answers import Answers, Asked
-from shared.kit.call import MeshClient
 from shared.kit.clock import SystemClock, now_ms
+from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.handlers import Answers, Asked
 from shared.kit.wire.call import Call
 from tests.kit.mesh import (
     answering_all,

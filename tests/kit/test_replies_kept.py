@@ -12,10 +12,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.account import KEYS_GET, GetKeys, Jwk, Jwks
 from shared.contracts.errors import MeshError
-from shared.kit.calling import Calling
 from shared.kit.clock import now_ms
 from shared.kit.config.settings import kafka_options
-from shared.kit.reply_topics import IDLE_AFTER_MS, Sweeper, create_reply_topic
+from shared.kit.rpc.client_session import Calling
+from shared.kit.rpc.reply_topics import IDLE_AFTER_MS, Sweeper, create_reply_topic
 from shared.kit.wire.call import Call
 from tests.kit.mesh import (
     answering_all,

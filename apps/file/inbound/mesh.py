@@ -38,7 +38,7 @@ from shared.contracts.file import (
     NewFile,
     OfFile,
 )
-from shared.kit.answers import Answers
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 from shared.membership.access import Unsure
 from shared.membership.keep_facts import keep_fact

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from shared.contracts.file import FILE_DESCRIBE, Attachment, Attachments, DescribeFiles
-from shared.kit.call import MeshClient
+from shared.kit.rpc.client import MeshClient
 from shared.membership.learn_access import Asker
 
 

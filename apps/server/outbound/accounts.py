@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from shared.contracts.account import PROFILES_GET, GetProfiles, PublicProfile, PublicProfiles
-from shared.kit.call import MeshClient
+from shared.kit.rpc.client import MeshClient
 from shared.kit.wire.call import Call
 
 

@@ -3,8 +3,8 @@
 from apps.server.outbound.accounts import AuthAccounts
 from apps.server.outbound.units import SqlUnit
 from apps.server.ports import Accounts
-from shared.kit.call import MeshClient
 from shared.kit.database.unit_of_work import SqlUnits
+from shared.kit.rpc.client import MeshClient
 from shared.kit.wire.call import Call
 
 

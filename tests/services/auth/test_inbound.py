@@ -17,9 +17,9 @@ from shared.contracts import account as ops
 from shared.contracts.base import Request
 from shared.contracts.errors import IDEMPOTENCY_MISMATCH, PROFILE_NOT_FOUND, SESSION_NOT_FOUND
 from shared.contracts.operation import Operation
-from shared.kit.answers import Answers
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call, Reply
 from tests.unit.auth.world import PASSWORD, World, refusal
 

@@ -20,8 +20,8 @@ from cli.embedded.ports import free_port
 from shared.contracts.account import KEYS_GET, USER_GET, GetKeys, GetProfile, Jwks, Profile
 from shared.contracts.event import SESSION_REVOKED, Event, SessionRevoked
 from shared.contracts.examples import example_of
-from shared.kit.answers import Answers
 from shared.kit.clock import SystemIds
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 from tests.e2e.concord import Process
 from tests.kit.mesh import answering_all, make_request_topics, make_topics, running_service, settings_for

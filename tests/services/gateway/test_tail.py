@@ -14,8 +14,8 @@ from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from shared.kit.clock import now_ms
+from shared.kit.events.tail import Tail
 from shared.kit.security.record_signatures import Signatures
-from shared.kit.tail import Tail
 from tests.kit.mesh import make_topics
 from tests.kit.raw import RawName, raw_batch, write_raw
 from tests.unit.kit.calls import SIGNATURES

@@ -13,9 +13,9 @@ from apps.server.outbound.units import sql_units
 from apps.server.ports import Accounts
 from shared.contracts.clock import Clock
 from shared.contracts.event import Event
-from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
+from shared.kit.rpc.client import MeshClient
 from shared.kit.wire.call import Call
 from tests.unit.server.world import FakeClock, Happened, World
 

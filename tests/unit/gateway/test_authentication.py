@@ -14,7 +14,7 @@ from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.edge.authenticate import REMEMBERED_MAX, Authenticator, token_of
 from shared.edge.keys import UNKNOWN_KID_INTERVAL_S, Keys
 from shared.kit.health.checks import Part
-from shared.kit.replies import RawReply
+from shared.kit.rpc.reply_consumer import RawReply
 from tests.unit.gateway.conftest import World, new_world
 from tests.unit.gateway.fakes import PROFILE_ID, SESSION_ID, FakeCaller, Signer
 

@@ -14,7 +14,7 @@ from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.examples import example_of
 from shared.contracts.file import FileLocation
 from shared.kit.clock import now_ms
-from shared.kit.replies import RawReply
+from shared.kit.rpc.reply_consumer import RawReply
 from tests.unit.gateway.conftest import World, client_of
 from tests.unit.gateway.fakes import PROFILE_ID, SESSION_ID
 

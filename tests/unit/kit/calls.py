@@ -5,9 +5,9 @@ from uuid import UUID
 
 from shared.contracts.message import MESSAGE_SEND, SendMessage
 from shared.contracts.operation import Operation
-from shared.kit.answers import Asked
 from shared.kit.clock import now_ms
 from shared.kit.kafka.producer import Record
+from shared.kit.rpc.handlers import Asked
 from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import ERROR, STATUS, Call
 

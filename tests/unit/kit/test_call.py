@@ -9,10 +9,10 @@ from aiokafka.errors import KafkaConnectionError
 
 from shared.contracts.account import KEYS_GET, USER_SIGNOUT, GetKeys, Jwks
 from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, MESH_TIMEOUT, SESSION_NOT_FOUND, MeshError
-from shared.kit.call import MeshClient, decode_reply
 from shared.kit.clock import now_ms
 from shared.kit.kafka.producer import Producer
-from shared.kit.replies import RawReply
+from shared.kit.rpc.client import MeshClient, decode_reply
+from shared.kit.rpc.reply_consumer import RawReply
 from shared.kit.telemetry.log_context import traceparent_var
 from shared.kit.wire.call import CALL_ID, DEADLINE, REPLY_TO, TRACEPARENT
 from tests.unit.kit.calls import SIGNATURES, Outbox

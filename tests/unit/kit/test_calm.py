@@ -40,7 +40,7 @@ def test_the_same_is_said_twice_and_then_counted(ear: Ear) -> None:
 def test_other_messages_and_other_loggers_are_not_touched(ear: Ear) -> None:
     for number in range(5):
         assert ear.hears(f"fault {number}")
-        assert ear.hears("the same", name="shared.kit.call")
+        assert ear.hears("the same", name="shared.kit.rpc.client")
         assert ear.hears("the same", name="aiokafkaesque")
 
 

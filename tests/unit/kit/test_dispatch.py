@@ -14,11 +14,11 @@ from msgspec import Struct
 from shared.contracts.catalogue import operations_of
 from shared.contracts.errors import MeshError
 from shared.contracts.message import MESSAGE_EDIT, MESSAGE_HISTORY, MESSAGE_SEND
-from shared.kit.answers import Answers, Asked, ManyHandler, Outcome
 from shared.kit.clock import now_ms
-from shared.kit.dispatch import REQUEST_MAX_BYTES, Dispatcher
 from shared.kit.kafka.producer import Producer
-from shared.kit.responder import Responder
+from shared.kit.rpc.dispatcher import REQUEST_MAX_BYTES, Dispatcher
+from shared.kit.rpc.handlers import Answers, Asked, ManyHandler, Outcome
+from shared.kit.rpc.responder import Responder
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.record_signatures import Signatures
 from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var

@@ -9,8 +9,8 @@ import pytest
 from shared.contracts.errors import MESH_BUSY
 from shared.contracts.event import SERVER_DELETED, Event
 from shared.contracts.examples import example_of_event
-from shared.kit import event_work
-from shared.kit.event_work import EventWork
+from shared.kit.events import processor
+from shared.kit.events.processor import EventWork
 from shared.kit.security.record_signatures import Signatures
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var
 from tests.unit.kit.calls import SIGNATURES
@@ -30,7 +30,7 @@ def signed(value: bytes | None = GOOD, *headers: tuple[str, bytes], topic: str =
     return Record(topic=topic, value=value, headers=(*headers, *more))
 
 
-def work_with(handler: event_work.Handler, failures: Sent | None = None) -> EventWork:
+def work_with(handler: processor.Handler, failures: Sent | None = None) -> EventWork:
     work = EventWork("auth", failures or Sent(), SIGNATURES)
     work.handlers["facts"] = handler
     return work
@@ -60,7 +60,7 @@ async def test_the_id_of_an_earlier_event_does_not_stick(gone: asyncio.Event) ->
 
 
 async def test_a_handler_that_hangs_fails(gone: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_work, "HANDLER_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(processor, "HANDLER_TIMEOUT_S", 0.01)
     failures = Sent()
 
     async def handler(event: Event) -> None:

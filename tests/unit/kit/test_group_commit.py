@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MeshError
-from shared.kit.answers import Asked, Later, Outcome
 from shared.kit.clock import now_ms
-from shared.kit.group_commit import GroupCommit
+from shared.kit.rpc.batcher import GroupCommit
+from shared.kit.rpc.handlers import Asked, Later, Outcome
 from shared.kit.wire.call import Reply
 from tests.unit.kit.calls import sending
 

@@ -16,7 +16,7 @@ SEEN = """
 """
 PROGRAMS = {
     "a service": """
-        from shared.kit import service
+        from shared.kit.runtime import service
         from shared.kit.config.settings import MeshSettings
         service.uvloop.run = seen
         service.run_service("auth", MeshSettings(), None)

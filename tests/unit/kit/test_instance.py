@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.kit.instance import Instance
+from shared.kit.runtime.instance_id import Instance
 
 PROGRAM = """
 import sys
-from shared.kit.instance import Instance
+from shared.kit.runtime.instance_id import Instance
 instance = Instance(sys.argv[1])
 print(instance.name, flush=True)
 sys.stdin.read()

@@ -8,9 +8,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from shared.contracts.account import KEYS_GET, USER_SIGNOUT, Jwk, Jwks
 from shared.contracts.errors import SESSION_NOT_FOUND, SIGNATURE_INVALID, ErrorReply, FieldError
 from shared.contracts.operation import Operation
-from shared.kit.answers import Outcome
 from shared.kit.kafka.producer import Producer
-from shared.kit.responder import Responder
+from shared.kit.rpc.handlers import Outcome
+from shared.kit.rpc.responder import Responder
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.record_signatures import FORGED, UNSIGNED
 from shared.kit.wire.call import Reply

@@ -21,9 +21,9 @@ from shared.contracts.errors import (
 from shared.contracts.examples import example_of
 from shared.contracts.file import FILE_DOWNLOAD, FileLocation
 from shared.contracts.operation import Operation
-from shared.kit import sealed_calls
-from shared.kit.replies import RawReply
-from shared.kit.sealed_calls import SealedCalls
+from shared.kit.rpc import encrypting_client
+from shared.kit.rpc.encrypting_client import SealedCalls
+from shared.kit.rpc.reply_consumer import RawReply
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.hpke import base64url, public_text
 from shared.kit.wire.call import Call, request_headers
@@ -122,7 +122,7 @@ async def test_a_key_is_asked_for_again_now_and_then_and_an_old_one_serves_when_
     auth: Auth, client: SealedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sign_in(client)
-    monkeypatch.setattr(sealed_calls, "_KEY_MAX_AGE_S", 0.0)
+    monkeypatch.setattr(encrypting_client, "_KEY_MAX_AGE_S", 0.0)
     await sign_in(client)
     assert auth.fetched == 2
     auth.away = MESH_BUSY.error("away")

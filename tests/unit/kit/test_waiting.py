@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 
 from shared.contracts.errors import MESH_BUSY
-from shared.kit import waiting
 from shared.kit.health.checks import Health
-from shared.kit.waiting import until_there
+from shared.kit.runtime import startup
+from shared.kit.runtime.startup import until_there
 
 NO_TABLE = asyncpg.UndefinedTableError('relation "signing_keys" does not exist')
 
@@ -17,7 +17,7 @@ NO_TABLE = asyncpg.UndefinedTableError('relation "signing_keys" does not exist')
     [OSError(), TimeoutError(), MESH_BUSY.error("away"), NO_TABLE, ProgrammingError("SELECT", {}, NO_TABLE)],
 )
 async def test_it_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "_RETRY_AFTER_S", 0)
+    monkeypatch.setattr(startup, "_RETRY_AFTER_S", 0)
     health, tries = Health(), [error, error, None]
 
     async def attempt() -> str:

@@ -11,7 +11,7 @@ import pytest
 from apps.message.outbound.memory.store import Store
 from apps.message.usecases.queue_sends import QueueLimits
 from shared.contracts.errors import MESH_BUSY, MeshError
-from shared.kit.answers import Later
+from shared.kit.rpc.handlers import Later
 from tests.unit.message.test_queue_sends import Faulty
 from tests.unit.message.world import IDS, World, ask, memory, message_of
 

@@ -13,8 +13,8 @@ from apps.message.ports import SendUnit
 from apps.message.usecases.queue_sends import QueueLimits
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.contracts.message import SendMessage
-from shared.kit.answers import Asked, Later
 from shared.kit.clock import now_ms
+from shared.kit.rpc.handlers import Asked, Later
 from tests.unit.message.world import IDS, World, ask, memory, message_of, refused
 
 SOON_S = 0.01

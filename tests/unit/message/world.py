@@ -33,8 +33,8 @@ from shared.contracts.message import (
     SendMessage,
 )
 from shared.contracts.operation import Operation
-from shared.kit.answers import Asked, Later, Outcome
 from shared.kit.clock import SystemClock, SystemIds, now_ms
+from shared.kit.rpc.handlers import Asked, Later, Outcome
 from shared.kit.wire.call import Call, Reply
 from shared.membership.learn_access import LearnAccess
 from shared.membership.ports import Facts

@@ -18,10 +18,10 @@ from shared.contracts.event import PROFILE_UPDATED, SESSION_REVOKED, Event, Even
 from shared.contracts.fields import InviteCode
 from shared.contracts.operation import Operation
 from shared.contracts.server import MEMBER_LIST
-from shared.kit.answers import Answers
-from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
 from shared.kit.config.env import SettingsError, load
+from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 from tests.unit.kit.calls import SECRET
 from tests.unit.server.world import FakeClock, FakeCodes, MemoryDesk, World

@@ -19,8 +19,8 @@ from shared.contracts.account import PublicProfile
 from shared.contracts.errors import ErrorKind, MeshError
 from shared.contracts.fields import Role
 from shared.contracts.operation import Operation
-from shared.kit.answers import Answers
 from shared.kit.clock import SystemIds, now_ms
+from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call, Reply
 
 NEVER = UUID(int=0)

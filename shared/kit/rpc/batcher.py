@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from shared.contracts.errors import INTERNAL_ERROR, MeshError
-from shared.kit.answers import Asked, Later, ManyHandler, Outcome
+from shared.kit.rpc.handlers import Asked, Later, ManyHandler, Outcome
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from shared.contracts.topics import reply_topic
-from shared.kit.call import MeshClient
 from shared.kit.config.settings import MeshSettings
 from shared.kit.kafka.producer import Producer, Record
-from shared.kit.replies import RawReply, ReplyReader
-from shared.kit.reply_topics import BEAT_INTERVAL_S, Sweeper, create_reply_topic
+from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.reply_consumer import RawReply, ReplyReader
+from shared.kit.rpc.reply_topics import BEAT_INTERVAL_S, Sweeper, create_reply_topic
 from shared.kit.security.record_signatures import signatures_of
 
 log = logging.getLogger(__name__)

@@ -11,13 +11,13 @@ from faststream.kafka import KafkaBroker
 from shared.contracts.catalogue import operations_of
 from shared.contracts.errors import MeshError
 from shared.contracts.topics import CONSUMER_GROUPS
-from shared.kit.answers import Answers
 from shared.kit.config.settings import MeshSettings
 from shared.kit.dead_letters.publisher import Failures
-from shared.kit.dispatch import Dispatcher
 from shared.kit.kafka.consumer import Intake
 from shared.kit.kafka.producer import Producer
-from shared.kit.responder import Responder
+from shared.kit.rpc.dispatcher import Dispatcher
+from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.responder import Responder
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.record_signatures import signatures_of
 from shared.kit.wire.failure import Failure, Origin

@@ -8,18 +8,18 @@ from typing import Any, Generic, TypeVar
 
 from shared.contracts.errors import MeshError
 from shared.contracts.event import Event
-from shared.kit.answers import Answers
-from shared.kit.call import MeshClient
-from shared.kit.calling import Calling
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.database.database import Database
 from shared.kit.health.checks import Health
 from shared.kit.kafka.producer import Producer
 from shared.kit.outbox.relay import Relay
+from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.client_session import Calling
+from shared.kit.rpc.handlers import Answers
+from shared.kit.runtime.startup import until_there
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.record_signatures import signatures_of
-from shared.kit.waiting import until_there
 
 log = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ from shared.contracts.errors import (
     MeshError,
 )
 from shared.contracts.validation import decode_body
-from shared.kit.answers import Answers, Asked, OneHandler, Outcome
 from shared.kit.clock import now_ms
-from shared.kit.group_commit import GroupCommit, being_cancelled
 from shared.kit.kafka.keyed_executor import Lanes
-from shared.kit.responder import Responder
+from shared.kit.rpc.batcher import GroupCommit, being_cancelled
+from shared.kit.rpc.handlers import Answers, Asked, OneHandler, Outcome
+from shared.kit.rpc.responder import Responder
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.record_signatures import SENTENCES, Signatures, note_refused
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var, traceparent_var

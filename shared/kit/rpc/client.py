@@ -12,8 +12,8 @@ from shared.contracts.errors import CATALOGUE, INTERNAL_ERROR, MESH_BUSY, ErrorR
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.kafka.producer import Producer, Record
-from shared.kit.replies import RawReply
-from shared.kit.sealed_calls import SealedCalls
+from shared.kit.rpc.encrypting_client import SealedCalls
+from shared.kit.rpc.reply_consumer import RawReply
 from shared.kit.security.record_signatures import Signatures
 from shared.kit.telemetry.log_context import traceparent_var
 from shared.kit.wire.call import Call, request_headers

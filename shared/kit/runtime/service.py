@@ -10,21 +10,21 @@ from typing import TypeVar
 import uvloop
 from faststream.kafka import KafkaBroker
 
-from shared.kit.answering import Answering
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.dead_letters.publisher import Failures
-from shared.kit.garbage import settle_garbage_collection
+from shared.kit.events.consumer import Inbox
 from shared.kit.health.checks import Health
 from shared.kit.health.server import serve_health
-from shared.kit.hidden_memory import hide_memory
-from shared.kit.inbox import Inbox
-from shared.kit.instance import Instance
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
 from shared.kit.kafka.producer import Producer
-from shared.kit.parts import Parts
+from shared.kit.rpc.server import Answering
+from shared.kit.runtime.gc_tuning import settle_garbage_collection
+from shared.kit.runtime.hardening import hide_memory
+from shared.kit.runtime.instance_id import Instance
+from shared.kit.runtime.service_context import Parts
+from shared.kit.runtime.startup import until_there
 from shared.kit.telemetry.json_logging import setup_logging
-from shared.kit.waiting import until_there
 
 log = logging.getLogger(__name__)
 

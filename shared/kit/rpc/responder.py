@@ -7,9 +7,9 @@ import msgspec
 from aiokafka.errors import MessageSizeTooLargeError
 
 from shared.contracts.errors import INTERNAL_ERROR, ErrorReply, MeshError
-from shared.kit.answers import Outcome
 from shared.kit.kafka.producer import Producer, Record
 from shared.kit.kafka.producer_batch import Done
+from shared.kit.rpc.handlers import Outcome
 from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import ERROR, Call, Headers, Reply, reply_headers

@@ -13,7 +13,7 @@ from faststream.kafka import KafkaBroker
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
 from shared.kit.config.settings import MeshSettings
 from shared.kit.dead_letters.publisher import Failures
-from shared.kit.event_work import EventWork, Handler
+from shared.kit.events.processor import EventWork, Handler
 from shared.kit.kafka.pausing_consumer import EventIntake
 from shared.kit.security.record_signatures import signatures_of
 

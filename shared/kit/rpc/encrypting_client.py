@@ -17,7 +17,7 @@ from shared.contracts.account import KEYS_GET, SEALING, GetKeys, Jwks
 from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, SEAL_BROKEN, SEAL_KEY_GONE, MeshError
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds
-from shared.kit.replies import RawReply
+from shared.kit.rpc.reply_consumer import RawReply
 from shared.kit.security.field_encryption import open_answer, seal_request
 from shared.kit.security.hpke import NotOpened, public_key, public_text
 from shared.kit.wire.call import Call
