@@ -21,22 +21,22 @@ from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
 from shared.edge.access_log import AccessLog, write_out
-from shared.edge.doorkeeper import Doorkeeper
-from shared.edge.incoming import Tempo
-from shared.edge.passed_on import PassedOn
-from shared.edge.proxies import Proxies
-from shared.edge.traffic import Traffic
+from shared.edge.auth.token_verification import Doorkeeper
+from shared.edge.client_address.internal_hop import PassedOn
+from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.http_metrics import Traffic
+from shared.edge.uploads.body_reader import Tempo
 from shared.kit.config.settings import kafka_options, load
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import sweep_requests
-from shared.kit.member_directory import MeshDirectory
-from shared.kit.member_facts import PostgresFacts
 from shared.kit.rpc.client import MeshClient
 from shared.kit.runtime.service import run_service
 from shared.kit.runtime.service_context import Parts
 from shared.kit.runtime.startup import until_there
 from shared.kit.security.record_signatures import signatures_of
-from shared.membership.learn_access import LearnAccess
+from shared.membership.adapters.directory import MeshDirectory
+from shared.membership.adapters.projection import PostgresFacts
+from shared.membership.resolver import LearnAccess
 
 SWEEP_REQUESTS_S = 60
 

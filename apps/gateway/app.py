@@ -21,9 +21,9 @@ from shared.contracts.errors import (
     ROUTE_UNKNOWN,
     MeshError,
 )
-from shared.edge.edge import log_unexpected
-from shared.edge.exchange import Response, current_exchange
-from shared.edge.problems import problem_of
+from shared.edge.middleware import log_unexpected
+from shared.edge.problem_responses import problem_of
+from shared.edge.request_context import Response, current_exchange
 
 ROUTES: tuple[Route, ...] = (*accounts.ROUTES, *servers.ROUTES, *messages.ROUTES, *files.ROUTES)
 

@@ -13,11 +13,11 @@ from apps.gateway.routes.route import Page
 from apps.gateway.settings import GatewaySettings
 from shared.contracts.asyncapi import asyncapi_document
 from shared.edge.access_log import AccessLog
+from shared.edge.auth.jwks_cache import Keys
 from shared.edge.cors import Cors
-from shared.edge.edge import Edge
-from shared.edge.https import https_of
-from shared.edge.keys import Keys
-from shared.edge.traffic import Traffic
+from shared.edge.http_metrics import Traffic
+from shared.edge.https_redirect import https_of
+from shared.edge.middleware import Edge
 from shared.kit.clock import any_id
 from shared.kit.health.checks import Health
 

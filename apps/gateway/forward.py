@@ -12,13 +12,13 @@ from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.contracts.file import FileLocation
-from shared.edge.authenticate import Authenticator
-from shared.edge.doorkeeper import caller_of
-from shared.edge.exchange import Exchange, Headers, Response
-from shared.edge.idempotency import request_key
-from shared.edge.limits import Limits
-from shared.edge.problems import problem_of
-from shared.edge.proxies import Proxies
+from shared.edge.auth.authenticator import Authenticator
+from shared.edge.auth.token_verification import caller_of
+from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.idempotency_key import request_key
+from shared.edge.problem_responses import problem_of
+from shared.edge.rate_limits.policies import Limits
+from shared.edge.request_context import Exchange, Headers, Response
 from shared.kit.clock import now_ms
 from shared.kit.rpc.client import error_of
 

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 
 from shared.contracts.limits import Taken
 from shared.contracts.topics import LIMITS
-from shared.edge.limits import Limits
+from shared.edge.rate_limits.policies import Limits
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.events.tail import Tail
 from shared.kit.kafka.producer import Producer, Record

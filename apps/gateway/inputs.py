@@ -12,7 +12,7 @@ from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
 from shared.contracts.errors import VALIDATION_FAILED, FieldError, MeshError
 from shared.contracts.validation import decode_body, decode_query, validation_failed
-from shared.edge.idempotency import key_of
+from shared.edge.idempotency_key import key_of
 
 _QUERY_FIELDS_MAX = 100
 _USER_AGENT_MAX_CHARS = 256

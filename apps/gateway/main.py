@@ -13,9 +13,9 @@ from apps.gateway.mesh import STOP_TIMEOUT_S, Mesh
 from apps.gateway.serving import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
 from shared.edge.access_log import AccessLog, write_out
-from shared.edge.limits import Limits
-from shared.edge.proxies import Proxies
-from shared.edge.traffic import Traffic
+from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.http_metrics import Traffic
+from shared.edge.rate_limits.policies import Limits
 from shared.kit.config.settings import load
 from shared.kit.health.checks import Health
 from shared.kit.runtime.gc_tuning import settle_garbage_collection

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, suppress
 
 from apps.gateway.gossip import Gossip
 from apps.gateway.settings import GatewaySettings
-from shared.edge.doorkeeper import Doorkeeper
-from shared.edge.limits import Limits
+from shared.edge.auth.token_verification import Doorkeeper
+from shared.edge.rate_limits.policies import Limits
 from shared.kit.clock import SystemClock
 from shared.kit.config.settings import kafka_options
 from shared.kit.health.checks import Health

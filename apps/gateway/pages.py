@@ -7,8 +7,8 @@ import msgspec
 
 from apps.gateway.static import Static, read_static
 from shared.contracts.errors import CATALOGUE, ROUTE_UNKNOWN, ErrorKind
-from shared.edge.exchange import Exchange, Response, respond
-from shared.edge.problems import problem_of
+from shared.edge.problem_responses import problem_of
+from shared.edge.request_context import Exchange, Response, respond
 from shared.kit.http.problem_details import PAGES
 
 WEB = Path(__file__).resolve().parents[2] / "web"

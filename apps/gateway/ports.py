@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from shared.contracts.base import Request
 from shared.contracts.operation import Operation
-from shared.edge.incoming import Tempo
-from shared.edge.passed_on import PassedOn
+from shared.edge.client_address.internal_hop import PassedOn
+from shared.edge.uploads.body_reader import Tempo
 from shared.kit.rpc.reply_consumer import RawReply
 
 

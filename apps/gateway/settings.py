@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from apps.gateway.ports import FileDoor
-from shared.edge.incoming import Tempo
-from shared.edge.passed_on import PassedOn
+from shared.edge.client_address.internal_hop import PassedOn
 from shared.edge.settings import EdgeSettings, is_origin
+from shared.edge.uploads.body_reader import Tempo
 from shared.kit.http.hosts import reachable
 from shared.kit.security.record_signatures import signatures_of
 

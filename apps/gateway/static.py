@@ -6,7 +6,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
-from shared.edge.exchange import Exchange, Headers, Response
+from shared.edge.request_context import Exchange, Headers, Response
 
 _COMPRESSED_FROM_BYTES = 1024
 _COMPRESSED_TYPES = ("text/", "application/json", "image/svg")

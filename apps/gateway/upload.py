@@ -15,12 +15,12 @@ import h11
 from apps.gateway.forward import Desk
 from apps.gateway.ports import FileDoor
 from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
-from shared.edge.exchange import TRACEPARENT, Exchange, Headers, Response
-from shared.edge.idempotency import HEADER as IDEMPOTENCY_KEY
-from shared.edge.idempotency import key_of
-from shared.edge.incoming import IncomingBody
-from shared.edge.places import Places
-from shared.edge.problems import problem_of
+from shared.edge.idempotency_key import HEADER as IDEMPOTENCY_KEY
+from shared.edge.idempotency_key import key_of
+from shared.edge.problem_responses import problem_of
+from shared.edge.request_context import TRACEPARENT, Exchange, Headers, Response
+from shared.edge.uploads.body_reader import IncomingBody
+from shared.edge.uploads.upload_slots import Places
 
 log = logging.getLogger(__name__)
 

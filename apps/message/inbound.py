@@ -33,9 +33,9 @@ from shared.contracts.message import (
 )
 from shared.kit.rpc.handlers import Answers, Asked, Later, Outcome
 from shared.kit.wire.call import Call, Reply
-from shared.membership.keep_facts import keep_fact
-from shared.membership.learn_access import Asker, LearnAccess, informed
+from shared.membership.apply_event import keep_fact
 from shared.membership.ports import Facts
+from shared.membership.resolver import Asker, LearnAccess, informed
 
 
 class Inbound:

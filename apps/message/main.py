@@ -15,11 +15,11 @@ from apps.message.usecases.purge_channels import purge_channels
 from apps.message.usecases.queue_sends import QueueLimits, SendQueue
 from shared.kit.config.settings import load
 from shared.kit.database.database import Database
-from shared.kit.member_directory import MeshDirectory
-from shared.kit.member_facts import PostgresFacts
 from shared.kit.runtime.service import run_service
 from shared.kit.runtime.service_context import Parts
-from shared.membership.learn_access import LearnAccess
+from shared.membership.adapters.directory import MeshDirectory
+from shared.membership.adapters.projection import PostgresFacts
+from shared.membership.resolver import LearnAccess
 
 
 async def build(parts: Parts[MessageSettings]) -> None:

@@ -14,7 +14,7 @@ from shared.contracts.base import Answer
 from shared.contracts.event import EventType
 from shared.contracts.file import Attachment
 from shared.contracts.message import Message
-from shared.membership.learn_access import Asker
+from shared.membership.resolver import Asker
 
 
 class StillLocked(Exception):

@@ -23,7 +23,7 @@ def prepare() -> None:
     What is there already stays as it is, so it may be run as often as you like.
     """
     # Loaded before the gate opens: under `concord up` that is while Kafka starts.
-    from shared.kit.prepare import prepare as prepare_all
+    from cli.provisioning.provision import prepare as prepare_all
 
     wait_at_gate(os.environ)
     os.environ.pop(VARIABLE, None)

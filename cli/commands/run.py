@@ -58,7 +58,7 @@ def prepared(service: str) -> bool:
     """Create topics and tables, unless whoever started this process sees to it; False when asked to stop."""
     if os.environ.get("CONCORD_PREPARED") == "1":
         return True
-    from shared.kit.prepare_first import prepare_first
+    from cli.provisioning.wait import prepare_first
 
     if service == "gateway":
         return prepare_first(os.environ, *gateway_address(os.environ), "GATEWAY_PORT")

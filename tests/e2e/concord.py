@@ -12,7 +12,7 @@ import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 
 from cli.embedded.ports import free_port
-from shared.kit.prepare import prepare
+from cli.provisioning.provision import prepare
 from tests.unit.kit.calls import SECRET
 
 READY_TIMEOUT_S = 80.0

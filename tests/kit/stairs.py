@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
-from shared.kit.migrate import alembic_config, connect, service_metadata
+from migrations.runner import alembic_config, connect, service_metadata
 
 
 async def walk_stairs(service: str, url: str) -> int:

@@ -15,11 +15,11 @@ from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
+from cli.provisioning.provision import PrepareError, PrepareSettings, prepare, prepare_all
+from migrations.runner import head_of
 from shared.contracts.catalogue import SERVICES
 from shared.contracts.topics import LIVE_PARTITIONS, Topic, all_topics
 from shared.kit.kafka.topic_admin import TopicsError, ensure_topics
-from shared.kit.migrate import head_of
-from shared.kit.prepare import PrepareError, PrepareSettings, prepare, prepare_all
 
 
 def some_topics(count: int = 3) -> list[Topic]:

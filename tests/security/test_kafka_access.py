@@ -15,11 +15,11 @@ from aiokafka.errors import (
 
 from cli.acls import OPERATOR, PREPARE, grants
 from cli.embedded.jars import JarCache
+from cli.provisioning.provision import prepare
 from shared.kit.config.settings import kafka_options, load
 from shared.kit.config.tool_settings import ToolSettings
 from shared.kit.dead_letters.store import DeadLetters, Letter
 from shared.kit.kafka.topic_reader import Bounds
-from shared.kit.prepare import prepare
 from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up

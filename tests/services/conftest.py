@@ -8,8 +8,8 @@ from functools import cache
 import pytest
 from sqlalchemy import text
 
+from migrations.runner import migrate, service_metadata
 from shared.kit.database.database import Database
-from shared.kit.migrate import migrate, service_metadata
 from tests.conftest import empty_database
 
 

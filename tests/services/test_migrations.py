@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import MetaData
 
 import migrations
+from migrations.runner import head_of, migrate, service_metadata
 from shared.contracts.catalogue import SERVICES
 from shared.kit.database.idempotency import requests_table
-from shared.kit.migrate import head_of, migrate, service_metadata
 from shared.kit.outbox.outbox import outbox_tables
 from tests.kit.stairs import differences, walk_stairs
 

@@ -32,20 +32,20 @@ from shared.contracts.fields import Id
 from shared.contracts.file import FILE_DOWNLOAD, FILE_UPLOAD, UPLOAD_PATH, DownloadFile, DownloadQuery
 from shared.contracts.operation import Operation
 from shared.contracts.validation import decode_query
-from shared.edge.authenticate import Authenticator
-from shared.edge.doorkeeper import caller_of
-from shared.edge.edge import log_unexpected
-from shared.edge.exchange import Exchange, Response, current_exchange, respond
-from shared.edge.idempotency import key_of, request_key
-from shared.edge.incoming import IncomingBody, Tempo
-from shared.edge.limits import Limits
-from shared.edge.passed_on import HEADER, PassedOn
-from shared.edge.places import Places
-from shared.edge.problems import problem_of
+from shared.edge.auth.authenticator import Authenticator
+from shared.edge.auth.token_verification import caller_of
+from shared.edge.client_address.internal_hop import HEADER, PassedOn
+from shared.edge.idempotency_key import key_of, request_key
+from shared.edge.middleware import log_unexpected
+from shared.edge.problem_responses import problem_of
+from shared.edge.rate_limits.policies import Limits
+from shared.edge.request_context import Exchange, Response, current_exchange, respond
+from shared.edge.uploads.body_reader import IncomingBody, Tempo
+from shared.edge.uploads.upload_slots import Places
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var
 from shared.kit.wire.call import Call
-from shared.membership.learn_access import Asker, LearnAccess, informed
+from shared.membership.resolver import Asker, LearnAccess, informed
 
 _FORM_BYTES = 16_384
 """What a form takes beside its file."""

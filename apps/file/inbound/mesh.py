@@ -41,9 +41,9 @@ from shared.contracts.file import (
 from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 from shared.membership.access import Unsure
-from shared.membership.keep_facts import keep_fact
-from shared.membership.learn_access import Asker, LearnAccess, informed
+from shared.membership.apply_event import keep_fact
 from shared.membership.ports import Facts
+from shared.membership.resolver import Asker, LearnAccess, informed
 
 T = TypeVar("T")
 

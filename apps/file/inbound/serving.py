@@ -5,14 +5,14 @@ import logging
 
 from shared.contracts.file import UPLOAD_PATH
 from shared.edge.access_log import AccessLog
+from shared.edge.client_address.internal_hop import PassedOn
+from shared.edge.client_address.trusted_proxies import Proxies
 from shared.edge.cors import Cors
-from shared.edge.edge import Edge
-from shared.edge.https import https_of
-from shared.edge.limits import Limits
-from shared.edge.passed_on import PassedOn
-from shared.edge.proxies import Proxies
+from shared.edge.http_metrics import Traffic
+from shared.edge.https_redirect import https_of
+from shared.edge.middleware import Edge
+from shared.edge.rate_limits.policies import Limits
 from shared.edge.settings import EdgeSettings
-from shared.edge.traffic import Traffic
 from shared.kit.clock import any_id
 from shared.kit.health.checks import Part
 from shared.kit.http.asgi import Asgi

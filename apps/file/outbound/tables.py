@@ -11,8 +11,8 @@ from apps.file.domain.thumbnails import TRIES_MAX
 from shared.contracts.file import FileStatus
 from shared.kit.database.idempotency import requests_table
 from shared.kit.database.schema import new_metadata, one_of
-from shared.kit.member_tables import member_tables
 from shared.kit.outbox.outbox import outbox_tables
+from shared.membership.adapters.tables import member_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)

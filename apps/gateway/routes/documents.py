@@ -8,9 +8,9 @@ from apps.gateway.routes.route import Page
 from apps.gateway.static import Static
 from shared.contracts.account import Jwks
 from shared.contracts.errors import MESH_BUSY, ROUTE_UNKNOWN
-from shared.edge.exchange import Exchange, Response, respond
-from shared.edge.keys import Keys
-from shared.edge.problems import problem_of
+from shared.edge.auth.jwks_cache import Keys
+from shared.edge.problem_responses import problem_of
+from shared.edge.request_context import Exchange, Response, respond
 
 _JSON, _HTML = ("application/json",), ("text/html",)
 _KEYS_CACHE = (b"cache-control", b"public, max-age=300")

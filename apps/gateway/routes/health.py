@@ -4,9 +4,9 @@ import msgspec
 
 from apps.gateway.routes.route import Page
 from shared.contracts.errors import ROUTE_UNKNOWN
-from shared.edge.exchange import Exchange, Response, respond
-from shared.edge.problems import problem_of
-from shared.edge.proxies import came_by_proxy
+from shared.edge.client_address.trusted_proxies import came_by_proxy
+from shared.edge.problem_responses import problem_of
+from shared.edge.request_context import Exchange, Response, respond
 from shared.kit.health.checks import Health, Report
 from shared.kit.health.server import metrics
 

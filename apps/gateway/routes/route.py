@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from shared.contracts.operation import Operation
-from shared.edge.exchange import Exchange, Response
+from shared.edge.request_context import Exchange, Response
 
 _PARAMETER = re.compile(r"{(\w+)}")
 

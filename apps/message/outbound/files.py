@@ -5,7 +5,7 @@ from uuid import UUID
 
 from shared.contracts.file import FILE_DESCRIBE, Attachment, Attachments, DescribeFiles
 from shared.kit.rpc.client import MeshClient
-from shared.membership.learn_access import Asker
+from shared.membership.resolver import Asker
 
 
 class MeshFiles:

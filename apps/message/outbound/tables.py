@@ -14,8 +14,8 @@ from sqlmodel import Field, SQLModel
 
 from shared.kit.database.idempotency import requests_table
 from shared.kit.database.schema import new_metadata
-from shared.kit.member_tables import member_tables
 from shared.kit.outbox.outbox import outbox_tables
+from shared.membership.adapters.tables import member_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)

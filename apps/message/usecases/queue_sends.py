@@ -13,7 +13,7 @@ from apps.message.ports import Sending, StillLocked
 from apps.message.usecases.send_message import send_messages
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, MeshError
-from shared.membership.learn_access import Asker, Key, LearnAccess
+from shared.membership.resolver import Asker, Key, LearnAccess
 
 log = logging.getLogger(__name__)
 

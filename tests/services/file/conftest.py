@@ -13,7 +13,7 @@ from apps.file.outbound.unpainted import PostgresUnpainted
 from shared.contracts.file import Upload
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
-from shared.kit.member_facts import PostgresFacts
+from shared.membership.adapters.projection import PostgresFacts
 from tests.tested_s3 import TestedS3, new_bucket, s3_at
 from tests.unit.file.world import MovedClock, Outside, World
 

@@ -11,11 +11,11 @@ import pytest
 
 from apps.file.domain.files import Usage
 from apps.file.outbound.storage import S3Storage
+from migrations.runner import migrate
 from shared.contracts.file import FILE_CREATE, CreateFile, File, FileStatus, NewFile, Upload
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import once
-from shared.kit.migrate import migrate
 from shared.kit.wire.call import Call, Reply
 from tests.kit.stairs import to_revision
 from tests.services.file.conftest import outside_of

@@ -15,7 +15,7 @@ from apps.message.outbound.units import PostgresWork
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database.database import Database
-from shared.kit.member_facts import PostgresFacts
+from shared.membership.adapters.projection import PostgresFacts
 from tests.unit.message.world import Happened, Outside, World
 
 MakeWorld = Callable[[], Awaitable[World]]

@@ -9,8 +9,8 @@ from apps.message.outbound import history, hot, messages
 from apps.message.outbound.hot import HotPool
 from apps.message.outbound.tables import metadata
 from cli.embedded.databases import run_sql
+from migrations.runner import migrate
 from shared.kit.database.database import Database
-from shared.kit.migrate import migrate
 from tests.conftest import empty_database
 
 FILL = """

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import asyncpg
 
+from migrations.runner import migrate
 from shared.kit.clock import SystemIds
-from shared.kit.migrate import migrate
 from tests.kit.stairs import to_revision
 
 IDS = SystemIds()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.contracts.errors import MeshError
-from shared.edge.incoming import IncomingBody, Tempo
+from shared.edge.uploads.body_reader import IncomingBody, Tempo
 
 TEMPO = Tempo(stall_timeout_s=20, rate_min_bytes_s=100, rate_window_s=30)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.edge.passed_on import PassedOn
+from shared.edge.client_address.internal_hop import PassedOn
 from shared.kit.security.record_signatures import Signatures
 from tests.unit.kit.calls import SIGNATURES
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts.errors import MeshError
-from shared.edge.places import Places
+from shared.edge.uploads.upload_slots import Places
 
 
 def person(number: int) -> UUID:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.edge.exchange import Exchange
-from shared.edge.proxies import Proxies, ProxyHeader, _parsed
+from shared.edge.client_address.trusted_proxies import Proxies, ProxyHeader, _parsed
+from shared.edge.request_context import Exchange
 
 TRUSTED = ("10.0.0.0/8", "fd00::/8")
 PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.9.9.9", "203.0.113.7", "198.51.100.9"

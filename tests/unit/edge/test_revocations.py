@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from shared.contracts.event import PROFILE_UPDATED, SESSION_REVOKED, Event, SessionRevoked
-from shared.edge.revocations import Revocations
+from shared.edge.auth.revoked_sessions import Revocations
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TTL = timedelta(minutes=15)

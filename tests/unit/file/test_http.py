@@ -13,13 +13,13 @@ from apps.file.inbound.http import Bounds, Door, Guard
 from apps.file.inbound.serving import edge_of, limits_of
 from apps.file.settings import FileSettings
 from shared.contracts.file import FILE_UPLOAD, DownloadFile, File, FileLocation, FileStatus
-from shared.edge.authenticate import Authenticator
-from shared.edge.incoming import Tempo
-from shared.edge.keys import Keys
-from shared.edge.passed_on import HEADER, PassedOn
-from shared.edge.proxies import Proxies
-from shared.edge.revocations import Revocations
-from shared.edge.traffic import Traffic
+from shared.edge.auth.authenticator import Authenticator
+from shared.edge.auth.jwks_cache import Keys
+from shared.edge.auth.revoked_sessions import Revocations
+from shared.edge.client_address.internal_hop import HEADER, PassedOn
+from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.http_metrics import Traffic
+from shared.edge.uploads.body_reader import Tempo
 from shared.kit.clock import SystemClock
 from shared.kit.health.checks import Part
 from shared.kit.security.access_tokens import TokenVerifier, public_keys

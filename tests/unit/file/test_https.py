@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from apps.file.settings import FileSettings
-from shared.edge.passed_on import HEADER, PassedOn
+from shared.edge.client_address.internal_hop import HEADER, PassedOn
 from shared.kit.config.settings import SettingsError, load
 from tests.unit.file.test_http import FORM, PATH, TOKEN, Service, client_of
 from tests.unit.kit.calls import SECRET, SIGNATURES

@@ -49,8 +49,8 @@ from shared.contracts.file import (
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemClock, SystemIds, now_ms
 from shared.kit.wire.call import Call
-from shared.membership.learn_access import Asker, LearnAccess, informed
 from shared.membership.ports import Facts
+from shared.membership.resolver import Asker, LearnAccess, informed
 from tests.unit.membership.server_service import ServerService
 
 IDS = SystemIds()

@@ -12,13 +12,13 @@ import pytest
 from apps.gateway.compose import compose
 from apps.gateway.forward import Desk
 from apps.gateway.settings import GatewaySettings
-from shared.edge.authenticate import Authenticator
-from shared.edge.edge import Edge
-from shared.edge.keys import Keys
-from shared.edge.limits import Limits
-from shared.edge.proxies import Proxies
-from shared.edge.revocations import Revocations
-from shared.edge.traffic import Traffic
+from shared.edge.auth.authenticator import Authenticator
+from shared.edge.auth.jwks_cache import Keys
+from shared.edge.auth.revoked_sessions import Revocations
+from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.http_metrics import Traffic
+from shared.edge.middleware import Edge
+from shared.edge.rate_limits.policies import Limits
 from shared.kit.clock import SystemClock
 from shared.kit.health.checks import Health
 from shared.kit.security.access_tokens import TokenVerifier, public_keys

@@ -11,8 +11,8 @@ import pytest
 from jwt.utils import base64url_encode
 
 from shared.contracts.errors import MESH_BUSY, MeshError
-from shared.edge.authenticate import REMEMBERED_MAX, Authenticator, token_of
-from shared.edge.keys import UNKNOWN_KID_INTERVAL_S, Keys
+from shared.edge.auth.authenticator import REMEMBERED_MAX, Authenticator, token_of
+from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, Keys
 from shared.kit.health.checks import Part
 from shared.kit.rpc.reply_consumer import RawReply
 from tests.unit.gateway.conftest import World, new_world
@@ -192,7 +192,7 @@ async def test_keys_stay_when_auth_is_away() -> None:
 
 
 async def test_headers_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
-    monkeypatch.setattr("shared.edge.authenticate.REMEMBERED_MAX", 2)
+    monkeypatch.setattr("shared.edge.auth.authenticator.REMEMBERED_MAX", 2)
     authenticator = Authenticator(world.authenticator._verifier, world.keys, world.revocations)
     authenticator.caught_up = True
     headers = [f"Bearer {world.signer.token(jti=str(PROFILE_ID)[:-1] + str(n))}".encode() for n in range(3)]

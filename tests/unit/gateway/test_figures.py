@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.edge.access_log import AccessLog
-from shared.edge.edge import Edge
-from shared.edge.traffic import Traffic
+from shared.edge.http_metrics import Traffic
+from shared.edge.middleware import Edge
 from tests.unit.gateway.conftest import World
 
 LABELS = ("method", "route", "status", "le")

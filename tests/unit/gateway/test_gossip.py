@@ -11,9 +11,9 @@ from prometheus_client import REGISTRY
 from apps.gateway.gossip import Gossip
 from shared.contracts.errors import MeshError
 from shared.contracts.limits import Taken
-from shared.edge.exchange import Exchange
-from shared.edge.limits import Limits
-from shared.edge.proxies import Proxies
+from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.rate_limits.policies import Limits
+from shared.edge.request_context import Exchange
 from tests.unit.kit.calls import SIGNATURES
 
 ADA = UUID(int=1)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from cli.embedded.ports import free_port
-from shared.edge.passed_on import PassedOn
+from shared.edge.client_address.internal_hop import PassedOn
 from tests.unit.gateway.conftest import client_of, new_world
 from tests.unit.kit.calls import SIGNATURES
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.rate import SECOND_US, Rate
-from shared.kit.limiter import DEBT_MAX_WINDOWS, Limiter
+from shared.edge.rate_limits.gcra_limiter import DEBT_MAX_WINDOWS, Limiter
 
 RATE = Rate(10, 10 * SECOND_US)
 

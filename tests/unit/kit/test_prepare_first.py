@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from cli.embedded.ports import LOOPBACK, free_port
-from shared.kit import prepare_first as module
+from cli.provisioning import wait as module
+from cli.provisioning.provision import NotReadyError, PrepareError, PrepareSettings
+from cli.provisioning.wait import prepare_first
 from shared.kit.http.sockets import PortError
-from shared.kit.prepare import NotReadyError, PrepareError, PrepareSettings
-from shared.kit.prepare_first import prepare_first
 
 Preparing = Callable[[PrepareSettings], None]
 

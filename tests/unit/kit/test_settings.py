@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from msgspec import Meta
 
+from cli.provisioning.provision import PrepareSettings
 from shared.kit.config.settings import (
     MeshSettings,
     Secret,
@@ -15,7 +16,6 @@ from shared.kit.config.settings import (
     kafka_options,
     load,
 )
-from shared.kit.prepare import PrepareSettings
 from tests.unit.kit.calls import SECRET
 
 MESH = {"MESH_SECRET": SECRET}

@@ -8,7 +8,7 @@ import pytest
 
 from shared.contracts.errors import MESH_TIMEOUT
 from shared.kit.clock import SystemClock, now_ms
-from shared.membership.learn_access import Asker, LearnAccess
+from shared.membership.resolver import Asker, LearnAccess
 from tests.unit.membership.server_service import ServerService
 from tests.unit.message.world import IDS, memory, refused
 

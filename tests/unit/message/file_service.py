@@ -9,7 +9,7 @@ from shared.contracts.errors import FILE_NOT_FOUND, MeshError
 from shared.contracts.event import FILE_DELETED, Event, FileGone
 from shared.contracts.file import Attachment
 from shared.kit.clock import SystemClock, SystemIds
-from shared.membership.learn_access import Asker, Key
+from shared.membership.resolver import Asker, Key
 
 IDS = SystemIds()
 

@@ -36,8 +36,8 @@ from shared.contracts.operation import Operation
 from shared.kit.clock import SystemClock, SystemIds, now_ms
 from shared.kit.rpc.handlers import Asked, Later, Outcome
 from shared.kit.wire.call import Call, Reply
-from shared.membership.learn_access import LearnAccess
 from shared.membership.ports import Facts
+from shared.membership.resolver import LearnAccess
 from tests.unit.membership.server_service import ServerService
 from tests.unit.message.file_service import FileService
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from shared.kit.correlation import correlation_id_of, traceparent_of
+from shared.edge.correlation import correlation_id_of, traceparent_of
 from shared.kit.http.asgi import Receive, Scope, Send
 
 Headers = list[tuple[bytes, bytes]]

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, MeshError
-from shared.edge.keys import Keys
-from shared.edge.revocations import Revocations
-from shared.kit.bearer import token_of
+from shared.edge.auth.bearer import token_of
+from shared.edge.auth.jwks_cache import Keys
+from shared.edge.auth.revoked_sessions import Revocations
 from shared.kit.clock import epoch_s
 
 REMEMBERED_MAX = 20_000
@@ -17,7 +17,7 @@ REMEMBERED_MAX_BYTES = 1024
 
 
 class Verifier(Protocol):
-    """Checks a token's signature and claims; `shared.kit.security.access_tokens.TokenVerifier` in production."""
+    """Check of a token's signature and claims."""
 
     def verify(self, token: str) -> Claims: ...
 

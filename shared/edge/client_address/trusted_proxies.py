@@ -14,8 +14,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from shared.edge.exchange import Exchange
-from shared.edge.forwarded import elements_of
+from shared.edge.client_address.forwarded_header import elements_of
+from shared.edge.request_context import Exchange
 from shared.kit.http.asgi import Scope
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from time import perf_counter
 from shared.contracts.errors import INTERNAL_ERROR
 from shared.edge.access_log import AccessLog
 from shared.edge.cors import Cors
-from shared.edge.exchange import Exchange, current_exchange
-from shared.edge.https import Https
-from shared.edge.problems import problem_of
-from shared.edge.traffic import Traffic
+from shared.edge.http_metrics import Traffic
+from shared.edge.https_redirect import Https
+from shared.edge.problem_responses import problem_of
+from shared.edge.request_context import Exchange, current_exchange
 from shared.kit.http.asgi import Asgi, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)

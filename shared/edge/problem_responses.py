@@ -1,7 +1,7 @@
 """Errors as a caller sees them."""
 
 from shared.contracts.errors import MeshError
-from shared.edge.exchange import Exchange, Response
+from shared.edge.request_context import Exchange, Response
 from shared.kit.http.problem_details import encode_problem, problem_headers
 
 

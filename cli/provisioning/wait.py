@@ -5,10 +5,10 @@ import logging
 import signal
 from collections.abc import Mapping
 
+from cli.provisioning.provision import NotReadyError, PrepareSettings, prepare_all
 from shared.kit.config.env import load
 from shared.kit.health.checks import Health
 from shared.kit.health.server import serve_health
-from shared.kit.prepare import NotReadyError, PrepareSettings, prepare_all
 
 _log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from migrations.runner import head_of, migrate
 from shared.contracts.errors import MeshError
 from shared.contracts.topics import all_topics
 from shared.kit.config.env import Secret, load
 from shared.kit.config.settings import MeshSettings, kafka_options
 from shared.kit.config.tool_settings import ToolSettings
 from shared.kit.kafka.topic_admin import WAIT_S, TopicsAwayError, TopicsError, ensure_topics
-from shared.kit.migrate import head_of, migrate
 
 _log = logging.getLogger(__name__)
 

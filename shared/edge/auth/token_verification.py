@@ -7,11 +7,11 @@ from typing import Any
 
 from shared.contracts.account import Claims
 from shared.contracts.clock import Clock
-from shared.edge.authenticate import Authenticator
-from shared.edge.exchange import Exchange
-from shared.edge.keys import Caller, Keys
-from shared.edge.limits import Limits
-from shared.edge.revocations import Revocations
+from shared.edge.auth.authenticator import Authenticator
+from shared.edge.auth.jwks_cache import Caller, Keys
+from shared.edge.auth.revoked_sessions import Revocations
+from shared.edge.rate_limits.policies import Limits
+from shared.edge.request_context import Exchange
 from shared.edge.settings import EdgeSettings
 from shared.kit.events.tail import Tail
 from shared.kit.health.checks import Health

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from shared.contracts.errors import RATE_LIMITED, MeshError
 from shared.contracts.rate import SECOND_US, per_minute, whole_seconds
-from shared.edge.exchange import Exchange, HeaderPairs
-from shared.edge.proxies import Proxies
-from shared.kit.limiter import Limiter
+from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.rate_limits.gcra_limiter import Limiter
+from shared.edge.request_context import Exchange, HeaderPairs
 
 C = TypeVar("C", bound=Hashable)
 

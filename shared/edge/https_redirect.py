@@ -1,9 +1,9 @@
 """HTTPS only, where a proxy ends TLS: who comes without it is sent there, who came by it is told to stay."""
 
-from shared.edge.exchange import Exchange, HeaderPairs, Response
-from shared.edge.passed_on import HEADER, PassedOn
-from shared.edge.problems import address_of
-from shared.edge.proxies import Proxies
+from shared.edge.client_address.internal_hop import HEADER, PassedOn
+from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.problem_responses import address_of
+from shared.edge.request_context import Exchange, HeaderPairs, Response
 from shared.edge.settings import EdgeSettings
 
 _OPEN = ("/health/", "/metrics")
