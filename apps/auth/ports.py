@@ -77,7 +77,7 @@ class RefreshTokens(Protocol):
 
 
 class Attempts(Protocol):
-    """How many wrong passwords there were, by key, as theoretical arrival times (`shared.contracts.rate`)."""
+    """How many wrong passwords there were, by key, as theoretical arrival times (`shared.contracts.gcra`)."""
 
     async def lock(self, keys: Collection[bytes]) -> dict[bytes, int]:
         """Read them, in microseconds since the epoch, and keep everyone else from them until the end."""

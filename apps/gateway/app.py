@@ -13,7 +13,7 @@ from apps.gateway.forward import Desk, Forward
 from apps.gateway.ports import FileDoor
 from apps.gateway.routes import accounts, files, messages, servers
 from apps.gateway.routes.route import Page, Route, litestar_path
-from apps.gateway.upload import Upload
+from apps.gateway.upload_proxy import Upload
 from shared.contracts.errors import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,

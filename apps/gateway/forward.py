@@ -5,9 +5,9 @@ from asyncio import CancelledError
 import msgspec
 from msgspec import Struct
 
-from apps.gateway.body import read_json
-from apps.gateway.inputs import Inputs
+from apps.gateway.json_body import read_json
 from apps.gateway.ports import Caller
+from apps.gateway.request_parser import Inputs
 from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, MeshError

@@ -7,10 +7,10 @@ import signal
 import uvloop
 from prometheus_client import REGISTRY
 
-from apps.gateway.compose import compose
+from apps.gateway.composition import compose
 from apps.gateway.forward import Desk
-from apps.gateway.mesh import STOP_TIMEOUT_S, Mesh
-from apps.gateway.serving import make_server, serve_until
+from apps.gateway.http_server import make_server, serve_until
+from apps.gateway.messaging import STOP_TIMEOUT_S, Mesh
 from apps.gateway.settings import GatewaySettings
 from shared.edge.access_log import AccessLog, write_out
 from shared.edge.client_address.trusted_proxies import Proxies

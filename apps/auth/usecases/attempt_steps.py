@@ -9,7 +9,7 @@ from apps.auth.domain.attempts import AttemptPolicy, Counts, microseconds
 from apps.auth.ports import Unit, Units
 from shared.contracts.clock import Clock
 from shared.contracts.errors import CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH, RATE_LIMITED, MeshError
-from shared.contracts.rate import whole_seconds
+from shared.contracts.gcra import whole_seconds
 
 _NOBODY = UUID(int=0)
 _WRONG = (CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH)

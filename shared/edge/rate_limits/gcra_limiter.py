@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from shared.contracts.rate import Rate
+from shared.contracts.gcra import Rate
 
 C = TypeVar("C")
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from shared.contracts.errors import RATE_LIMITED, MeshError
-from shared.contracts.rate import SECOND_US, per_minute, whole_seconds
+from shared.contracts.gcra import SECOND_US, per_minute, whole_seconds
 from shared.edge.client_address.trusted_proxies import Proxies
 from shared.edge.rate_limits.gcra_limiter import Limiter
 from shared.edge.request_context import Exchange, HeaderPairs

@@ -9,8 +9,13 @@ import jsonschema
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from shared.contracts.asyncapi import asyncapi_document
-from shared.contracts.asyncapi_headers import EVENT_HEADERS, FAILURE_HEADERS, REPLY_HEADERS, REQUEST_HEADERS
+from apps.gateway.documents.asyncapi.document import asyncapi_document
+from apps.gateway.documents.asyncapi.headers import (
+    EVENT_HEADERS,
+    FAILURE_HEADERS,
+    REPLY_HEADERS,
+    REQUEST_HEADERS,
+)
 from shared.contracts.catalogue import EVENTS, OPERATIONS
 from shared.contracts.errors import CATALOGUE
 from shared.contracts.topics import all_topics

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.rate import SECOND_US, Rate, per_minute, whole_seconds
+from shared.contracts.gcra import SECOND_US, Rate, per_minute, whole_seconds
 
 rates = st.builds(Rate, st.integers(1, 200), st.integers(1, 120).map(lambda seconds: seconds * SECOND_US))
 pauses = st.lists(st.integers(0, 5 * SECOND_US), max_size=60)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from apps.gateway.compose import compose
+from apps.gateway.composition import compose
 from apps.gateway.forward import Desk
 from apps.gateway.settings import GatewaySettings
 from shared.edge.auth.authenticator import Authenticator

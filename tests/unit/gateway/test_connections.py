@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from apps.gateway.serving import make_server, serve_until
+from apps.gateway.http_server import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
 from shared.kit.health.checks import Health
 from shared.kit.http.protocol import BoundedHttpProtocol

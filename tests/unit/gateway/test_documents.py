@@ -11,8 +11,8 @@ import schemathesis
 from litestar import Litestar
 
 from apps.gateway.app import ROUTES
-from apps.gateway.openapi_operation import errors_of
-from apps.gateway.pages import ASSETS, WEB
+from apps.gateway.documents.openapi.operation import errors_of
+from apps.gateway.documents.pages import ASSETS, WEB
 from apps.gateway.routes.route import Route
 from shared.contracts.errors import CATALOGUE
 from shared.contracts.examples import example_of

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from apps.gateway.gossip import Gossip
+from apps.gateway.rate_limit_sync import Gossip
 from shared.contracts.errors import MeshError
-from shared.contracts.limits import Taken
+from shared.contracts.rate_limits import Taken
 from shared.edge.client_address.trusted_proxies import Proxies
 from shared.edge.rate_limits.policies import Limits
 from shared.edge.request_context import Exchange
@@ -139,7 +139,7 @@ def test_garbage_is_refused_and_changes_nothing(value: bytes) -> None:
 
 
 def test_nodes_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.gateway.gossip._NODES_MAX", 3)
+    monkeypatch.setattr("apps.gateway.rate_limit_sync._NODES_MAX", 3)
     node = Node()
     for number in range(10):
         taken = Taken(node=f"n{number}", at_ms=NOW_MS, callers={}, networks={}, sign_ins={})

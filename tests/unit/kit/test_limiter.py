@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.rate import SECOND_US, Rate
+from shared.contracts.gcra import SECOND_US, Rate
 from shared.edge.rate_limits.gcra_limiter import DEBT_MAX_WINDOWS, Limiter
 
 RATE = Rate(10, 10 * SECOND_US)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from apps.gateway.static import Static, read_static
+from apps.gateway.documents.static_files import Static, read_static
 from shared.contracts.errors import CATALOGUE, ROUTE_UNKNOWN, ErrorKind
 from shared.edge.problem_responses import problem_of
 from shared.edge.request_context import Exchange, Response, respond

@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from apps.gateway.openapi_operation import operation_of, operation_of_page
-from apps.gateway.openapi_parts import schema_and_components, with_rules
+from apps.gateway.documents.openapi.components import schema_and_components, with_rules
+from apps.gateway.documents.openapi.operation import operation_of, operation_of_page
 from apps.gateway.routes.route import Page, Route
 from shared.contracts.file import AT_FILE_PORT
 from shared.kit.http.problem_details import Problem

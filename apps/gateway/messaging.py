@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
-from apps.gateway.gossip import Gossip
+from apps.gateway.rate_limit_sync import Gossip
 from apps.gateway.settings import GatewaySettings
 from shared.edge.auth.token_verification import Doorkeeper
 from shared.edge.rate_limits.policies import Limits

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from prometheus_client import Counter
 
-from shared.contracts.limits import Taken
+from shared.contracts.rate_limits import Taken
 from shared.contracts.topics import LIMITS
 from shared.edge.rate_limits.policies import Limits
 from shared.kit.clock import SystemIds, now_ms

@@ -2,8 +2,7 @@
 
 import msgspec
 
-from shared.contracts import errors as e
-from shared.contracts.asyncapi_headers import (
+from apps.gateway.documents.asyncapi.headers import (
     EVENT_HEADERS,
     FAILURE_HEADERS,
     OPTIONAL,
@@ -14,12 +13,13 @@ from shared.contracts.asyncapi_headers import (
     header_values,
     headers,
 )
+from shared.contracts import errors as e
 from shared.contracts.catalogue import EVENTS, OPERATIONS
 from shared.contracts.errors import ErrorKind, ErrorReply
 from shared.contracts.event import Event, EventType
 from shared.contracts.examples import example_of, example_of_event
-from shared.contracts.limits import Taken
 from shared.contracts.operation import SECRET_KEYS, Operation
+from shared.contracts.rate_limits import Taken
 from shared.contracts.secrets import Sealed, is_secret, is_struct, secret_fields
 
 BINDING_VERSION = "0.5.0"

@@ -5,9 +5,9 @@ Operations are told from the mesh's side: it receives requests and replies to th
 
 from collections.abc import Iterable
 
-from shared.contracts.asyncapi_headers import Json
-from shared.contracts.asyncapi_messages import BINDING_VERSION, messages, schemas
-from shared.contracts.asyncapi_operations import messages_on, operations, reply_channel
+from apps.gateway.documents.asyncapi.headers import Json
+from apps.gateway.documents.asyncapi.messages import BINDING_VERSION, messages, schemas
+from apps.gateway.documents.asyncapi.operations import messages_on, operations, reply_channel
 from shared.contracts.catalogue import OPERATIONS, SERVICES
 from shared.contracts.topics import REPLY_RETENTION_MS, Topic, all_topics
 

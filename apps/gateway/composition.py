@@ -5,13 +5,13 @@ from importlib.metadata import PackageNotFoundError, version
 import msgspec
 
 from apps.gateway.app import ROUTES, make_app
+from apps.gateway.documents.asyncapi.document import asyncapi_document
+from apps.gateway.documents.openapi.document import Addresses, openapi_document
+from apps.gateway.documents.routes import Documents
 from apps.gateway.forward import Desk
-from apps.gateway.openapi import Addresses, openapi_document
-from apps.gateway.routes.documents import Documents
 from apps.gateway.routes.health import HealthPages
 from apps.gateway.routes.route import Page
 from apps.gateway.settings import GatewaySettings
-from shared.contracts.asyncapi import asyncapi_document
 from shared.edge.access_log import AccessLog
 from shared.edge.auth.jwks_cache import Keys
 from shared.edge.cors import Cors

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from apps.gateway.openapi_parts import (
+from apps.gateway.documents.openapi.components import (
     CORRELATION_ID,
     IDEMPOTENCY_KEY,
     LIMIT_HEADERS,

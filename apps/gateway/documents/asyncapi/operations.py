@@ -1,7 +1,7 @@
 """The operations of the AsyncAPI document, from the mesh's side: it receives requests, it sends events."""
 
-from shared.contracts.asyncapi_headers import Json
-from shared.contracts.asyncapi_messages import BINDING_VERSION, errors_of
+from apps.gateway.documents.asyncapi.headers import Json
+from apps.gateway.documents.asyncapi.messages import BINDING_VERSION, errors_of
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES
 from shared.contracts.operation import Operation
 from shared.contracts.topics import CONSUMER_GROUPS, LIMITS, RETRY_DELAYS_S, dead_letter_topic, retry_topic

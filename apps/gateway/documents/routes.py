@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 
-from apps.gateway.pages import ASSETS, explain_error, list_errors, read_assets, read_page
+from apps.gateway.documents.pages import ASSETS, explain_error, list_errors, read_assets, read_page
+from apps.gateway.documents.static_files import Static
 from apps.gateway.routes.route import Page
-from apps.gateway.static import Static
 from shared.contracts.account import Jwks
 from shared.contracts.errors import MESH_BUSY, ROUTE_UNKNOWN
 from shared.edge.auth.jwks_cache import Keys
