@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from cli.config.ports import LOOPBACK, free_port
+from cli.config.settings import cache_folder
 from cli.embedded.databases import drop_database, ensure_database
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
-from cli.settings import cache_folder
 from tests.leftovers import adopt_orphans, end_all_below
 from tests.tested_s3 import TestedS3, delete_buckets, outside_s3
 

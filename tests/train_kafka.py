@@ -2,11 +2,11 @@
 
 import os
 
-from cli.embedded.aot_training import train
-from cli.embedded.jars import JarCache
+from cli.config.settings import cache_folder
 from cli.embedded.kafka import KafkaOptions
-from cli.processes.signals import StopFlag
-from cli.settings import cache_folder
+from cli.embedded.kafka_aot_training import train
+from cli.embedded.kafka_jars import JarCache
+from cli.processes.stop_flag import StopFlag
 
 if __name__ == "__main__":
     cache = cache_folder(os.environ)

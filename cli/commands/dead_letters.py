@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.config.kafka import asked, kafka_options_here
+from cli.config.settings import SERVICES
 from cli.errors import ConcordError
-from cli.kafka_here import asked, kafka_options_here
-from cli.settings import SERVICES
 
 if TYPE_CHECKING:
     from shared.kit.dead_letters.store import Box, DeadLetters, Letter
@@ -40,7 +40,7 @@ def dead_letters() -> None:
 @click.option("-n", "--lines", type=click.IntRange(1, 10_000), default=50, show_default=True)
 def list_letters(service: str | None, records: int, everything: bool, lines: int) -> None:
     """List the dead letters, the newest last."""
-    from cli.letter_words import table
+    from cli.output.dead_letters import table
 
     box, _ = opened(service, records)
     letters = [letter for letter in box.letters if everything or letter.redriven_at_ms is None]
@@ -58,7 +58,7 @@ def list_letters(service: str | None, records: int, everything: bool, lines: int
 @records_option
 def show(letter_id: str, records: int) -> None:
     """Show one dead letter, without secrets. ID is SERVICE/PARTITION/OFFSET as `list` tells it."""
-    from cli.letter_words import page
+    from cli.output.dead_letters import page
 
     box, _ = opened(service_of(letter_id), records)
     click.echo("\n".join(page(found(box, letter_id))))
@@ -93,7 +93,7 @@ def redrive(letter_ids: tuple[str, ...], everything: bool, service: str | None, 
 
 def tell_the_rest(chosen: "list[Letter]") -> int:
     """Say why the others were not sent; returns how many can not be."""
-    from cli.letter_words import moment
+    from cli.output.dead_letters import moment
 
     kept = 0
     for letter in chosen:

@@ -5,9 +5,9 @@ import sys
 
 import click
 
-from cli.checks import all_checks
-from cli.findings import Finding
-from cli.settings import read_settings
+from cli.config.settings import read_settings
+from cli.doctor.checks import all_checks
+from cli.doctor.result import Finding
 
 
 @click.command()

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import click
 
-from cli.data_folder import DataFolder
-from cli.environment import complete_from_records
+from cli.config.data_folder import DataFolder
+from cli.config.environment import complete_from_records
+from cli.config.settings import read_settings
 from cli.errors import ConcordError
-from cli.gates import VARIABLE, wait_at_gate
-from cli.settings import read_settings
+from cli.launcher.start_gate import VARIABLE, wait_at_gate
 
 # By name: importing them would load the kit before it is needed.
 READABLE = ("SettingsError", "PortError", "PrepareError", "NotReadyError")

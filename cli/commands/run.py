@@ -9,15 +9,15 @@ from importlib import import_module
 import click
 
 from cli.commands.prepare import readable_errors
-from cli.data_folder import DataFolder
-from cli.embedded.ports import LOOPBACK, free_port
-from cli.embedded.secrets import DATABASES
-from cli.environment import complete_from_records
+from cli.config.data_folder import DataFolder
+from cli.config.environment import complete_from_records
+from cli.config.ports import LOOPBACK, free_port
+from cli.config.secrets import DATABASES
+from cli.config.settings import read_settings, whole_number
 from cli.errors import ConcordError
-from cli.gates import wait_at_gate
-from cli.processes.records import COMMAND, own_record
-from cli.service_process import existing_services, gateway_address, service_module
-from cli.settings import read_settings, whole_number
+from cli.launcher.service_process import existing_services, gateway_address, service_module
+from cli.launcher.start_gate import wait_at_gate
+from cli.processes.registry import COMMAND, own_record
 
 
 @click.command()

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import click
 
+from cli.config.kafka import asked, data_folder, kafka_options_here
 from cli.errors import ConcordError
-from cli.kafka_here import asked, data_folder, kafka_options_here
 from shared.kit.clock import epoch_s
 
 SINCE_DEFAULT_S = 3600

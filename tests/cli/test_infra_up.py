@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.config.ports import LOOPBACK
+from cli.config.secrets import load_secrets
 from cli.embedded.databases import run_sql
 from cli.embedded.kafka_probe import serves
-from cli.embedded.ports import LOOPBACK
-from cli.embedded.secrets import load_secrets
 from tests.cli.running import Running, concord, environment, nothing_left, running
 from tests.waiting import eventually
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cli import preparation
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
 from cli.errors import ConcordError
-from cli.gates import Gate, wait_at_gate
-from cli.preparation import Preparation
-from cli.prepared import fingerprint, is_prepared, remember_prepared
+from cli.launcher import provisioning_step
+from cli.launcher.provisioning_cache import fingerprint, is_prepared, remember_prepared
+from cli.launcher.provisioning_step import Preparation
+from cli.launcher.start_gate import Gate, wait_at_gate
 from tests.waiting import eventually
 
 
@@ -55,7 +55,7 @@ def test_another_number_of_partitions_is_not_prepared(data: DataFolder) -> None:
 
 def prepare_by(code: str, data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> Preparation:
     """A preparation whose program is a line of shell."""
-    monkeypatch.setattr(preparation, "concord_command", lambda: ["/bin/sh", "-c", code])
+    monkeypatch.setattr(provisioning_step, "concord_command", lambda: ["/bin/sh", "-c", code])
     return Preparation(os.environ, data, Gate(data.records.folder, "parts"), embedded=True)
 
 

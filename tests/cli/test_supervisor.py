@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli.errors import ConcordError
 from cli.processes.child import Child, rotate
-from cli.processes.records import PART, SERVICE, Records
+from cli.processes.registry import PART, SERVICE, Records
 from cli.processes.supervisor import FIRST_PAUSE_S, STOP_WITHIN_S, Supervisor
 from tests.waiting import eventually
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from cli.provisioning.provision import prepare
 from tests.unit.kit.calls import SECRET
 

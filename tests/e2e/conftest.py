@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from cli.config.ports import free_port
 from cli.embedded.databases import ensure_database
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jars import JarCache
 from tests.e2e.concord import Concord
 from tests.e2e.files import Bucket, Room
 from tests.e2e.people import Person, sign_up

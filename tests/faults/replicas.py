@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from shared.contracts.account import USER_SIGNOUT, SignOut
 from shared.contracts.errors import MeshError
 from shared.kit.clock import now_ms

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from cli.embedded.s3 import EmbeddedS3
 from tests.e2e.concord import Process
 from tests.e2e.files import Bucket

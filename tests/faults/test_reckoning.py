@@ -15,8 +15,8 @@ from bench.durability.ledger import Entry, Verdict
 from bench.durability.reckoning import reckon
 from bench.durability.scene import Scene, set_scene
 from bench.durability.sender import Sender, Watch
+from cli.config.environment import database_variable
 from cli.embedded.databases import run_sql
-from cli.environment import database_variable
 from shared.contracts.event import MESSAGE_CREATED
 from shared.kit.kafka.topic_reader import Bounds, Passage
 

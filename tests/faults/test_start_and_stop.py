@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.config.ports import LOOPBACK, free_port
 from cli.embedded.databases import ensure_database
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
 from tests.e2e.concord import Concord, Process

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
 from shared.kit.database.database import Database

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jars import JarCache
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
 from tests.kit.inbox_place import PARTITIONS, Place, event

@@ -14,9 +14,9 @@ from uuid import UUID
 
 import pytest
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.errors import MeshError
 from shared.kit.clock import SystemClock

@@ -13,8 +13,8 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from cli.acls import OPERATOR, PREPARE, grants
-from cli.embedded.jars import JarCache
+from cli.embedded.kafka_jars import JarCache
+from cli.generators.kafka_acls import OPERATOR, PREPARE, grants
 from cli.provisioning.provision import prepare
 from shared.kit.config.settings import kafka_options, load
 from shared.kit.config.tool_settings import ToolSettings

@@ -19,7 +19,7 @@ from apps.file.outbound.thumbnails import ThumbnailWorkers
 from apps.file.outbound.unpainted import PostgresUnpainted
 from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from shared.contracts.errors import MeshError
 from shared.kit.database.database import Database
 from tests.tested_s3 import TestedS3, s3_at

@@ -13,7 +13,7 @@ from apps.file.outbound.s3_client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.threads import TURN_TIMEOUT_S
 from apps.file.ports import Found
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from shared.contracts.errors import MeshError
 from shared.kit.clock import SystemClock
 from shared.kit.health.checks import READY, Health

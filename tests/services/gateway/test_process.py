@@ -14,9 +14,9 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jars import JarCache
 from shared.contracts.account import KEYS_GET, USER_GET, GetKeys, GetProfile, Jwks, Profile
 from shared.contracts.event import SESSION_REVOKED, Event, SessionRevoked
 from shared.contracts.examples import example_of

@@ -2,8 +2,8 @@
 
 import json
 
-from cli.letter_words import page, table
-from cli.shown import VALUE_MAX_CHARS, secret_names, shown
+from cli.output.dead_letters import page, table
+from cli.output.terminal import VALUE_MAX_CHARS, secret_names, shown
 from tests.unit.kit.test_dead_letters import EVENT, letter
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli import probe
+from cli import healthcheck
 
 
 class Ready(http.server.BaseHTTPRequestHandler):
@@ -46,7 +46,7 @@ def test_it_tells_whether_the_process_is_ready(
     for name, value in environ.items():
         monkeypatch.setenv(name, value or str(port))
     with pytest.raises(SystemExit) as ended:
-        probe.main()
+        healthcheck.main()
     assert ended.value.code == code
     assert capsys.readouterr().err == ("" if code == 0 else "kafka: away\n")
 
@@ -55,5 +55,5 @@ def test_nobody_there_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HEALTH_PORT", "GATEWAY_PORT"):
         monkeypatch.setenv(name, "1")
     with pytest.raises(SystemExit) as ended:
-        probe.main()
+        healthcheck.main()
     assert ended.value.code == 1

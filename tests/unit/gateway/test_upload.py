@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from shared.edge.client_address.internal_hop import PassedOn
 from tests.unit.gateway.conftest import client_of, new_world
 from tests.unit.kit.calls import SIGNATURES

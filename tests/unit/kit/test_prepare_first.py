@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.config.ports import LOOPBACK, free_port
 from cli.provisioning import wait as module
 from cli.provisioning.provision import NotReadyError, PrepareError, PrepareSettings
 from cli.provisioning.wait import prepare_first

@@ -14,10 +14,10 @@ import yaml
 from click.testing import CliRunner
 
 from cli.commands.prepare import prepare
+from cli.config.settings import SERVICES
+from cli.launcher.service_process import existing_services
 from cli.main import COMMANDS
 from cli.provisioning.provision import PrepareSettings
-from cli.service_process import existing_services
-from cli.settings import SERVICES
 from shared.kit.config.env import Settings, describe, load
 
 ROOT = Path(__file__).parents[3]
@@ -226,7 +226,7 @@ def test_a_process_needs_nothing_of_the_embedded_parts() -> None:
     """The image is without these packages."""
     (line,) = re.findall(r"pip uninstall -y (.*)$", DOCKERFILE, re.M)
     absent = [name.replace("-", "_") for name in line.split()]
-    modules = ["cli.commands.run", "cli.commands.prepare", "cli.probe", "cli.provisioning.provision"]
+    modules = ["cli.commands.run", "cli.commands.prepare", "cli.healthcheck", "cli.provisioning.provision"]
     modules += [f"apps.{service}.main" for service in existing_services()]
     script = (
         "import sys\n"

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from cli.check_outside import outside_checks
-from cli.data_folder import DataFolder
-from cli.embedded.jars import JarCache
-from cli.embedded.ports import LOOPBACK, is_taken
+from cli.config.data_folder import DataFolder
+from cli.config.environment import needs_kafka, needs_postgres, needs_s3
+from cli.config.ports import LOOPBACK, is_taken
+from cli.config.settings import Settings
+from cli.doctor.external_services import outside_checks
+from cli.doctor.result import Finding
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres_user import namespaces_work
-from cli.environment import needs_kafka, needs_postgres, needs_s3
-from cli.findings import Finding
-from cli.service_process import public_ports
-from cli.settings import Settings
+from cli.launcher.service_process import public_ports
 
 LOWEST_PYTHON = (3, 11)
 DISK_NEEDED_MIB = 1024

@@ -1,4 +1,4 @@
-"""Makes docs/settings.md from the settings classes: `python -m cli.settings_table > docs/settings.md`."""
+"""Makes docs/settings.md from the settings classes: `python -m cli.generators.settings_page > docs/settings.md`."""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
 _HEAD = """# Settings
 
 Every setting is an environment variable. A process tells everything that is wrong with its settings at once and
-does not start. This page is made from the code: `python -m cli.settings_table > docs/settings.md`.
+does not start. This page is made from the code: `python -m cli.generators.settings_page > docs/settings.md`.
 """
 
 _EMBEDDED = """

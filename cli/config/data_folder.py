@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cli.errors import ConcordError
-from cli.processes.records import Records
+from cli.processes.registry import Records
 
 
 class DataFolder:

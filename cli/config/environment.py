@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from cli.data_folder import DataFolder
-from cli.embedded.ports import LOOPBACK
-from cli.embedded.secrets import DATABASES, MESH, S3_KEY, load_secrets
+from cli.config.data_folder import DataFolder
+from cli.config.ports import LOOPBACK
+from cli.config.secrets import DATABASES, MESH, S3_KEY, load_secrets
 from cli.errors import ConcordError
 
 KAFKA_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"

@@ -1,12 +1,12 @@
-"""`python -m cli.probe`: exit code 0 when the process of this container is ready; for health checks."""
+"""`python -m cli.healthcheck`: exit code 0 when the process of this container is ready; for health checks."""
 
 import os
 import sys
 
-from cli.embedded.ports import LOOPBACK
-from cli.health import PROCESS, unready_parts
-from cli.service_process import GATEWAY_PORT
-from cli.settings import whole_number
+from cli.config.ports import LOOPBACK
+from cli.config.settings import whole_number
+from cli.launcher.service_process import GATEWAY_PORT
+from cli.processes.health import PROCESS, unready_parts
 
 
 def main() -> None:

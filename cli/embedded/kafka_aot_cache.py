@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cli.embedded.jars import JarCache
-from cli.processes.leftovers import stop_leftovers
-from cli.processes.records import Records
+from cli.embedded.kafka_jars import JarCache
+from cli.processes.orphans import stop_leftovers
+from cli.processes.registry import Records
 
 SCRATCH = "train-"
 # One for each virtual environment and set of flags, 65 MB each: the oldest go.
@@ -44,7 +44,7 @@ def put_in_place(output: Path, wanted: Path) -> None:
 
 def train_command(cache: Path, jit: str, heap_mib: int) -> list[str]:
     """The command line of a process that makes the cache and ends; it stays out of everybody's way."""
-    return [sys.executable, "-m", "cli.embedded.aot_training", str(cache), jit, str(heap_mib)]
+    return [sys.executable, "-m", "cli.embedded.kafka_aot_training", str(cache), jit, str(heap_mib)]
 
 
 class TrainingPlace:

@@ -6,11 +6,11 @@ import time
 
 import click
 
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
+from cli.config.settings import Settings
 from cli.errors import ConcordError
+from cli.launcher.service_process import concord_command
 from cli.processes.child import Child
-from cli.service_process import concord_command
-from cli.settings import Settings
 
 POLL_S = 0.1
 READY_LINE = "  Ctrl-C stops everything."

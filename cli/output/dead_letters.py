@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from cli.shown import cell, shown
+from cli.output.terminal import cell, shown
 from shared.kit.dead_letters.store import Letter
 from shared.kit.telemetry.redaction import redact, redact_value
 from shared.kit.wire.failure import ATTEMPT, DEAD_LETTER, FAILURE_HEADERS, REASON, TRACE, TRUNCATED

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
 from cli.errors import ConcordError
-from cli.gates import Gate
-from cli.prepared import forget_prepared, is_prepared, remember_prepared
+from cli.launcher.provisioning_cache import forget_prepared, is_prepared, remember_prepared
+from cli.launcher.service_process import concord_command
+from cli.launcher.start_gate import Gate
 from cli.processes.child import Child
-from cli.service_process import concord_command
 
 
 class Preparation:

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from cli.data_folder import DataFolder
-from cli.embedded.aot import aot_file, train_command
+from cli.config.data_folder import DataFolder
+from cli.config.environment import needs_kafka, needs_postgres, needs_s3
+from cli.config.ports import LOOPBACK, is_taken
+from cli.config.secrets import DATABASES, S3_KEY, load_secrets
+from cli.config.settings import Settings
 from cli.embedded.databases import ensure_databases
-from cli.embedded.jars import JarCache, Say
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
-from cli.embedded.ports import LOOPBACK, is_taken
+from cli.embedded.kafka_aot_cache import aot_file, train_command
+from cli.embedded.kafka_jars import JarCache, Say
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
-from cli.embedded.secrets import DATABASES, S3_KEY, load_secrets
-from cli.environment import needs_kafka, needs_postgres, needs_s3
 from cli.errors import ConcordError
 from cli.processes.child import Child
 from cli.processes.identity import start_mark
-from cli.processes.records import PART, Record
-from cli.settings import Settings
+from cli.processes.registry import PART, Record
 
 Embedded = EmbeddedKafka | EmbeddedPostgres | EmbeddedS3
 
@@ -71,7 +71,7 @@ class EmbeddedParts:
         return Child("kafka-trainer", command, self._data.log("kafka-trainer"), on_start=self._record_trainer)
 
     def _record_trainer(self, child: Child) -> None:
-        marks = ("cli.embedded.aot_training",)
+        marks = ("cli.embedded.kafka_aot_training",)
         self._data.records.write(Record(child.name, PART, child.pid, start_mark(child.pid) or "", marks))
 
     def _start_one(self, part: Embedded, say: Say) -> None:

@@ -4,20 +4,20 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from cli.data_folder import DataFolder
-from cli.embedded.parts import EmbeddedParts, check_ports
-from cli.environment import check_secret, complete
+from cli.config.data_folder import DataFolder
+from cli.config.environment import check_secret, complete
+from cli.config.settings import Settings
+from cli.embedded.infrastructure import EmbeddedParts, check_ports
 from cli.errors import ConcordError
-from cli.gates import Gate
-from cli.preparation import Preparation
+from cli.launcher.provisioning_step import Preparation
+from cli.launcher.service_process import ServiceProcess, public_ports
+from cli.launcher.start_gate import Gate
 from cli.processes.child import Child
-from cli.processes.helpers import stop_helpers
-from cli.processes.leftovers import stop_leftovers
-from cli.processes.records import COMMAND, PART, SERVICE, own_record
-from cli.processes.signals import StopFlag
+from cli.processes.orphans import stop_leftovers
+from cli.processes.registry import COMMAND, PART, SERVICE, own_record
+from cli.processes.stop_flag import StopFlag
+from cli.processes.subprocesses import stop_helpers
 from cli.processes.supervisor import Supervisor
-from cli.service_process import ServiceProcess, public_ports
-from cli.settings import Settings
 
 POLL_S = 0.05
 CHECK_EVERY_S = 0.2

@@ -1,6 +1,6 @@
 """What each process may do in Kafka, and no more; makes docs/kafka-access.md from the catalogue.
 
-`python -m cli.acls > docs/kafka-access.md`; `python -m cli.acls --commands` prints the commands that
+`python -m cli.generators.kafka_acls > docs/kafka-access.md`; `python -m cli.generators.kafka_acls --commands` prints the commands that
 grant it (kafka-acls.sh of Apache Kafka).
 """
 
@@ -144,10 +144,10 @@ so it reads all of them but `rate-limits`, which shows addresses. Passwords, tok
 give this user to nobody who may not read those. Who only looks after dead letters needs only the topics
 `*.dead-letters` (Read, Write) and `*.retry.1s` (Write).
 
-This page is made from the catalogue: `python -m cli.acls > docs/kafka-access.md`. The commands that grant it all:
+This page is made from the catalogue: `python -m cli.generators.kafka_acls > docs/kafka-access.md`. The commands that grant it all:
 
 ```bash
-python -m cli.acls --commands | KAFKA=broker:9092 ADMIN=admin.properties sh -eu
+python -m cli.generators.kafka_acls --commands | KAFKA=broker:9092 ADMIN=admin.properties sh -eu
 ```
 
 where `admin.properties` is the client configuration of an administrator, and `kafka-acls.sh` is in the path.

@@ -4,14 +4,14 @@ import os
 import sys
 from pathlib import Path
 
-from cli.embedded.aot import TrainingPlace, aot_file, put_in_place
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_aot_cache import TrainingPlace, aot_file, put_in_place
+from cli.embedded.kafka_jars import JarCache
 from cli.processes.child import Child
 from cli.processes.identity import start_mark
-from cli.processes.records import PART, Record, Records
-from cli.processes.signals import StopFlag
+from cli.processes.registry import PART, Record, Records
+from cli.processes.stop_flag import StopFlag
 
 # Writing the cache is what the JVM does at its end; on a busy machine that takes a while.
 END_TIMEOUT_S = 120.0

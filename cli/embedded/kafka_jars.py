@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.embedded.jar_list import JARS, KAFKA_VERSION
+from cli.embedded.kafka_jar_list import JARS, KAFKA_VERSION
 from cli.errors import ConcordError
 
 if TYPE_CHECKING:

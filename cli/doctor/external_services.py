@@ -4,11 +4,17 @@ import socket
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from cli.config.environment import (
+    KAFKA_VARIABLE,
+    S3_VARIABLE,
+    SECRET_VARIABLE,
+    check_secret,
+    database_variable,
+)
+from cli.config.secrets import DATABASES
+from cli.doctor.result import Finding
 from cli.embedded.kafka_probe import serves
-from cli.embedded.secrets import DATABASES
-from cli.environment import KAFKA_VARIABLE, S3_VARIABLE, SECRET_VARIABLE, check_secret, database_variable
 from cli.errors import ConcordError
-from cli.findings import Finding
 
 TIMEOUT_S = 3.0
 

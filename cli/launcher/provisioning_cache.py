@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli.data_folder import DataFolder
-from cli.embedded.postgres_place import cluster_parent
+from cli.config.data_folder import DataFolder
+from cli.config.secrets import write_private
+from cli.embedded.postgres_paths import cluster_parent
 from cli.embedded.postgres_state import system_identifier
 from cli.embedded.postgres_user import run_as
-from cli.embedded.secrets import write_private
 
 ROOT = Path(__file__).resolve().parent.parent
 # What decides which topics and tables there have to be.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cli.processes.records import PART, SERVICE, Record, Records
+from cli.processes.registry import PART, SERVICE, Record, Records
 
 POLL_S = 0.05
 

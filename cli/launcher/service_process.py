@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from cli.data_folder import DataFolder
-from cli.embedded.ports import LOOPBACK, free_port
-from cli.health import unready_parts
+from cli.config.data_folder import DataFolder
+from cli.config.ports import LOOPBACK, free_port
+from cli.config.settings import SERVICES, whole_number
 from cli.processes.child import Child
+from cli.processes.health import unready_parts
 from cli.processes.identity import start_mark
-from cli.processes.records import SERVICE, Record
-from cli.settings import SERVICES, whole_number
+from cli.processes.registry import SERVICE, Record
 from shared.kit.http.hosts import reachable
 
 GATEWAY_PORT = 3001

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from cli.settings import Settings
-from cli.stack import Stack
+from cli.config.settings import Settings
+from cli.launcher.stack import Stack
 
 
 def run_stack(settings: Settings, services: Sequence[str], on_ready: Callable[[], None]) -> None:
