@@ -2,19 +2,19 @@
 
 import os
 
-from apps.auth.inbound import answer_all
+from apps.auth.inbound.kafka import answer_all
 from apps.auth.outbound.access_tokens import JwtAccessTokens
 from apps.auth.outbound.accounts import SqlProfileReader
-from apps.auth.outbound.attic import SqlAttic
-from apps.auth.outbound.key_maker import Ed25519KeyMaker, X25519KeyMaker
+from apps.auth.outbound.key_generator import Ed25519KeyMaker, X25519KeyMaker
 from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
 from apps.auth.outbound.passwords import ArgonPasswords
+from apps.auth.outbound.retention import SqlAttic
 from apps.auth.outbound.sealing import SealingKeys
-from apps.auth.outbound.units import sql_units
+from apps.auth.outbound.unit_of_work import sql_units
 from apps.auth.settings import AuthSettings
 from apps.auth.usecases.rotate_keys import rotate_keys
-from apps.auth.usecases.session_steps import Issuer
 from apps.auth.usecases.sweep import sweep
+from apps.auth.usecases.token_issuing import Issuer
 from shared.kit.config.settings import load
 from shared.kit.database.idempotency import sweep_requests
 from shared.kit.runtime.service import run_service

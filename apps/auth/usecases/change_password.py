@@ -5,8 +5,8 @@ from dataclasses import replace
 from apps.auth.domain.account import Account
 from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.ports import Passwords, Unit, Units
-from apps.auth.usecases.attempt_steps import attempt
-from apps.auth.usecases.session_steps import end_sessions
+from apps.auth.usecases.login_throttle import attempt
+from apps.auth.usecases.token_issuing import end_sessions
 from shared.contracts.account import ChangePassword
 from shared.contracts.clock import Clock
 from shared.contracts.errors import (

@@ -13,7 +13,7 @@ from apps.auth.domain.session import (
     standing,
 )
 from apps.auth.ports import Unit, Units
-from apps.auth.usecases.session_steps import Issuer, end_sessions, give_tokens, settled
+from apps.auth.usecases.token_issuing import Issuer, end_sessions, give_tokens, settled
 from shared.contracts.account import Refresh, Tokens
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, MeshError
 

@@ -1,7 +1,7 @@
 """Revoke: end one of the caller's sessions, from any other."""
 
 from apps.auth.ports import Unit
-from apps.auth.usecases.session_steps import end_sessions
+from apps.auth.usecases.token_issuing import end_sessions
 from shared.contracts.account import RevokeSession
 from shared.contracts.clock import Clock
 from shared.contracts.errors import SESSION_NOT_FOUND

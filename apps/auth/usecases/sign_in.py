@@ -5,8 +5,8 @@ from dataclasses import replace
 from apps.auth.domain.account import normal_email
 from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.ports import Passwords, Units
-from apps.auth.usecases.attempt_steps import attempt, counts_of_sign_in
-from apps.auth.usecases.session_steps import Issuer, enter, settled
+from apps.auth.usecases.login_throttle import attempt, counts_of_sign_in
+from apps.auth.usecases.token_issuing import Issuer, enter, settled
 from shared.contracts.account import SignedIn, SignIn
 from shared.contracts.errors import CREDENTIALS_INVALID, MESH_BUSY
 

@@ -1,7 +1,7 @@
 """Sign out: the end of the caller's own session."""
 
 from apps.auth.ports import Unit
-from apps.auth.usecases.session_steps import end_sessions
+from apps.auth.usecases.token_issuing import end_sessions
 from shared.contracts.account import SignOut
 from shared.contracts.clock import Clock
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from apps.auth.domain.account import Account, clean_name, normal_email
 from apps.auth.ports import Passwords, Units
-from apps.auth.usecases.session_steps import Issuer, enter, settled
+from apps.auth.usecases.token_issuing import Issuer, enter, settled
 from shared.contracts.account import SignedIn, SignUp
 from shared.contracts.errors import EMAIL_TAKEN
 from shared.contracts.event import PROFILE_UPDATED

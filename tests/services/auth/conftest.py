@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from apps.auth.outbound.accounts import SqlProfileReader
-from apps.auth.outbound.attic import SqlAttic
 from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
-from apps.auth.outbound.units import sql_units
+from apps.auth.outbound.retention import SqlAttic
+from apps.auth.outbound.unit_of_work import sql_units
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database.database import Database

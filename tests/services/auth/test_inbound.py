@@ -9,10 +9,10 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from apps.auth.inbound import answer_all, key_of
+from apps.auth.inbound.kafka import answer_all, key_of
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.passwords import ArgonPasswords
-from apps.auth.outbound.units import sql_units
+from apps.auth.outbound.unit_of_work import sql_units
 from shared.contracts import account as ops
 from shared.contracts.base import Request
 from shared.contracts.errors import IDEMPOTENCY_MISMATCH, PROFILE_NOT_FOUND, SESSION_NOT_FOUND

@@ -53,7 +53,7 @@ async def test_one_token_used_many_times_at_once_stays_good(world: World) -> Non
 async def test_the_bound_on_successors_holds_when_many_are_asked_for_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.auth.usecases.session_steps.SUCCESSORS_MAX", 3)
+    monkeypatch.setattr("apps.auth.usecases.token_issuing.SUCCESSORS_MAX", 3)
     token = (await world.sign_up()).refresh_token
     assert await outcomes(*(world.refresh(token) for _ in range(8))) == {"fine": 3, TOKEN_INVALID.code: 5}
     assert len(await world.revoked()) == 1

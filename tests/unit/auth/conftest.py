@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from apps.auth.outbound.memory import MemoryKeys, MemoryUnits
+from tests.fakes.auth.adapters import MemoryKeys, MemoryUnits
 from tests.unit.auth.world import Told, World
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from apps.auth.domain.keys import KeyRing
 from apps.auth.outbound.access_tokens import JwtAccessTokens
-from apps.auth.outbound.key_maker import Ed25519KeyMaker, thumbprint
+from apps.auth.outbound.key_generator import Ed25519KeyMaker, thumbprint
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID
 from shared.kit.clock import SystemIds
 from shared.kit.security.access_tokens import TokenVerifier, public_keys

@@ -84,7 +84,7 @@ class RefreshRule(RuleBasedStateMachine):
 
     @initialize(target=tokens, successors_max=sampled_from([1, 2, 3, SUCCESSORS_MAX]))
     def open_both(self, successors_max: int) -> Any:
-        self.patch.setattr("apps.auth.usecases.session_steps.SUCCESSORS_MAX", successors_max)
+        self.patch.setattr("apps.auth.usecases.token_issuing.SUCCESSORS_MAX", successors_max)
         self.models = (Model(successors_max), Model(successors_max))
         signed_up = self.run(self.world.sign_up())
         signed_in = self.run(self.world.sign_in())

@@ -12,8 +12,7 @@ from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.domain.keys import KeyPolicy, TokenTerms
 from apps.auth.domain.session import SessionPolicy
 from apps.auth.outbound.access_tokens import JwtAccessTokens
-from apps.auth.outbound.key_maker import Ed25519KeyMaker, X25519KeyMaker
-from apps.auth.outbound.memory import PlainPasswords
+from apps.auth.outbound.key_generator import Ed25519KeyMaker, X25519KeyMaker
 from apps.auth.outbound.sealing import SealingKeys
 from apps.auth.ports import Attic, Keys, ProfileReader, Units
 from apps.auth.usecases.change_password import change_password
@@ -21,16 +20,17 @@ from apps.auth.usecases.list_sessions import list_sessions
 from apps.auth.usecases.refresh_tokens import refresh_tokens
 from apps.auth.usecases.revoke_session import revoke_session
 from apps.auth.usecases.rotate_keys import rotate_keys
-from apps.auth.usecases.session_steps import Issuer
 from apps.auth.usecases.sign_in import sign_in
 from apps.auth.usecases.sign_out import sign_out
 from apps.auth.usecases.sign_up import sign_up
+from apps.auth.usecases.token_issuing import Issuer
 from apps.auth.usecases.update_profile import update_profile
 from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as contract
 from shared.contracts.errors import ErrorKind, MeshError
 from shared.kit.clock import SystemIds
 from shared.kit.security.field_encryption import ServiceSeals
+from tests.fakes.auth.adapters import PlainPasswords
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"

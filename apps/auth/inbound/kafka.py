@@ -13,10 +13,10 @@ from apps.auth.usecases.get_profiles import get_profiles
 from apps.auth.usecases.list_sessions import list_sessions
 from apps.auth.usecases.refresh_tokens import refresh_tokens
 from apps.auth.usecases.revoke_session import revoke_session
-from apps.auth.usecases.session_steps import Issuer
 from apps.auth.usecases.sign_in import sign_in
 from apps.auth.usecases.sign_out import sign_out
 from apps.auth.usecases.sign_up import sign_up
+from apps.auth.usecases.token_issuing import Issuer
 from apps.auth.usecases.update_profile import update_profile
 from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as ops

@@ -9,8 +9,8 @@ from uuid import UUID
 from apps.auth.domain.attempts import microseconds
 from apps.auth.domain.keys import KeyPair
 from apps.auth.domain.session import Session
-from apps.auth.outbound.memory_unit import MemoryUnit, Rows
 from shared.contracts.account import Profile
+from tests.fakes.auth.unit_of_work import MemoryUnit, Rows
 
 
 class MemoryUnits:
