@@ -2,10 +2,10 @@
 
 import os
 
-from apps.server.inbound import answer_all, hear
-from apps.server.outbound.codes import RandomCodes
+from apps.server.inbound.kafka import answer_all, hear
 from apps.server.outbound.desk import SqlDesk
-from apps.server.outbound.units import sql_units
+from apps.server.outbound.invite_codes import RandomCodes
+from apps.server.outbound.unit_of_work import sql_units
 from apps.server.settings import ServerSettings
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
 from shared.kit.config.settings import load

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from apps.server.domain import InviteRecord, MemberRecord, Membership, ServerRecord
+from apps.server.domain.servers import InviteRecord, MemberRecord, Membership, ServerRecord
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType

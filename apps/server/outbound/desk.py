@@ -1,7 +1,7 @@
 """Where the inbound side gets its units and its accounts from."""
 
 from apps.server.outbound.accounts import AuthAccounts
-from apps.server.outbound.units import SqlUnit
+from apps.server.outbound.unit_of_work import SqlUnit
 from apps.server.ports import Accounts
 from shared.kit.database.unit_of_work import SqlUnits
 from shared.kit.rpc.client import MeshClient
@@ -9,7 +9,7 @@ from shared.kit.wire.call import Call
 
 
 class SqlDesk:
-    """`apps.server.inbound.Desk` over Postgres and the mesh."""
+    """`apps.server.inbound.kafka.Desk` over Postgres and the mesh."""
 
     def __init__(self, units: SqlUnits[SqlUnit], client: MeshClient) -> None:
         self.units = units

@@ -1,6 +1,6 @@
 """invite.accept"""
 
-from apps.server.domain import SERVERS_MAX, MemberRecord, ServerRecord
+from apps.server.domain.servers import SERVERS_MAX, MemberRecord, ServerRecord
 from apps.server.ports import Unit
 from apps.server.usecases.find_invite import invite_expired, invite_not_found, server_id_of
 from apps.server.usecases.steps import record, with_channels

@@ -1,6 +1,6 @@
 """What runs from time to time: take away the rows that nobody can see any longer."""
 
-from apps.server.domain import INVITE_MEMORY
+from apps.server.domain.servers import INVITE_MEMORY
 from apps.server.ports import Units
 from shared.contracts.clock import Clock
 

@@ -1,6 +1,6 @@
 """channel.create"""
 
-from apps.server.domain import CHANNELS_MAX, Action, require
+from apps.server.domain.servers import CHANNELS_MAX, Action, require
 from apps.server.ports import Unit
 from apps.server.usecases.steps import lock_server, record
 from shared.contracts import errors, event

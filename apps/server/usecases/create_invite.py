@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from apps.server.domain import INVITES_KEPT_MAX, INVITES_MAX, Action, InviteRecord, require
+from apps.server.domain.servers import INVITES_KEPT_MAX, INVITES_MAX, Action, InviteRecord, require
 from apps.server.ports import Codes, Unit
 from apps.server.usecases.steps import lock_server
 from shared.contracts import errors

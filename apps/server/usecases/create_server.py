@@ -1,6 +1,6 @@
 """create.server"""
 
-from apps.server.domain import FIRST_CHANNEL, SERVERS_MAX, MemberRecord, ServerRecord
+from apps.server.domain.servers import FIRST_CHANNEL, SERVERS_MAX, MemberRecord, ServerRecord
 from apps.server.ports import Codes, Unit
 from apps.server.usecases.steps import record
 from shared.contracts import errors, event

@@ -1,6 +1,6 @@
 """leave.server"""
 
-from apps.server.domain import MemberRecord, ServerRecord
+from apps.server.domain.servers import MemberRecord, ServerRecord
 from apps.server.ports import Unit
 from apps.server.usecases.steps import lock_server, record
 from shared.contracts import errors, event

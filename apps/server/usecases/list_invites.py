@@ -1,6 +1,6 @@
 """invite.list"""
 
-from apps.server.domain import Action, require
+from apps.server.domain.servers import Action, require
 from apps.server.ports import Unit
 from apps.server.usecases.steps import see_server
 from shared.contracts.clock import Clock

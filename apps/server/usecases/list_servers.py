@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from apps.server.domain import LISTED_CHANNELS_MAX, Membership
+from apps.server.domain.servers import LISTED_CHANNELS_MAX, Membership
 from apps.server.ports import Unit
 from shared.contracts.paging import Listing, Place
 from shared.contracts.server import ListServers, Servers

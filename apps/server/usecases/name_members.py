@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from apps.server.domain import MemberRecord
+from apps.server.domain.servers import MemberRecord
 from apps.server.ports import Accounts, Units
 from shared.contracts.account import PublicProfile
 from shared.contracts.server import Member

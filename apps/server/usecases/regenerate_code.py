@@ -1,6 +1,6 @@
 """invite.regenerate"""
 
-from apps.server.domain import Action, ServerRecord, require
+from apps.server.domain.servers import Action, ServerRecord, require
 from apps.server.ports import Codes, Unit
 from apps.server.usecases.steps import lock_server, record
 from shared.contracts import event

@@ -1,6 +1,6 @@
 """member.remove"""
 
-from apps.server.domain import Action, kick, require
+from apps.server.domain.servers import Action, kick, require
 from apps.server.ports import Unit
 from apps.server.usecases.leave_server import end_membership, leave
 from apps.server.usecases.steps import lock_server

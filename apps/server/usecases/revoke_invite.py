@@ -1,6 +1,6 @@
 """invite.revoke"""
 
-from apps.server.domain import Action, require
+from apps.server.domain.servers import Action, require
 from apps.server.ports import Codes, Unit
 from apps.server.usecases.find_invite import invite_not_found, server_id_of
 from apps.server.usecases.regenerate_code import replace_code

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.server.domain import MemberRecord, Membership, ServerRecord
+from apps.server.domain.servers import MemberRecord, Membership, ServerRecord
 from apps.server.ports import Unit
 from shared.contracts import errors
 from shared.contracts.base import Answer

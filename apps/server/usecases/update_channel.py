@@ -2,7 +2,7 @@
 
 from msgspec import UNSET
 
-from apps.server.domain import Action, require
+from apps.server.domain.servers import Action, require
 from apps.server.ports import Unit
 from apps.server.usecases.steps import lock_channel, record
 from shared.contracts import event

@@ -1,6 +1,6 @@
 """member.update"""
 
-from apps.server.domain import Action, MemberRecord, require
+from apps.server.domain.servers import Action, MemberRecord, require
 from apps.server.ports import Accounts, Unit, Units
 from apps.server.usecases.name_members import name_members
 from apps.server.usecases.steps import lock_server, record

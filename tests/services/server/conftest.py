@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from apps.server.outbound.desk import SqlDesk
-from apps.server.outbound.memory.profiles import MemoryAccounts
-from apps.server.outbound.units import sql_units
+from apps.server.outbound.unit_of_work import sql_units
 from apps.server.ports import Accounts
 from shared.contracts.clock import Clock
 from shared.contracts.event import Event
@@ -17,6 +16,7 @@ from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
 from shared.kit.rpc.client import MeshClient
 from shared.kit.wire.call import Call
+from tests.fakes.server.profiles import MemoryAccounts
 from tests.unit.server.world import FakeClock, Happened, World
 
 

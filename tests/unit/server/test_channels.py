@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.server.domain import CHANNELS_MAX
+from apps.server.domain.servers import CHANNELS_MAX
 from apps.server.ports import Unit
 from shared.contracts import errors
 from shared.contracts import server as ops

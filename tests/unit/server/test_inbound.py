@@ -7,10 +7,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from apps.server.inbound import answer_all, hear
+from apps.server.inbound.kafka import answer_all, hear
 from apps.server.outbound.accounts import AuthAccounts
-from apps.server.outbound.codes import CODE_BYTES, RandomCodes
-from apps.server.outbound.memory.profiles import MemoryAccounts
+from apps.server.outbound.invite_codes import CODE_BYTES, RandomCodes
 from apps.server.settings import ServerSettings
 from shared.contracts.account import PROFILES_GET, GetProfiles, PublicProfile, PublicProfiles
 from shared.contracts.base import Answer
@@ -23,6 +22,7 @@ from shared.kit.config.env import SettingsError, load
 from shared.kit.rpc.client import MeshClient
 from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
+from tests.fakes.server.profiles import MemoryAccounts
 from tests.unit.kit.calls import SECRET
 from tests.unit.server.world import FakeClock, FakeCodes, MemoryDesk, World
 

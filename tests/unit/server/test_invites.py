@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from apps.server.domain import INVITES_MAX, InviteRecord
+from apps.server.domain.servers import INVITES_MAX, InviteRecord
 from apps.server.ports import Unit
 from shared.contracts import errors
 from shared.contracts import server as ops

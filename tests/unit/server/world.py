@@ -10,9 +10,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from apps.server.inbound import Desk, Once, answer_all
-from apps.server.outbound.memory.profiles import MemoryAccounts
-from apps.server.outbound.memory.units import MemoryUnits
+from apps.server.inbound.kafka import Desk, Once, answer_all
 from apps.server.ports import Accounts, Unit
 from shared.contracts import server as ops
 from shared.contracts.account import PublicProfile
@@ -22,6 +20,8 @@ from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call, Reply
+from tests.fakes.server.profiles import MemoryAccounts
+from tests.fakes.server.unit_of_work import MemoryUnits
 
 NEVER = UUID(int=0)
 """An id that nothing has."""

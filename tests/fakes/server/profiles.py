@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
 from uuid import UUID
 
-from apps.server.outbound.memory.state import State
 from shared.contracts.account import PublicProfile
+from tests.fakes.server.state import State
 
 
 class MemoryProfiles:

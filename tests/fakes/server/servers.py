@@ -5,9 +5,9 @@ from copy import deepcopy
 from datetime import datetime
 from uuid import UUID
 
-from apps.server.domain import MemberRecord, Membership, ServerRecord
-from apps.server.outbound.memory.state import State, page_of
+from apps.server.domain.servers import MemberRecord, Membership, ServerRecord
 from shared.contracts.paging import Place
+from tests.fakes.server.state import State, page_of
 
 
 class MemoryServers:

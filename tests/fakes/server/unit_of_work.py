@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from copy import deepcopy
 from uuid import UUID
 
-from apps.server.outbound.memory.channels import MemoryChannels
-from apps.server.outbound.memory.invites import MemoryInvites
-from apps.server.outbound.memory.members import MemoryMembers
-from apps.server.outbound.memory.profiles import MemoryProfiles
-from apps.server.outbound.memory.servers import MemoryServers
-from apps.server.outbound.memory.state import State
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
+from tests.fakes.server.channels import MemoryChannels
+from tests.fakes.server.invites import MemoryInvites
+from tests.fakes.server.members import MemoryMembers
+from tests.fakes.server.profiles import MemoryProfiles
+from tests.fakes.server.servers import MemoryServers
+from tests.fakes.server.state import State
 
 
 class MemoryEvents:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from copy import deepcopy
 from uuid import UUID
 
-from apps.server.outbound.memory.state import State, page_of
 from shared.contracts.paging import Place
 from shared.contracts.server import Channel, ChannelAccess
+from tests.fakes.server.state import State, page_of
 
 
 class MemoryChannels:

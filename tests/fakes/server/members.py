@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from copy import deepcopy
 from uuid import UUID
 
-from apps.server.domain import MemberRecord
-from apps.server.outbound.memory.state import State, page_of
+from apps.server.domain.servers import MemberRecord
 from shared.contracts.paging import Place
+from tests.fakes.server.state import State, page_of
 
 
 class MemoryMembers:

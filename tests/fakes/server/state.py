@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from apps.server.domain import InviteRecord, MemberRecord, ServerRecord
+from apps.server.domain.servers import InviteRecord, MemberRecord, ServerRecord
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType

@@ -5,10 +5,10 @@ from copy import deepcopy
 from datetime import datetime
 from uuid import UUID
 
-from apps.server.domain import InviteRecord
-from apps.server.outbound.memory.state import State, page_of
+from apps.server.domain.servers import InviteRecord
 from apps.server.ports import InviteCount
 from shared.contracts.paging import Place
+from tests.fakes.server.state import State, page_of
 
 
 class MemoryInvites:
