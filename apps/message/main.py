@@ -2,17 +2,17 @@
 
 import os
 
-from apps.message.inbound import Inbound, hear, hear_files
-from apps.message.outbound.contents import Contents
+from apps.message.inbound.kafka import Inbound, hear, hear_files
+from apps.message.outbound.content_encryption import Contents
 from apps.message.outbound.files import MeshFiles
 from apps.message.outbound.history import PostgresHistory
-from apps.message.outbound.hot import HotPool
-from apps.message.outbound.messages import PostgresSending
+from apps.message.outbound.pool import HotPool
 from apps.message.outbound.purge import PostgresPurge
-from apps.message.outbound.units import PostgresWork
+from apps.message.outbound.send_batch import PostgresSending
+from apps.message.outbound.unit_of_work import PostgresWork
 from apps.message.settings import MessageSettings
 from apps.message.usecases.purge_channels import purge_channels
-from apps.message.usecases.queue_sends import QueueLimits, SendQueue
+from apps.message.usecases.send_queue import QueueLimits, SendQueue
 from shared.kit.config.settings import load
 from shared.kit.database.database import Database
 from shared.kit.runtime.service import run_service

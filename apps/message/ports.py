@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from apps.message.domain.messages import Channel, Gate, Stored, Window
-from apps.message.domain.numbering import Draft, Known, New
+from apps.message.domain.sending import Draft, Known, New
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
 from shared.contracts.file import Attachment

@@ -6,8 +6,8 @@ from uuid import UUID
 import asyncpg
 
 from apps.message.domain.messages import Channel, Gate, Window
-from apps.message.outbound.contents import Contents
-from apps.message.outbound.hot import HotPool
+from apps.message.outbound.content_encryption import Contents
+from apps.message.outbound.pool import HotPool
 from apps.message.outbound.rows import attachments_of, role_of, type_of
 from apps.message.ports import Page
 from shared.contracts.message import Message

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from apps.message.domain.messages import Channel, Stored
-from apps.message.outbound.contents import Contents
+from apps.message.outbound.content_encryption import Contents
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.file import Attachment
 from shared.contracts.message import Message

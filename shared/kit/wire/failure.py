@@ -93,7 +93,7 @@ def failure_headers(origin: Origin, attempt: int, failure: Failure) -> Headers:
 
 
 def _line_of(error: BaseException) -> str:
-    """The innermost line of our own code: `apps/message/inbound.py:41 in take_in`."""
+    """The innermost line of our own code: `apps/message/inbound/kafka.py:41 in take_in`."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if {"apps", "shared"} & set(PurePath(frame.filename).parts)]
     if not (ours or frames):

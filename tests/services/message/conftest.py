@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from apps.message.outbound.contents import Contents
+from apps.message.outbound.content_encryption import Contents
 from apps.message.outbound.history import PostgresHistory
-from apps.message.outbound.hot import HotPool
-from apps.message.outbound.messages import PostgresSending
+from apps.message.outbound.pool import HotPool
 from apps.message.outbound.purge import PostgresPurge
-from apps.message.outbound.units import PostgresWork
+from apps.message.outbound.send_batch import PostgresSending
+from apps.message.outbound.unit_of_work import PostgresWork
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database.database import Database

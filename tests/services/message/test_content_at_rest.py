@@ -6,8 +6,8 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import text
 
-from apps.message.outbound.contents import Contents, ContentUnreadable
-from apps.message.outbound.hot import HotPool
+from apps.message.outbound.content_encryption import Contents, ContentUnreadable
+from apps.message.outbound.pool import HotPool
 from shared.kit.database.database import Database
 from tests.services.message.conftest import outside_of
 from tests.unit.message.test_changes import *  # noqa: F403

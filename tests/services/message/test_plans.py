@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from apps.message.outbound import history, hot, messages
-from apps.message.outbound.hot import HotPool
+from apps.message.outbound import history, pool, send_batch
+from apps.message.outbound.pool import HotPool
 from apps.message.outbound.tables import metadata
 from cli.embedded.databases import run_sql
 from migrations.runner import migrate
@@ -22,11 +22,11 @@ FILL = """
 """
 """Some people write a lot: whoever probes by channel and author alone reads all that they wrote."""
 STATEMENTS = {
-    "lock": (messages._LOCK, 1, {"channels_pkey"}),
-    "lock skipping": (messages._LOCK_SKIPPING, 1, {"channels_pkey"}),
-    "known": (messages._KNOWN, 5, {"members_pkey", "messages_request", "messages_nonce"}),
-    "find": (messages._FIND, 2, {"messages_pkey"}),
-    "add": (messages._ADD, 22, {"channels_pkey"}),
+    "lock": (send_batch._LOCK, 1, {"channels_pkey"}),
+    "lock skipping": (send_batch._LOCK_SKIPPING, 1, {"channels_pkey"}),
+    "known": (send_batch._KNOWN, 5, {"members_pkey", "messages_request", "messages_nonce"}),
+    "find": (send_batch._FIND, 2, {"messages_pkey"}),
+    "add": (send_batch._ADD, 22, {"channels_pkey"}),
     "newest": (history._NEWEST, 3, {"channels_pkey", "members_pkey", "messages_pkey"}),
     "around": (history._AROUND_ANCHOR, 5, {"channels_pkey", "members_pkey", "messages_id", "messages_pkey"}),
 }
@@ -74,7 +74,7 @@ async def test_old_plans_are_thrown_away(database: Database, monkeypatch: pytest
     async with pool.connection():
         await asyncio.sleep(0.01)
         assert seen == []
-    monkeypatch.setattr(hot, "_PLAN_LIFE_S", 0.0)
+    monkeypatch.setattr(pool, "_PLAN_LIFE_S", 0.0)
     async with pool.connection():
         await asyncio.sleep(0.01)
         assert seen == ["DISCARD PLANS"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.message.outbound.contents import Contents, ContentUnreadable
+from apps.message.outbound.content_encryption import Contents, ContentUnreadable
 from apps.message.settings import MessageSettings
 from shared.kit.config.settings import SettingsError, load
 from tests.unit.kit.calls import SECRET

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from apps.message.domain.messages import Channel
-from apps.message.domain.numbering import New
+from apps.message.domain.sending import New
 from apps.message.ports import SendUnit
-from apps.message.usecases.queue_sends import QueueLimits
+from apps.message.usecases.send_queue import QueueLimits
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.contracts.message import SendMessage
 from shared.kit.clock import now_ms

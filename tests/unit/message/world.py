@@ -8,13 +8,9 @@ from uuid import UUID
 
 import msgspec
 
-from apps.message.inbound import Inbound, hear, hear_files
-from apps.message.outbound.memory.facts import MemoryFacts, MemoryPurge
-from apps.message.outbound.memory.sending import MemorySending
-from apps.message.outbound.memory.store import Store
-from apps.message.outbound.memory.units import MemoryHistory, MemoryWork
+from apps.message.inbound.kafka import Inbound, hear, hear_files
 from apps.message.ports import History, Purge, Sending, Work
-from apps.message.usecases.queue_sends import QueueLimits, SendQueue
+from apps.message.usecases.send_queue import QueueLimits, SendQueue
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import MeshError
 from shared.contracts.event import Event
@@ -38,6 +34,10 @@ from shared.kit.rpc.handlers import Asked, Later, Outcome
 from shared.kit.wire.call import Call, Reply
 from shared.membership.ports import Facts
 from shared.membership.resolver import LearnAccess
+from tests.fakes.message.membership import MemoryFacts, MemoryPurge
+from tests.fakes.message.send_batch import MemorySending
+from tests.fakes.message.store import Store
+from tests.fakes.message.unit_of_work import MemoryHistory, MemoryWork
 from tests.unit.membership.server_service import ServerService
 from tests.unit.message.file_service import FileService
 

@@ -30,7 +30,7 @@ _HEADERS: dict[str, tuple[str, Any]] = {
     "original-offset": ("Its offset there.", "1815"),
     "attempt": ("How many times it was tried.", "1"),
     "reason": ("Why the last try failed.", "TimeoutError"),
-    "trace": ("The line that failed.", "apps/message/inbound.py:41 in take_in"),
+    "trace": ("The line that failed.", "apps/message/inbound/kafka.py:41 in take_in"),
     "dead-letter": ("Which dead letter it was, if it was redriven.", "message/0/17"),
     "truncated": ("How many bytes the value had, if it did not fit.", "2097152"),
 }

@@ -7,10 +7,10 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apps.message.domain.messages import Channel, Stored
-from apps.message.domain.numbering import Draft, Known, New
-from apps.message.outbound.memory.store import LOCK_WAIT_S, Row, Store, Told, Transaction, copy_of
+from apps.message.domain.sending import Draft, Known, New
 from apps.message.ports import Locked, SendUnit
 from shared.contracts.event import MESSAGE_CREATED
+from tests.fakes.message.store import LOCK_WAIT_S, Row, Store, Told, Transaction, copy_of
 
 
 class MemorySending:

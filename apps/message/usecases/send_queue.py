@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.message.domain.numbering import Decision, Draft, Hold, Sent, too_late
+from apps.message.domain.sending import Decision, Draft, Hold, Sent, too_late
 from apps.message.ports import Sending, StillLocked
 from apps.message.usecases.send_message import send_messages
 from shared.contracts.clock import Clock, Ids

@@ -7,14 +7,14 @@ from hashlib import sha256
 import msgspec
 
 from apps.message.domain.messages import check_attachments, trimmed, window
-from apps.message.domain.numbering import Draft, Sent
+from apps.message.domain.sending import Draft, Sent
 from apps.message.ports import Files, History, Work
 from apps.message.usecases.delete_message import delete_message
 from apps.message.usecases.detach_file import detach_file
 from apps.message.usecases.edit_message import edit_message
 from apps.message.usecases.get_message import get_message
-from apps.message.usecases.queue_sends import SendQueue, Settled
 from apps.message.usecases.read_history import read_history
+from apps.message.usecases.send_queue import SendQueue, Settled
 from shared.contracts.clock import Clock
 from shared.contracts.errors import FILE_NOT_FOUND, MeshError
 from shared.contracts.event import FILE_DELETED, Event, FileGone

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from apps.message.domain.messages import Channel, Gate, Stored
-from apps.message.outbound.contents import Contents
+from apps.message.outbound.content_encryption import Contents
 from apps.message.outbound.rows import (
     CHANNEL_COLUMNS,
     STORED_COLUMNS,

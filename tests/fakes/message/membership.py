@@ -4,9 +4,9 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.message.domain.messages import Channel
-from apps.message.outbound.memory.store import Store
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import ChannelAccess
+from tests.fakes.message.store import Store
 
 
 class MemoryFacts:

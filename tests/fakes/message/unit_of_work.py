@@ -8,11 +8,11 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apps.message.domain.messages import Channel, Gate, Stored, Window
-from apps.message.outbound.memory.store import Row, Store, Told, Transaction, copy_of
 from apps.message.ports import Page, Unit
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
 from shared.contracts.message import Message
+from tests.fakes.message.store import Row, Store, Told, Transaction, copy_of
 
 
 class MemoryHistory:

@@ -9,9 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from apps.message.domain.messages import Channel, Stored
-from apps.message.domain.numbering import Draft, Known, New
-from apps.message.outbound.contents import Contents
-from apps.message.outbound.hot import HotPool
+from apps.message.domain.sending import Draft, Known, New
+from apps.message.outbound.content_encryption import Contents
+from apps.message.outbound.pool import HotPool
 from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
 from apps.message.ports import Locked, SendUnit, StillLocked
 from shared.contracts.clock import Clock, Ids
