@@ -7,15 +7,15 @@ from datetime import timedelta
 from prometheus_client import REGISTRY
 
 from apps.file.inbound.http import Bounds, Door, Guard
-from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
-from apps.file.inbound.serving import HttpPort, edge_of, limits_of
-from apps.file.outbound.leftovers import PostgresLeftovers
+from apps.file.inbound.http_listener import HttpPort, edge_of, limits_of
+from apps.file.inbound.kafka import Inbound, Lives, Tools, hear, hear_own
+from apps.file.outbound.content_types import PureMagic
+from apps.file.outbound.dangling_files import PostgresLeftovers
+from apps.file.outbound.pending_thumbnails import PostgresUnpainted
 from apps.file.outbound.s3_client import S3
-from apps.file.outbound.sniffing import PureMagic
 from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.thumbnails import ThumbnailWorkers
-from apps.file.outbound.units import PostgresWork
-from apps.file.outbound.unpainted import PostgresUnpainted
+from apps.file.outbound.unit_of_work import PostgresWork
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from apps.file.usecases.receive_upload import Pace, ReceiveUpload

@@ -14,8 +14,8 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.types import ASGIApp
 from msgspec import Struct
 
-from apps.file.inbound.form import IncomingFile, open_form
-from apps.file.inbound.mesh import Inbound
+from apps.file.inbound.kafka import Inbound
+from apps.file.inbound.multipart import IncomingFile, open_form
 from apps.file.usecases.receive_upload import Admitted, ReceiveUpload
 from shared.contracts.account import Claims
 from shared.contracts.base import Body

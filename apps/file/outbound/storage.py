@@ -9,9 +9,9 @@ from typing import IO, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from apps.file.outbound.bounded_executor import Threads
 from apps.file.outbound.copy_guard import CopyGuard
 from apps.file.outbound.s3_client import GONE, JOIN_TIMEOUT_S, S3, Away, client_of, code_of, told
-from apps.file.outbound.threads import Threads
 from apps.file.ports import Found
 from shared.contracts.file import Upload
 

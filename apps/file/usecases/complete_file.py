@@ -7,7 +7,7 @@ from apps.file.domain.files import Kept, check_seen, file_not_found
 from apps.file.domain.keys import file_key, upload_key
 from apps.file.domain.types import SNIFFED_BYTES, check_real
 from apps.file.ports import Found, Sniffer, Storage, Unit, Work
-from apps.file.usecases.steps import discard, make_complete
+from apps.file.usecases.upload_steps import discard, make_complete
 from shared.contracts.clock import Clock
 from shared.contracts.errors import FILE_NOT_FOUND, FILE_NOT_UPLOADED, FILE_SIZE_MISMATCH, MeshError
 from shared.contracts.file import File, OfFile

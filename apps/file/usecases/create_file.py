@@ -6,7 +6,7 @@ from apps.file.domain.files import Allowance
 from apps.file.domain.keys import upload_key
 from apps.file.domain.types import canonical, check_allowed
 from apps.file.ports import Storage, Unit
-from apps.file.usecases.steps import Draft, add_file
+from apps.file.usecases.upload_steps import Draft, add_file
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import FILE_NOT_UPLOADED
 from shared.contracts.file import CreateFile, File, NewFile

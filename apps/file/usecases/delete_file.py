@@ -4,7 +4,7 @@ from uuid import UUID
 
 from apps.file.domain.files import check_delete, check_seen
 from apps.file.ports import Unit
-from apps.file.usecases.steps import throw_away
+from apps.file.usecases.upload_steps import throw_away
 from shared.contracts.clock import Clock
 
 

@@ -22,8 +22,8 @@ from apps.file.domain.types import (
     is_said,
 )
 from apps.file.ports import FirstAnswer, Incoming, Sniffer, Storage, Unit, Work
-from apps.file.usecases.digested import Digested
-from apps.file.usecases.steps import Draft, add_file, discard, make_complete
+from apps.file.usecases.hashing_reader import Digested
+from apps.file.usecases.upload_steps import Draft, add_file, discard, make_complete
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import FieldError, MeshError
 from shared.contracts.file import File

@@ -6,10 +6,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from apps.file.outbound.leftovers import PostgresLeftovers
+from apps.file.outbound.dangling_files import PostgresLeftovers
+from apps.file.outbound.pending_thumbnails import PostgresUnpainted
 from apps.file.outbound.storage import S3Storage
-from apps.file.outbound.units import PostgresWork
-from apps.file.outbound.unpainted import PostgresUnpainted
+from apps.file.outbound.unit_of_work import PostgresWork
 from shared.contracts.file import Upload
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database

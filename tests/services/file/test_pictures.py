@@ -14,9 +14,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from apps.file.domain.files import Kept, Usage
+from apps.file.outbound.pending_thumbnails import PostgresUnpainted
 from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.thumbnails import ThumbnailWorkers
-from apps.file.outbound.unpainted import PostgresUnpainted
 from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from cli.config.ports import free_port

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from apps.file.outbound.bounded_executor import TURN_TIMEOUT_S
 from apps.file.outbound.s3_client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from apps.file.outbound.storage import S3Storage
-from apps.file.outbound.threads import TURN_TIMEOUT_S
 from apps.file.ports import Found
 from cli.config.ports import free_port
 from shared.contracts.errors import MeshError

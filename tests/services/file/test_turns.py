@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from apps.file.outbound import unpainted
+from apps.file.outbound import pending_thumbnails
 from shared.kit.database.database import Database
 from tests.unit.file.test_turns import *  # noqa: F403
 
@@ -25,7 +25,7 @@ async def test_the_many_are_not_read(database: Database) -> None:
     wanted = {"now": datetime.now(UTC), "size": 16, "last": UUID(int=0)}
     async with database.transaction() as session:
         await session.execute(text(FILL))
-        explain = text(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {unpainted._DUE.text}")
+        explain = text(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {pending_thumbnails._DUE.text}")
         plan = "\n".join((await session.execute(explain, wanted)).scalars())
     assert plan.count("using files_to_paint") == 3
     assert "Seq Scan" not in plan

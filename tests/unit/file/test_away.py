@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from apps.file.outbound.memory.storage import MemoryStorage
 from apps.file.usecases import sweep
 from shared.contracts.errors import MESH_BUSY
+from tests.fakes.file.storage import MemoryStorage
 from tests.unit.file.world import EXPIRED, NOTHING, WRITES_END, Form, World, refused
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from apps.file.inbound.form import IncomingFile, open_form
+from apps.file.inbound.multipart import IncomingFile, open_form
 from shared.contracts.errors import MeshError
 
 CHANNEL = UUID(int=7)

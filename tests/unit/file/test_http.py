@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from apps.file.inbound.http import Bounds, Door, Guard
-from apps.file.inbound.serving import edge_of, limits_of
+from apps.file.inbound.http_listener import edge_of, limits_of
 from apps.file.settings import FileSettings
 from shared.contracts.file import FILE_UPLOAD, DownloadFile, File, FileLocation, FileStatus
 from shared.edge.auth.authenticator import Authenticator

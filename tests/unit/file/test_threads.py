@@ -5,13 +5,13 @@ import threading
 
 import pytest
 
-from apps.file.outbound import threads
-from apps.file.outbound.threads import Threads
+from apps.file.outbound import bounded_executor
+from apps.file.outbound.bounded_executor import Threads
 from tests.unit.file.world import refused
 
 
 async def test_who_gives_up_leaves_the_thread_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "TURN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(bounded_executor, "TURN_TIMEOUT_S", 0.1)
     one, go = Threads("one", 1), threading.Event()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
@@ -24,7 +24,7 @@ async def test_who_gives_up_leaves_the_thread_at_work(monkeypatch: pytest.Monkey
 
 
 async def test_so_many_wait_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "WAITING_MAX", 2)
+    monkeypatch.setattr(bounded_executor, "WAITING_MAX", 2)
     one, go = Threads("one", 1), threading.Event()
     first = asyncio.create_task(one.run(go.wait))
     await asyncio.sleep(0)

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from apps.file.domain.files import Kept
 from apps.file.domain.keys import file_key
 from apps.file.domain.thumbnails import TRIES_MAX
-from apps.file.outbound.memory.storage import MemoryStorage
 from apps.file.usecases.make_thumbnails import DUE_AT_ONCE, PIECES_MAX, MakeThumbnails
 from shared.contracts.file import File, FileStatus
+from tests.fakes.file.storage import MemoryStorage
 from tests.unit.file.world import IDS, World
 
 MANY = 500

@@ -18,7 +18,7 @@ from apps.file.domain.types import (
     may_be_shown,
     may_have_thumbnails,
 )
-from apps.file.outbound.sniffing import PureMagic
+from apps.file.outbound.content_types import PureMagic
 from apps.file.settings import FileSettings
 from shared.contracts.errors import MeshError
 

@@ -12,14 +12,8 @@ from uuid import UUID
 import msgspec
 
 from apps.file.domain.files import Allowance, Usage
-from apps.file.inbound.mesh import Inbound, Lives, Tools, hear
-from apps.file.outbound.memory.facts import MemoryFacts
-from apps.file.outbound.memory.leftovers import MemoryLeftovers
-from apps.file.outbound.memory.storage import MemoryStorage
-from apps.file.outbound.memory.store import Store
-from apps.file.outbound.memory.units import MemoryWork
-from apps.file.outbound.memory.unpainted import MemoryUnpainted
-from apps.file.outbound.sniffing import PureMagic
+from apps.file.inbound.kafka import Inbound, Lives, Tools, hear
+from apps.file.outbound.content_types import PureMagic
 from apps.file.ports import Leftovers, Storage, Unpainted, Work
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
@@ -51,6 +45,12 @@ from shared.kit.clock import SystemClock, SystemIds, now_ms
 from shared.kit.wire.call import Call
 from shared.membership.ports import Facts
 from shared.membership.resolver import Asker, LearnAccess, informed
+from tests.fakes.file.dangling_files import MemoryLeftovers
+from tests.fakes.file.membership import MemoryFacts
+from tests.fakes.file.pending_thumbnails import MemoryUnpainted
+from tests.fakes.file.storage import MemoryStorage
+from tests.fakes.file.store import Store
+from tests.fakes.file.unit_of_work import MemoryWork
 from tests.unit.membership.server_service import ServerService
 
 IDS = SystemIds()

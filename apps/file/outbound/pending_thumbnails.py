@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from apps.file.domain.files import Kept
 from apps.file.outbound.tables import PAINT_SINCE, TO_PAINT
-from apps.file.outbound.units import KEPT_COLUMNS, kept_of
+from apps.file.outbound.unit_of_work import KEPT_COLUMNS, kept_of
 from shared.kit.database.database import Database
 
 _IS_DUE = f"{TO_PAINT} AND {PAINT_SINCE} <= :now"

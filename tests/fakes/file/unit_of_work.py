@@ -9,7 +9,6 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apps.file.domain.files import Kept, Place, Usage
-from apps.file.outbound.memory.store import Answered, Row, Store, Told, Transaction
 from apps.file.ports import FirstAnswer, Unit
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock
@@ -18,6 +17,7 @@ from shared.contracts.event import EventType
 from shared.contracts.file import File
 from shared.kit.database.idempotency import KEY_LIFE, REDELIVERY_LIFE
 from shared.kit.wire.call import Call
+from tests.fakes.file.store import Answered, Row, Store, Told, Transaction
 
 
 class MemoryWork:

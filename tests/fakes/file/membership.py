@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from apps.file.outbound.memory.store import Channel, Store
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import ChannelAccess
+from tests.fakes.file.store import Channel, Store
 
 
 class MemoryFacts:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from apps.file.domain.files import Kept
 from apps.file.domain.thumbnails import given_up, may_try
-from apps.file.outbound.memory.store import Store
+from tests.fakes.file.store import Store
 
 
 class MemoryUnpainted:

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apps.file.domain.keys import Leftover
-from apps.file.outbound.memory.store import Row, Store
+from tests.fakes.file.store import Row, Store
 
 
 class MemoryLeftovers:
