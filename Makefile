@@ -33,7 +33,7 @@ lint: setup ## Style, types and the rules on imports
 
 # Tests start it a hundred times: once it is trained, for half the CPU time.
 kafka: setup
-	@$(BIN)/python -m tests.train_kafka
+	@$(BIN)/python -m tests.support.train_kafka
 
 setup: has-python ## Set up for development and tests
 	@$(SET_UP) test

@@ -16,8 +16,8 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
-from tests.leftovers import adopt_orphans, end_all_below
-from tests.tested_s3 import TestedS3, delete_buckets, outside_s3
+from tests.support.orphans import adopt_orphans, end_all_below
+from tests.support.s3 import TestedS3, delete_buckets, outside_s3
 
 LONG_FIRST = (
     *("faults/test_durability.py", "faults/test_files.py::test_a_", "faults/test_clock_back.py"),

@@ -12,8 +12,8 @@ from cli.config.ports import free_port
 from cli.config.settings import cache_folder
 from cli.processes.identity import command_words, start_mark
 from cli.processes.registry import Records, read
-from tests.leftovers import below
-from tests.waiting import eventually
+from tests.support.orphans import below
+from tests.support.polling import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTSIDE = (

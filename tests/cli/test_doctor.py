@@ -6,7 +6,7 @@ from pathlib import Path
 from cli.config.ports import LOOPBACK, free_port
 from cli.processes.registry import SERVICE, Records, own_record
 from tests.cli.running import concord, environment
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 
 def wrong(output: str) -> list[str]:

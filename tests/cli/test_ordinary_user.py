@@ -16,7 +16,7 @@ from cli.embedded.kafka_jars import JarCache
 from cli.embedded.kafka_probe import serves
 from cli.embedded.postgres_user import NOBODY, namespaces_work, unshare_prefix
 from tests.cli.running import ROOT, environment
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="all tests here run as an ordinary user already")
 

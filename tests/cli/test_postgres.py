@@ -21,7 +21,7 @@ from cli.embedded.postgres_user import NOBODY
 from cli.errors import ConcordError
 from tests.cli.running import processes_of
 from tests.cli.test_kafka import listening
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 
 @pytest.fixture

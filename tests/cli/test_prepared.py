@@ -11,7 +11,7 @@ from cli.launcher import provisioning_step
 from cli.launcher.provisioning_cache import fingerprint, is_prepared, remember_prepared
 from cli.launcher.provisioning_step import Preparation
 from cli.launcher.start_gate import Gate, wait_at_gate
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cli.embedded.kafka_jars import JarCache
 from tests.e2e.concord import Concord
 from tests.e2e.files import Bucket, Room
 from tests.e2e.people import Person, sign_up
-from tests.tested_s3 import TestedS3, s3_settings
+from tests.support.s3 import TestedS3, s3_settings
 
 SERVICES = ("auth", "server", "message", "file")
 

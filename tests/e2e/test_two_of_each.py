@@ -18,7 +18,7 @@ from cli.embedded.kafka_jars import JarCache
 from tests.e2e.concord import Concord, Process
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, Person, sign_up
-from tests.tested_s3 import TestedS3, s3_settings
+from tests.support.s3 import TestedS3, s3_settings
 
 pytestmark = pytest.mark.timeout(300)  # so many processes take long to start on a busy machine
 

@@ -16,7 +16,7 @@ from shared.contracts.account import USER_SIGNOUT, SignOut
 from shared.contracts.errors import MeshError
 from shared.kit.clock import now_ms
 from shared.kit.rpc.client import MeshClient
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 
 class Replica:

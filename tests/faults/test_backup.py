@@ -17,8 +17,8 @@ from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.load import history_of
-from tests.tested_s3 import TestedS3, s3_settings
-from tests.waiting import eventually
+from tests.support.polling import eventually
+from tests.support.s3 import TestedS3, s3_settings
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("gateway", "auth", "server", "message", "file")

@@ -18,8 +18,8 @@ from cli.embedded.s3 import EmbeddedS3
 from tests.e2e.concord import Concord, Process
 from tests.e2e.people import sign_up
 from tests.faults.load import Ledger, check_nothing_lost, check_problems, history_of, send_until
-from tests.tested_s3 import s3_settings
-from tests.waiting import eventually
+from tests.support.polling import eventually
+from tests.support.s3 import s3_settings
 
 SERVICES = ("gateway", "auth", "server", "message", "file")
 DATABASES = ("auth", "server", "message", "file")

@@ -18,7 +18,7 @@ from cli.config.ports import LOOPBACK, free_port
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_jars import JarCache
 from cli.generators.kafka_acls import Grant
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 # As Kafka's protocol numbers them.
 RESOURCES = {"topic": 2, "group": 3}

@@ -24,8 +24,8 @@ from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up
 from tests.security.broker import SecuredKafka
-from tests.tested_s3 import TestedS3, s3_settings
-from tests.waiting import eventually
+from tests.support.polling import eventually
+from tests.support.s3 import TestedS3, s3_settings
 
 PROCESSES = ("gateway", "auth", "server", "message", "file")
 

@@ -13,7 +13,7 @@ from shared.kit.security.field_encryption import ServiceSeals, seal_request
 from shared.kit.security.hpke import public_key
 from shared.kit.wire.call import Call, request_headers
 from tests.unit.auth.world import World
-from tests.unit.kit.calls import call_of
+from tests.unit.kit.rpc.calls import call_of
 
 CALL: Call = call_of(USER_VERIFY_TOKEN)
 BODY = b'{"token":"a.b.c"}'

@@ -6,7 +6,7 @@ import pytest
 
 from apps.auth.settings import AuthSettings
 from shared.kit.config.settings import SettingsError, load
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 URL = {"AUTH_DATABASE_URL": "postgresql://auth:hunter2@localhost/auth", "MESH_SECRET": SECRET}
 

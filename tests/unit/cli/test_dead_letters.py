@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from cli.commands import dead_letters as command
 from cli.errors import ConcordError
 from shared.kit.dead_letters.store import Box, Letter
-from tests.unit.kit.test_dead_letters import letter
+from tests.unit.kit.dead_letters.test_store import letter
 
 
 class Letters:

@@ -26,7 +26,7 @@ from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from shared.kit.telemetry.log_context import traceparent_var
 from shared.kit.wire.call import Call
 from tests.unit.gateway.fakes import PROFILE_ID, FakeCaller, Signer
-from tests.unit.kit.calls import SECRET, SIGNATURES
+from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 CHANNEL = uuid4()
 BOUNDS = Bounds(

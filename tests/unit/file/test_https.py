@@ -10,7 +10,7 @@ from apps.file.settings import FileSettings
 from shared.edge.client_address.internal_hop import HEADER, PassedOn
 from shared.kit.config.settings import SettingsError, load
 from tests.unit.file.test_http import FORM, PATH, TOKEN, Service, client_of
-from tests.unit.kit.calls import SECRET, SIGNATURES
+from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 ADDRESS = "https://files.example.org"
 GATEWAY = "https://chat.example.org"

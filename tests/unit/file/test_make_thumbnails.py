@@ -17,7 +17,7 @@ from apps.file.usecases import make_thumbnails
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.contracts.file import THUMBNAIL_SIZES, File, FileStatus
-from tests.waiting import until
+from tests.support.polling import until
 
 ID = UUID(int=1)
 SIZE_MAX = 1000

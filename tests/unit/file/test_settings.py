@@ -9,7 +9,7 @@ import pytest
 from apps.file.settings import FileSettings
 from shared.kit.config.env import describe, env_name
 from shared.kit.config.settings import MeshSettings, SettingsError, load
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 GOOD = {"MESH_SECRET": SECRET, "FILE_DATABASE_URL": "postgresql://file:secret@127.0.0.1:5432/file"}
 ROWS = {row.name: row for row in describe(FileSettings)}

@@ -23,7 +23,7 @@ from shared.kit.clock import SystemClock
 from shared.kit.health.checks import Health
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from tests.unit.gateway.fakes import FakeCaller, Signer
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 
 @dataclass

@@ -4,7 +4,7 @@ import pytest
 
 from apps.gateway.settings import GatewaySettings
 from shared.kit.config.settings import SettingsError, load
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 MESH = {"MESH_SECRET": SECRET}
 

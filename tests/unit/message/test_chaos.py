@@ -12,7 +12,7 @@ from apps.message.usecases.send_queue import QueueLimits
 from shared.contracts.errors import MESH_BUSY, MeshError
 from shared.kit.rpc.handlers import Later
 from tests.fakes.message.store import Store
-from tests.unit.message.test_queue_sends import Faulty
+from tests.unit.message.test_send_queue import Faulty
 from tests.unit.message.world import IDS, World, ask, memory, message_of
 
 

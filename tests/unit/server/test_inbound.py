@@ -23,7 +23,7 @@ from shared.kit.rpc.client import MeshClient
 from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 from tests.fakes.server.profiles import MemoryAccounts
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 from tests.unit.server.world import FakeClock, FakeCodes, MemoryDesk, World
 
 ADA = PublicProfile(id=UUID(int=1), name="Ada", image_url=None, revision=4)
