@@ -8,13 +8,12 @@ from importlib import import_module
 
 import click
 
-from cli.commands.prepare import readable_errors
 from cli.config.data_folder import DataFolder
 from cli.config.environment import complete_from_records
 from cli.config.ports import LOOPBACK, free_port
 from cli.config.secrets import DATABASES
 from cli.config.settings import read_settings, whole_number
-from cli.errors import ConcordError
+from cli.errors import ConcordError, readable_errors
 from cli.launcher.service_process import existing_services, gateway_address, service_module
 from cli.launcher.start_gate import wait_at_gate
 from cli.processes.registry import COMMAND, own_record

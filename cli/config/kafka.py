@@ -5,11 +5,10 @@ import os
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from cli.commands.prepare import readable_errors
 from cli.config.data_folder import DataFolder
 from cli.config.environment import complete_from_records
 from cli.config.settings import read_settings
-from cli.errors import ConcordError
+from cli.errors import ConcordError, readable_errors
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from cli.embedded.postgres_paths import cluster_parent
 from cli.embedded.postgres_state import system_identifier
 from cli.embedded.postgres_user import run_as
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # What decides which topics and tables there have to be.
-SOURCES = ("migrations", "shared/contracts", "shared/kit")
+SOURCES = ("migrations", "cli/provisioning", "shared/contracts", "shared/kit")
 SETTINGS = ("KAFKA_PARTITIONS", "KAFKA_REPLICATION_FACTOR")
 
 

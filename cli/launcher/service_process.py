@@ -98,7 +98,7 @@ def concord_command() -> list[str]:
 
 def existing_services() -> list[str]:
     """The services that this version has."""
-    root = Path(__file__).resolve().parent.parent / "apps"
+    root = Path(__file__).resolve().parents[2] / "apps"
     return [name for name in SERVICES if (root / name / "main.py").exists()]
 
 

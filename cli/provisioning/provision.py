@@ -9,6 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from cli.errors import ConcordError
 from migrations.runner import head_of, migrate
 from shared.contracts.errors import MeshError
 from shared.contracts.topics import all_topics
@@ -25,7 +26,7 @@ _RETRY_S = 0.5
 _Url = Annotated[Secret, Meta(description="postgresql://user:password@host:port/name")]
 
 
-class PrepareError(Exception):
+class PrepareError(ConcordError):
     """Something that is needed could not be made; the text says what, and what to look at."""
 
 

@@ -14,7 +14,7 @@ from migrations.runner import head_of, migrate, service_metadata
 from shared.contracts.catalogue import SERVICES
 from shared.kit.database.idempotency import requests_table
 from shared.kit.outbox.outbox import outbox_tables
-from tests.kit.stairs import differences, walk_stairs
+from tests.integration.kit.stairs import differences, walk_stairs
 
 ROOT = Path(migrations.__file__).parent
 MIGRATED = [service for service in SERVICES if head_of(service) is not None]

@@ -21,7 +21,7 @@ from shared.contracts.validation import decode_body
 from tests.e2e.concord import Concord, topics_of
 from tests.e2e.people import PASSWORD, Person, sign_up
 from tests.e2e.planted import PLANTED
-from tests.kit.raw import RawName, raw_batch, write_raw
+from tests.integration.kit.raw import RawName, raw_batch, write_raw
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]

@@ -13,7 +13,7 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_jars import JarCache
 from shared.kit.wire.call import Call, Reply
 from tests.faults.replicas import Load
-from tests.kit.mesh import (
+from tests.integration.kit.mesh import (
     answering_all,
     make_request_topics,
     make_topics,

@@ -11,7 +11,7 @@ from shared.edge.problem_responses import problem_of
 from shared.edge.request_context import Exchange, Response, respond
 from shared.kit.http.problem_details import PAGES
 
-WEB = Path(__file__).resolve().parents[2] / "web"
+WEB = Path(__file__).resolve().parents[3] / "web"
 ASSETS = "/api/docs/assets"
 
 _ASSET_CACHE = "public, max-age=3600"

@@ -16,7 +16,7 @@ from apps.file.outbound import copy_guard
 from apps.file.outbound.storage import S3Storage
 from shared.contracts.errors import MeshError
 from shared.contracts.file import Upload
-from tests.services.file.conftest import objects_of
+from tests.contract.file.conftest import objects_of
 from tests.support.s3 import TestedS3, new_bucket, s3_at
 
 BODY = b"tea for two"

@@ -9,7 +9,7 @@ import pytest
 
 from apps.file.outbound.storage import S3Storage
 from shared.contracts.file import Upload
-from tests.services.file.conftest import objects_of
+from tests.contract.file.conftest import objects_of
 from tests.support.s3 import TestedS3, new_bucket, s3_at
 
 BODY = b"tea for two"

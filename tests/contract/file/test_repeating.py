@@ -4,7 +4,7 @@ from apps.file.outbound.storage import S3Storage
 from shared.kit.clock import SystemClock
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import sweep_requests
-from tests.services.file.conftest import outside_of
+from tests.contract.file.conftest import outside_of
 from tests.unit.file.test_repeating import *  # noqa: F403
 from tests.unit.file.test_repeating import tea, waiting
 from tests.unit.file.world import World, refused

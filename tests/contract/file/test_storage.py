@@ -17,7 +17,7 @@ from cli.config.ports import free_port
 from shared.contracts.errors import MeshError
 from shared.kit.clock import SystemClock
 from shared.kit.health.checks import READY, Health
-from tests.services.file.conftest import objects_of
+from tests.contract.file.conftest import objects_of
 from tests.support.hanging_s3 import HangingS3, hanging
 from tests.support.s3 import TestedS3, new_bucket, s3_at
 from tests.unit.file.world import refused

@@ -17,8 +17,8 @@ from shared.kit.clock import SystemIds, now_ms
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import once
 from shared.kit.wire.call import Call, Reply
-from tests.kit.stairs import to_revision
-from tests.services.file.conftest import outside_of
+from tests.contract.file.conftest import outside_of
+from tests.integration.kit.stairs import to_revision
 from tests.unit.file.world import EXPIRED, WRITES_END, World
 
 IDS = SystemIds()

@@ -24,8 +24,14 @@ from shared.kit.clock import SystemIds
 from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
 from tests.e2e.concord import Process
-from tests.kit.mesh import answering_all, make_request_topics, make_topics, running_service, settings_for
-from tests.unit.gateway.fakes import PROFILE_ID, SESSION_ID, Signer
+from tests.fakes.gateway import PROFILE_ID, SESSION_ID, Signer
+from tests.integration.kit.mesh import (
+    answering_all,
+    make_request_topics,
+    make_topics,
+    running_service,
+    settings_for,
+)
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 ME = "/api/auth/me"

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.services.gateway.crowd import all_at_once, open_files, size_mib
-from tests.services.gateway.test_process import ME, auth_on, gateway_of
+from tests.contract.gateway.crowd import all_at_once, open_files, size_mib
+from tests.contract.gateway.test_process import ME, auth_on, gateway_of
+from tests.fakes.gateway import Signer
 from tests.support.polling import until
-from tests.unit.gateway.fakes import Signer
 
 REQUESTS = 10_000
 GROWTH_MAX_MIB = 400

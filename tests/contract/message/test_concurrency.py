@@ -14,7 +14,7 @@ from shared.contracts.errors import MeshError
 from shared.contracts.message import Message
 from shared.kit.database.database import Database
 from shared.kit.wire.call import Reply
-from tests.services.message.conftest import MakeWorld
+from tests.contract.message.conftest import MakeWorld
 from tests.unit.message.world import IDS, World, ask, message_of, refused
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from apps.message.outbound.content_encryption import Contents, ContentUnreadable
 from apps.message.outbound.pool import HotPool
 from shared.kit.database.database import Database
-from tests.services.message.conftest import outside_of
+from tests.contract.message.conftest import outside_of
 from tests.unit.message.test_changes import *  # noqa: F403
 from tests.unit.message.test_history import *  # noqa: F403
 from tests.unit.message.test_send import *  # noqa: F403

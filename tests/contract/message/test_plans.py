@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from apps.message.outbound import history, pool, send_batch
+from apps.message.outbound import history, send_batch
+from apps.message.outbound import pool as pool_module
 from apps.message.outbound.pool import HotPool
 from apps.message.outbound.tables import metadata
 from cli.embedded.databases import run_sql
@@ -74,7 +75,7 @@ async def test_old_plans_are_thrown_away(database: Database, monkeypatch: pytest
     async with pool.connection():
         await asyncio.sleep(0.01)
         assert seen == []
-    monkeypatch.setattr(pool, "_PLAN_LIFE_S", 0.0)
+    monkeypatch.setattr(pool_module, "_PLAN_LIFE_S", 0.0)
     async with pool.connection():
         await asyncio.sleep(0.01)
         assert seen == ["DISCARD PLANS"]

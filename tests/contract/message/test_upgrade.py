@@ -6,7 +6,7 @@ import asyncpg
 
 from migrations.runner import migrate
 from shared.kit.clock import SystemIds
-from tests.kit.stairs import to_revision
+from tests.integration.kit.stairs import to_revision
 
 IDS = SystemIds()
 ADD = """

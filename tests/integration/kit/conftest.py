@@ -13,9 +13,9 @@ from shared.kit.database.database import Database
 from shared.kit.dead_letters.publisher import Failures
 from shared.kit.events.processor import EventWork
 from shared.kit.security.record_signatures import Signatures
-from tests.kit.facts import make_tables
-from tests.kit.inbox_place import PARTITIONS, Place
-from tests.kit.mesh import make_topics
+from tests.integration.kit.facts import make_tables
+from tests.integration.kit.inbox_place import PARTITIONS, Place
+from tests.integration.kit.mesh import make_topics
 
 
 @pytest.fixture

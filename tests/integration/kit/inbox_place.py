@@ -17,7 +17,7 @@ from shared.kit.events.consumer import Inbox
 from shared.kit.kafka.broker import make_broker
 from shared.kit.wire.call import SIGNATURE
 from shared.kit.wire.failure import FAILURE_HEADERS, ORIGINAL_TOPIC
-from tests.kit.mesh import settings_for
+from tests.integration.kit.mesh import settings_for
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 PARTITIONS = 4

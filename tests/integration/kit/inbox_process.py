@@ -1,4 +1,6 @@
-"""An inbox in a process of its own, to be killed: `python -m tests.kit.inbox_process SERVICE KAFKA NAME`.
+"""An inbox in a process of its own, to be killed.
+
+Usage: `python -m tests.integration.kit.inbox_process SERVICE KAFKA NAME`.
 
 It prints the revision of each event that it took in.
 """
@@ -12,7 +14,7 @@ from shared.contracts.topics import CONSUMER_GROUPS
 from shared.kit.config.settings import kafka_options
 from shared.kit.events.consumer import Inbox
 from shared.kit.kafka.broker import make_broker
-from tests.kit.mesh import settings_for
+from tests.integration.kit.mesh import settings_for
 
 
 async def take_in(event: Event) -> None:

@@ -1,5 +1,6 @@
-"""A relay in a process of its own, to be stopped and killed: `python -m tests.kit.relay_process URL KAFKA
-NAME`.
+"""A relay in a process of its own, to be stopped and killed.
+
+Usage: `python -m tests.integration.kit.relay_process URL KAFKA NAME`.
 """
 
 import asyncio

@@ -12,7 +12,13 @@ from shared.contracts.operation import Operation
 from shared.kit.clock import now_ms
 from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
-from tests.kit.mesh import answering_all, make_request_topics, running_client, running_service, settings_for
+from tests.integration.kit.mesh import (
+    answering_all,
+    make_request_topics,
+    running_client,
+    running_service,
+    settings_for,
+)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from shared.contracts.event import Event
 from shared.kit.clock import SystemIds
 from shared.kit.rpc.client import MeshClient
 from shared.kit.wire.call import Call, Reply
-from tests.kit.inbox_place import Place, event
-from tests.kit.mesh import (
+from tests.integration.kit.inbox_place import Place, event
+from tests.integration.kit.mesh import (
     answering_all,
     make_request_topics,
     make_topics,

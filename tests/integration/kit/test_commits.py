@@ -13,8 +13,14 @@ from shared.kit.kafka.consumer import COMMIT_INTERVAL_S
 from shared.kit.kafka.producer import Producer
 from shared.kit.rpc.handlers import Answers
 from shared.kit.wire.call import Call
-from tests.kit.mesh import answering_all, make_request_topics, running_client, running_service, settings_for
-from tests.kit.offsets import Offsets, committed, until_committed
+from tests.integration.kit.mesh import (
+    answering_all,
+    make_request_topics,
+    running_client,
+    running_service,
+    settings_for,
+)
+from tests.integration.kit.offsets import Offsets, committed, until_committed
 
 GROUP = CONSUMER_GROUPS["auth"]
 SLOW = UUID(int=1)

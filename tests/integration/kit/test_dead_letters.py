@@ -10,8 +10,8 @@ from shared.contracts.topics import RETRY_DELAYS_S
 from shared.kit.config.settings import kafka_options
 from shared.kit.dead_letters.store import DeadLetters
 from shared.kit.kafka.topic_reader import Bounds
-from tests.kit.inbox_place import Place, event, headers_of
-from tests.kit.mesh import settings_for
+from tests.integration.kit.inbox_place import Place, event, headers_of
+from tests.integration.kit.mesh import settings_for
 from tests.support.polling import until
 
 

@@ -18,8 +18,8 @@ from shared.kit.kafka.topic_reader import Bounds
 from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import SIGNATURE, Headers
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC
-from tests.kit.inbox_place import Place, event, headers_of
-from tests.kit.mesh import make_topics, settings_for
+from tests.integration.kit.inbox_place import Place, event, headers_of
+from tests.integration.kit.mesh import make_topics, settings_for
 from tests.support.polling import until
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 

@@ -31,7 +31,13 @@ from shared.kit.wire.call import (
     Headers,
     request_headers,
 )
-from tests.kit.mesh import answering_all, make_request_topics, make_topics, running_service, settings_for
+from tests.integration.kit.mesh import (
+    answering_all,
+    make_request_topics,
+    make_topics,
+    running_service,
+    settings_for,
+)
 from tests.unit.kit.rpc.calls import SIGNATURES, SMALL_ORDER, call_of
 
 Request: TypeAlias = tuple[str, bytes | None, bytes, Headers]

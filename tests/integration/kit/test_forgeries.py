@@ -32,7 +32,7 @@ from shared.kit.security.field_encryption import ServiceSeals
 from shared.kit.security.hpke import ALGORITHM, public_text
 from shared.kit.security.record_signatures import Signatures
 from shared.kit.wire.call import CALL_ID, REPLY_TO, SIGNATURE, Call
-from tests.kit.mesh import (
+from tests.integration.kit.mesh import (
     answering_all,
     make_request_topics,
     make_topics,

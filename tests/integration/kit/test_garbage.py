@@ -18,7 +18,7 @@ from shared.kit.clock import SystemClock, now_ms
 from shared.kit.rpc.client import MeshClient
 from shared.kit.rpc.handlers import Answers, Asked
 from shared.kit.wire.call import Call
-from tests.kit.mesh import (
+from tests.integration.kit.mesh import (
     answering_all,
     make_request_topics,
     make_topics,
@@ -26,8 +26,8 @@ from tests.kit.mesh import (
     running_service,
     settings_for,
 )
-from tests.kit.offsets import until_committed
-from tests.kit.raw import RawName, raw_batch, write_raw
+from tests.integration.kit.offsets import until_committed
+from tests.integration.kit.raw import RawName, raw_batch, write_raw
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 Headers = list[tuple[str, bytes | None]]

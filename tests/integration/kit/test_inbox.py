@@ -15,8 +15,8 @@ from shared.contracts.event import Event
 from shared.contracts.topics import retry_topic
 from shared.kit.dead_letters.publisher import Failures
 from shared.kit.wire.failure import redriven
-from tests.kit.inbox_place import PARTITIONS, Handler, Place, event, headers_of
-from tests.kit.raw import bare_batch, write_raw
+from tests.integration.kit.inbox_place import PARTITIONS, Handler, Place, event, headers_of
+from tests.integration.kit.raw import bare_batch, write_raw
 from tests.support.polling import until
 
 
@@ -85,7 +85,7 @@ async def test_poison_is_tried_again_and_ends_as_a_dead_letter(place: Place) -> 
     assert int(headers["original-partition"]) in range(PARTITIONS)
     assert headers["attempt"] == "4"
     assert headers["reason"] == "RuntimeError: no luck with password=***"
-    assert re.fullmatch(r"shared/kit/event_work\.py:\d+ in _handle", headers["trace"])
+    assert re.fullmatch(r"shared/kit/events/processor\.py:\d+ in _handle", headers["trace"])
     assert [name for name, _ in letters[1].headers].count("attempt") == 1
 
 

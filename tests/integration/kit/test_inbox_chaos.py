@@ -16,8 +16,8 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_jars import JarCache
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
-from tests.kit.inbox_place import PARTITIONS, Place, event
-from tests.kit.mesh import make_topics
+from tests.integration.kit.inbox_place import PARTITIONS, Place, event
+from tests.integration.kit.mesh import make_topics
 from tests.support.polling import until
 
 KEYS = 20
@@ -31,7 +31,7 @@ def check_order(seen: list[int]) -> None:
 
 @asynccontextmanager
 async def process(place: Place, name: str) -> AsyncIterator[Process]:
-    command = ("-m", "tests.kit.inbox_process", place.service, place.bootstrap, name)
+    command = ("-m", "tests.integration.kit.inbox_process", place.service, place.bootstrap, name)
     started = await asyncio.create_subprocess_exec(
         sys.executable, *command, stdout=PIPE, start_new_session=True
     )

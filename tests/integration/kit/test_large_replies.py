@@ -7,7 +7,13 @@ import msgspec
 from shared.contracts.account import USER_GET, GetProfile
 from shared.kit.clock import now_ms
 from shared.kit.wire.call import Call, Reply
-from tests.kit.mesh import answering_all, make_request_topics, running_client, running_service, settings_for
+from tests.integration.kit.mesh import (
+    answering_all,
+    make_request_topics,
+    running_client,
+    running_service,
+    settings_for,
+)
 
 LARGEST_PAGE_BYTES = 2_500_000
 """Of servers: 100 images of 2048 control characters, and 700 channels with such names."""

@@ -25,7 +25,7 @@ from shared.kit.clock import SystemClock, now_ms
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import Known, known, once, sweep_requests
 from shared.kit.wire.call import Call, Reply
-from tests.kit.facts import ids
+from tests.integration.kit.facts import ids
 
 CALLER = ids.new()
 

@@ -29,7 +29,7 @@ from shared.kit.outbox.publisher import FencedProducer
 from shared.kit.outbox.records import LeaseLost, Parcel
 from shared.kit.outbox.relay import Relay
 from shared.kit.security.record_signatures import FORGED, MISPLACED
-from tests.kit.facts import (
+from tests.integration.kit.facts import (
     clock,
     event_type,
     fact,
@@ -40,7 +40,7 @@ from tests.kit.facts import (
     revisions_by_key,
     until_empty,
 )
-from tests.kit.mesh import make_topics
+from tests.integration.kit.mesh import make_topics
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 

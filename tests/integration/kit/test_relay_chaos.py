@@ -23,7 +23,7 @@ from shared.kit.clock import SystemClock
 from shared.kit.database.database import Database
 from shared.kit.outbox.outbox import OUTBOX_INSERT, outbox_rows
 from shared.kit.outbox.relay import Relay
-from tests.kit.facts import (
+from tests.integration.kit.facts import (
     clock,
     event_type,
     fact,
@@ -34,8 +34,8 @@ from tests.kit.facts import (
     revisions_by_key,
     until_empty,
 )
-from tests.kit.mesh import make_topics
-from tests.kit.relay_process import LEASE_S, PAGE_ROWS
+from tests.integration.kit.mesh import make_topics
+from tests.integration.kit.relay_process import LEASE_S, PAGE_ROWS
 
 KEYS = 30
 FLOW_S = 10.0
@@ -92,7 +92,7 @@ class RelayProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        command = (sys.executable, "-m", "tests.kit.relay_process", *self._arguments)
+        command = (sys.executable, "-m", "tests.integration.kit.relay_process", *self._arguments)
         self._process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert self._process.stdout is not None
         assert await asyncio.wait_for(self._process.stdout.readline(), 60) == b"started\n"

@@ -17,7 +17,7 @@ from shared.kit.config.settings import kafka_options
 from shared.kit.rpc.client_session import Calling
 from shared.kit.rpc.reply_topics import IDLE_AFTER_MS, Sweeper, create_reply_topic
 from shared.kit.wire.call import Call
-from tests.kit.mesh import (
+from tests.integration.kit.mesh import (
     answering_all,
     make_request_topics,
     running_client,

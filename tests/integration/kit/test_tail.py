@@ -16,8 +16,8 @@ from cli.embedded.kafka_jars import JarCache
 from shared.kit.clock import now_ms
 from shared.kit.events.tail import Tail
 from shared.kit.security.record_signatures import Signatures
-from tests.kit.mesh import make_topics
-from tests.kit.raw import RawName, raw_batch, write_raw
+from tests.integration.kit.mesh import make_topics
+from tests.integration.kit.raw import RawName, raw_batch, write_raw
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 HOUR_MS = 3_600_000

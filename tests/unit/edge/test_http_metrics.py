@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared.edge.access_log import AccessLog
 from shared.edge.http_metrics import Traffic
 from shared.edge.middleware import Edge
-from tests.unit.gateway.conftest import World
+from tests.support.gateway import World
 
 LABELS = ("method", "route", "status", "le")
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"

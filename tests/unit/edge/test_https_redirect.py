@@ -4,7 +4,7 @@ import pytest
 
 from apps.gateway.settings import GatewaySettings
 from shared.kit.config.settings import SettingsError, load
-from tests.unit.gateway.conftest import World, client_of, new_world
+from tests.support.gateway import World, client_of, new_world
 from tests.unit.kit.rpc.calls import SECRET
 
 ADDRESS = "https://chat.example.org"

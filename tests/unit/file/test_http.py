@@ -25,7 +25,7 @@ from shared.kit.health.checks import Part
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from shared.kit.telemetry.log_context import traceparent_var
 from shared.kit.wire.call import Call
-from tests.unit.gateway.fakes import PROFILE_ID, FakeCaller, Signer
+from tests.fakes.gateway import PROFILE_ID, FakeCaller, Signer
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 CHANNEL = uuid4()

@@ -15,8 +15,8 @@ from shared.contracts.examples import example_of
 from shared.contracts.file import FileLocation
 from shared.kit.clock import now_ms
 from shared.kit.rpc.reply_consumer import RawReply
-from tests.unit.gateway.conftest import World, client_of
-from tests.unit.gateway.fakes import PROFILE_ID, SESSION_ID
+from tests.fakes.gateway import PROFILE_ID, SESSION_ID
+from tests.support.gateway import World, client_of
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
 SEND = f"/api/channels/{CHANNEL}/messages"

@@ -9,7 +9,7 @@ import pytest
 
 from cli.config.ports import free_port
 from shared.edge.client_address.internal_hop import PassedOn
-from tests.unit.gateway.conftest import client_of, new_world
+from tests.support.gateway import client_of, new_world
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 PATH = "/api/files/upload"

@@ -15,8 +15,8 @@ from shared.edge.auth.authenticator import REMEMBERED_MAX, Authenticator, token_
 from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, Keys
 from shared.kit.health.checks import Part
 from shared.kit.rpc.reply_consumer import RawReply
-from tests.unit.gateway.conftest import World, new_world
-from tests.unit.gateway.fakes import PROFILE_ID, SESSION_ID, FakeCaller, Signer
+from tests.fakes.gateway import PROFILE_ID, SESSION_ID, FakeCaller, Signer
+from tests.support.gateway import World, new_world
 
 ME = "/api/auth/me"
 

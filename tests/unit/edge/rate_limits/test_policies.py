@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from apps.gateway.app import ROUTES
-from tests.unit.gateway.conftest import World, client_of, new_world
+from tests.support.gateway import World, client_of, new_world
 
 ME = "/api/auth/me"
 SIGN_IN = {"email": "ada@example.org", "password": "correct horse battery"}

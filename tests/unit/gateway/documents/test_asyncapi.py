@@ -19,9 +19,9 @@ from apps.gateway.documents.asyncapi.headers import (
 from shared.contracts.catalogue import EVENTS, OPERATIONS
 from shared.contracts.errors import CATALOGUE
 from shared.contracts.topics import all_topics
-from shared.kit.wire.call import call, failure
+from shared.kit.wire import call, failure
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "data/asyncapi/3.0.0.json").read_bytes())
+SCHEMA = json.loads((Path(__file__).parents[3] / "data/asyncapi/3.0.0.json").read_bytes())
 DOCUMENT = json.loads(json.dumps(asyncapi_document(partitions=4)))
 
 

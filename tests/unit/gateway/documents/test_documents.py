@@ -16,7 +16,7 @@ from apps.gateway.documents.pages import ASSETS, WEB
 from apps.gateway.routes.route import Route
 from shared.contracts.errors import CATALOGUE
 from shared.contracts.examples import example_of
-from tests.unit.gateway.conftest import World, client_of, new_world
+from tests.support.gateway import World, client_of, new_world
 
 LOCAL_REFERENCE = re.compile(r"""(?:src|href|url\()=?["']?((?:https?:)?//[^"')\s]+)""")
 

@@ -152,7 +152,7 @@ def test_a_failure_has_no_secret_is_short_and_names_the_line() -> None:
         failure = Failure.of(error)
     assert failure.reason.startswith("ValueError: no luck with password=*** xxx")
     assert len(failure.reason) < 400
-    assert "test_failures.py" in failure.trace
+    assert "test_publisher.py" in failure.trace
     assert failure.trace.endswith(" in fail")
     assert not failure.trace.startswith("/")
 

@@ -15,7 +15,7 @@ from shared.kit.health.checks import Health
 from shared.kit.http.protocol import BoundedHttpProtocol
 from shared.kit.http.sockets import PortError
 from shared.kit.rpc.reply_consumer import RawReply
-from tests.unit.gateway.conftest import World, shared_world
+from tests.support.gateway import World, shared_world
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
 SEND = f"POST /api/channels/{CHANNEL}/messages HTTP/1.1\r\nHost: gateway\r\n"

@@ -7,7 +7,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
 from shared.kit.kafka.steady_reading import SteadyRecords, install
-from tests.kit.raw import RawName, raw_batch
+from tests.integration.kit.raw import RawName, raw_batch
 
 GOOD = [("name", b"value")]
 BAD = [(RawName(b"\xff\xfe"), b"value")]
