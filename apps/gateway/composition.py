@@ -8,34 +8,34 @@ from apps.gateway.app import ROUTES, make_app
 from apps.gateway.documents.asyncapi.document import asyncapi_document
 from apps.gateway.documents.openapi.document import Addresses, openapi_document
 from apps.gateway.documents.routes import Documents
-from apps.gateway.forward import Desk
+from apps.gateway.forward import ApiState
 from apps.gateway.routes.health import HealthPages
 from apps.gateway.routes.route import Page
 from apps.gateway.settings import GatewaySettings
 from shared.edge.access_log import AccessLog
-from shared.edge.auth.jwks_cache import Keys
+from shared.edge.auth.jwks_cache import JwksCache
 from shared.edge.cors import Cors
-from shared.edge.http_metrics import Traffic
+from shared.edge.http_metrics import HttpMetrics
 from shared.edge.https_redirect import https_of
-from shared.edge.middleware import Edge
+from shared.edge.middleware import EdgeMiddleware
 from shared.kit.clock import any_id
 from shared.kit.health.checks import Health
 
 
 def compose(
     settings: GatewaySettings,
-    desk: Desk,
-    keys: Keys,
+    desk: ApiState,
+    keys: JwksCache,
     health: Health,
-    traffic: Traffic,
+    traffic: HttpMetrics,
     access_log: AccessLog | None,
-) -> Edge:
+) -> EdgeMiddleware:
     """The whole ASGI application."""
     documents = Documents(keys, lambda: openapi_bytes(pages, settings), lambda: asyncapi_bytes(settings))
     pages = (*documents.pages(), *HealthPages(health).pages())
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     https = https_of(settings, desk.proxies)
-    return Edge(make_app(desk, settings.file_door, pages), any_id, traffic, cors, access_log, https)
+    return EdgeMiddleware(make_app(desk, settings.file_door, pages), any_id, traffic, cors, access_log, https)
 
 
 def openapi_bytes(pages: tuple[Page, ...], settings: GatewaySettings) -> bytes:

@@ -5,7 +5,7 @@ import logging
 
 from litestar.types import ASGIApp
 
-from apps.gateway.forward import Desk
+from apps.gateway.forward import ApiState
 from apps.gateway.settings import GatewaySettings
 from shared.contracts.file import UPLOAD_PATH
 from shared.kit.health.checks import Part
@@ -38,7 +38,7 @@ def make_server(app: ASGIApp, settings: GatewaySettings) -> Server:
 
 
 async def serve_until(
-    stop: asyncio.Event, server: Server, settings: GatewaySettings, desk: Desk, serving: Part
+    stop: asyncio.Event, server: Server, settings: GatewaySettings, desk: ApiState, serving: Part
 ) -> None:
     """Serve until `stop` is set, then leave. Raises `PortError` when the port can not be had."""
     allow_connections(settings.connections_max)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from litestar.types import Receive
 
-from shared.contracts.errors import BODY_MALFORMED, BODY_TOO_LARGE, MEDIA_TYPE_UNSUPPORTED, MeshError
+from shared.contracts.errors import BODY_MALFORMED, BODY_TOO_LARGE, MEDIA_TYPE_UNSUPPORTED, ServiceError
 
 # What was taken as white space is not given back (`*+`), so that no header makes the pattern slow.
 _JSON = re.compile(
@@ -29,7 +29,9 @@ async def read_json(headers: Mapping[bytes, bytes], receive: Receive, max_bytes:
     if content_type != b"application/json" and (content_type is None or not _JSON.fullmatch(content_type)):
         if length == b"0" or (length is None and b"transfer-encoding" not in headers):
             raise _empty()
-        raise MEDIA_TYPE_UNSUPPORTED.error("The header `Content-Type` must be `application/json`, in UTF-8.")
+        raise MEDIA_TYPE_UNSUPPORTED.exception(
+            "The header `Content-Type` must be `application/json`, in UTF-8."
+        )
     body = await _read(receive, max_bytes)
     if not body:
         raise _empty()
@@ -42,7 +44,7 @@ async def _read(receive: Receive, max_bytes: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise BODY_MALFORMED.error("The connection ended before the body did.")
+            raise BODY_MALFORMED.exception("The connection ended before the body did.")
         part = message["body"]
         size += len(part)
         if size > max_bytes:
@@ -52,9 +54,9 @@ async def _read(receive: Receive, max_bytes: int) -> bytes:
         parts.append(part)
 
 
-def _too_large(max_bytes: int) -> MeshError:
-    return BODY_TOO_LARGE.error(f"The body may be at most {max_bytes} bytes.")
+def _too_large(max_bytes: int) -> ServiceError:
+    return BODY_TOO_LARGE.exception(f"The body may be at most {max_bytes} bytes.")
 
 
-def _empty() -> MeshError:
-    return BODY_MALFORMED.error("The body is empty; a JSON object is needed.")
+def _empty() -> ServiceError:
+    return BODY_MALFORMED.exception("The body is empty; a JSON object is needed.")

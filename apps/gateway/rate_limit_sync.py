@@ -14,11 +14,11 @@ from prometheus_client import Counter
 
 from shared.contracts.rate_limits import Taken
 from shared.contracts.topics import LIMITS
-from shared.edge.rate_limits.policies import Limits
+from shared.edge.rate_limits.policies import RateLimits
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.events.tail import Tail
+from shared.kit.events.tail import TopicTailer
 from shared.kit.kafka.producer import Producer, Record
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.security.record_signatures import RecordSigner
 
 TELL_INTERVAL_S = 0.05
 HEARD_BACK_S = 60.0
@@ -30,15 +30,15 @@ _heard = Counter("concord_limits_heard", "Callers whom other gateways told of")
 _late = Counter("concord_limits_late", "Records of other gateways too old to count: late, or clocks differ")
 
 
-class Gossip:
+class RateLimitSync:
     """`follow` and `tell` run as long as the gateway does."""
 
     def __init__(
         self,
-        limits: Limits,
+        limits: RateLimits,
         producer: Producer,
         options: Mapping[str, Any],
-        signatures: Signatures,
+        signatures: RecordSigner,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._limits = limits
@@ -48,7 +48,9 @@ class Gossip:
         self._node = SystemIds().text()
         self._last_ms = 0
         self._heard_ms: dict[str, int] = {}
-        self._tail = Tail(options, LIMITS, signatures, self._since, self.hear, lambda: None, lambda _: None)
+        self._tail = TopicTailer(
+            options, LIMITS, signatures, self._since, self.hear, lambda: None, lambda _: None
+        )
 
     async def run(self) -> None:
         """Tell and hear, until it is cancelled; returns at once when there is no limit."""

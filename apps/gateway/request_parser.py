@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
-from shared.contracts.errors import VALIDATION_FAILED, FieldError, MeshError
+from shared.contracts.errors import VALIDATION_FAILED, FieldError, ServiceError
 from shared.contracts.validation import decode_body, decode_query, validation_failed
 from shared.edge.idempotency_key import key_of
 
@@ -18,7 +18,7 @@ _QUERY_FIELDS_MAX = 100
 _USER_AGENT_MAX_CHARS = 256
 
 
-class Inputs:
+class RequestParser:
     """Reads the inputs of one route: the path, the query, the body, the caller."""
 
     def __init__(self, route: Route) -> None:
@@ -91,7 +91,7 @@ def _collect(
     """Add the fields that are read from a part of the input, or all that is wrong with it."""
     try:
         fields.update(asdict(decode(raw, kind)))
-    except MeshError as error:
+    except ServiceError as error:
         if error.kind is not VALIDATION_FAILED:
             raise
         faults.extend(error.errors)
@@ -100,7 +100,7 @@ def _collect(
 def _key_of(headers: Mapping[bytes, bytes], faults: list[FieldError]) -> str | None:
     try:
         return key_of(headers)
-    except MeshError as error:
+    except ServiceError as error:
         faults.extend(error.errors)
         return None
 

@@ -12,15 +12,15 @@ from contextlib import asynccontextmanager
 
 import h11
 
-from apps.gateway.forward import Desk
-from apps.gateway.ports import FileDoor
-from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
+from apps.gateway.forward import ApiState
+from apps.gateway.ports import FileServiceUpstream
+from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, ServiceError
 from shared.edge.idempotency_key import HEADER as IDEMPOTENCY_KEY
 from shared.edge.idempotency_key import key_of
 from shared.edge.problem_responses import problem_of
-from shared.edge.request_context import TRACEPARENT, Exchange, Headers, Response
+from shared.edge.request_context import TRACEPARENT, Headers, RequestContext, Response
 from shared.edge.uploads.body_reader import IncomingBody
-from shared.edge.uploads.upload_slots import Places
+from shared.edge.uploads.upload_slots import UploadSlots
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +31,16 @@ _READ_BYTES = 65_536
 _ANSWER_MAX_BYTES = 65_536
 
 
-class Upload:
+class UploadProxy:
     """Passes uploads on."""
 
-    def __init__(self, path: str, desk: Desk, door: FileDoor) -> None:
+    def __init__(self, path: str, desk: ApiState, door: FileServiceUpstream) -> None:
         self._path = path
         self._desk = desk
         self._door = door
-        self._places = Places(door.uploads_max, door.uploads_person_max)
+        self._places = UploadSlots(door.uploads_max, door.uploads_person_max)
 
-    async def __call__(self, exchange: Exchange) -> Response:
+    async def __call__(self, exchange: RequestContext) -> Response:
         """The file service's answer to one upload, a problem where it went wrong on the way."""
         try:
             claims = await self._desk.caller_of(exchange)  # the file service looks at the token once more
@@ -48,16 +48,16 @@ class Upload:
             with self._places.take(claims.sub):
                 async with _connected(self._door) as (reader, writer):
                     return await self._pass_on(exchange, head, reader, writer)
-        except MeshError as error:
+        except ServiceError as error:
             return problem_of(error, exchange)
         except CancelledError:
             if not self._desk.draining:
                 raise
-            return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), exchange)
+            return problem_of(MESH_BUSY.exception("The gateway is leaving; try again."), exchange)
 
     async def _pass_on(
         self,
-        exchange: Exchange,
+        exchange: RequestContext,
         head: h11.Request,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -74,9 +74,9 @@ class Upload:
             async with asyncio.timeout(self._door.answer_timeout_s):
                 return await answering
         except TimeoutError:
-            raise MESH_TIMEOUT.error("The file service did not answer in time.") from None
+            raise MESH_TIMEOUT.exception("The file service did not answer in time.") from None
         except (OSError, h11.RemoteProtocolError) as error:
-            raise MESH_BUSY.error("The file service went away.") from error
+            raise MESH_BUSY.exception("The file service went away.") from error
         finally:
             for task in (answering, sending):
                 task.cancel()
@@ -84,7 +84,7 @@ class Upload:
 
     async def _send(
         self,
-        exchange: Exchange,
+        exchange: RequestContext,
         head: h11.Request,
         connection: h11.Connection,
         writer: asyncio.StreamWriter,
@@ -104,11 +104,11 @@ class Upload:
             async with asyncio.timeout(stall_timeout_s):
                 await writer.drain()
         except TimeoutError:
-            raise MESH_BUSY.error(
+            raise MESH_BUSY.exception(
                 f"The file service took nothing of the upload for {stall_timeout_s:g} s."
             ) from None
 
-    def _head_of(self, exchange: Exchange) -> h11.Request:
+    def _head_of(self, exchange: RequestContext) -> h11.Request:
         """Raises `validation.failed` for a key that is none."""
         # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 takes none.
         headers = [(name, exchange.headers[name].strip()) for name in _PASSED_ON if name in exchange.headers]
@@ -127,7 +127,9 @@ class Upload:
 
 
 @asynccontextmanager
-async def _connected(door: FileDoor) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def _connected(
+    door: FileServiceUpstream,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(door.host, door.port, ssl=door.secure or None)
@@ -137,7 +139,7 @@ async def _connected(door: FileDoor) -> AsyncIterator[tuple[asyncio.StreamReader
             door.netloc,
             error,
         )
-        raise MESH_BUSY.error("The file service is away.") from error
+        raise MESH_BUSY.exception("The file service is away.") from error
     try:
         yield reader, writer
     finally:
@@ -157,16 +159,16 @@ async def _answer_of(connection: h11.Connection, reader: asyncio.StreamReader) -
         elif isinstance(event, h11.Data):
             body += event.data
             if len(body) > _ANSWER_MAX_BYTES:
-                raise MESH_BUSY.error("The file service answered too much.")
+                raise MESH_BUSY.exception("The file service answered too much.")
         elif isinstance(event, h11.EndOfMessage):
             break
         elif isinstance(event, h11.ConnectionClosed):
-            raise MESH_BUSY.error("The file service went away.")
+            raise MESH_BUSY.exception("The file service went away.")
     if head is None:
-        raise MESH_BUSY.error("The file service gave no answer.")
+        raise MESH_BUSY.exception("The file service gave no answer.")
     if 300 <= head.status_code < 400:
         log.warning("the file service sends an upload elsewhere: do MESH_SECRET and the clocks agree?")
-        raise MESH_BUSY.error("The file service did not take the upload from this gateway.")
+        raise MESH_BUSY.exception("The file service did not take the upload from this gateway.")
     headers: Headers = [(name, value) for name, value in head.headers if name in _PASSED_BACK]
     headers.append((b"content-length", b"%d" % len(body)))
     return Response(head.status_code, headers, bytes(body))

@@ -7,7 +7,7 @@ import click
 
 from cli.config.settings import read_settings
 from cli.doctor.checks import all_checks
-from cli.doctor.result import Finding
+from cli.doctor.result import CheckResult
 
 
 @click.command()
@@ -24,7 +24,7 @@ def doctor() -> None:
     sys.exit(1 if wrong else 0)
 
 
-def line(finding: Finding) -> str:
+def line(finding: CheckResult) -> str:
     """One finding as a line."""
     mark = "WRONG" if finding.wrong else "ok"
     return f"{mark:<6} {finding.about:<24}  {finding.text}"

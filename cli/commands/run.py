@@ -57,13 +57,13 @@ def prepared(service: str) -> bool:
     """Create topics and tables, unless whoever started this process sees to it; False when asked to stop."""
     if os.environ.get("CONCORD_PREPARED") == "1":
         return True
-    from cli.provisioning.wait import prepare_first
+    from cli.provisioning.wait import provision_before_serving
 
     if service == "gateway":
-        return prepare_first(os.environ, *gateway_address(os.environ), "GATEWAY_PORT")
+        return provision_before_serving(os.environ, *gateway_address(os.environ), "GATEWAY_PORT")
     host = os.environ.get("HEALTH_HOST") or LOOPBACK
     port = whole_number(os.environ, "HEALTH_PORT", 0, 0, 65535)
-    return prepare_first(os.environ, host, port, "HEALTH_PORT")
+    return provision_before_serving(os.environ, host, port, "HEALTH_PORT")
 
 
 def remember(service: str, data: DataFolder) -> Callable[[], None]:

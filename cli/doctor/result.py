@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What was looked at, and what was found; `wrong` when the user has to do something."""
 
     about: str

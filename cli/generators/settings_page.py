@@ -9,8 +9,8 @@ from apps.gateway.settings import GatewaySettings
 from apps.message.settings import MessageSettings
 from apps.server.settings import ServerSettings
 from shared.edge.settings import EdgeSettings
-from shared.kit.config.env import SettingRow, Settings, describe
-from shared.kit.config.settings import MeshSettings
+from shared.kit.config.env import SettingDoc, Settings, describe
+from shared.kit.config.settings import ProcessSettings
 
 SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("The ports for clients: the gateway's and the file service's", EdgeSettings),
@@ -52,7 +52,7 @@ _EMBEDDED = """
 
 def page() -> str:
     """The whole page."""
-    shared = describe(MeshSettings)
+    shared = describe(ProcessSettings)
     parts = [_HEAD, "\n## Every process\n", *_table(shared)]
     for title, kind in SECTIONS:
         told = (
@@ -63,7 +63,7 @@ def page() -> str:
     return "\n".join(parts) + "\n" + _EMBEDDED
 
 
-def _table(rows: "tuple[SettingRow, ...] | list[SettingRow]") -> Iterator[str]:
+def _table(rows: "tuple[SettingDoc, ...] | list[SettingDoc]") -> Iterator[str]:
     yield "| variable | default | must be | what it is |"
     yield "|---|---|---|---|"
     for row in rows:

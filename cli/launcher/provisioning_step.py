@@ -6,14 +6,14 @@ from cli.config.data_folder import DataFolder
 from cli.errors import ConcordError
 from cli.launcher.provisioning_cache import forget_prepared, is_prepared, remember_prepared
 from cli.launcher.service_process import concord_command
-from cli.launcher.start_gate import Gate
+from cli.launcher.start_gate import StartGate
 from cli.processes.child import Child
 
 
 class Preparation:
     """One run of `concord prepare`. `known` tells that it has succeeded before for the very same things."""
 
-    def __init__(self, environ: Mapping[str, str], data: DataFolder, gate: Gate, embedded: bool) -> None:
+    def __init__(self, environ: Mapping[str, str], data: DataFolder, gate: StartGate, embedded: bool) -> None:
         self._environ = environ
         self._data = data
         self._embedded = embedded  # of outside services nobody knows what happened to them meanwhile

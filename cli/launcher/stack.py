@@ -11,7 +11,7 @@ from cli.embedded.infrastructure import EmbeddedParts, check_ports
 from cli.errors import ConcordError
 from cli.launcher.provisioning_step import Preparation
 from cli.launcher.service_process import ServiceProcess, public_ports
-from cli.launcher.start_gate import Gate
+from cli.launcher.start_gate import StartGate
 from cli.processes.child import Child
 from cli.processes.orphans import stop_leftovers
 from cli.processes.registry import COMMAND, PART, SERVICE, own_record
@@ -40,8 +40,8 @@ class Stack:
         self._data = DataFolder(settings.data)
         self._stop = StopFlag()
         self._parts = EmbeddedParts(environ, settings, self._data, self._may_start)
-        self._parts_gate = Gate(self._data.records.folder, "parts")
-        self._prepared_gate = Gate(self._data.records.folder, "prepared")
+        self._parts_gate = StartGate(self._data.records.folder, "parts")
+        self._prepared_gate = StartGate(self._data.records.folder, "prepared")
         self._supervisor = Supervisor(self._data.records, say)
         self._service_names = services
         self._services: list[ServiceProcess] = []

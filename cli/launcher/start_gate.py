@@ -9,7 +9,7 @@ VARIABLE = "CONCORD_GATE"
 POLL_S = 0.01
 
 
-class Gate:
+class StartGate:
     """A file in the data folder: there means open."""
 
     def __init__(self, folder: Path, name: str) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from cli.output.terminal import cell, shown
-from shared.kit.dead_letters.store import Letter
+from shared.kit.dead_letters.store import DeadLetter
 from shared.kit.telemetry.redaction import redact, redact_value
 from shared.kit.wire.failure import ATTEMPT, DEAD_LETTER, FAILURE_HEADERS, REASON, TRACE, TRUNCATED
 
 
-def table(letters: list[Letter]) -> Iterator[str]:
+def table(letters: list[DeadLetter]) -> Iterator[str]:
     """A line for each, under a heading."""
     rows = [
         ("ID", "WHEN", "FROM", "STATE", "REASON"),
@@ -21,33 +21,33 @@ def table(letters: list[Letter]) -> Iterator[str]:
         yield "  ".join([*cells, row[4]]).rstrip()
 
 
-def row_of(letter: Letter) -> tuple[str, ...]:
+def row_of(letter: DeadLetter) -> tuple[str, ...]:
     """The cells of one."""
     reason = letter.text(REASON)
     return letter.id, moment(letter.timestamp_ms), origin(letter), state(letter), redact(reason)[:120]
 
 
-def origin(letter: Letter) -> str:
+def origin(letter: DeadLetter) -> str:
     """Where it was read first; the topic alone where it was never written."""
     if letter.never_written:
         return letter.origin.topic
     return f"{letter.origin.topic}/{letter.origin.partition}/{letter.origin.offset}"
 
 
-def state(letter: Letter) -> str:
+def state(letter: DeadLetter) -> str:
     """In one word."""
     if letter.redriven_at_ms is not None:
         return "redriven"
     return "kept" if letter.refusal() else "waiting"
 
 
-def page(letter: Letter) -> Iterator[str]:
+def page(letter: DeadLetter) -> Iterator[str]:
     """All that is known about one, without secrets."""
     yield from map(cell, _facts(letter))
     yield from value_of(letter)
 
 
-def _facts(letter: Letter) -> Iterator[str]:
+def _facts(letter: DeadLetter) -> Iterator[str]:
     yield f"{letter.id}, since {moment(letter.timestamp_ms)}"
     yield f"  from     {origin(letter)} (topic/partition/offset)"
     yield f"  reason   {redact(letter.text(REASON))}"
@@ -67,7 +67,7 @@ def _facts(letter: Letter) -> Iterator[str]:
             yield f"  header   {name}: {redact_value(value, name.replace('-', '_'))}"
 
 
-def value_of(letter: Letter) -> Iterator[str]:
+def value_of(letter: DeadLetter) -> Iterator[str]:
     """The value as JSON where it is some, without what is named like a secret."""
     if letter.is_request:
         yield "  value    not kept: a request may hold a password or a token"

@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from cli.errors import ConcordError
 from migrations.runner import head_of, migrate
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.topics import all_topics
 from shared.kit.config.env import Secret, load
-from shared.kit.config.settings import MeshSettings, kafka_options
+from shared.kit.config.settings import ProcessSettings, kafka_options
 from shared.kit.config.tool_settings import ToolSettings
 from shared.kit.kafka.topic_admin import WAIT_S, TopicsAwayError, TopicsError, ensure_topics
 
@@ -80,7 +80,7 @@ async def prepare_all(settings: PrepareSettings, *, wait_s: float = WAIT_S) -> N
         raise kind("\n".join(str(fault) for fault in faults))
 
 
-async def _topics(settings: MeshSettings, wait_s: float) -> None:
+async def _topics(settings: ProcessSettings, wait_s: float) -> None:
     topics = all_topics(settings.kafka_partitions)
     try:
         options = kafka_options(settings)
@@ -104,7 +104,7 @@ async def _tables(service: str, url: str, wait_s: float, alembic: asyncio.Lock) 
         try:
             async with alembic:
                 await migrate(service, url)
-        except MeshError as error:
+        except ServiceError as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise NotReadyError(_not_ready(service, error)) from error
             await asyncio.sleep(_RETRY_S)
@@ -112,7 +112,7 @@ async def _tables(service: str, url: str, wait_s: float, alembic: asyncio.Lock) 
             return
 
 
-def _not_ready(service: str, error: MeshError) -> str:
+def _not_ready(service: str, error: ServiceError) -> str:
     cause = error.__cause__
     reason = error.detail if cause is None else f"{type(cause).__name__}: {cause}"
     return f"The database of {service} ({service.upper()}_DATABASE_URL) is not ready: {reason}"

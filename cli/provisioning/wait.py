@@ -16,7 +16,7 @@ _WAIT_S = 10.0
 _PAUSE_S = 0.5
 
 
-def prepare_first(environ: Mapping[str, str], host: str, port: int, setting: str) -> bool:
+def provision_before_serving(environ: Mapping[str, str], host: str, port: int, setting: str) -> bool:
     """Prepare, however late Kafka and the databases come; health is answered at host and port until then.
 
     Returns False when the process was asked to stop (SIGTERM, SIGINT) before it was done. Raises

@@ -21,7 +21,7 @@ class _Series:
         self.seconds = 0.0
 
 
-class Traffic(Collector):
+class HttpMetrics(Collector):
     """How many requests there were, and how long they took, by method, route pattern and status."""
 
     def __init__(self) -> None:

@@ -11,10 +11,10 @@ from time import perf_counter
 from shared.contracts.errors import INTERNAL_ERROR
 from shared.edge.access_log import AccessLog
 from shared.edge.cors import Cors
-from shared.edge.http_metrics import Traffic
-from shared.edge.https_redirect import Https
+from shared.edge.http_metrics import HttpMetrics
+from shared.edge.https_redirect import HttpsRedirect
 from shared.edge.problem_responses import problem_of
-from shared.edge.request_context import Exchange, current_exchange
+from shared.edge.request_context import RequestContext, current_exchange
 from shared.kit.http.asgi import Asgi, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
@@ -30,17 +30,17 @@ _CLIENT_GONE = 499
 """In the figures only: the request was given up before it had an answer."""
 
 
-class Edge:
+class EdgeMiddleware:
     """Wraps the application; other scopes than HTTP pass through untouched."""
 
     def __init__(
         self,
         app: Asgi,
         new_id: Callable[[], object],
-        traffic: Traffic,
+        traffic: HttpMetrics,
         cors: Cors | None,
         access_log: AccessLog | None,
-        https: Https | None = None,
+        https: HttpsRedirect | None = None,
     ) -> None:
         self._app = app
         self._new_id = new_id
@@ -58,7 +58,7 @@ class Edge:
         method = scope["method"]
         # A HEAD is routed as a GET. The server looks at its own scope, so that stays as it is.
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
-        exchange = Exchange(inner, receive, self._new_id)
+        exchange = RequestContext(inner, receive, self._new_id)
         current_exchange.set(exchange)
         answer = self._answering(exchange, method, send)
         try:
@@ -71,7 +71,7 @@ class Edge:
             if self._access_log is not None:
                 self._access_log.add(method, route, status, seconds, exchange.correlation_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, exchange: RequestContext) -> None:
         app: Asgi = self._app
         if self._https is not None and (reply := self._https.redirect(exchange)):
             app = reply
@@ -83,9 +83,9 @@ class Edge:
             log_unexpected(exchange)
             if exchange.status:
                 raise  # the answer has begun: the server cuts the connection
-            await problem_of(INTERNAL_ERROR.error(""), exchange)(scope, receive, send)
+            await problem_of(INTERNAL_ERROR.exception(""), exchange)(scope, receive, send)
 
-    def _answering(self, exchange: Exchange, method: str, send: Send) -> Send:
+    def _answering(self, exchange: RequestContext, method: str, send: Send) -> Send:
         """What adds the common headers to the answer, and drops the body of a HEAD's."""
         common = [
             (b"x-correlation-id", exchange.correlation_id.encode("ascii")),
@@ -108,7 +108,7 @@ class Edge:
         return answer
 
 
-def log_unexpected(exchange: Exchange) -> None:
+def log_unexpected(exchange: RequestContext) -> None:
     """Log the exception in hand; the caller learns no more than its correlation id."""
     log.error(
         "a request failed in a way that nobody expected",

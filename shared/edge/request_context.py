@@ -11,7 +11,7 @@ HeaderPairs = tuple[tuple[bytes, bytes], ...]
 TRACEPARENT = b"traceparent"
 
 
-class Exchange:
+class RequestContext:
     """Made by the edge before anything else looks at a request."""
 
     __slots__ = (
@@ -38,7 +38,7 @@ class Exchange:
         """The headers that tell the caller's limit, once it was looked at."""
 
 
-current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
+current_exchange: ContextVar[RequestContext] = ContextVar("current_exchange")
 """The exchange of the request that this task serves: so no layer between has to hand it on."""
 
 

@@ -4,12 +4,12 @@ import msgspec
 
 from shared.contracts import event as events
 from shared.contracts.clock import Clock
-from shared.contracts.event import ChannelGone, Event, MemberFact, MemberGone, ServerGone
+from shared.contracts.event import ChannelDeleted, Event, MemberFact, MemberLeft, ServerDeleted
 from shared.contracts.server import Channel
-from shared.membership.ports import Facts
+from shared.membership.ports import MembershipStore
 
 
-async def keep_fact(event: Event, facts: Facts, clock: Clock) -> None:
+async def apply_event(event: Event, facts: MembershipStore, clock: Clock) -> None:
     """Take in an event of the server service; what does not concern members is let pass.
 
     Any event may come again, late, or before an older one: of two facts about the same thing the one with
@@ -19,14 +19,14 @@ async def keep_fact(event: Event, facts: Facts, clock: Clock) -> None:
         channel = msgspec.json.decode(event.data, type=Channel)
         await facts.channel(channel.id, channel.server_id, channel.type, event.revision)
     elif event.type == events.CHANNEL_DELETED.name:
-        gone = msgspec.json.decode(event.data, type=ChannelGone)
+        gone = msgspec.json.decode(event.data, type=ChannelDeleted)
         await facts.channel_gone(gone.id, gone.server_id, event.revision, clock.now())
     elif event.type in (events.MEMBER_JOINED.name, events.MEMBER_UPDATED.name):
         member = msgspec.json.decode(event.data, type=MemberFact)
         await facts.member(member.server_id, member.profile_id, member.role, event.revision)
     elif event.type == events.MEMBER_LEFT.name:
-        left = msgspec.json.decode(event.data, type=MemberGone)
+        left = msgspec.json.decode(event.data, type=MemberLeft)
         await facts.member(left.server_id, left.profile_id, None, event.revision)
     elif event.type == events.SERVER_DELETED.name:
-        server = msgspec.json.decode(event.data, type=ServerGone)
+        server = msgspec.json.decode(event.data, type=ServerDeleted)
         await facts.server_gone(server.id, event.revision, clock.now())

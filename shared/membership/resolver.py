@@ -10,16 +10,16 @@ from uuid import UUID
 from msgspec import Struct
 
 from shared.contracts.clock import Clock
-from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MESH_TIMEOUT, MeshError
-from shared.membership.access import Unsure, channel_not_found
-from shared.membership.ports import Directory, Facts
+from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MESH_TIMEOUT, ServiceError
+from shared.membership.access import MembershipUnknown, channel_not_found
+from shared.membership.ports import MembershipDirectory, MembershipStore
 
 T = TypeVar("T")
 Key = tuple[UUID, UUID]
 """A channel and a profile."""
 
 
-class Asker(Struct, frozen=True):
+class AccessQuery(Struct, frozen=True):
     """Who wants to know, until when (milliseconds since the epoch), and under which correlation id."""
 
     channel_id: UUID
@@ -33,7 +33,7 @@ class Asker(Struct, frozen=True):
         return (self.channel_id, self.profile_id)
 
 
-class LearnAccess:
+class MembershipResolver:
     """Asks, stores the answer, and shares one call among all who want to know the same at once.
 
     * An answer is stored beside what events brought meanwhile, the newer fact wins; who asked reads it there.
@@ -44,8 +44,8 @@ class LearnAccess:
 
     def __init__(
         self,
-        directory: Directory,
-        facts: Facts,
+        directory: MembershipDirectory,
+        facts: MembershipStore,
         clock: Clock,
         *,
         calls_max: int = 4096,
@@ -68,7 +68,7 @@ class LearnAccess:
         self._at_once = asyncio.Semaphore(calls_at_once)
         self._noes: OrderedDict[Key, tuple[float, int]] = OrderedDict()
 
-    async def learn(self, asker: Asker) -> None:
+    async def learn(self, asker: AccessQuery) -> None:
         """Bring our copy up to date. Raises `channel.not_found` for a no, `mesh.busy`, `mesh.timeout`."""
         begun_before = self._begun
         while True:
@@ -81,24 +81,26 @@ class LearnAccess:
             if answer is False and number > begun_before:
                 raise channel_not_found()
 
-    async def _wait(self, call: "asyncio.Task[bool]", asker: Asker) -> bool | None:
+    async def _wait(self, call: "asyncio.Task[bool]", asker: AccessQuery) -> bool | None:
         """The answer of a shared call; None when its deadline passed before that of the asker."""
         try:
             async with asyncio.timeout(self._remaining_s(asker)):
                 return await asyncio.shield(call)
         except TimeoutError:
-            raise MESH_TIMEOUT.error("It could not be found out in time whether you may see it.") from None
-        except MeshError as error:
+            raise MESH_TIMEOUT.exception(
+                "It could not be found out in time whether you may see it."
+            ) from None
+        except ServiceError as error:
             if error.kind is MESH_TIMEOUT and self._remaining_s(asker) > 0.05:
                 return None
             raise
 
-    def _remaining_s(self, asker: Asker) -> float:
+    def _remaining_s(self, asker: AccessQuery) -> float:
         return asker.deadline_ms / 1000 - self._clock.now().timestamp()
 
-    def _start(self, asker: Asker) -> "tuple[int, asyncio.Task[bool]]":
+    def _start(self, asker: AccessQuery) -> "tuple[int, asyncio.Task[bool]]":
         if len(self._calls) >= self._calls_max:
-            raise MESH_BUSY.error("Too many memberships are being asked for.")
+            raise MESH_BUSY.exception("Too many memberships are being asked for.")
         call = asyncio.create_task(self._ask(asker))
         self._begun += 1
         self._calls[asker.key] = (self._begun, call)
@@ -110,13 +112,13 @@ class LearnAccess:
         if not call.cancelled():
             call.exception()  # nobody may be waiting for it any longer
 
-    async def _ask(self, asker: Asker) -> bool:
+    async def _ask(self, asker: AccessQuery) -> bool:
         async with self._at_once:
             try:
                 access = await self._directory.access(
                     asker.channel_id, asker.profile_id, asker.deadline_ms, asker.correlation_id
                 )
-            except MeshError as error:
+            except ServiceError as error:
                 if error.kind is not CHANNEL_NOT_FOUND:
                     raise
                 self._remember_no(asker.key)
@@ -140,13 +142,15 @@ class LearnAccess:
         return noes >= self._noes_before_silence and self._now_s() - since_s <= self._memory_s
 
 
-async def informed(learn: LearnAccess, asker: Asker, work: Callable[[], Awaitable[T]]) -> T:
+async def with_fresh_membership(
+    learn: MembershipResolver, asker: AccessQuery, work: Callable[[], Awaitable[T]]
+) -> T:
     """Do `work`; when it is Unsure, ask the server service once and do it again. Then its verdict counts."""
     try:
         return await work()
-    except Unsure:
+    except MembershipUnknown:
         await learn.learn(asker)
     try:
         return await work()
-    except Unsure as unsure:
+    except MembershipUnknown as unsure:
         raise unsure.verdict from None

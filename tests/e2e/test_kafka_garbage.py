@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.topics import dead_letter_topic
 from shared.contracts.validation import decode_body
 from tests.e2e.concord import Concord, topics_of
@@ -127,7 +127,7 @@ def _is_refused(topic: str, value: bytes) -> bool:
         return True
     try:
         decode_body(value, OPERATIONS[topic].request)
-    except MeshError:
+    except ServiceError:
         return True
     return False
 

@@ -13,7 +13,7 @@ from jwt.utils import base64url_encode
 
 from shared.contracts.account import Jwk, Jwks
 from shared.contracts.base import Request
-from shared.contracts.errors import ErrorReply, MeshError
+from shared.contracts.errors import ErrorReply, ServiceError
 from shared.contracts.examples import example_of
 from shared.contracts.operation import Operation
 from shared.kit.rpc.client import decode_reply
@@ -60,7 +60,7 @@ class FakeCaller:
         example = b"" if operation.answer is None else msgspec.json.encode(example_of(operation.answer))
         return RawReply(operation.status, example)
 
-    def fail_with(self, error: MeshError) -> None:
+    def fail_with(self, error: ServiceError) -> None:
         """From now on the service answers with this error."""
         kind = error.kind
         told = ErrorReply(code=kind.code, status=kind.status, detail=error.detail, errors=error.errors)

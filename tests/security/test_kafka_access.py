@@ -18,7 +18,7 @@ from cli.generators.kafka_acls import OPERATOR, PREPARE, grants
 from cli.provisioning.provision import prepare
 from shared.kit.config.settings import kafka_options, load
 from shared.kit.config.tool_settings import ToolSettings
-from shared.kit.dead_letters.store import DeadLetters, Letter
+from shared.kit.dead_letters.store import DeadLetter, DeadLetterStore
 from shared.kit.kafka.topic_reader import Bounds
 from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
@@ -195,15 +195,17 @@ async def test_a_certificate_of_nobody_is_refused(secured: SecuredKafka) -> None
 async def test_what_fails_is_put_away_and_the_operator_redrives_it(secured: SecuredKafka) -> None:
     async with AIOKafkaProducer(bootstrap_servers=secured.broker.bootstrap) as producer:
         await producer.send_and_wait("server-events", b"no event")
-    letters = DeadLetters(client_options(secured, OPERATOR), ("auth", "server", "message", "file"), Bounds())
+    letters = DeadLetterStore(
+        client_options(secured, OPERATOR), ("auth", "server", "message", "file"), Bounds()
+    )
 
-    async def until(count: int) -> tuple[Letter, ...]:
+    async def until(count: int) -> tuple[DeadLetter, ...]:
         async with asyncio.timeout(20):
             while len(found := await of_the_event()) < count:
                 await asyncio.sleep(0.5)
             return found
 
-    async def of_the_event() -> tuple[Letter, ...]:
+    async def of_the_event() -> tuple[DeadLetter, ...]:
         box = await letters.read()
         found = (letter for letter in box.letters if letter.origin.topic == "server-events")
         return tuple(letter for letter in found if letter.service == "message")

@@ -10,15 +10,15 @@ import httpx
 import pytest
 
 from apps.gateway.composition import compose
-from apps.gateway.forward import Desk
+from apps.gateway.forward import ApiState
 from apps.gateway.settings import GatewaySettings
 from shared.edge.auth.authenticator import Authenticator
-from shared.edge.auth.jwks_cache import Keys
-from shared.edge.auth.revoked_sessions import Revocations
-from shared.edge.client_address.trusted_proxies import Proxies
-from shared.edge.http_metrics import Traffic
-from shared.edge.middleware import Edge
-from shared.edge.rate_limits.policies import Limits
+from shared.edge.auth.jwks_cache import JwksCache
+from shared.edge.auth.revoked_sessions import RevokedSessions
+from shared.edge.client_address.trusted_proxies import TrustedProxies
+from shared.edge.http_metrics import HttpMetrics
+from shared.edge.middleware import EdgeMiddleware
+from shared.edge.rate_limits.policies import RateLimits
 from shared.kit.clock import SystemClock
 from shared.kit.health.checks import Health
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
@@ -32,36 +32,36 @@ class World:
 
     caller: FakeCaller
     signer: Signer
-    keys: Keys
-    revocations: Revocations
+    keys: JwksCache
+    revocations: RevokedSessions
     authenticator: Authenticator
-    desk: Desk
+    desk: ApiState
     health: Health
-    traffic: Traffic
-    edge: Edge
+    traffic: HttpMetrics
+    edge: EdgeMiddleware
 
 
 def new_world(**changes: Any) -> World:
     """A gateway with these settings, all the rest as by default but for the limits, which are off."""
     settings = GatewaySettings(**{"rate_limit_per_minute": 0, "mesh_secret": SECRET, **changes})
     signer, caller, health = Signer(), FakeCaller(), Health()
-    clock, traffic = SystemClock(), Traffic()
-    keys = Keys(caller, health.part("keys"), settings.keys_refresh_s)
+    clock, traffic = SystemClock(), HttpMetrics()
+    keys = JwksCache(caller, health.part("keys"), settings.keys_refresh_s)
     keys.by_kid.update(public_keys(signer.jwks))
     keys.document = b'{"keys":[]}'
     ttl = timedelta(seconds=settings.access_token_ttl_s)
-    revocations = Revocations(clock, ttl, settings.revocations_max)
+    revocations = RevokedSessions(clock, ttl, settings.revocations_max)
     verifier = TokenVerifier(keys.by_kid, settings.token_issuer, settings.token_audience, clock)
     authenticator = Authenticator(verifier, keys, revocations)
     authenticator.caught_up = True
-    proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
-    limits = Limits(
+    proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
+    limits = RateLimits(
         proxies,
         per_minute=settings.rate_limit_per_minute,
         sign_ins_per_minute=settings.sign_in_limit_per_minute,
         callers_max=settings.limit_callers_max,
     )
-    desk = Desk(
+    desk = ApiState(
         caller=caller,
         authenticator=authenticator,
         proxies=proxies,

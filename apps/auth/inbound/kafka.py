@@ -5,7 +5,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 from apps.auth.domain.attempts import AttemptPolicy
-from apps.auth.ports import Passwords, ProfileReader, Sealing, Unit, Units
+from apps.auth.ports import Passwords, ProfileReader, Sealing, UnitOfWork, UnitOfWorkFactory
 from apps.auth.usecases.change_password import change_password
 from apps.auth.usecases.get_keys import get_keys
 from apps.auth.usecases.get_profile import get_profile
@@ -21,26 +21,26 @@ from apps.auth.usecases.update_profile import update_profile
 from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as ops
 from shared.contracts.operation import Operation
-from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call
 
 A = TypeVar("A")
 Tools = ParamSpec("Tools")
-UseCase = Callable[Concatenate[Any, Unit, Tools], Awaitable[A]]
+UseCase = Callable[Concatenate[Any, UnitOfWork, Tools], Awaitable[A]]
 
 
-class Desk(Units, Protocol):
+class Desk(UnitOfWorkFactory, Protocol):
     """Where use cases get their unit from."""
 
-    async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
+    async def once(self, call: Call, profile_id: UUID, work: Callable[[UnitOfWork], Awaitable[Any]]) -> Any:
         """Do the work in a transaction unless this very call was done before."""
 
 
 class Inbound:
     """Puts the use cases that work in one transaction behind the operations of one registry."""
 
-    def __init__(self, answers: Answers, desk: Desk) -> None:
-        self._answers = answers
+    def __init__(self, handlers: HandlerRegistry, desk: Desk) -> None:
+        self._handlers = handlers
         self._desk = desk
 
     def read(
@@ -52,7 +52,7 @@ class Inbound:
             async with self._desk.snapshot() as unit:
                 return await usecase(request, unit, *tools, **named)
 
-        self._answers.one(operation, answer)
+        self._handlers.register(operation, answer)
 
     def change(
         self, operation: Operation, usecase: UseCase[Tools, A], *tools: Tools.args, **named: Tools.kwargs
@@ -64,11 +64,11 @@ class Inbound:
                 call, request.profile_id, lambda unit: usecase(request, unit, *tools, **named)
             )
 
-        self._answers.one(operation, answer)
+        self._handlers.register(operation, answer)
 
 
 def answer_all(
-    answers: Answers,
+    handlers: HandlerRegistry,
     desk: Desk,
     passwords: Passwords,
     reader: ProfileReader,
@@ -77,20 +77,24 @@ def answer_all(
     sealing: Sealing,
 ) -> None:
     """Every operation of the contract."""
-    inbound = Inbound(answers, desk)
+    inbound = Inbound(handlers, desk)
     inbound.read(ops.SESSION_LIST, list_sessions, issuer.clock)
     inbound.read(ops.USER_VERIFY_TOKEN, verify_token, issuer.access, issuer.clock)
     inbound.read(ops.PROFILES_GET, get_profiles)
     inbound.change(ops.USER_UPDATE, update_profile, issuer.clock)
     inbound.change(ops.USER_SIGNOUT, sign_out, issuer.clock)
     inbound.change(ops.SESSION_REVOKE, revoke_session, issuer.clock)
-    answers.one(ops.USER_GET, lambda request, call: get_profile(request, reader))
-    answers.one(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access, sealing))
-    answer_with_secrets(answers, desk, passwords, issuer, policy)
+    handlers.register(ops.USER_GET, lambda request, call: get_profile(request, reader))
+    handlers.register(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access, sealing))
+    answer_with_secrets(handlers, desk, passwords, issuer, policy)
 
 
 def answer_with_secrets(
-    answers: Answers, units: Units, passwords: Passwords, issuer: Issuer, policy: AttemptPolicy
+    handlers: HandlerRegistry,
+    units: UnitOfWorkFactory,
+    passwords: Passwords,
+    issuer: Issuer,
+    policy: AttemptPolicy,
 ) -> None:
     """The operations with passwords and refresh tokens: they begin their transactions themselves.
 
@@ -110,10 +114,10 @@ def answer_with_secrets(
     async def change(request: ops.ChangePassword, call: Call) -> None:
         await change_password(request, key_of(call), units, passwords, issuer.clock, policy)
 
-    answers.one(ops.USER_SIGNUP, signup)
-    answers.one(ops.USER_SIGNIN, signin)
-    answers.one(ops.USER_REFRESH, refresh)
-    answers.one(ops.USER_CHANGE_PASSWORD, change)
+    handlers.register(ops.USER_SIGNUP, signup)
+    handlers.register(ops.USER_SIGNIN, signin)
+    handlers.register(ops.USER_REFRESH, refresh)
+    handlers.register(ops.USER_CHANGE_PASSWORD, change)
 
 
 def key_of(call: Call) -> str | None:

@@ -10,7 +10,7 @@ from apps.auth.domain.keys import KeyPair
 from shared.kit.security.hpke import base64url
 
 
-class Ed25519KeyMaker:
+class Ed25519KeyGenerator:
     """Makes key pairs that access tokens are signed with."""
 
     def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair:
@@ -18,7 +18,7 @@ class Ed25519KeyMaker:
         return _pair(Ed25519PrivateKey.generate(), "Ed25519", number, created_at, used_from)
 
 
-class X25519KeyMaker:
+class X25519KeyGenerator:
     """Makes key pairs that secrets are sealed to."""
 
     def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair:

@@ -7,8 +7,8 @@ from sqlalchemy import CursorResult, TextClause, text
 from shared.kit.database.database import Database
 
 
-class SqlAttic:
-    """`apps.auth.ports.Attic`, each batch a transaction."""
+class SqlExpiredRows:
+    """`apps.auth.ports.ExpiredRows`, each batch a transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

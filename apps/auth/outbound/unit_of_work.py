@@ -7,12 +7,12 @@ from apps.auth.outbound.attempts import SqlAttempts
 from apps.auth.outbound.sessions import SqlRefreshTokens, SqlSessions
 from shared.contracts.clock import Clock, Ids
 from shared.kit.database.database import Database
-from shared.kit.database.unit_of_work import SqlUnits
+from shared.kit.database.unit_of_work import SqlUnitOfWorkFactory
 from shared.kit.outbox.outbox import Outbox
 
 
-class SqlUnit:
-    """`apps.auth.ports.Unit` over a session."""
+class SqlUnitOfWork:
+    """`apps.auth.ports.UnitOfWork` over a session."""
 
     def __init__(self, session: AsyncSession, clock: Clock, ids: Ids) -> None:
         self.accounts = SqlAccounts(session)
@@ -22,6 +22,8 @@ class SqlUnit:
         self.events = Outbox(session, clock, ids)
 
 
-def sql_units(database: Database, clock: Clock, ids: Ids) -> SqlUnits[SqlUnit]:
-    """`apps.auth.ports.Units` over a database."""
-    return SqlUnits(database, lambda session: SqlUnit(session, clock, ids), clock)
+def sql_unit_of_work_factory(
+    database: Database, clock: Clock, ids: Ids
+) -> SqlUnitOfWorkFactory[SqlUnitOfWork]:
+    """`apps.auth.ports.UnitOfWorkFactory` over a database."""
+    return SqlUnitOfWorkFactory(database, lambda session: SqlUnitOfWork(session, clock, ids), clock)

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from apps.auth.domain.attempts import AttemptPolicy, Counts, microseconds
-from apps.auth.ports import Unit, Units
+from apps.auth.ports import UnitOfWork, UnitOfWorkFactory
 from shared.contracts.clock import Clock
-from shared.contracts.errors import CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH, RATE_LIMITED, MeshError
+from shared.contracts.errors import CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH, RATE_LIMITED, ServiceError
 from shared.contracts.gcra import whole_seconds
 
 _NOBODY = UUID(int=0)
@@ -16,7 +16,9 @@ _WRONG = (CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH)
 """A key used again with another password says that it is another: also that is a guess."""
 
 
-async def counts_of_sign_in(units: Units, policy: AttemptPolicy, email: str, network: str | None) -> Counts:
+async def counts_of_sign_in(
+    units: UnitOfWorkFactory, policy: AttemptPolicy, email: str, network: str | None
+) -> Counts:
     """What a sign-in counts for. The same is read for an e-mail with an account and for one without."""
     if not policy.on:
         return {}
@@ -27,7 +29,7 @@ async def counts_of_sign_in(units: Units, policy: AttemptPolicy, email: str, net
 
 
 @asynccontextmanager
-async def attempt(units: Units, counts: Counts, clock: Clock) -> AsyncIterator[None]:
+async def attempt(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> AsyncIterator[None]:
     """One attempt. Raises `rate.limited` when there were too many wrong ones; then nothing is verified.
 
     It is counted before the password is looked at, so that a thousand at once are no more than one after
@@ -38,14 +40,14 @@ async def attempt(units: Units, counts: Counts, clock: Clock) -> AsyncIterator[N
     try:
         yield
     except (Exception, CancelledError) as error:
-        if not isinstance(error, MeshError) or error.kind not in _WRONG:
-            with suppress(MeshError):  # what went wrong first is told
+        if not isinstance(error, ServiceError) or error.kind not in _WRONG:
+            with suppress(ServiceError):  # what went wrong first is told
                 await shield(_give_back(units, counts, clock))
         raise
     await shield(_give_back(units, counts, clock))
 
 
-async def _take(units: Units, counts: Counts, clock: Clock) -> None:
+async def _take(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> None:
     if not counts:
         return
     async with units.transaction() as unit:
@@ -55,13 +57,13 @@ async def _take(units: Units, counts: Counts, clock: Clock) -> None:
             await unit.attempts.save({key: rate.after(tats[key], now_us) for key, rate in counts.items()})
     if wait_us:
         wait_s = whole_seconds(wait_us)
-        raise RATE_LIMITED.error(
+        raise RATE_LIMITED.exception(
             f"There were too many wrong passwords; the next attempt is looked at in {wait_s} s.",
             retry_after_s=wait_s,
         )
 
 
-async def _give_back(units: Units, counts: Counts, clock: Clock) -> None:
+async def _give_back(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> None:
     if not counts:
         return
     async with units.transaction() as unit:
@@ -72,7 +74,7 @@ async def _give_back(units: Units, counts: Counts, clock: Clock) -> None:
         await unit.attempts.save({key: tat_us for key, tat_us in tats.items() if key not in paid_back})
 
 
-async def _lock(unit: Unit, counts: Counts, clock: Clock) -> tuple[dict[bytes, int], int]:
+async def _lock(unit: UnitOfWork, counts: Counts, clock: Clock) -> tuple[dict[bytes, int], int]:
     """When what was taken is paid back, at most a whole limit from now; and the moment that is now.
 
     Later it is only where another clock counted: one that was put back since, or another replica's.

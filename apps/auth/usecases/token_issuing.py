@@ -16,10 +16,10 @@ from apps.auth.domain.session import (
     digest_of,
     new_refresh_text,
 )
-from apps.auth.ports import AccessTokens, Unit
+from apps.auth.ports import AccessTokens, UnitOfWork
 from shared.contracts.account import SignedIn, SignIn, SignUp, Tokens
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.errors import CREDENTIALS_INVALID, MeshError
+from shared.contracts.errors import CREDENTIALS_INVALID, ServiceError
 from shared.contracts.event import SESSION_REVOKED, SessionRevoked
 
 A = TypeVar("A")
@@ -35,16 +35,16 @@ class Issuer:
     policy: SessionPolicy
 
 
-def settled(outcome: A | MeshError) -> A:
+def settled(outcome: A | ServiceError) -> A:
     """The answer, or its refusal raised: after the transaction, so that what the refusal did is kept."""
-    if isinstance(outcome, MeshError):
+    if isinstance(outcome, ServiceError):
         raise outcome
     return outcome
 
 
 async def enter(
-    unit: Unit, account: Account, call_id: str, request: SignIn | SignUp, issuer: Issuer
-) -> SignedIn | MeshError:
+    unit: UnitOfWork, account: Account, call_id: str, request: SignIn | SignUp, issuer: Issuer
+) -> SignedIn | ServiceError:
     """Sign a person in: a new session, or the one that this very call opened when it came before.
 
     A session that has been ended meanwhile, or is ended by this, stays ended: `credentials.invalid`.
@@ -66,7 +66,7 @@ async def enter(
         await unit.sessions.add(session)
     tokens = await give_tokens(unit, account, session, call_id, issuer) if session.active(now) else None
     if tokens is None:
-        return CREDENTIALS_INVALID.error("The session of this sign-in has been ended.")
+        return CREDENTIALS_INVALID.exception("The session of this sign-in has been ended.")
     return SignedIn(
         profile=account.profile(),
         access_token=tokens.access_token,
@@ -76,7 +76,7 @@ async def enter(
 
 
 async def give_tokens(
-    unit: Unit, account: Account, session: Session, call_id: str, issuer: Issuer
+    unit: UnitOfWork, account: Account, session: Session, call_id: str, issuer: Issuer
 ) -> Tokens | None:
     """A new pair: an access token, and a successor of the session's current refresh token.
 
@@ -102,7 +102,9 @@ async def give_tokens(
     return Tokens(access_token=access, refresh_token=text, expires_in_s=issuer.access.ttl_s)
 
 
-async def end_sessions(unit: Unit, account: Account, sessions: Iterable[Session], now: datetime) -> Account:
+async def end_sessions(
+    unit: UnitOfWork, account: Account, sessions: Iterable[Session], now: datetime
+) -> Account:
     """End sessions of a locked account, and tell; gives the account as it is now stored."""
     for session in sessions:
         account = account.bumped()
@@ -113,7 +115,7 @@ async def end_sessions(unit: Unit, account: Account, sessions: Iterable[Session]
     return account
 
 
-async def _make_room(unit: Unit, account: Account, issuer: Issuer) -> Account:
+async def _make_room(unit: UnitOfWork, account: Account, issuer: Issuer) -> Account:
     """End the sessions used longest ago when there would be more than a person may have."""
     now = issuer.clock.now()
     active = await unit.sessions.active(account.id, now)

@@ -5,13 +5,13 @@ import logging
 
 from shared.contracts.file import UPLOAD_PATH
 from shared.edge.access_log import AccessLog
-from shared.edge.client_address.internal_hop import PassedOn
-from shared.edge.client_address.trusted_proxies import Proxies
+from shared.edge.client_address.internal_hop import InternalHop
+from shared.edge.client_address.trusted_proxies import TrustedProxies
 from shared.edge.cors import Cors
-from shared.edge.http_metrics import Traffic
+from shared.edge.http_metrics import HttpMetrics
 from shared.edge.https_redirect import https_of
-from shared.edge.middleware import Edge
-from shared.edge.rate_limits.policies import Limits
+from shared.edge.middleware import EdgeMiddleware
+from shared.edge.rate_limits.policies import RateLimits
 from shared.edge.settings import EdgeSettings
 from shared.kit.clock import any_id
 from shared.kit.health.checks import Part
@@ -26,7 +26,7 @@ _KEEP_ALIVE_MS = 30_000
 _CONNECTIONS_MAX = 1_000
 
 
-class HttpPort:
+class HttpListener:
     """Listens from `open` to `close`."""
 
     def __init__(
@@ -72,19 +72,19 @@ class HttpPort:
 def edge_of(
     app: Asgi,
     settings: EdgeSettings,
-    proxies: Proxies,
-    passed_on: PassedOn,
-    traffic: Traffic,
+    proxies: TrustedProxies,
+    passed_on: InternalHop,
+    traffic: HttpMetrics,
     access_log: AccessLog | None,
-) -> Edge:
+) -> EdgeMiddleware:
     """What every answer of this port has in common, around what gives it."""
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    return Edge(app, any_id, traffic, cors, access_log, https_of(settings, proxies, passed_on))
+    return EdgeMiddleware(app, any_id, traffic, cors, access_log, https_of(settings, proxies, passed_on))
 
 
-def limits_of(settings: EdgeSettings, proxies: Proxies) -> Limits:
+def limits_of(settings: EdgeSettings, proxies: TrustedProxies) -> RateLimits:
     """How often one may call at this port. What gateways let through is not counted, nor are they told."""
-    return Limits(
+    return RateLimits(
         proxies,
         per_minute=settings.rate_limit_per_minute,
         callers_max=settings.limit_callers_max,

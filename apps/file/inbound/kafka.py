@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from apps.file.domain.files import Allowance, Kept, file_not_found
-from apps.file.ports import Sniffer, Storage, Work
+from apps.file.domain.files import Allowance, FileRecord, file_not_found
+from apps.file.ports import Sniffer, Storage, UnitOfWorkFactory
 from apps.file.usecases.complete_file import complete_file
 from apps.file.usecases.create_file import address_file, create_file
 from apps.file.usecases.delete_file import delete_file
@@ -18,7 +18,7 @@ from apps.file.usecases.get_file import get_file
 from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.errors import CHANNEL_NOT_FOUND, MeshError
+from shared.contracts.errors import CHANNEL_NOT_FOUND, ServiceError
 from shared.contracts.event import FILE_COMPLETED, Event
 from shared.contracts.file import (
     FILE_COMPLETE,
@@ -38,52 +38,52 @@ from shared.contracts.file import (
     NewFile,
     OfFile,
 )
-from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call
-from shared.membership.access import Unsure
-from shared.membership.apply_event import keep_fact
-from shared.membership.ports import Facts
-from shared.membership.resolver import Asker, LearnAccess, informed
+from shared.membership.access import MembershipUnknown
+from shared.membership.apply_event import apply_event
+from shared.membership.ports import MembershipStore
+from shared.membership.resolver import AccessQuery, MembershipResolver, with_fresh_membership
 
 T = TypeVar("T")
 
 
-class Lives(Struct, frozen=True):
+class UrlTtl(Struct, frozen=True):
     """How long addresses are good, in seconds."""
 
     upload_s: int
     download_s: int
 
 
-class Tools(Struct, frozen=True, kw_only=True, eq=False):
+class Dependencies(Struct, frozen=True, kw_only=True, eq=False):
     """What the use cases work with."""
 
-    work: Work
+    work: UnitOfWorkFactory
     storage: Storage
     sniffer: Sniffer
-    learn: LearnAccess
+    learn: MembershipResolver
     allowance: Allowance
     thumbnails: MakeThumbnails
-    lives: Lives
+    lives: UrlTtl
     clock: Clock
     ids: Ids
 
 
 class Inbound:
-    """What the file service answers over Kafka."""
+    """What the file service handlers over Kafka."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Dependencies) -> None:
         self._tools = tools
 
-    def register(self, answers: Answers) -> None:
-        """Say who answers what."""
-        answers.one(FILE_CREATE, self.create)
-        answers.one(FILE_COMPLETE, self.complete)
-        answers.one(FILE_GET, self.get)
-        answers.one(FILE_DOWNLOAD, self.download)
-        answers.one(FILE_THUMBNAIL, self.thumbnail)
-        answers.one(FILE_DELETE, self.delete)
-        answers.one(FILE_DESCRIBE, self.describe)
+    def register(self, handlers: HandlerRegistry) -> None:
+        """Say who handlers what."""
+        handlers.register(FILE_CREATE, self.create)
+        handlers.register(FILE_COMPLETE, self.complete)
+        handlers.register(FILE_GET, self.get)
+        handlers.register(FILE_DOWNLOAD, self.download)
+        handlers.register(FILE_THUMBNAIL, self.thumbnail)
+        handlers.register(FILE_DELETE, self.delete)
+        handlers.register(FILE_DESCRIBE, self.describe)
 
     async def create(self, request: CreateFile, call: Call) -> NewFile:
         """Announce a file. The same request again finds the same file, and its address is signed anew."""
@@ -96,8 +96,8 @@ class Inbound:
                 lambda unit: create_file(request, unit, tools.allowance, tools.clock, tools.ids, life_s),
             )
 
-        asker = Asker(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
-        file = await informed(tools.learn, asker, work)
+        asker = AccessQuery(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
+        file = await with_fresh_membership(tools.learn, asker, work)
         return await address_file(file, request.sha256, tools.storage, tools.clock, life_s)
 
     async def complete(self, request: OfFile, call: Call) -> File:
@@ -141,8 +141,8 @@ class Inbound:
         async with self._tools.work.snapshot() as unit:
             return await describe_files(request, unit)
 
-    async def _seen(self, request: OfFile | DownloadFile | GetThumbnail, call: Call) -> Kept:
-        async def work() -> Kept:
+    async def _seen(self, request: OfFile | DownloadFile | GetThumbnail, call: Call) -> FileRecord:
+        async def work() -> FileRecord:
             async with self._tools.work.snapshot() as unit:
                 return await get_file(request.file_id, request.profile_id, unit)
 
@@ -155,12 +155,12 @@ class Inbound:
 
         try:
             return await work()
-        except Unsure:
+        except MembershipUnknown:
             channel_id = await self._channel_of(file_id)
-        asker = Asker(channel_id, profile_id, call.deadline_ms, call.correlation_id)
+        asker = AccessQuery(channel_id, profile_id, call.deadline_ms, call.correlation_id)
         try:
-            return await informed(self._tools.learn, asker, work)
-        except MeshError as error:
+            return await with_fresh_membership(self._tools.learn, asker, work)
+        except ServiceError as error:
             raise file_not_found() if error.kind is CHANNEL_NOT_FOUND else error from None
 
     async def _channel_of(self, file_id: UUID) -> UUID:
@@ -171,16 +171,16 @@ class Inbound:
         return kept.file.channel_id
 
 
-def hear(facts: Facts, clock: Clock) -> Callable[[Event], Awaitable[None]]:
+def hear(facts: MembershipStore, clock: Clock) -> Callable[[Event], Awaitable[None]]:
     """What is done with each event of the server service."""
 
     async def keep(event: Event) -> None:
-        await keep_fact(event, facts, clock)
+        await apply_event(event, facts, clock)
 
     return keep
 
 
-def hear_own(work: Work, thumbnails: MakeThumbnails) -> Callable[[Event], Awaitable[None]]:
+def hear_own(work: UnitOfWorkFactory, thumbnails: MakeThumbnails) -> Callable[[Event], Awaitable[None]]:
     """What is done with each event of our own: a hint, for what is missed is found by `make_due`."""
 
     async def look(event: Event) -> None:

@@ -12,7 +12,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from apps.file.domain.names import last_part
-from shared.contracts.errors import BODY_MALFORMED, MEDIA_TYPE_UNSUPPORTED, FieldError, MeshError
+from shared.contracts.errors import BODY_MALFORMED, MEDIA_TYPE_UNSUPPORTED, FieldError, ServiceError
 from shared.contracts.fields import ContentType, FileName, Id
 from shared.contracts.validation import rule_of, validation_failed
 
@@ -66,7 +66,7 @@ async def open_form(content_type: str, length: int | None, receive: Receive) -> 
     """
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise MEDIA_TYPE_UNSUPPORTED.error("The header `Content-Type` must be `multipart/form-data`.")
+        raise MEDIA_TYPE_UNSUPPORTED.exception("The header `Content-Type` must be `multipart/form-data`.")
     form = _Form(options[b"boundary"])
     while not form.file_begun:
         if form.ended:
@@ -78,7 +78,7 @@ async def open_form(content_type: str, length: int | None, receive: Receive) -> 
 async def _feed(form: "_Form", receive: Receive) -> None:
     piece = await receive()
     if piece is None:
-        raise BODY_MALFORMED.error("The form ends before its last boundary.")
+        raise BODY_MALFORMED.exception("The form ends before its last boundary.")
     form.feed(piece)
 
 
@@ -99,26 +99,26 @@ class _Form:
         self._media_type = ""
         self._before = 0
         self._after = 0
-        self._fault: MeshError | None = None
+        self._fault: ServiceError | None = None
         try:
             self._parser = MultipartParser(boundary, self._callbacks())
         except FormParserError:
-            raise BODY_MALFORMED.error("The boundary of the form is too long.") from None
+            raise BODY_MALFORMED.exception("The boundary of the form is too long.") from None
 
     def feed(self, piece: bytes) -> None:
         """Take in the next bytes. Raises what is wrong with the form."""
         if self.file_ended:
             self._after += len(piece)
             if self._after > _AFTER_MAX_BYTES:
-                raise BODY_MALFORMED.error("Too much follows the file.")
+                raise BODY_MALFORMED.exception("Too much follows the file.")
         if self.ended:
             return
         if self._before > _BEFORE_MAX_BYTES:
-            raise BODY_MALFORMED.error("Too much comes before the file.")
+            raise BODY_MALFORMED.exception("Too much comes before the file.")
         try:
             self._parser.write(piece)
         except FormParserError:
-            raise BODY_MALFORMED.error("The body is no valid multipart/form-data.") from None
+            raise BODY_MALFORMED.exception("The body is no valid multipart/form-data.") from None
         if self._fault is not None:
             raise self._fault
         if not self.file_begun:

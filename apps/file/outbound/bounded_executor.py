@@ -14,7 +14,7 @@ WAITING_MAX = 512
 TURN_TIMEOUT_S = 2.0
 
 
-class Threads:
+class BoundedExecutor:
     """A pool for one kind of work, so that none waits behind another kind. Close it at the end."""
 
     def __init__(self, name: str, threads: int) -> None:
@@ -37,7 +37,7 @@ class Threads:
         try:
             running = self._pool.submit(work)
         except RuntimeError:
-            raise MESH_BUSY.error("The file service is stopping.") from None
+            raise MESH_BUSY.exception("The file service is stopping.") from None
         running.add_done_callback(ended)
         return await asyncio.wrap_future(running)
 
@@ -47,12 +47,12 @@ class Threads:
 
     async def _turn(self) -> None:
         if self._waiting >= WAITING_MAX:
-            raise MESH_BUSY.error("Too much waits for the file storage.")
+            raise MESH_BUSY.exception("Too much waits for the file storage.")
         self._waiting += 1
         try:
             async with asyncio.timeout(TURN_TIMEOUT_S):
                 await self._free.acquire()
         except TimeoutError:
-            raise MESH_BUSY.error("Too much is under way at the file storage.") from None
+            raise MESH_BUSY.exception("Too much is under way at the file storage.") from None
         finally:
             self._waiting -= 1

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from apps.file.domain.keys import Leftover
+from apps.file.domain.keys import DanglingFile
 from shared.contracts.file import FileStatus
 from shared.kit.database.database import Database
 
@@ -108,7 +108,7 @@ _AGAIN = text(
 )
 
 
-class PostgresLeftovers:
+class SqlDanglingFiles:
     """Finds what nobody needs any longer."""
 
     def __init__(self, database: Database) -> None:
@@ -127,12 +127,12 @@ class PostgresLeftovers:
         """Count tombstones no longer whose address takes no more bytes; gives how many."""
         return await self._count(_GIVE_BACK, now, size)
 
-    async def claim(self, now: datetime, until: datetime, size: int) -> list[Leftover]:
+    async def claim(self, now: datetime, until: datetime, size: int) -> list[DanglingFile]:
         """What is to be purged by now. Nobody else is given it before `until`, which names this claim."""
         async with self._database.transaction() as session:
             claimed = await session.execute(_CLAIM, {"now": now, "until": until, "size": size})
             return [
-                Leftover(row.id, row.deleted, row.status == FileStatus.COMPLETE, row.last_begun_at)
+                DanglingFile(row.id, row.deleted, row.status == FileStatus.COMPLETE, row.last_begun_at)
                 for row in claimed
             ]
 

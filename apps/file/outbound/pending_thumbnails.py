@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from apps.file.domain.files import Kept
+from apps.file.domain.files import FileRecord
 from apps.file.outbound.tables import PAINT_SINCE, TO_PAINT
 from apps.file.outbound.unit_of_work import KEPT_COLUMNS, kept_of
 from shared.kit.database.database import Database
@@ -35,14 +35,14 @@ _DUE = text(
 """Goes around the people, so many steps: an index leads from each to the next, and to their n-th file."""
 
 
-class PostgresUnpainted:
+class SqlPendingThumbnails:
     """Several processes may look at once: each try is counted under the lock of its row before it begins."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._last = UUID(int=0)
 
-    async def due(self, now: datetime, size: int) -> list[Kept]:
+    async def due(self, now: datetime, size: int) -> list[FileRecord]:
         """At most so many complete files that are to be tried now, of one person after another."""
         wanted = {"now": now, "size": size, "last": self._last}
         async with self._database.snapshot() as session:

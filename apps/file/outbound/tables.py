@@ -12,7 +12,7 @@ from shared.contracts.file import FileStatus
 from shared.kit.database.idempotency import requests_table
 from shared.kit.database.schema import new_metadata, one_of
 from shared.kit.outbox.outbox import outbox_tables
-from shared.membership.adapters.tables import member_tables
+from shared.membership.adapters.tables import membership_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)
@@ -80,6 +80,6 @@ class FileRow(Base, table=True):
     deleting_call: str | None = Field(sa_type=Text)
 
 
-member_tables(metadata)
+membership_tables(metadata)
 outbox_tables(metadata)
 requests_table(metadata)

@@ -9,17 +9,17 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from apps.file.domain.files import Kept, Place, Usage
-from apps.file.ports import FirstAnswer, Unit
+from apps.file.domain.files import ChannelMembership, FileRecord, Usage
+from apps.file.ports import FirstAnswer, UnitOfWork
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.event import EventType
 from shared.contracts.fields import Role
 from shared.contracts.file import File, FileStatus
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import known
-from shared.kit.database.unit_of_work import SqlUnits
+from shared.kit.database.unit_of_work import SqlUnitOfWorkFactory
 from shared.kit.outbox.outbox import Outbox
 from shared.kit.wire.call import Call, Reply
 
@@ -68,19 +68,19 @@ _BURY = text(
 )
 
 
-class PostgresWork(SqlUnits[Unit]):
+class SqlFileUnitOfWorkFactory(SqlUnitOfWorkFactory[UnitOfWork]):
     """Where the use cases work."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
         super().__init__(
-            database, lambda session: PostgresUnit(session, Outbox(session, clock, ids), clock), clock
+            database, lambda session: SqlUnitOfWork(session, Outbox(session, clock, ids), clock), clock
         )
 
     async def once(
         self,
         call: Call,
         profile_id: UUID,
-        work: Callable[[Unit], Awaitable[File | MeshError]],
+        work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         *,
         keep_refusals: bool = True,
     ) -> File:
@@ -88,7 +88,7 @@ class PostgresWork(SqlUnits[Unit]):
         return _file_of(await super().once(call, profile_id, work, keep_refusals=keep_refusals))
 
 
-class PostgresUnit:
+class SqlUnitOfWork:
     """One transaction."""
 
     def __init__(self, session: AsyncSession, outbox: Outbox, clock: Clock) -> None:
@@ -96,14 +96,14 @@ class PostgresUnit:
         self._outbox = outbox
         self._clock = clock
 
-    async def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
+    async def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
         """What is known about a profile in a channel."""
         key = {"channel_id": channel_id, "profile_id": profile_id}
         found = (await self._session.execute(_PLACE, key)).one_or_none()
         if found is None:
             return None
         role = None if found.role is None else Role(found.role)
-        return Place(server_id=found.server_id, deleted=found.deleted, role=role)
+        return ChannelMembership(server_id=found.server_id, deleted=found.deleted, role=role)
 
     async def lock_usage(self, profile_id: UUID) -> Usage:
         """What a person's files take, locked until the end."""
@@ -117,26 +117,26 @@ class PostgresUnit:
         change = {"profile_id": profile_id, "size": size, "files": files}
         await self._session.execute(_CHARGE, change)
 
-    async def add(self, kept: Kept) -> None:
+    async def add(self, kept: FileRecord) -> None:
         """Store a new file."""
         await self._session.execute(_ADD, _row_of(kept))
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> Kept | None:
+    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
         """A file or the tombstone of one."""
         statement = _LOCK_FILE if lock else _FILE
         found = (await self._session.execute(statement, {"file_id": file_id})).mappings().one_or_none()
         return None if found is None else kept_of(found)
 
-    async def files(self, file_ids: Sequence[UUID]) -> list[Kept]:
+    async def files(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
         """Those of these files that are there, in any order."""
         found = (await self._session.execute(_FILES, {"file_ids": list(file_ids)})).mappings()
         return [kept_of(row) for row in found]
 
-    async def store(self, kept: Kept) -> None:
+    async def store(self, kept: FileRecord) -> None:
         """Store what changed about a file."""
         await self._session.execute(_STORE, _row_of(kept))
 
-    async def bury(self, kept: Kept, call_id: str, now: datetime) -> None:
+    async def bury(self, kept: FileRecord, call_id: str, now: datetime) -> None:
         """Store it as a tombstone, whose bytes are purged from now on."""
         await self._session.execute(_BURY, {**_row_of(kept), "call_id": call_id, "now": now})
 
@@ -159,9 +159,9 @@ def _file_of(done: Answer | Reply | None) -> File:
     return done
 
 
-def kept_of(row: Mapping[Any, Any]) -> Kept:
+def kept_of(row: Mapping[Any, Any]) -> FileRecord:
     """A file of a row that has its columns by name."""
-    return Kept(
+    return FileRecord(
         file=File(
             id=row["id"],
             channel_id=row["channel_id"],
@@ -186,7 +186,7 @@ def kept_of(row: Mapping[Any, Any]) -> Kept:
     )
 
 
-def _row_of(kept: Kept) -> dict[str, object]:
+def _row_of(kept: FileRecord) -> dict[str, object]:
     file = kept.file
     return {
         "id": file.id,

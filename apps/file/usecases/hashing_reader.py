@@ -9,7 +9,7 @@ from apps.file.domain.types import OPAQUE, canonical
 from apps.file.ports import Incoming
 
 
-class Digested:
+class HashingReader:
     """A file that is being sent to us, digested as it is read.
 
     In a thread, because a part takes milliseconds: hashlib lets the loop run meanwhile.

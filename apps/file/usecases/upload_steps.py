@@ -6,9 +6,9 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apps.file.domain.files import Allowance, Kept, admit
-from apps.file.ports import Unit
-from shared.contracts.event import FILE_COMPLETED, FILE_DELETED, FileGone
+from apps.file.domain.files import Allowance, FileRecord, admit
+from apps.file.ports import UnitOfWork
+from shared.contracts.event import FILE_COMPLETED, FILE_DELETED, FileDeleted
 from shared.contracts.file import File, FileStatus
 
 
@@ -26,11 +26,11 @@ class Draft(Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
 
-async def add_file(draft: Draft, unit: Unit, allowance: Allowance) -> Kept:
+async def add_file(draft: Draft, unit: UnitOfWork, allowance: Allowance) -> FileRecord:
     """Store a file that waits for its bytes, in the quota of its owner, who is a member of the channel."""
     place = admit(await unit.place(draft.channel_id, draft.profile_id))
     allowance.check_quota(await unit.lock_usage(draft.profile_id), draft.size)
-    kept = Kept(
+    kept = FileRecord(
         file=File(
             id=draft.id,
             channel_id=draft.channel_id,
@@ -50,7 +50,7 @@ async def add_file(draft: Draft, unit: Unit, allowance: Allowance) -> Kept:
     return kept
 
 
-async def make_complete(kept: Kept, size: int, content_type: str, unit: Unit) -> File:
+async def make_complete(kept: FileRecord, size: int, content_type: str, unit: UnitOfWork) -> File:
     """From now on the members see the file; others hear of it. The same again changes nothing.
 
     The row is locked by then. What lies in its place for uploads is purged when its address has expired.
@@ -67,7 +67,7 @@ async def make_complete(kept: Kept, size: int, content_type: str, unit: Unit) ->
     return file
 
 
-async def throw_away(kept: Kept, unit: Unit, now: datetime, call_id: str = "") -> None:
+async def throw_away(kept: FileRecord, unit: UnitOfWork, now: datetime, call_id: str = "") -> None:
     """Leave a tombstone, whose bytes are purged from now on. The row is locked by then.
 
     Its room is given back when its address takes no more bytes: at once, or by the sweep.
@@ -77,11 +77,11 @@ async def throw_away(kept: Kept, unit: Unit, now: datetime, call_id: str = "") -
     if not charged:
         await unit.charge(kept.file.profile_id, -kept.file.size, -1)
     if kept.complete:
-        gone = FileGone(id=kept.file.id, channel_id=kept.file.channel_id, server_id=kept.server_id)
+        gone = FileDeleted(id=kept.file.id, channel_id=kept.file.channel_id, server_id=kept.server_id)
         await unit.publish(FILE_DELETED, kept.file.channel_id, kept.revision + 1, gone)
 
 
-async def discard(file_id: UUID, unit: Unit, now: datetime, *, addressed: bool = True) -> None:
+async def discard(file_id: UUID, unit: UnitOfWork, now: datetime, *, addressed: bool = True) -> None:
     """Throw a file away whose bytes are not what was said; `addressed`: somebody outside has its address.
 
     When another has thrown it away already, its places are purged again: more may lie there by now.

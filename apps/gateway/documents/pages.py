@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from apps.gateway.documents.static_files import Static, read_static
-from shared.contracts.errors import CATALOGUE, ROUTE_UNKNOWN, ErrorKind
+from apps.gateway.documents.static_files import StaticFile, read_static
+from shared.contracts.errors import CATALOGUE, ROUTE_UNKNOWN, ErrorCode
 from shared.edge.problem_responses import problem_of
-from shared.edge.request_context import Exchange, Response, respond
+from shared.edge.request_context import RequestContext, Response, respond
 from shared.kit.http.problem_details import PAGES
 
 WEB = Path(__file__).resolve().parents[3] / "web"
@@ -26,12 +26,12 @@ _PLAIN_CSP = b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; f
 _HTML = "text/html; charset=utf-8"
 
 
-def read_page(name: str) -> Static:
+def read_page(name: str) -> StaticFile:
     """A page of `web/`: it may load what this gateway serves and nothing from elsewhere."""
     return read_static(WEB / name, "no-cache", ((b"content-security-policy", _DOCS_CSP),))
 
 
-def read_assets() -> dict[str, Static]:
+def read_assets() -> dict[str, StaticFile]:
     """All that the pages load, by its path below `web/assets/`."""
     folder = WEB / "assets"
     found = {}
@@ -52,7 +52,7 @@ class ErrorPage(msgspec.Struct, rename="camel"):
     retry_after_s: int | None
 
 
-async def list_errors(exchange: Exchange) -> Response:
+async def list_errors(exchange: RequestContext) -> Response:
     """All codes."""
     kinds = sorted(CATALOGUE.values(), key=lambda kind: (kind.status, kind.code))
     if not _wants_html(exchange):
@@ -70,21 +70,21 @@ async def list_errors(exchange: Exchange) -> Response:
     return _page("Errors", f"<table><tr><th>Status<th>Code<th>Meaning{rows}</table>")
 
 
-async def explain_error(exchange: Exchange) -> Response:
+async def explain_error(exchange: RequestContext) -> Response:
     """What one code means; the `type` of a problem is the address of this."""
     kind = CATALOGUE.get(exchange.scope["path_params"]["code"])
     if kind is None:
-        return problem_of(ROUTE_UNKNOWN.error("There is no such error code; see /api/errors."), exchange)
+        return problem_of(ROUTE_UNKNOWN.exception("There is no such error code; see /api/errors."), exchange)
     if not _wants_html(exchange):
         return respond(200, "application/json", msgspec.json.encode(_told(kind)), _CACHED, _VARY)
     return _page(kind.code, _explanation(kind))
 
 
-def _told(kind: ErrorKind) -> ErrorPage:
+def _told(kind: ErrorCode) -> ErrorPage:
     return ErrorPage(kind.code, kind.status, kind.title, kind.explanation, kind.retry_after_s)
 
 
-def _explanation(kind: ErrorKind) -> str:
+def _explanation(kind: ErrorCode) -> str:
     retry = f"<p>Try again after {kind.retry_after_s} s.</p>" if kind.retry_after_s is not None else ""
     return (
         f"<p><strong>{kind.status}</strong> {escape(kind.title)}</p><p>{escape(kind.explanation)}</p>{retry}"
@@ -103,7 +103,7 @@ def _page(title: str, content: str) -> Response:
     return respond(200, _HTML, html.encode(), _CACHED, _VARY, (b"content-security-policy", _PLAIN_CSP))
 
 
-def _wants_html(exchange: Exchange) -> bool:
+def _wants_html(exchange: RequestContext) -> bool:
     return b"text/html" in exchange.headers.get(b"accept", b"")
 
 

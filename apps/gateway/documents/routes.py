@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 
 from apps.gateway.documents.pages import ASSETS, explain_error, list_errors, read_assets, read_page
-from apps.gateway.documents.static_files import Static
+from apps.gateway.documents.static_files import StaticFile
 from apps.gateway.routes.route import Page
 from shared.contracts.account import Jwks
 from shared.contracts.errors import MESH_BUSY, ROUTE_UNKNOWN
-from shared.edge.auth.jwks_cache import Keys
+from shared.edge.auth.jwks_cache import JwksCache
 from shared.edge.problem_responses import problem_of
-from shared.edge.request_context import Exchange, Response, respond
+from shared.edge.request_context import RequestContext, Response, respond
 
 _JSON, _HTML = ("application/json",), ("text/html",)
 _KEYS_CACHE = (b"cache-control", b"public, max-age=300")
@@ -19,7 +19,7 @@ _KEYS_CACHE = (b"cache-control", b"public, max-age=300")
 class Documents:
     """The documents, made when they are first asked for."""
 
-    def __init__(self, keys: Keys, openapi: Callable[[], bytes], asyncapi: Callable[[], bytes]) -> None:
+    def __init__(self, keys: JwksCache, openapi: Callable[[], bytes], asyncapi: Callable[[], bytes]) -> None:
         self._keys = keys
         self._make_openapi = openapi
         self._make_asyncapi = asyncapi
@@ -65,58 +65,58 @@ class Documents:
             ),
         )
 
-    async def home(self, exchange: Exchange) -> Response:
+    async def home(self, exchange: RequestContext) -> Response:
         """There is no site here but the documents."""
         return Response(302, [(b"location", b"/api/docs"), (b"content-length", b"0")])
 
-    async def docs(self, exchange: Exchange) -> Response:
+    async def docs(self, exchange: RequestContext) -> Response:
         """The Swagger UI."""
         return await self._docs.respond(exchange)
 
-    async def asyncapi_page(self, exchange: Exchange) -> Response:
+    async def asyncapi_page(self, exchange: RequestContext) -> Response:
         """The AsyncAPI page."""
         return await self._asyncapi_page.respond(exchange)
 
-    async def asset(self, exchange: Exchange) -> Response:
+    async def asset(self, exchange: RequestContext) -> Response:
         """A script, style, image or font."""
         found = self._assets.get(exchange.scope["path_params"]["assetPath"].lstrip("/"))
         if found is None:
-            return problem_of(ROUTE_UNKNOWN.error("There is no such asset."), exchange)
+            return problem_of(ROUTE_UNKNOWN.exception("There is no such asset."), exchange)
         return await found.respond(exchange)
 
-    async def openapi(self, exchange: Exchange) -> Response:
+    async def openapi(self, exchange: RequestContext) -> Response:
         """The OpenAPI document."""
         return await self._openapi.respond(exchange)
 
-    async def asyncapi(self, exchange: Exchange) -> Response:
+    async def asyncapi(self, exchange: RequestContext) -> Response:
         """The AsyncAPI document."""
         return await self._asyncapi.respond(exchange)
 
-    async def keys(self, exchange: Exchange) -> Response:
+    async def keys(self, exchange: RequestContext) -> Response:
         """The keys as this gateway knows them."""
         if self._keys.document is None:
-            return problem_of(MESH_BUSY.error("The gateway is starting: it has no keys yet."), exchange)
+            return problem_of(MESH_BUSY.exception("The gateway is starting: it has no keys yet."), exchange)
         return respond(200, "application/json", self._keys.document, _KEYS_CACHE)
 
     @cached_property
-    def _docs(self) -> Static:
+    def _docs(self) -> StaticFile:
         return read_page("docs.html")
 
     @cached_property
-    def _asyncapi_page(self) -> Static:
+    def _asyncapi_page(self) -> StaticFile:
         return read_page("asyncapi.html")
 
     @cached_property
-    def _assets(self) -> dict[str, Static]:
+    def _assets(self) -> dict[str, StaticFile]:
         return read_assets()
 
     @cached_property
-    def _openapi(self) -> Static:
-        return Static(self._make_openapi(), "application/json")
+    def _openapi(self) -> StaticFile:
+        return StaticFile(self._make_openapi(), "application/json")
 
     @cached_property
-    def _asyncapi(self) -> Static:
-        return Static(self._make_asyncapi(), "application/json")
+    def _asyncapi(self) -> StaticFile:
+        return StaticFile(self._make_asyncapi(), "application/json")
 
 
 def _page(
@@ -124,7 +124,7 @@ def _page(
     name: str,
     summary: str,
     media_types: tuple[str, ...],
-    respond_to: Callable[[Exchange], Awaitable[Response]],
+    respond_to: Callable[[RequestContext], Awaitable[Response]],
     outcomes: dict[int, str] | None = None,
 ) -> Page:
     return Page(

@@ -6,7 +6,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
-from shared.edge.request_context import Exchange, Headers, Response
+from shared.edge.request_context import Headers, RequestContext, Response
 
 _COMPRESSED_FROM_BYTES = 1024
 _COMPRESSED_TYPES = ("text/", "application/json", "image/svg")
@@ -14,7 +14,7 @@ _COMPRESSED_TYPES = ("text/", "application/json", "image/svg")
 mimetypes.add_type("font/woff2", ".woff2")
 
 
-class Static:
+class StaticFile:
     """One document, and how it is answered."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Static:
         self._etag = b'"' + sha256(body).hexdigest()[:32].encode() + b'"'
         self._common = ((b"cache-control", cache.encode()), (b"etag", self._etag), *headers)
 
-    async def respond(self, exchange: Exchange) -> Response:
+    async def respond(self, exchange: RequestContext) -> Response:
         """The document, or 304 when the caller has it."""
         asked = exchange.headers
         if self._etag in asked.get(b"if-none-match", b""):
@@ -53,9 +53,9 @@ class Static:
         return gzip.compress(self._body, 6)
 
 
-def read_static(path: Path, cache: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Static:
+def read_static(path: Path, cache: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> StaticFile:
     """A file as a document; its kind is told by its name."""
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if kind.startswith("text/"):
         kind += "; charset=utf-8"
-    return Static(path.read_bytes(), kind, cache, headers)
+    return StaticFile(path.read_bytes(), kind, cache, headers)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from apps.message.domain.messages import (
     Channel,
-    Gate,
+    ChannelMembership,
     Stored,
     admit,
     message_not_found,
@@ -17,11 +17,11 @@ from apps.message.domain.messages import (
 )
 from shared.contracts import errors
 from shared.contracts.clock import Ids
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.file import Attachment
 from shared.contracts.message import Message
-from shared.membership.access import Unsure
+from shared.membership.access import MembershipUnknown
 
 
 class Draft(Struct, kw_only=True):
@@ -38,13 +38,13 @@ class Draft(Struct, kw_only=True):
     deadline_ms: int
     correlation_id: str
     attachments: tuple[Attachment, ...] = ()
-    refusal: MeshError | None = None
+    refusal: ServiceError | None = None
     """What is wrong with its attachments: told unless this very message was sent before."""
-    informed: bool = False
+    with_fresh_membership: bool = False
     """The server service was asked: what our copy says now is the verdict."""
 
 
-class Known(Struct, kw_only=True):
+class PriorState(Struct, kw_only=True):
     """What is stored about a draft's author and about the draft itself, as of the lock of its channel."""
 
     role: Role | None
@@ -52,24 +52,24 @@ class Known(Struct, kw_only=True):
     same_nonce: Stored | None = None
 
 
-class Hold(Enum):
+class Deferral(Enum):
     """Why a draft can not be decided in this batch."""
 
     LOCKED = "another transaction holds its channel"
     UNSURE = "our copy does not know its author as a member"
 
 
-class Sent(Struct, frozen=True):
+class SendResult(Struct, frozen=True):
     """The answer to a draft: 201 for a new message and for the same request again, 200 for a known nonce."""
 
     status: int
     message: Message
 
 
-Decision = Sent | MeshError | Hold
+Decision = SendResult | ServiceError | Deferral
 
 
-class New(Struct, frozen=True):
+class NumberedMessage(Struct, frozen=True):
     """A message to be stored."""
 
     message: Message
@@ -88,7 +88,7 @@ class Batch:
         now: datetime,
         ids: Ids,
     ) -> None:
-        self.new: list[New] = []
+        self.new: list[NumberedMessage] = []
         self._channels = channels
         self._locked_elsewhere = locked_elsewhere
         self._now = now
@@ -97,7 +97,7 @@ class Batch:
         self._by_request: dict[tuple[UUID, UUID, str], Stored] = {}
         self._by_nonce: dict[tuple[UUID, UUID, str], Stored] = {}
 
-    def decide_all(self, drafts: Iterable[Draft], known: Sequence[Known]) -> list[Decision]:
+    def decide_all(self, drafts: Iterable[Draft], known: Sequence[PriorState]) -> list[Decision]:
         """The decisions in the order of the drafts; what is to be stored stands in `new` afterwards."""
         return [self._decide(draft, about) for draft, about in zip(drafts, known, strict=True)]
 
@@ -106,22 +106,24 @@ class Batch:
         changed = {new.message.channel_id for new in self.new}
         return [channel for channel in self._channels.values() if channel.id in changed]
 
-    def _decide(self, draft: Draft, known: Known) -> Decision:
+    def _decide(self, draft: Draft, known: PriorState) -> Decision:
         if draft.channel_id in self._locked_elsewhere:
-            return Hold.LOCKED
+            return Deferral.LOCKED
         if draft.deadline_ms < self._now_ms:
             return too_late()
         try:
-            channel, _ = admit(Gate(channel=self._channels.get(draft.channel_id), role=known.role))
-        except Unsure as unsure:
-            return unsure.verdict if draft.informed else Hold.UNSURE
-        except MeshError as error:
+            channel, _ = admit(
+                ChannelMembership(channel=self._channels.get(draft.channel_id), role=known.role)
+            )
+        except MembershipUnknown as unsure:
+            return unsure.verdict if draft.with_fresh_membership else Deferral.UNSURE
+        except ServiceError as error:
             return error
         if channel.type is not ChannelType.TEXT:
             return not_text()
         return self._again(draft, known) or draft.refusal or self._number(draft, channel)
 
-    def _again(self, draft: Draft, known: Known) -> Decision | None:
+    def _again(self, draft: Draft, known: PriorState) -> Decision | None:
         """The answer when this very request, or this nonce, has made a message before.
 
         The request comes first: delivered twice, it is answered the same twice. A message that was deleted
@@ -131,7 +133,7 @@ class Batch:
         author = (draft.channel_id, draft.profile_id)
         if same := known.same_request or self._by_request.get((*author, draft.request_key)):
             if same.fingerprint != draft.fingerprint and not same.deleted:
-                return errors.IDEMPOTENCY_MISMATCH.error("This key was used for another message before.")
+                return errors.IDEMPOTENCY_MISMATCH.exception("This key was used for another message before.")
             return _first(same, 201)
         if draft.nonce is None:
             return None
@@ -154,9 +156,9 @@ class Batch:
             edited_at=None,
             attachments=draft.attachments,
         )
-        self.new.append(New(message, draft, channel.messages_revision))
+        self.new.append(NumberedMessage(message, draft, channel.messages_revision))
         self._remember(draft, Stored(message=message, fingerprint=draft.fingerprint))
-        return Sent(201, message)
+        return SendResult(201, message)
 
     def _remember(self, draft: Draft, stored: Stored) -> None:
         self._by_request[draft.channel_id, draft.profile_id, draft.request_key] = stored
@@ -164,10 +166,10 @@ class Batch:
             self._by_nonce[draft.channel_id, draft.profile_id, draft.nonce] = stored
 
 
-def too_late() -> MeshError:
+def too_late() -> ServiceError:
     """The answer to a draft that nobody waits for any longer; it was not stored."""
-    return errors.MESH_TIMEOUT.error("The deadline passed before the message could be stored.")
+    return errors.MESH_TIMEOUT.exception("The deadline passed before the message could be stored.")
 
 
 def _first(stored: Stored, status: int) -> Decision:
-    return message_not_found() if stored.deleted else Sent(status, stored.message)
+    return message_not_found() if stored.deleted else SendResult(status, stored.message)

@@ -29,7 +29,7 @@ class ContentUnreadable(Exception):
     """A stored content can not be opened: its key is not set, or it was changed in the database."""
 
 
-class Contents:
+class ContentEncryption:
     """Closes contents with the first of these keys (`id:base64`), opens them with any; without keys, neither.
 
     After `plain` in the first place it opens only. Raises ValueError for what are no keys, or for an id that

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.kit.database.database import Database
 from shared.kit.database.errors import database_errors
 
@@ -23,7 +23,7 @@ _PLAN_LIFE_S = 5.0
 """A plan made while the tables were small can be bad for larger ones, and Postgres would keep it."""
 
 
-class HotPool:
+class ConnectionPool:
     """A pool of its own for one hot path, so that none can starve another. Close it at the end."""
 
     def __init__(self, database: Database, size: int) -> None:
@@ -36,7 +36,7 @@ class HotPool:
         """Get ready, with a first connection; the others are made when they are needed."""
         with database_errors():
             await self._pool
-        with suppress(MeshError):  # when it cannot be made now, who needs it first tries again
+        with suppress(ServiceError):  # when it cannot be made now, who needs it first tries again
             async with self.connection():
                 pass
 

@@ -44,7 +44,7 @@ _SERVER_PURGED = text("UPDATE servers SET purged_at = :now WHERE id = :id")
 _FORGET_FILES = text("DELETE FROM deleted_files WHERE deleted_at < :before")
 
 
-class PostgresPurge:
+class SqlPurge:
     """Deletes what nobody can see any longer."""
 
     def __init__(self, database: Database) -> None:

@@ -9,9 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from apps.message.domain.messages import Channel, Stored
-from apps.message.domain.sending import Draft, Known, New
-from apps.message.outbound.content_encryption import Contents
-from apps.message.outbound.pool import HotPool
+from apps.message.domain.sending import Draft, NumberedMessage, PriorState
+from apps.message.outbound.content_encryption import ContentEncryption
+from apps.message.outbound.pool import ConnectionPool
 from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
 from apps.message.ports import Locked, SendUnit, StillLocked
 from shared.contracts.clock import Clock, Ids
@@ -75,10 +75,10 @@ _DELETED_FILES = "SELECT id FROM deleted_files WHERE id = ANY($1::uuid[])"
 _WAIT_FOR_LOCK = "SET LOCAL lock_timeout = '250ms'"
 
 
-class PostgresSending:
+class SqlSending:
     """Where batches of sends are written."""
 
-    def __init__(self, pool: HotPool, clock: Clock, ids: Ids, contents: Contents) -> None:
+    def __init__(self, pool: ConnectionPool, clock: Clock, ids: Ids, contents: ContentEncryption) -> None:
         self._pool = pool
         self._contents = contents
         self._clock = clock
@@ -88,13 +88,15 @@ class PostgresSending:
     async def transaction(self) -> AsyncIterator[SendUnit]:
         """Committed at the end. Raises `mesh.busy` when it is not known whether it was committed."""
         async with self._pool.transaction() as connection:
-            yield PostgresSendUnit(connection, self._clock, self._ids, self._contents)
+            yield SqlSendUnit(connection, self._clock, self._ids, self._contents)
 
 
-class PostgresSendUnit:
+class SqlSendUnit:
     """One transaction of a batch of sends."""
 
-    def __init__(self, connection: asyncpg.Connection, clock: Clock, ids: Ids, contents: Contents) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, clock: Clock, ids: Ids, contents: ContentEncryption
+    ) -> None:
         self._connection = connection
         self._contents = contents
         self._clock = clock
@@ -113,7 +115,7 @@ class PostgresSendUnit:
         elsewhere = await self._connection.fetch(_EXISTING, missing) if missing else ()
         return Locked(channels, frozenset(row["id"] for row in elsewhere))
 
-    async def known(self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]) -> list[Known]:
+    async def known(self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]) -> list[PriorState]:
         """What is stored about the drafts; messages are read only when there are any, which is rare."""
         rows = await self._connection.fetch(
             _KNOWN,
@@ -125,7 +127,7 @@ class PostgresSendUnit:
         )
         stored = await self._find(drafts, rows)
         return [
-            Known(
+            PriorState(
                 role=role_of(row["role"]),
                 same_request=self._recognised(stored.get((draft.channel_id, row["by_request"])), draft),
                 same_nonce=stored.get((draft.channel_id, row["by_nonce"])),
@@ -138,7 +140,7 @@ class PostgresSendUnit:
         rows = await self._connection.fetch(_DELETED_FILES, list(file_ids))
         return frozenset(row["id"] for row in rows)
 
-    async def add(self, news: Sequence[New], channels: Iterable[Channel]) -> None:
+    async def add(self, news: Sequence[NumberedMessage], channels: Iterable[Channel]) -> None:
         """Store the messages, the channels' counters and the events, in one statement."""
         facts = [
             Fact(
@@ -182,7 +184,7 @@ class PostgresSendUnit:
         return {(row["channel_id"], row["sequence"]): stored_of(row, self._contents) for row in found}
 
 
-def _message_columns(news: Sequence[New], contents: Contents) -> tuple[object, ...]:
+def _message_columns(news: Sequence[NumberedMessage], contents: ContentEncryption) -> tuple[object, ...]:
     """All messages of a batch are created at the same time."""
     closed = [contents.close(new.message.channel_id, new.message.id, new.message.content) for new in news]
     return (

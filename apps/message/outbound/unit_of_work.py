@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from apps.message.domain.messages import Channel, Gate, Stored
-from apps.message.outbound.content_encryption import Contents
+from apps.message.domain.messages import Channel, ChannelMembership, Stored
+from apps.message.outbound.content_encryption import ContentEncryption
 from apps.message.outbound.rows import (
     CHANNEL_COLUMNS,
     STORED_COLUMNS,
@@ -17,13 +17,12 @@ from apps.message.outbound.rows import (
     role_of,
     stored_of,
 )
-from apps.message.ports import Unit
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import EventType
 from shared.contracts.message import Message
 from shared.kit.database.database import Database
-from shared.kit.database.unit_of_work import SqlUnits
+from shared.kit.database.unit_of_work import SqlUnitOfWorkFactory
 from shared.kit.outbox.outbox import Outbox
 
 _CHANNEL = f"SELECT {CHANNEL_COLUMNS} FROM channels WHERE id = :channel_id"  # noqa: S608 (names of columns)
@@ -63,32 +62,23 @@ _CHANGE_ATTACHMENTS = text(
 _COUNT = text("UPDATE channels SET messages_revision = :revision WHERE id = :channel_id")
 
 
-class PostgresWork(SqlUnits[Unit]):
-    """Where the cold paths work."""
-
-    def __init__(self, database: Database, clock: Clock, ids: Ids, contents: Contents) -> None:
-        super().__init__(
-            database, lambda session: PostgresUnit(session, Outbox(session, clock, ids), contents), clock
-        )
-
-
-class PostgresUnit:
+class SqlUnitOfWork:
     """One transaction of the cold paths."""
 
-    def __init__(self, session: AsyncSession, outbox: Outbox, contents: Contents) -> None:
+    def __init__(self, session: AsyncSession, outbox: Outbox, contents: ContentEncryption) -> None:
         self._contents = contents
         self._session = session
         self._outbox = outbox
 
-    async def gate(self, channel_id: UUID, profile_id: UUID, *, lock: bool = False) -> Gate:
+    async def gate(self, channel_id: UUID, profile_id: UUID, *, lock: bool = False) -> ChannelMembership:
         """What is known about a profile in a channel; with `lock` the channel's row is locked first."""
         statement = _LOCK_CHANNEL if lock else _READ_CHANNEL
         found = (await self._session.execute(statement, {"channel_id": channel_id})).mappings().one_or_none()
         if found is None:
-            return Gate(channel=None, role=None)
+            return ChannelMembership(channel=None, role=None)
         channel = channel_of(found)
         key = {"server_id": channel.server_id, "profile_id": profile_id}
-        return Gate(channel=channel, role=role_of(await self._session.scalar(_ROLE, key)))
+        return ChannelMembership(channel=channel, role=role_of(await self._session.scalar(_ROLE, key)))
 
     async def message(self, channel_id: UUID, message_id: UUID) -> Stored | None:
         """A message or the tombstone of one."""
@@ -141,3 +131,12 @@ class PostgresUnit:
 
 def _place(message: Message) -> dict[str, object]:
     return {"channel_id": message.channel_id, "sequence": message.sequence}
+
+
+def sql_unit_of_work_factory(
+    database: Database, clock: Clock, ids: Ids, contents: ContentEncryption
+) -> SqlUnitOfWorkFactory[SqlUnitOfWork]:
+    """Return `apps.message.ports.UnitOfWorkFactory` over a database."""
+    return SqlUnitOfWorkFactory(
+        database, lambda session: SqlUnitOfWork(session, Outbox(session, clock, ids), contents), clock
+    )

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.message.domain.sending import Decision, Draft, Hold, Sent, too_late
+from apps.message.domain.sending import Decision, Deferral, Draft, SendResult, too_late
 from apps.message.ports import Sending, StillLocked
 from apps.message.usecases.send_message import send_messages
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, MeshError
-from shared.membership.resolver import Asker, Key, LearnAccess
+from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, ServiceError
+from shared.membership.resolver import AccessQuery, Key, MembershipResolver
 
 log = logging.getLogger(__name__)
 
-Settled = Sent | MeshError
+Settled = SendResult | ServiceError
 
 _PAUSES_S = (0.02, 0.1, 0.5)
 """Between the tries after the database was away. Each try looks up first what the one before it stored."""
@@ -54,7 +54,12 @@ class SendQueue:
     """
 
     def __init__(
-        self, sending: Sending, learn: LearnAccess, clock: Clock, ids: Ids, limits: QueueLimits | None = None
+        self,
+        sending: Sending,
+        learn: MembershipResolver,
+        clock: Clock,
+        ids: Ids,
+        limits: QueueLimits | None = None,
     ) -> None:
         self._sending = sending
         self._learn = learn
@@ -85,13 +90,13 @@ class SendQueue:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _outcome(self, draft: Draft, decision: Decision) -> "Settled | asyncio.Future[Settled]":
-        if isinstance(decision, Hold):
+        if isinstance(decision, Deferral):
             return self._wait_in(self._line_for(draft, decision), draft)
         return decision
 
     def _wait_in(self, line: _Line, draft: Draft) -> "Settled | asyncio.Future[Settled]":
         if self._waiting >= self._limits.waiting_max:
-            return MESH_BUSY.error("Too many messages wait for their channel or their author.")
+            return MESH_BUSY.exception("Too many messages wait for their channel or their author.")
         settled: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
         self._waiting += 1
         settled.add_done_callback(self._left)
@@ -106,8 +111,8 @@ class SendQueue:
         line = self._asking.get((draft.channel_id, draft.profile_id))
         return self._lanes.get(draft.channel_id) if line is None else line
 
-    def _line_for(self, draft: Draft, hold: Hold) -> _Line:
-        return self._lane_of(draft.channel_id) if hold is Hold.LOCKED else self._asking_of(draft)
+    def _line_for(self, draft: Draft, hold: Deferral) -> _Line:
+        return self._lane_of(draft.channel_id) if hold is Deferral.LOCKED else self._asking_of(draft)
 
     def _lane_of(self, channel_id: UUID) -> _Line:
         if channel_id not in self._lanes:
@@ -137,9 +142,9 @@ class SendQueue:
         decisions = await self._write([waiting.draft for waiting in batch], wait=True)
         locked = []
         for waiting, decision in zip(batch, decisions, strict=True):
-            if decision is Hold.LOCKED:
+            if decision is Deferral.LOCKED:
                 locked.append(waiting)
-            elif decision is Hold.UNSURE:
+            elif decision is Deferral.UNSURE:
                 self._asking_of(waiting.draft).append(waiting)
             else:
                 _settle(waiting, decision)
@@ -167,7 +172,7 @@ class SendQueue:
                 continue
             refusal = await self._ask(max(asked, key=lambda waiting: waiting.draft.deadline_ms).draft)
             for waiting in asked:
-                waiting.draft.informed = True
+                waiting.draft.with_fresh_membership = True
                 if refusal is not None:
                     _settle(waiting, refusal)
             if refusal is None:
@@ -175,12 +180,12 @@ class SendQueue:
                 line.clear()
         del self._asking[key]
 
-    async def _ask(self, draft: Draft) -> MeshError | None:
+    async def _ask(self, draft: Draft) -> ServiceError | None:
         """None when our copy has been brought up to date."""
-        asker = Asker(draft.channel_id, draft.profile_id, draft.deadline_ms, draft.correlation_id)
+        asker = AccessQuery(draft.channel_id, draft.profile_id, draft.deadline_ms, draft.correlation_id)
         try:
             await self._learn.learn(asker)
-        except MeshError as error:
+        except ServiceError as error:
             return error
         except Exception:
             log.exception("a membership could not be learned")
@@ -198,8 +203,8 @@ class SendQueue:
                 async with self._sending.transaction() as unit:
                     return await send_messages(drafts, unit, self._clock, self._ids, wait=wait)
             except StillLocked:
-                return [Hold.LOCKED] * len(drafts)
-            except MeshError as busy:
+                return [Deferral.LOCKED] * len(drafts)
+            except ServiceError as busy:
                 pause_s = next(pauses_s, None)
                 if pause_s is None or not _in_time(drafts, self._now_ms() + pause_s * 1000):
                     return [busy] * len(drafts)
@@ -215,9 +220,14 @@ class SendQueue:
         first, second = drafts[: len(drafts) // 2], drafts[len(drafts) // 2 :]
         decisions = await self._write(first, wait=wait)
         # What is held up in the first half must not be overtaken by the second.
-        held = {draft.channel_id for draft, it in zip(first, decisions, strict=True) if isinstance(it, Hold)}
+        held = {
+            draft.channel_id for draft, it in zip(first, decisions, strict=True) if isinstance(it, Deferral)
+        }
         rest = iter(await self._write([draft for draft in second if draft.channel_id not in held], wait=wait))
-        return [*decisions, *(Hold.LOCKED if draft.channel_id in held else next(rest) for draft in second)]
+        return [
+            *decisions,
+            *(Deferral.LOCKED if draft.channel_id in held else next(rest) for draft in second),
+        ]
 
 
 def _settle(waiting: _Waiting, outcome: Settled) -> None:
@@ -236,5 +246,5 @@ def _in_time(drafts: Iterable[Draft], begin_ms: float) -> bool:
     return any(draft.deadline_ms > begin_ms for draft in drafts)
 
 
-def _internal_error() -> MeshError:
-    return INTERNAL_ERROR.error("The message could not be stored.")
+def _internal_error() -> ServiceError:
+    return INTERNAL_ERROR.exception("The message could not be stored.")

@@ -70,7 +70,7 @@ def require(role: Role, action: Action) -> None:
     if not may(role, action):
         takes = " or ".join(able for able in Role if may(able, action))
         what = f"{action[0].upper()}{action[1:]}"
-        raise errors.PERMISSION_DENIED.error(f"{what} takes the role {takes}; yours is {role}.")
+        raise errors.PERMISSION_DENIED.exception(f"{what} takes the role {takes}; yours is {role}.")
 
 
 def kick(target: Role) -> Action:

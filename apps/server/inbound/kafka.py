@@ -5,7 +5,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
-from apps.server.ports import Accounts, Codes, Unit, Units
+from apps.server.ports import Accounts, InviteCodes, UnitOfWork, UnitOfWorkFactory
 from apps.server.usecases.accept_invite import accept_invite
 from apps.server.usecases.channel_access import channel_access
 from apps.server.usecases.create_channel import create_channel
@@ -34,18 +34,18 @@ from shared.contracts.account import PublicProfile
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import PROFILE_UPDATED, Event
 from shared.contracts.operation import Operation
-from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call
 
 A = TypeVar("A")
 Tools = ParamSpec("Tools")
-UseCase = Callable[Concatenate[Any, Unit, Tools], Awaitable[A]]
+UseCase = Callable[Concatenate[Any, UnitOfWork, Tools], Awaitable[A]]
 
 
-class Once(Units, Protocol):
+class Once(UnitOfWorkFactory, Protocol):
     """Units whose work can be done once for each call."""
 
-    async def once(self, call: Call, profile_id: Any, work: Callable[[Unit], Awaitable[Any]]) -> Any:
+    async def once(self, call: Call, profile_id: Any, work: Callable[[UnitOfWork], Awaitable[Any]]) -> Any:
         """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
 
 
@@ -63,8 +63,8 @@ class Desk(Protocol):
 class Inbound:
     """Puts the use cases behind the operations of one registry."""
 
-    def __init__(self, answers: Answers, desk: Desk) -> None:
-        self._answers = answers
+    def __init__(self, handlers: HandlerRegistry, desk: Desk) -> None:
+        self._handlers = handlers
         self._desk = desk
 
     def read(
@@ -76,7 +76,7 @@ class Inbound:
             async with self._desk.units.snapshot() as unit:
                 return await usecase(request, unit, *tools, **named)
 
-        self._answers.one(operation, answer)
+        self._handlers.register(operation, answer)
 
     def change(
         self, operation: Operation, usecase: UseCase[Tools, A], *tools: Tools.args, **named: Tools.kwargs
@@ -92,20 +92,22 @@ class Inbound:
                 call, request.profile_id, lambda unit: usecase(request, unit, *tools, **named)
             )
 
-        self._answers.one(operation, answer_once if operation.idempotent else answer)
+        self._handlers.register(operation, answer_once if operation.idempotent else answer)
 
-    def ask(self, operation: Operation, usecase: Callable[[Any, Units, Accounts], Awaitable[A]]) -> None:
+    def ask(
+        self, operation: Operation, usecase: Callable[[Any, UnitOfWorkFactory, Accounts], Awaitable[A]]
+    ) -> None:
         """Answer with the help of the auth service, outside of any transaction."""
 
         async def answer(request: Any, call: Call) -> Any:
             return await usecase(request, self._desk.units, self._desk.accounts(call))
 
-        self._answers.one(operation, answer)
+        self._handlers.register(operation, answer)
 
 
-def answer_all(answers: Answers, desk: Desk, clock: Clock, ids: Ids, codes: Codes) -> None:
+def answer_all(handlers: HandlerRegistry, desk: Desk, clock: Clock, ids: Ids, codes: InviteCodes) -> None:
     """Every operation of the contract."""
-    inbound = Inbound(answers, desk)
+    inbound = Inbound(handlers, desk)
     read, change, ask = inbound.read, inbound.change, inbound.ask
     change(ops.CREATE_SERVER, create_server, clock, ids, codes)
     read(ops.LIST_SERVERS, list_servers)
@@ -131,7 +133,7 @@ def answer_all(answers: Answers, desk: Desk, clock: Clock, ids: Ids, codes: Code
     change(ops.INVITE_ACCEPT, accept_invite, clock)
 
 
-def hear(units: Units) -> Callable[[Event], Awaitable[None]]:
+def hear(units: UnitOfWorkFactory) -> Callable[[Event], Awaitable[None]]:
     """The handler of `user-events`."""
 
     async def heard(event: Event) -> None:

@@ -5,8 +5,8 @@ from secrets import token_urlsafe
 CODE_BYTES = 9
 
 
-class RandomCodes:
-    """`apps.server.ports.Codes`: 72 bits, 12 URL-safe characters."""
+class RandomInviteCodes:
+    """`apps.server.ports.InviteCodes`: 72 bits, 12 URL-safe characters."""
 
     def new(self) -> str:
         return token_urlsafe(CODE_BYTES)

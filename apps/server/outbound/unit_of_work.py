@@ -9,12 +9,12 @@ from apps.server.outbound.profiles import SqlProfiles
 from apps.server.outbound.servers import SqlServers
 from shared.contracts.clock import Clock, Ids
 from shared.kit.database.database import Database
-from shared.kit.database.unit_of_work import SqlUnits
+from shared.kit.database.unit_of_work import SqlUnitOfWorkFactory
 from shared.kit.outbox.outbox import Outbox
 
 
-class SqlUnit:
-    """`apps.server.ports.Unit` over a session."""
+class SqlUnitOfWork:
+    """`apps.server.ports.UnitOfWork` over a session."""
 
     def __init__(self, session: AsyncSession, clock: Clock, ids: Ids) -> None:
         self.servers = SqlServers(session)
@@ -25,6 +25,8 @@ class SqlUnit:
         self.events = Outbox(session, clock, ids)
 
 
-def sql_units(database: Database, clock: Clock, ids: Ids) -> SqlUnits[SqlUnit]:
-    """`apps.server.ports.Units` over a database."""
-    return SqlUnits(database, lambda session: SqlUnit(session, clock, ids), clock)
+def sql_unit_of_work_factory(
+    database: Database, clock: Clock, ids: Ids
+) -> SqlUnitOfWorkFactory[SqlUnitOfWork]:
+    """`apps.server.ports.UnitOfWorkFactory` over a database."""
+    return SqlUnitOfWorkFactory(database, lambda session: SqlUnitOfWork(session, clock, ids), clock)

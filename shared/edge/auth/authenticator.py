@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from shared.contracts.account import Claims
-from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, MeshError
+from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, ServiceError
 from shared.edge.auth.bearer import token_of
-from shared.edge.auth.jwks_cache import Keys
-from shared.edge.auth.revoked_sessions import Revocations
+from shared.edge.auth.jwks_cache import JwksCache
+from shared.edge.auth.revoked_sessions import RevokedSessions
 from shared.kit.clock import epoch_s
 
 REMEMBERED_MAX = 20_000
@@ -26,7 +26,11 @@ class Authenticator:
     """Turns an `Authorization` header into claims. Headers that held are remembered, within a bound."""
 
     def __init__(
-        self, verifier: Verifier, keys: Keys, revocations: Revocations, now: Callable[[], float] = epoch_s
+        self,
+        verifier: Verifier,
+        keys: JwksCache,
+        revocations: RevokedSessions,
+        now: Callable[[], float] = epoch_s,
     ) -> None:
         self._verifier = verifier
         self._keys = keys
@@ -53,16 +57,16 @@ class Authenticator:
         """The claims of the caller. Raises `token.missing`, `token.invalid`, `token.expired`."""
         token = token_of(authorization)
         if not self.caught_up or self._keys.document is None:
-            raise MESH_BUSY.error("This process is starting: it can not check tokens yet.")
+            raise MESH_BUSY.exception("This process is starting: it can not check tokens yet.")
         try:
             claims = self._verifier.verify(token)
-        except MeshError as error:
+        except ServiceError as error:
             self._known.pop(authorization or b"", None)
             if error.kind is not TOKEN_INVALID or not await self._keys.find(token):
                 raise
             claims = self._verifier.verify(token)
         if claims.sid in self._revocations:
-            raise TOKEN_INVALID.error("The session of this access token has ended.")
+            raise TOKEN_INVALID.exception("The session of this access token has ended.")
         self._remember(authorization or b"", claims)
         return claims
 

@@ -12,7 +12,7 @@ from jwt.utils import base64url_decode
 
 from shared.contracts.account import KEYS_GET, GetKeys, Jwks
 from shared.contracts.base import Request
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.clock import now_s
 from shared.kit.health.checks import Part
@@ -26,12 +26,12 @@ UNKNOWN_KID_INTERVAL_S = 5.0
 
 
 class Caller(Protocol):
-    """Calls operations of services; `shared.kit.rpc.client.MeshClient` in production."""
+    """Calls operations of services; `shared.kit.rpc.client.RpcClient` in production."""
 
     async def call(self, operation: Operation, request: Request) -> Any: ...
 
 
-class Keys:
+class JwksCache:
     """Keeps `by_kid` up to date in place: fetched at start, now and then, and when a key is unknown."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Keys:
     async def _fetch(self) -> bool:
         try:
             jwks: Jwks = await self._caller.call(KEYS_GET, GetKeys())
-        except MeshError as error:
+        except ServiceError as error:
             log.warning("the public keys could not be fetched: %s", error)
             if self.document is None:
                 self._part.down(f"auth does not give its keys: {error.kind.code}")

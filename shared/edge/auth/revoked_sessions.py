@@ -15,7 +15,7 @@ _SLACK = timedelta(seconds=60)
 """Clocks differ a little, and an event is written after the fact."""
 
 
-class Revocations:
+class RevokedSessions:
     """Hears `session.revoked`; forgets a session when the last of its tokens has expired by itself."""
 
     def __init__(self, clock: Clock, token_ttl: timedelta, sessions_max: int) -> None:

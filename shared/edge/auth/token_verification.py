@@ -8,20 +8,20 @@ from typing import Any
 from shared.contracts.account import Claims
 from shared.contracts.clock import Clock
 from shared.edge.auth.authenticator import Authenticator
-from shared.edge.auth.jwks_cache import Caller, Keys
-from shared.edge.auth.revoked_sessions import Revocations
-from shared.edge.rate_limits.policies import Limits
-from shared.edge.request_context import Exchange
+from shared.edge.auth.jwks_cache import Caller, JwksCache
+from shared.edge.auth.revoked_sessions import RevokedSessions
+from shared.edge.rate_limits.policies import RateLimits
+from shared.edge.request_context import RequestContext
 from shared.edge.settings import EdgeSettings
-from shared.kit.events.tail import Tail
+from shared.kit.events.tail import TopicTailer
 from shared.kit.health.checks import Health
 from shared.kit.security.access_tokens import TokenVerifier
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.security.record_signatures import RecordSigner
 
 _SWEEP_INTERVAL_S = 60.0
 
 
-class Doorkeeper:
+class TokenVerification:
     """The keys of auth, the sessions that were ended, and what checks tokens by both."""
 
     def __init__(
@@ -30,16 +30,16 @@ class Doorkeeper:
         caller: Caller,
         health: Health,
         options: Mapping[str, Any],
-        signatures: Signatures,
+        signatures: RecordSigner,
         clock: Clock,
     ) -> None:
         self._revoked = health.part("revocations")
-        self.keys = Keys(caller, health.part("keys"), settings.keys_refresh_s)
+        self.keys = JwksCache(caller, health.part("keys"), settings.keys_refresh_s)
         ttl = timedelta(seconds=settings.access_token_ttl_s)
-        self.revocations = Revocations(clock, ttl, settings.revocations_max)
+        self.revocations = RevokedSessions(clock, ttl, settings.revocations_max)
         verifier = TokenVerifier(self.keys.by_kid, settings.token_issuer, settings.token_audience, clock)
         self.authenticator = Authenticator(verifier, self.keys, self.revocations)
-        self._tail = Tail(
+        self._tail = TopicTailer(
             options,
             "user-events",
             signatures,
@@ -63,7 +63,7 @@ class Doorkeeper:
             self.revocations.sweep()
 
 
-async def caller_of(exchange: Exchange, authenticator: Authenticator, limits: Limits) -> Claims:
+async def caller_of(exchange: RequestContext, authenticator: Authenticator, limits: RateLimits) -> Claims:
     """Whose token a request carries; the request is counted for that profile.
 
     Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.

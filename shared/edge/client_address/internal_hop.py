@@ -8,7 +8,7 @@ nothing with it that the token alone would not let him.
 from collections.abc import Callable
 
 from shared.kit.clock import now_ms
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.security.record_signatures import RecordSigner
 
 HEADER = b"x-concord-passed-on"
 
@@ -18,10 +18,10 @@ _GOOD_FOR_MS = 60_000
 _HEADER_MAX_BYTES = 200
 
 
-class PassedOn:
+class InternalHop:
     """Writes the header, and believes it when it holds."""
 
-    def __init__(self, signatures: Signatures, clock_ms: Callable[[], int] = now_ms) -> None:
+    def __init__(self, signatures: RecordSigner, clock_ms: Callable[[], int] = now_ms) -> None:
         self._signatures = signatures
         self._clock_ms = clock_ms
 

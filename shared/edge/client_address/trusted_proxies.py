@@ -15,7 +15,7 @@ from typing import Literal
 from msgspec import Struct
 
 from shared.edge.client_address.forwarded_header import elements_of
-from shared.edge.request_context import Exchange
+from shared.edge.request_context import RequestContext
 from shared.kit.http.asgi import Scope
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Hop(Struct, frozen=True):
     scheme: str | None
 
 
-class Proxies:
+class TrustedProxies:
     """The proxies that are trusted, as networks, and the header that they write."""
 
     def __init__(self, trusted: Sequence[str], header: ProxyHeader) -> None:
@@ -47,7 +47,7 @@ class Proxies:
         self._forwarded = header == "forwarded"
         self._warned = False
 
-    def network_of(self, exchange: Exchange) -> str:
+    def network_of(self, exchange: RequestContext) -> str:
         """Where the caller is counted: an IPv4 address, or the /64 of IPv6 that one caller has whole."""
         if not exchange.network:
             peer = _peer_of(exchange.scope)
@@ -66,7 +66,7 @@ class Proxies:
             return str(scope["scheme"])
         return self._walk(scope, peer).scheme or scope["scheme"]
 
-    def _warn(self, exchange: Exchange, peer: str) -> None:
+    def _warn(self, exchange: RequestContext, peer: str) -> None:
         """Once: most likely a proxy that nobody told of, whose callers all share one limit."""
         if not self._warned and came_by_proxy(exchange):
             self._warned = True
@@ -101,7 +101,7 @@ class Proxies:
         )
 
 
-def came_by_proxy(exchange: Exchange) -> bool:
+def came_by_proxy(exchange: RequestContext) -> bool:
     """Whether a proxy handed the request on, trusted or not; a client can pretend that, but not hide it."""
     return b"x-forwarded-for" in exchange.headers or b"forwarded" in exchange.headers
 

@@ -23,7 +23,7 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1_000
 
 
-class Limiter(Generic[C]):
+class GcraLimiter(Generic[C]):
     """The limit of each caller, a `Rate`.
 
     At most `callers_max` are remembered, in two generations: when the younger one is full the older one is

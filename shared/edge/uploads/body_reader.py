@@ -10,7 +10,7 @@ from shared.contracts.errors import BODY_MALFORMED
 from shared.kit.http.asgi import Receive
 
 
-class Tempo(Struct, frozen=True, kw_only=True):
+class MinimumRate(Struct, frozen=True, kw_only=True):
     """How slow a body may be: who sends a byte a second would else hold his place for as long as he likes."""
 
     stall_timeout_s: float
@@ -25,7 +25,9 @@ class IncomingBody:
     Only the time in which its sender was waited for counts: whoever has to wait for us is not slow.
     """
 
-    def __init__(self, receive: Receive, tempo: Tempo, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, receive: Receive, tempo: MinimumRate, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._receive = receive
         self._tempo = tempo
         self._now_s = now_s
@@ -42,9 +44,9 @@ class IncomingBody:
             async with asyncio.timeout(self._tempo.stall_timeout_s):
                 message = await self._receive()
         except TimeoutError:
-            raise BODY_MALFORMED.error(f"Nothing came for {self._tempo.stall_timeout_s:g} s.") from None
+            raise BODY_MALFORMED.exception(f"Nothing came for {self._tempo.stall_timeout_s:g} s.") from None
         if message["type"] != "http.request":
-            raise BODY_MALFORMED.error("The connection ended before the body did.")
+            raise BODY_MALFORMED.exception("The connection ended before the body did.")
         self._ended = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
         if not self._ended:
@@ -57,7 +59,7 @@ class IncomingBody:
         if self._waited_s < self._tempo.rate_window_s:
             return
         if self._window_bytes < self._tempo.rate_min_bytes_s * self._waited_s:
-            raise BODY_MALFORMED.error(
+            raise BODY_MALFORMED.exception(
                 f"The body came too slowly: it takes {self._tempo.rate_min_bytes_s} bytes a second, "
                 f"on the average of {self._tempo.rate_window_s:g} s."
             )

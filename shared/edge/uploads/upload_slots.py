@@ -10,7 +10,7 @@ from shared.contracts.errors import MESH_BUSY, RATE_LIMITED
 _RETRY_AFTER_S = 5
 
 
-class Places:
+class UploadSlots:
     """The places for uploads. So that a few people can not hold them all, half of them is for first ones."""
 
     def __init__(self, places_max: int, person_max: int) -> None:
@@ -31,11 +31,11 @@ class Places:
         """
         own = self._taken[profile_id]
         if own >= self._person_max:
-            raise RATE_LIMITED.error(
+            raise RATE_LIMITED.exception(
                 f"You are uploading {own} files, as many as one may at once.", retry_after_s=_RETRY_AFTER_S
             )
         if self.taken >= (self._places_max / 2 if own else self._places_max):
-            raise MESH_BUSY.error("Too many files are being uploaded.", retry_after_s=_RETRY_AFTER_S)
+            raise MESH_BUSY.exception("Too many files are being uploaded.", retry_after_s=_RETRY_AFTER_S)
         self._taken[profile_id] += 1
         try:
             yield

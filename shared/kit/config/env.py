@@ -45,7 +45,7 @@ class SettingsError(Exception):
         self.faults = faults
 
 
-class SettingRow(msgspec.Struct, frozen=True):
+class SettingDoc(msgspec.Struct, frozen=True):
     """One row of the settings table. `default` is None where a value is required."""
 
     name: str
@@ -75,10 +75,10 @@ def load(kind: type[T], environ: Mapping[str, str]) -> T:
     return settings
 
 
-def describe(kind: type[Settings]) -> tuple[SettingRow, ...]:
+def describe(kind: type[Settings]) -> tuple[SettingDoc, ...]:
     """The rows of a settings table: variable, default, unit and bounds, description."""
     return tuple(
-        SettingRow(env_name(field), _default(field), _bounds(field), _meta(field, "description") or "")
+        SettingDoc(env_name(field), _default(field), _bounds(field), _meta(field, "description") or "")
         for field in msgspec.structs.fields(kind)
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from shared.kit.config.env import Secret, SettingRow, Settings, SettingsError, describe, is_secret, load
+from shared.kit.config.env import Secret, SettingDoc, Settings, SettingsError, describe, is_secret, load
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -16,7 +16,7 @@ def _number(low: int, high: int, description: str) -> Meta:
     return Meta(ge=low, le=high, description=description)
 
 
-class MeshSettings(Settings, frozen=True, kw_only=True):
+class ProcessSettings(Settings, frozen=True, kw_only=True):
     """What a process needs to take part in the mesh; services add their own."""
 
     signs: ClassVar[bool] = True
@@ -87,7 +87,7 @@ class MeshSettings(Settings, frozen=True, kw_only=True):
                 yield f"{name.upper()} must have at least {SECRET_MIN_CHARS} characters"
 
 
-def kafka_options(settings: MeshSettings) -> dict[str, Any]:
+def kafka_options(settings: ProcessSettings) -> dict[str, Any]:
     """Where Kafka is and how to get in: keyword arguments of aiokafka's producer, consumer and admin client.
 
     Raises OSError when a certificate's file can not be read.
@@ -114,9 +114,9 @@ def kafka_options(settings: MeshSettings) -> dict[str, Any]:
 
 
 __all__ = [
-    "MeshSettings",
+    "ProcessSettings",
     "Secret",
-    "SettingRow",
+    "SettingDoc",
     "Settings",
     "SettingsError",
     "describe",

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from shared.kit.config.settings import MeshSettings
+from shared.kit.config.settings import ProcessSettings
 
 
-class ToolSettings(MeshSettings, frozen=True, kw_only=True):
+class ToolSettings(ProcessSettings, frozen=True, kw_only=True):
     """How to get into Kafka. A tool writes nothing of its own that others would have to trust."""
 
     signs: ClassVar[bool] = False

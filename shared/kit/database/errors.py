@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import asyncpg
 from sqlalchemy import exc
 
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, ServiceError
 
 _log = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ def database_errors() -> Iterator[None]:
     """
     try:
         yield
-    except MeshError:
+    except ServiceError:
         raise
     except Exception as error:
         if not is_busy(error):
             raise
         _warn(error)
-        raise MESH_BUSY.error("The database cannot take this now.") from error
+        raise MESH_BUSY.exception("The database cannot take this now.") from error
 
 
 def is_busy(error: BaseException) -> bool:

@@ -20,7 +20,7 @@ from shared.contracts.errors import (
     INTERNAL_ERROR,
     MESH_BUSY,
     ErrorReply,
-    MeshError,
+    ServiceError,
 )
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database.database import Database
@@ -35,8 +35,8 @@ REDELIVERY_LIFE = timedelta(hours=1)
 
 _ids = SystemIds()
 
-Outcome = Answer | Reply | MeshError | None
-Work = Callable[[AsyncSession], Awaitable[Outcome]]
+Result = Answer | Reply | ServiceError | None
+Work = Callable[[AsyncSession], Awaitable[Result]]
 
 
 class Known(Struct, frozen=True):
@@ -52,7 +52,7 @@ class Known(Struct, frozen=True):
         Raises the first error, `idempotency.mismatch` when the key was used for another body.
         """
         if self.fingerprint != sha256(body).digest():
-            raise IDEMPOTENCY_MISMATCH.error("This key was used for another body before.")
+            raise IDEMPOTENCY_MISMATCH.exception("This key was used for another body before.")
         if self.status >= 400:
             raise _decode_error(self.body or b"")
         return Reply(status=self.status, body=self.body)
@@ -85,7 +85,7 @@ async def once(
     `idempotency.mismatch` when the key was used for another body, `mesh.busy` as `Database.transaction`.
     """
     row = _row_of(call, profile_id, clock)
-    outcome: Outcome | Known
+    outcome: Result | Known
     async with database.transaction() as session:
         if await _claimed(session, row):
             outcome = await _done(session, call, row, work, keep_refusals)
@@ -93,7 +93,7 @@ async def once(
             outcome = await _stored(session, row) or _being_answered()
     if isinstance(outcome, Known):
         return outcome.answer(call.body)
-    if isinstance(outcome, MeshError):
+    if isinstance(outcome, ServiceError):
         raise outcome
     return outcome
 
@@ -139,14 +139,14 @@ async def _claimed(session: AsyncSession, row: dict[str, Any]) -> bool:
 
 async def _done(
     session: AsyncSession, call: Call, row: dict[str, Any], work: Work, keep_refusals: bool
-) -> Outcome:
+) -> Result:
     """Do the work and store its outcome beside it; a typed error that is raised undoes the work alone."""
-    outcome: Outcome
+    outcome: Result
     try:
         async with session.begin_nested():
             outcome = await work(session)
             status, body = _reply_of(call, outcome)
-    except MeshError as error:
+    except ServiceError as error:
         if error.kind.status >= 500 or not keep_refusals:
             raise
         outcome, (status, body) = error, _reply_of(call, error)
@@ -163,14 +163,14 @@ async def _stored(session: AsyncSession, row: dict[str, Any]) -> Known | None:
     return Known(found.fingerprint, found.status, found.body)
 
 
-def _being_answered() -> MeshError:
+def _being_answered() -> ServiceError:
     """It was swept, or given up, between the two statements."""
-    return MESH_BUSY.error("The same request was being answered. Try again.")
+    return MESH_BUSY.exception("The same request was being answered. Try again.")
 
 
-def _reply_of(call: Call, outcome: Outcome) -> tuple[int, bytes | None]:
+def _reply_of(call: Call, outcome: Result) -> tuple[int, bytes | None]:
     """What is stored of an outcome. Raises TypeError for an answer with secrets: it may stand nowhere."""
-    if isinstance(outcome, MeshError):
+    if isinstance(outcome, ServiceError):
         return outcome.kind.status, _encode_error(outcome)
     answer, told = call.operation.answer, outcome.body if isinstance(outcome, Reply) else outcome
     if call.operation.answer_secrets and answer is not None and isinstance(told, answer):
@@ -181,13 +181,13 @@ def _reply_of(call: Call, outcome: Outcome) -> tuple[int, bytes | None]:
     return call.operation.status, None if outcome is None else msgspec.json.encode(outcome)
 
 
-def _encode_error(error: MeshError) -> bytes:
+def _encode_error(error: ServiceError) -> bytes:
     return msgspec.json.encode(
         ErrorReply(code=error.kind.code, status=error.kind.status, detail=error.detail, errors=error.errors)
     )
 
 
-def _decode_error(body: bytes) -> MeshError:
+def _decode_error(body: bytes) -> ServiceError:
     reply = msgspec.json.decode(body, type=ErrorReply)
     kind = ERRORS.get(reply.code, INTERNAL_ERROR)
-    return kind.error(reply.detail, reply.errors)
+    return kind.exception(reply.detail, reply.errors)

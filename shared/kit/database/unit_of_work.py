@@ -15,7 +15,7 @@ from shared.kit.wire.call import Call
 U = TypeVar("U")
 
 
-class SqlUnits(Generic[U]):
+class SqlUnitOfWorkFactory(Generic[U]):
     """Where use cases get their unit from. Errors as those of `Database` and `ledger.once`."""
 
     def __init__(self, database: Database, unit: Callable[[AsyncSession], U], clock: Clock) -> None:

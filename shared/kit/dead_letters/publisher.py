@@ -26,7 +26,7 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _failed = Counter("concord_records_failed", "Records that went to a retry topic or the dead letters", ["to"])
 
 
-class Failures:
+class DeadLetterPublisher:
     """Puts failed records of one service away. Its producer starts with the first failure."""
 
     def __init__(self, service: str, options: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.kafka.close import close_quietly
-from shared.kit.kafka.topic_reader import Bounds, Passage
+from shared.kit.kafka.topic_reader import Bounds, TopicReader
 from shared.kit.wire.call import Headers, header_text
 from shared.kit.wire.failure import (
     DEAD_LETTER,
@@ -32,7 +32,7 @@ REDRIVEN = "redriven"
 """The header of the record that tells it: `partition/offset` of the letter."""
 
 
-class Letter(Struct, frozen=True, kw_only=True):
+class DeadLetter(Struct, frozen=True, kw_only=True):
     """A dead letter and what became of it. Times are in milliseconds since the epoch."""
 
     service: str
@@ -86,18 +86,18 @@ class Letter(Struct, frozen=True, kw_only=True):
         return None
 
 
-class Box(Struct, frozen=True):
+class DeadLetterListing(Struct, frozen=True):
     """What was found. `cut` tells that there is more than was looked at."""
 
-    letters: tuple[Letter, ...]
+    letters: tuple[DeadLetter, ...]
     cut: bool = False
 
-    def find(self, letter_id: str) -> Letter | None:
+    def find(self, letter_id: str) -> DeadLetter | None:
         """The letter with this id."""
         return next((letter for letter in self.letters if letter.id == letter_id), None)
 
 
-class DeadLetters:
+class DeadLetterStore:
     """The dead letters of some services, on the Kafka that the options name."""
 
     def __init__(self, options: Mapping[str, Any], services: Iterable[str], bounds: Bounds) -> None:
@@ -105,10 +105,10 @@ class DeadLetters:
         self._services = {dead_letter_topic(service): service for service in services}
         self._bounds = bounds
 
-    async def read(self) -> Box:
+    async def read(self) -> DeadLetterListing:
         """All letters, the oldest first. Raises KafkaError."""
-        passage = Passage(self._options, self._services, self._bounds)
-        letters: list[Letter] = []
+        passage = TopicReader(self._options, self._services, self._bounds)
+        letters: list[DeadLetter] = []
         redriven_at: dict[str, int] = {}
         async for record in passage.records():
             service = self._services[record.topic]
@@ -119,9 +119,9 @@ class DeadLetters:
                 redriven_at.setdefault(f"{service}/{place}", record.timestamp)
         letters.sort(key=lambda letter: (letter.timestamp_ms, letter.offset))
         told = (replace(letter, redriven_at_ms=redriven_at.get(letter.id)) for letter in letters)
-        return Box(tuple(told), passage.cut)
+        return DeadLetterListing(tuple(told), passage.cut)
 
-    async def redrive(self, letters: Iterable[Letter]) -> list[Letter]:
+    async def redrive(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
         """Send these to their first retry topic, in their order, and note it; returns those that were sent.
 
         Each once, however often it is named. What was redriven before, or can not be, is passed over; that
@@ -141,7 +141,7 @@ class DeadLetters:
         return wanted
 
 
-async def _send(producer: AIOKafkaProducer, letter: Letter) -> None:
+async def _send(producer: AIOKafkaProducer, letter: DeadLetter) -> None:
     headers: Headers = [*redriven(letter.headers), (DEAD_LETTER, letter.id.encode())]
     topic = retry_topic(letter.service, RETRY_DELAYS_S[0])
     await producer.send_and_wait(topic, letter.value, key=letter.key, headers=headers)
@@ -150,8 +150,8 @@ async def _send(producer: AIOKafkaProducer, letter: Letter) -> None:
     await producer.send_and_wait(noted, b"", key=letter.key, headers=[(REDRIVEN, place)])
 
 
-def _letter(service: str, record: ConsumerRecord) -> Letter:
-    return Letter(
+def _letter(service: str, record: ConsumerRecord) -> DeadLetter:
+    return DeadLetter(
         service=service,
         partition=record.partition,
         offset=record.offset,

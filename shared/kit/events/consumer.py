@@ -11,23 +11,23 @@ from typing import Any
 from faststream.kafka import KafkaBroker
 
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
-from shared.kit.config.settings import MeshSettings
-from shared.kit.dead_letters.publisher import Failures
-from shared.kit.events.processor import EventWork, Handler
-from shared.kit.kafka.pausing_consumer import EventIntake
+from shared.kit.config.settings import ProcessSettings
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
+from shared.kit.events.processor import EventProcessor, Handler
+from shared.kit.kafka.pausing_consumer import PausingConsumer
 from shared.kit.security.record_signatures import signatures_of
 
 
-class Inbox:
+class EventConsumer:
     """Attach it before the broker starts; `ready` is set when the group gave each consumer its part."""
 
-    def __init__(self, service: str, options: Mapping[str, Any], settings: MeshSettings) -> None:
+    def __init__(self, service: str, options: Mapping[str, Any], settings: ProcessSettings) -> None:
         self.ready = asyncio.Event()
         self._service = service
         self._settings = settings
-        self._failures = Failures(service, options)
-        self._work = EventWork(service, self._failures, signatures_of(settings))
-        self._intakes: dict[str, EventIntake] = {}
+        self._failures = DeadLetterPublisher(service, options)
+        self._work = EventProcessor(service, self._failures, signatures_of(settings))
+        self._intakes: dict[str, PausingConsumer] = {}
         self._assigned: set[str] = set()
 
     def add(self, topics: tuple[str, ...], handler: Handler) -> None:
@@ -44,7 +44,7 @@ class Inbox:
             return
         retries = [retry_topic(self._service, delay_s) for delay_s in RETRY_DELAYS_S]
         for name, topics in (("events", list(self._work.handlers)), ("retries", retries)):
-            self._intakes[name] = intake = EventIntake(
+            self._intakes[name] = intake = PausingConsumer(
                 self._work.work,
                 in_hand_max=self._settings.in_flight_max,
                 records_max=self._settings.batch_max,

@@ -9,12 +9,12 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
-from shared.contracts.errors import MESH_BUSY, SIGNATURE_INVALID, MeshError
+from shared.contracts.errors import MESH_BUSY, SIGNATURE_INVALID, ServiceError
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.clock import now_ms
-from shared.kit.dead_letters.publisher import Failures
-from shared.kit.security.record_signatures import SENTENCES, Signatures, note_refused
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
+from shared.kit.security.record_signatures import SENTENCES, RecordSigner, note_refused
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var
 from shared.kit.wire.call import CORRELATION_ID, header_text
 from shared.kit.wire.failure import Failure, origin_of
@@ -29,10 +29,10 @@ _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _taken = Counter("concord_events_taken", "Events that a handler took in, or not", ["topic", "outcome"])
 
 
-class EventWork:
+class EventProcessor:
     """The handlers of one service by topic."""
 
-    def __init__(self, service: str, failures: Failures, signatures: Signatures) -> None:
+    def __init__(self, service: str, failures: DeadLetterPublisher, signatures: RecordSigner) -> None:
         self.handlers: dict[str, Handler] = {}
         self._signatures = signatures
         self._failures = failures
@@ -43,7 +43,7 @@ class EventWork:
         if await _wait(gone, self._remaining_s(record)):
             return False
         tries = 0
-        while isinstance(failure := await self._handle(record), MeshError):
+        while isinstance(failure := await self._handle(record), ServiceError):
             _taken.labels(origin_of(record).topic, "busy").inc()
             log.warning("an event of %s has to wait: %s", record.topic, failure)
             if await _wait(gone, _backoff_s(tries)):
@@ -51,8 +51,8 @@ class EventWork:
             tries += 1
         return failure is None or await self._put_away(record, failure, gone)
 
-    async def _handle(self, record: ConsumerRecord) -> Failure | MeshError | None:
-        """None: done. The MeshError `mesh.busy`: the same again later, for it is not the record's fault."""
+    async def _handle(self, record: ConsumerRecord) -> Failure | ServiceError | None:
+        """Return None when done, `mesh.busy` when the same record has to be tried again later."""
         topic = origin_of(record).topic
         correlation_id_var.set(None)
         operation_var.set(topic)
@@ -64,7 +64,7 @@ class EventWork:
             event = _decode(record)
             async with asyncio.timeout(HANDLER_TIMEOUT_S):
                 await handler(event)
-        except MeshError as error:
+        except ServiceError as error:
             if error.kind is MESH_BUSY:
                 return error
             return Failure.of(error, final=error.kind is SIGNATURE_INVALID)
@@ -81,7 +81,7 @@ class EventWork:
         fault = self._signatures.fault(topic, record.key, record.value, record.headers)
         if fault is not None:
             note_refused("event", topic, fault)
-            raise SIGNATURE_INVALID.error(SENTENCES[fault])
+            raise SIGNATURE_INVALID.exception(SENTENCES[fault])
 
     async def _put_away(self, record: ConsumerRecord, failure: Failure, gone: asyncio.Event) -> bool:
         """Until it is written: a record is never lost because its failure could not be noted."""

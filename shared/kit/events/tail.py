@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from shared.kit.kafka import steady
 from shared.kit.kafka.close import close_quietly
-from shared.kit.security.record_signatures import Signatures, note_refused
+from shared.kit.security.record_signatures import RecordSigner, note_refused
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Offsets = dict[TopicPartition, int]
 steady.install()
 
 
-class Tail:
+class TopicTailer:
     """Follows a topic for one process. A record may be handed on twice: after trouble it reads back again.
 
     `on_value` gets the bytes of a record that this mesh signed; what it raises is logged and counted, and the
@@ -37,7 +37,7 @@ class Tail:
         self,
         options: Mapping[str, Any],
         topic: str,
-        signatures: Signatures,
+        signatures: RecordSigner,
         since: Callable[[], datetime],
         on_value: Callable[[bytes], None],
         on_caught_up: Callable[[], None],

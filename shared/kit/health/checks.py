@@ -32,7 +32,7 @@ class Part:
         return self._state
 
 
-class ProbedPart:
+class ProbedComponent:
     """A part that is asked: ready when the probe comes back in time. One question a second, whoever asks."""
 
     def __init__(self, probe: Probe, timeout_s: float, now_s: Callable[[], float]) -> None:
@@ -79,7 +79,7 @@ class Health:
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
-        self._parts: dict[str, Part | ProbedPart] = {}
+        self._parts: dict[str, Part | ProbedComponent] = {}
 
     def part(self, name: str) -> Part:
         """A new part that says itself how it is. Raises ValueError for a name that is taken."""
@@ -89,7 +89,7 @@ class Health:
 
     def probe(self, name: str, probe: Probe, timeout_s: float = PROBE_TIMEOUT_S) -> None:
         """A new part that is asked: `probe` raises or takes longer than `timeout_s` when it is not ready."""
-        self._add(name, ProbedPart(probe, timeout_s, self._now_s))
+        self._add(name, ProbedComponent(probe, timeout_s, self._now_s))
 
     async def report(self) -> Report:
         """The state of all parts, asked side by side."""
@@ -98,7 +98,7 @@ class Health:
         parts = dict(zip(asked, states, strict=True))
         return Report(READY if all(state == READY for state in states) else "not ready", parts)
 
-    def _add(self, name: str, part: Part | ProbedPart) -> None:
+    def _add(self, name: str, part: Part | ProbedComponent) -> None:
         if name in self._parts:
             raise ValueError(f"there is a part {name} already")
         self._parts[name] = part

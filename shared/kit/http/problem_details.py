@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from shared.contracts.errors import INTERNAL_ERROR, ErrorKind, FieldError, MeshError
+from shared.contracts.errors import INTERNAL_ERROR, ErrorCode, FieldError, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 PAGES = "/api/errors/"
@@ -23,7 +23,7 @@ class Problem(Struct, kw_only=True, rename="camel", omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
-def problem_headers(error: MeshError, body: bytes) -> list[tuple[bytes, bytes]]:
+def problem_headers(error: ServiceError, body: bytes) -> list[tuple[bytes, bytes]]:
     """What goes with the body of a problem."""
     headers = [
         (b"content-type", b"application/problem+json"),
@@ -37,7 +37,7 @@ def problem_headers(error: MeshError, body: bytes) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def encode_problem(error: MeshError, instance: str, correlation_id: str) -> bytes:
+def encode_problem(error: ServiceError, instance: str, correlation_id: str) -> bytes:
     """The body of a problem. What went wrong inside the program is not told to anyone outside."""
     kind = error.kind
     inside = kind is INTERNAL_ERROR
@@ -59,7 +59,7 @@ def encode_problem(error: MeshError, instance: str, correlation_id: str) -> byte
         return msgspec.json.encode(problem)
 
 
-def _challenge(kind: ErrorKind) -> bytes:
+def _challenge(kind: ErrorCode) -> bytes:
     """RFC 6750: a request without any token gets no error code."""
     if kind.code in ("token.invalid", "token.expired"):
         return b'Bearer realm="concord", error="invalid_token"'

@@ -13,7 +13,13 @@ from typing import Any, cast
 from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.contracts.errors import BODY_MALFORMED, HEADERS_TOO_LARGE, MESH_BUSY, REQUEST_MALFORMED, MeshError
+from shared.contracts.errors import (
+    BODY_MALFORMED,
+    HEADERS_TOO_LARGE,
+    MESH_BUSY,
+    REQUEST_MALFORMED,
+    ServiceError,
+)
 from shared.kit.clock import any_id
 from shared.kit.http.problem_details import MEDIA_TYPE, encode_problem
 from shared.kit.http.write_coalescing import JoiningTransport
@@ -59,7 +65,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._discarded_bytes = 0
         self._discarded_max_bytes = _DISCARDED_MAX_BYTES
         self._body_timeout_s = 0.0
-        self._refusal: MeshError | None = None
+        self._refusal: ServiceError | None = None
         self._deadline: TimerHandle | None = None
         self._reading: TimerHandle | None = None
 
@@ -68,7 +74,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.transport = cast(Transport, JoiningTransport(transport, self.loop))
         if len(self.connections) > self.bounds.connections_max:
-            self._refuse(MESH_BUSY.error("Too many connections are open."))
+            self._refuse(MESH_BUSY.exception("Too many connections are open."))
         else:
             self._set_deadline(self.bounds.head_timeout_ms / 1000)
 
@@ -148,9 +154,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for what can not be parsed."""
-        self._refuse(self._refusal or REQUEST_MALFORMED.error("What was sent is not valid HTTP/1.1."))
+        self._refuse(self._refusal or REQUEST_MALFORMED.exception("What was sent is not valid HTTP/1.1."))
 
-    def _refuse(self, error: MeshError) -> None:
+    def _refuse(self, error: ServiceError) -> None:
         """Answer without the application, and close."""
         self._refusal = error
         if not self.transport.is_closing():
@@ -162,7 +168,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.abort()
         else:
-            self._refuse(REQUEST_MALFORMED.error("A body has more around its chunks than a head may have."))
+            self._refuse(
+                REQUEST_MALFORMED.exception("A body has more around its chunks than a head may have.")
+            )
 
     def _await_body(self) -> None:
         """A body that is not here yet gets its time, from its head on."""
@@ -183,7 +191,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _too_late(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete and not self._in_head:
-            self._refuse(BODY_MALFORMED.error(f"The body did not arrive within {self._body_timeout_s:g} s."))
+            self._refuse(
+                BODY_MALFORMED.exception(f"The body did not arrive within {self._body_timeout_s:g} s.")
+            )
         else:
             self.timeout_keep_alive_handler()
 
@@ -207,8 +217,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._reading.cancel()
             self._reading = None
 
-    def _head_too_large(self) -> MeshError:
-        return HEADERS_TOO_LARGE.error(
+    def _head_too_large(self) -> ServiceError:
+        return HEADERS_TOO_LARGE.exception(
             f"Address and headers together may be at most {self.bounds.head_max_bytes} bytes "
             f"and {_HEADERS_MAX} headers."
         )
@@ -219,7 +229,7 @@ def bounded_protocol(bounds: HttpBounds) -> type[BoundedHttpProtocol]:
     return type("Protocol", (BoundedHttpProtocol,), {"bounds": bounds})
 
 
-def _refusal_of(error: MeshError, new_id: Callable[[], object] = any_id) -> bytes:
+def _refusal_of(error: ServiceError, new_id: Callable[[], object] = any_id) -> bytes:
     correlation_id = str(new_id())
     body = encode_problem(error, "/", correlation_id)
     status = error.kind.status

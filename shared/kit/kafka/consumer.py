@@ -18,14 +18,14 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
 from shared.kit.kafka import steady
-from shared.kit.kafka.offset_tracker import Watermark
+from shared.kit.kafka.offset_tracker import OffsetTracker
 
 log = logging.getLogger(__name__)
 
 steady.install()
 
-Finished = Callable[[], None]
-Accept = Callable[[ConsumerRecord, Finished], None]
+Ack = Callable[[], None]
+Accept = Callable[[ConsumerRecord, Ack], None]
 Records = tuple[ConsumerRecord, ...]
 
 COMMIT_INTERVAL_S = 0.5
@@ -38,14 +38,14 @@ _NEVER_MS = 10 * 365 * 86_400_000
 """After an empty poll FastStream sleeps as long as the poll was allowed to take: so no poll ends empty."""
 
 
-class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
+class PartitionConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
     """Takes the records of one consumer; `accept` gets each with the function to call when it is done."""
 
     def __init__(self, accept: Accept, *, drain_timeout_s: float, on_assigned: Callable[[], None]) -> None:
         self._accept = accept
         self._drain_timeout_s = drain_timeout_s
         self._on_assigned = on_assigned
-        self._marks: dict[TopicPartition, Watermark] = {}
+        self._marks: dict[TopicPartition, OffsetTracker] = {}
         self._moved = asyncio.Event()
         self._consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
         self._task: asyncio.Task[None] | None = None
@@ -100,7 +100,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """The group gave us these partitions."""
-        self._marks.update({place: Watermark() for place in assigned})
+        self._marks.update({place: OffsetTracker() for place in assigned})
         self._on_assigned()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -111,14 +111,14 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         for place in places:
             self._marks.pop(place, None)
 
-    def _hand_on(self, record: ConsumerRecord, finished: Finished) -> None:
+    def _hand_on(self, record: ConsumerRecord, finished: Ack) -> None:
         try:
             self._accept(record, finished)
         except Exception:
             # It stays unfinished, so it is not committed; those that came with it are taken all the same.
             log.exception("a record of %s could not be taken", record.topic)
 
-    def _finisher(self, mark: Watermark, offset: int) -> Finished:
+    def _finisher(self, mark: OffsetTracker, offset: int) -> Ack:
         def finished() -> None:
             mark.finish(offset)
             self._moved.set()

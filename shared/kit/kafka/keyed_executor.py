@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 Job = Callable[[], Awaitable[None]]
 
 
-class Lanes:
+class KeyedExecutor:
     """Runs jobs by key. A job tells by itself what became of it; one that raises is logged."""
 
     def __init__(self, *, lane_max: int, jobs_max: int) -> None:

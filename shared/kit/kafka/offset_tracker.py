@@ -3,7 +3,7 @@
 from collections import deque
 
 
-class Watermark:
+class OffsetTracker:
     """One partition: the lowest offset that is still unfinished."""
 
     def __init__(self) -> None:

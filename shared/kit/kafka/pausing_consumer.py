@@ -10,8 +10,8 @@ from functools import partial
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from shared.kit.kafka.consumer import Finished, Intake
-from shared.kit.kafka.keyed_executor import Lanes
+from shared.kit.kafka.consumer import Ack, PartitionConsumer
+from shared.kit.kafka.keyed_executor import KeyedExecutor
 
 Work = Callable[[ConsumerRecord, asyncio.Event], Awaitable[bool]]
 """Processes a record; False when it gave up because the event was set: the partition goes to others."""
@@ -25,7 +25,7 @@ class _Place:
         self.gone = asyncio.Event()
 
 
-class EventIntake(Intake):
+class PausingConsumer(PartitionConsumer):
     """Works on records in order for each key, on different keys side by side."""
 
     def __init__(
@@ -42,7 +42,7 @@ class EventIntake(Intake):
         self._in_hand_max = in_hand_max
         # What one poll brings is taken before the pause holds.
         room = in_hand_max + records_max
-        self._lanes = Lanes(lane_max=room, jobs_max=room)
+        self._lanes = KeyedExecutor(lane_max=room, jobs_max=room)
         self._places: dict[TopicPartition, _Place] = {}
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -52,7 +52,7 @@ class EventIntake(Intake):
         await super().on_partitions_assigned(places)
         self._pause_when_full()
 
-    def _submit(self, record: ConsumerRecord, finished: Finished) -> None:
+    def _submit(self, record: ConsumerRecord, finished: Ack) -> None:
         place = self._places[TopicPartition(record.topic, record.partition)]
         # The log keeps order within a topic only; what has no key has no order to keep.
         key = record.key if record.key is not None else b"%d %d" % (record.partition, record.offset)
@@ -61,7 +61,7 @@ class EventIntake(Intake):
             raise RuntimeError("more records were read than there is room for")
         self._pause_when_full()
 
-    async def _run(self, place: _Place, record: ConsumerRecord, finished: Finished) -> None:
+    async def _run(self, place: _Place, record: ConsumerRecord, finished: Ack) -> None:
         if not place.gone.is_set():
             place.running += 1
             try:

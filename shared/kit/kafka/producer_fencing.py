@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 _CLOSE_S = 2.0
 
 
-def put_fence(kafka: AIOKafkaProducer, fence: Callable[[], bool]) -> None:
+def guard_sends(kafka: AIOKafkaProducer, fence: Callable[[], bool]) -> None:
     """Ask for the lease at the last moment before the socket: a process that was stopped wakes up
     anywhere.
     """
@@ -28,7 +28,7 @@ def put_fence(kafka: AIOKafkaProducer, fence: Callable[[], bool]) -> None:
     kafka.client.send = fenced
 
 
-async def kill_producer(kafka: AIOKafkaProducer) -> None:
+async def abort_producer(kafka: AIOKafkaProducer) -> None:
     """Close without flushing: `stop` would wait for the broker for ever, and send late what others sent by
     now.
 

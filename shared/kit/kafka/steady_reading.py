@@ -35,7 +35,7 @@ class _Batches:
         return batch
 
 
-class SteadyRecords(PartitionRecords):  # type: ignore[misc]
+class SkippingRecords(PartitionRecords):  # type: ignore[misc]
     """The fetched records of one partition, without those that can not be read."""
 
     _records: Any
@@ -61,4 +61,4 @@ class SteadyRecords(PartitionRecords):  # type: ignore[misc]
 
 def install() -> None:
     """Make all consumers of this process read on."""
-    fetcher.PartitionRecords = SteadyRecords
+    fetcher.PartitionRecords = SkippingRecords

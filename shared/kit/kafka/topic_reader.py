@@ -29,7 +29,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
     records_max: int = 100_000
 
 
-class Passage:
+class TopicReader:
     """Records of some topics. `cut` tells, after the iteration, that there were more than the bound."""
 
     def __init__(self, options: Mapping[str, Any], topics: Iterable[str], bounds: Bounds) -> None:

@@ -8,8 +8,8 @@ import asyncpg
 from msgspec import Struct
 
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.outbox.records import Line, Parcel
-from shared.kit.outbox.rejections import Refusals
+from shared.kit.outbox.records import Line, OutboxRecord
+from shared.kit.outbox.rejections import Rejections
 from shared.kit.wire.call import CORRELATION_ID, Headers
 from shared.kit.wire.failure import ORIGINAL_TOPIC, REASON, TRUNCATED
 
@@ -42,12 +42,12 @@ class Page:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self.lines: dict[Line, list[Parcel]] = {}
+        self.lines: dict[Line, list[OutboxRecord]] = {}
         self.sent: dict[int, UUID] = {}
         """Id of the row and of the event, of what Kafka has in all its topics."""
         self._missing = [0] * len(rows)
 
-    async def pack(self, service: str, line_of: LineOf, refusals: Refusals, sign: Sign | None) -> None:
+    async def pack(self, service: str, line_of: LineOf, refusals: Rejections, sign: Sign | None) -> None:
         """Fill the lines, each in the order of the rows; what a topic refuses goes to the dead letters."""
         for place, row in enumerate(self.rows):
             if place % _ROWS_AT_A_TIME == 0:
@@ -66,9 +66,9 @@ class Page:
                     headers = [*headers, (ORIGINAL_TOPIC, topic.encode()), (REASON, reason.encode())]
                     body, headers = _cut(body, headers, whole=whole)
                 line = await line_of(target, key)
-                self.lines.setdefault(line, []).append(Parcel(place, key, body, headers))
+                self.lines.setdefault(line, []).append(OutboxRecord(place, key, body, headers))
 
-    def taken(self, parcel: Parcel) -> None:
+    def taken(self, parcel: OutboxRecord) -> None:
         """Kafka has this record."""
         place = parcel.place
         self._missing[place] -= 1

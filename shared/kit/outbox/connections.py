@@ -21,7 +21,7 @@ _SESSION = {
 }
 
 
-class RelayStore:
+class RelayConnections:
     """One connection for the rows, one for the leases, so that neither waits for the other or for
     requests.
     """

@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from shared.contracts.errors import MeshError
-from shared.kit.outbox.connections import RelayStore
+from shared.contracts.errors import ServiceError
+from shared.kit.outbox.connections import RelayConnections
 from shared.kit.outbox.leases import Leases
 from shared.kit.outbox.metrics import RelayMetrics
 
@@ -15,13 +15,13 @@ _RETRY_S = 0.5
 _LEAVE_S = 2.0
 
 
-class LeaseKeeper:
+class LeaseRenewer:
     """Renews the leases again and again, also while their relay waits for the broker."""
 
     def __init__(
         self,
         service: str,
-        store: RelayStore,
+        store: RelayConnections,
         leases: Leases,
         metrics: RelayMetrics,
         renewed: Callable[[], None],
@@ -43,7 +43,7 @@ class LeaseKeeper:
         try:
             async with asyncio.timeout(_LEAVE_S), self._store.connection() as connection:
                 await self._leases.leave(connection)
-        except (MeshError, TimeoutError) as error:
+        except (ServiceError, TimeoutError) as error:
             _log.warning("%s: the slices of the outbox run out by themselves: %r", self._service, error)
 
     async def _renew(self) -> float:
@@ -53,7 +53,7 @@ class LeaseKeeper:
                 await self._leases.renew(connection)
                 self._renewed()
                 await self._metrics.sample(connection, self._leases.held())
-        except MeshError:
+        except ServiceError:
             return _RETRY_S
         except Exception:  # noqa: BLE001 (whatever it was: without a keeper no event goes out any more)
             _log.exception("%s: could not renew the slices of the outbox", self._service)

@@ -15,8 +15,8 @@ from aiokafka.errors import (
 
 from shared.kit.clock import now_ms
 from shared.kit.kafka.partitioner import partition_for
-from shared.kit.kafka.producer_fencing import kill_producer, put_fence
-from shared.kit.outbox.records import LeaseLost, Line, Parcel, Refused
+from shared.kit.kafka.producer_fencing import abort_producer, guard_sends
+from shared.kit.outbox.records import LeaseLost, Line, OutboxRecord, Rejected
 
 _BATCH_BYTES = 512 * 1024
 """Well below the broker's default bound; a topic with a lower one gets smaller batches when it says so."""
@@ -30,7 +30,7 @@ _BACKOFF_MS = 250
 _CLOSE_S = 2.0
 
 
-class FencedProducer:
+class OutboxPublisher:
     """An idempotent producer that writes nothing to the network once `fence()` is false."""
 
     def __init__(self, options: Mapping[str, Any], fence: Callable[[], bool]) -> None:
@@ -55,9 +55,9 @@ class FencedProducer:
             async with asyncio.timeout(_REQUEST_TIMEOUT_MS / 1000):
                 await kafka.start()
         except BaseException:
-            await kill_producer(kafka)
+            await abort_producer(kafka)
             raise
-        put_fence(kafka, self._fence)
+        guard_sends(kafka, self._fence)
         self._kafka = kafka
 
     async def line_of(self, topic: str, key: bytes) -> Line:
@@ -65,8 +65,8 @@ class FencedProducer:
         return topic, partition_for(key, len(await self._producer().partitions_for(topic)))
 
     async def send(
-        self, lines: Mapping[Line, Sequence[Parcel]], taken: Callable[[Parcel], None]
-    ) -> list[Refused]:
+        self, lines: Mapping[Line, Sequence[OutboxRecord]], taken: Callable[[OutboxRecord], None]
+    ) -> list[Rejected]:
         """Send all lines side by side; `taken` hears of each record that Kafka has.
 
         A line ends at its first failure. Gives the records that Kafka refuses for good. Raises `LeaseLost`,
@@ -95,17 +95,17 @@ class FencedProducer:
             async with asyncio.timeout(_CLOSE_S):
                 await kafka.stop()
         except (TimeoutError, KafkaError):
-            await kill_producer(kafka)
+            await abort_producer(kafka)
 
     async def kill(self) -> None:
         """Drop the producer with all that it still had; the next `ready` makes a new one."""
         kafka, self._kafka = self._kafka, None
         if kafka is not None:
-            await kill_producer(kafka)
+            await abort_producer(kafka)
 
     async def _send_line(
-        self, line: Line, parcels: Sequence[Parcel], taken: Callable[[Parcel], None]
-    ) -> Refused | None:
+        self, line: Line, parcels: Sequence[OutboxRecord], taken: Callable[[OutboxRecord], None]
+    ) -> Rejected | None:
         """One batch after another: the next one begins when Kafka has the last."""
         start = 0
         while start < len(parcels):
@@ -124,7 +124,7 @@ class FencedProducer:
             start = end
         return None
 
-    def _fill(self, topic: str, parcels: Sequence[Parcel], start: int) -> tuple[Any, int]:
+    def _fill(self, topic: str, parcels: Sequence[OutboxRecord], start: int) -> tuple[Any, int]:
         """A batch of as many as fit, at least one, and the place of the first that is not in it."""
         batch, end, written_ms = self._producer().create_batch(), start, now_ms()
         limit = self._limit(topic)
@@ -140,11 +140,11 @@ class FencedProducer:
     def _limit(self, topic: str) -> int:
         return self._limits.get(topic, _BATCH_BYTES)
 
-    def _sort(self, outcomes: Sequence[Refused | BaseException | None]) -> list[Refused]:
+    def _sort(self, outcomes: Sequence[Rejected | BaseException | None]) -> list[Rejected]:
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, _REFUSALS):
                 raise outcome
-        refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
         for outcome in outcomes:
             if not refused and isinstance(outcome, BaseException):
                 raise outcome
@@ -156,5 +156,5 @@ class FencedProducer:
         return self._kafka
 
 
-def _refused(line: Line, parcel: Parcel, why: str) -> Refused:
-    return Refused(line, parcel, f"{why}: {len(parcel.value)} bytes")
+def _refused(line: Line, parcel: OutboxRecord, why: str) -> Rejected:
+    return Rejected(line, parcel, f"{why}: {len(parcel.value)} bytes")

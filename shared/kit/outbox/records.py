@@ -8,7 +8,7 @@ Line = tuple[str, int]
 """A topic and a partition: what is sent there keeps its order."""
 
 
-class Parcel(Struct):
+class OutboxRecord(Struct):
     """A record to be sent, for the row `place` of a page."""
 
     place: int
@@ -17,11 +17,11 @@ class Parcel(Struct):
     headers: Headers
 
 
-class Refused(Struct):
+class Rejected(Struct):
     """A record that Kafka will never take, and why."""
 
     line: Line
-    parcel: Parcel
+    parcel: OutboxRecord
     reason: str
 
 

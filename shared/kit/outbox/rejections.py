@@ -7,7 +7,7 @@ from uuid import UUID
 _log = logging.getLogger(__name__)
 
 
-class Refusals:
+class Rejections:
     """Remembers, for rows that are still in the outbox, which topic refused them and why."""
 
     def __init__(self, service: str) -> None:

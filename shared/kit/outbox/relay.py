@@ -16,16 +16,16 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from shared.contracts.clock import Clock
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.kit.database.database import Database
 from shared.kit.outbox.batch import Row, Sign, delete_rows, read_page
-from shared.kit.outbox.connections import RelayStore
-from shared.kit.outbox.lease_renewal import LeaseKeeper
+from shared.kit.outbox.connections import RelayConnections
+from shared.kit.outbox.lease_renewal import LeaseRenewer
 from shared.kit.outbox.leases import LEASE_S, MARGIN_S, Leases
 from shared.kit.outbox.metrics import RelayMetrics
-from shared.kit.outbox.publisher import FencedProducer
-from shared.kit.outbox.records import LeaseLost, Refused
-from shared.kit.outbox.rejections import Refusals
+from shared.kit.outbox.publisher import OutboxPublisher
+from shared.kit.outbox.records import LeaseLost, Rejected
+from shared.kit.outbox.rejections import Rejections
 
 _log = logging.getLogger(__name__)
 
@@ -59,17 +59,17 @@ class Relay:
     ) -> None:
         self._service = service
         self._leases = Leases(instance, lease_s=lease_s, margin_s=margin_s)
-        self._store = RelayStore(database)
+        self._store = RelayConnections(database)
         self._page_rows = page_rows
         self._sign = sign
         self._report = report
         self._metrics = RelayMetrics(service, clock)
-        self._keeper = LeaseKeeper(service, self._store, self._leases, self._metrics, self.wake)
-        self._producer = FencedProducer(kafka_options, self._may_send)
+        self._keeper = LeaseRenewer(service, self._store, self._leases, self._metrics, self.wake)
+        self._producer = OutboxPublisher(kafka_options, self._may_send)
         self._generation = 0
         self._full = False
         self._sent: dict[int, UUID] = {}
-        self._refusals = Refusals(service)
+        self._refusals = Rejections(service)
         self._woken = asyncio.Event()
         self._stopping = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -92,7 +92,7 @@ class Relay:
         await asyncio.gather(*tasks, return_exceptions=True)
         await (self._producer.close() if done else self._producer.kill())
         if self._sent:
-            with suppress(MeshError):
+            with suppress(ServiceError):
                 async with self._store.connection() as connection:
                     await self._delete_sent(connection)
         await self._keeper.leave()
@@ -166,7 +166,7 @@ class Relay:
         self._refusals.forget(set(self._sent.values()))
         self._sent = {}
 
-    async def _refuse(self, refused: list[Refused], rows: Sequence[Row]) -> None:
+    async def _refuse(self, refused: list[Rejected], rows: Sequence[Row]) -> None:
         """Remember what Kafka will never take, so that the next round sends it to the dead letters."""
         for refusal in refused:
             row = rows[refusal.parcel.place]
@@ -176,7 +176,7 @@ class Relay:
 
     async def _broken_off(self, error: Exception) -> None:
         self._metrics.failed.inc()
-        expected = isinstance(error, (MeshError, KafkaError, LeaseLost, TimeoutError))
+        expected = isinstance(error, (ServiceError, KafkaError, LeaseLost, TimeoutError))
         _log.warning("%s: events wait in the outbox: %r", self._service, error, exc_info=not expected)
         self._report(f"events wait: {type(error).__name__}")
         await self._producer.kill()

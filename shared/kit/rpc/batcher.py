@@ -13,24 +13,24 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from shared.contracts.errors import INTERNAL_ERROR, MeshError
-from shared.kit.rpc.handlers import Asked, Later, ManyHandler, Outcome
+from shared.contracts.errors import INTERNAL_ERROR, ServiceError
+from shared.kit.rpc.handlers import BatchHandler, Deferred, Received, Result
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Settle = Callable[[Outcome], None]
+Settle = Callable[[Result], None]
 
 
 class _Waiting(Struct):
-    asked: Asked[Any]
+    asked: Received[Any]
     settle: Settle
 
 
-class GroupCommit:
+class Batcher:
     """Hands queued requests to a handler, one batch at a time; the queue is bounded."""
 
-    def __init__(self, handler: ManyHandler, *, batch_max: int, queue_max: int) -> None:
+    def __init__(self, handler: BatchHandler, *, batch_max: int, queue_max: int) -> None:
         self._handler = handler
         self._batch_max = batch_max
         self._queue_max = queue_max
@@ -38,7 +38,7 @@ class GroupCommit:
         self._aside: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def submit(self, asked: Asked[Any], settle: Settle) -> bool:
+    def submit(self, asked: Received[Any], settle: Settle) -> bool:
         """Queue a request; False when the queue is full. `settle` is called once with its outcome."""
         if len(self._queue) + len(self._aside) >= self._queue_max:
             return False
@@ -63,37 +63,37 @@ class GroupCommit:
 
     async def _handle(self, batch: list[_Waiting]) -> None:
         for waiting, outcome in zip(batch, await self._outcomes(batch), strict=True):
-            if isinstance(outcome, Later):
+            if isinstance(outcome, Deferred):
                 self._put_aside(waiting, outcome)
             else:
                 waiting.settle(outcome)
 
-    async def _outcomes(self, batch: list[_Waiting]) -> Sequence[Outcome | Later]:
+    async def _outcomes(self, batch: list[_Waiting]) -> Sequence[Result | Deferred]:
         """One for each; a handler that hangs is given up when nobody waits for it any longer."""
 
-        async def handle() -> Sequence[Outcome | Later]:
+        async def handle() -> Sequence[Result | Deferred]:
             async with asyncio.timeout(max(waiting.asked.call.remaining_s() for waiting in batch)):
                 return await self._handler([waiting.asked for waiting in batch])
 
         outcomes = await _carefully(handle())
         if isinstance(outcomes, _Late):
             return [waiting.asked.call.expired() for waiting in batch]
-        if isinstance(outcomes, MeshError):
+        if isinstance(outcomes, ServiceError):
             return [outcomes] * len(batch)
         if len(outcomes) != len(batch):
             log.error("%d requests had %d outcomes", len(batch), len(outcomes))
             return [_internal_error()] * len(batch)
         return outcomes
 
-    def _put_aside(self, waiting: _Waiting, later: Later) -> None:
+    def _put_aside(self, waiting: _Waiting, later: Deferred) -> None:
         task = asyncio.create_task(self._wait(waiting, later))
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
 
-    async def _wait(self, waiting: _Waiting, later: Later) -> None:
+    async def _wait(self, waiting: _Waiting, later: Deferred) -> None:
         call = waiting.asked.call
 
-        async def wait() -> Outcome:
+        async def wait() -> Result:
             async with asyncio.timeout(call.remaining_s()):
                 return await later.outcome
 
@@ -105,11 +105,11 @@ class _Late:
     """It was not done before the deadline."""
 
 
-async def _carefully(work: Awaitable[T]) -> T | MeshError | _Late:
+async def _carefully(work: Awaitable[T]) -> T | ServiceError | _Late:
     """What the work returns; whatever it raises becomes an outcome, so that nobody waits in vain."""
     try:
         return await work
-    except MeshError as error:
+    except ServiceError as error:
         return error
     except TimeoutError:
         return _Late()
@@ -128,5 +128,5 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _internal_error() -> MeshError:
-    return INTERNAL_ERROR.error("The request could not be carried out.")
+def _internal_error() -> ServiceError:
+    return INTERNAL_ERROR.exception("The request could not be carried out.")

@@ -8,27 +8,27 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from shared.contracts.base import Answer, Request
-from shared.contracts.errors import CATALOGUE, INTERNAL_ERROR, MESH_BUSY, ErrorReply, MeshError
+from shared.contracts.errors import CATALOGUE, INTERNAL_ERROR, MESH_BUSY, ErrorReply, ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.kafka.producer import Producer, Record
-from shared.kit.rpc.encrypting_client import SealedCalls
+from shared.kit.rpc.encrypting_client import EncryptingRpcClient
 from shared.kit.rpc.reply_consumer import RawReply
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.telemetry.log_context import traceparent_var
 from shared.kit.wire.call import Call, request_headers
 
 _encode = msgspec.json.Encoder().encode
 
 
-class MeshClient:
+class RpcClient:
     """Calls operations of services. How many calls may be pending is bounded."""
 
     def __init__(
         self,
         producer: Producer,
         reply_topic: str,
-        signatures: Signatures,
+        signatures: RecordSigner,
         *,
         pending_max: int,
         timeout_ms: int,
@@ -40,7 +40,7 @@ class MeshClient:
         self._timeout_ms = timeout_ms
         self._pending: dict[str, asyncio.Future[RawReply]] = {}
         self._ids = SystemIds()
-        self._sealed = SealedCalls(self)
+        self._sealed = EncryptingRpcClient(self)
 
     @property
     def pending(self) -> int:
@@ -57,7 +57,7 @@ class MeshClient:
     ) -> Any:
         """Call and decode, in the trace of the task that calls.
 
-        Raises the MeshError that the service answered, `mesh.busy` or `mesh.timeout`.
+        Raises the ServiceError that the service answered, `mesh.busy` or `mesh.timeout`.
         """
         reply = await self.call_raw(
             operation,
@@ -100,7 +100,7 @@ class MeshClient:
     async def exchange(self, call: Call, key: bytes, body: bytes) -> RawReply:
         """The same for a call that is made up already."""
         if len(self._pending) >= self._pending_max:
-            raise MESH_BUSY.error("Too many calls are waiting for their answers here.")
+            raise MESH_BUSY.exception("Too many calls are waiting for their answers here.")
         operation = call.operation
         remaining_s = call.remaining_s()
         if remaining_s <= 0:
@@ -134,19 +134,19 @@ class MeshClient:
         except TimeoutError:
             raise call.expired() from None
         except KafkaError as error:
-            raise MESH_BUSY.error("Kafka can not be reached.") from error
+            raise MESH_BUSY.exception("Kafka can not be reached.") from error
 
     def _send(
         self, call: Call, partition: int, key: bytes, body: bytes, waiting: "asyncio.Future[RawReply]"
     ) -> None:
         def done(error: BaseException | None) -> None:
             if error is not None and not waiting.done():
-                waiting.set_exception(MESH_BUSY.error("The request could not be written to Kafka."))
+                waiting.set_exception(MESH_BUSY.exception("The request could not be written to Kafka."))
 
         topic, headers = call.operation.name, request_headers(call, self._reply_to)
         headers.append(self._signatures.signature(topic, key, body, headers))
         if not self._producer.send(topic, partition, Record(key, body, headers, done)):
-            raise MESH_BUSY.error("Too many requests wait to be written.")
+            raise MESH_BUSY.exception("Too many requests wait to be written.")
 
 
 def _expire(waiting: "asyncio.Future[RawReply]", call: Call) -> None:
@@ -155,7 +155,7 @@ def _expire(waiting: "asyncio.Future[RawReply]", call: Call) -> None:
 
 
 def decode_reply(operation: Operation, reply: RawReply) -> Answer | None:
-    """The answer of a reply; raises the MeshError of one that is an error, or can not be read."""
+    """The answer of a reply; raises the ServiceError of one that is an error, or can not be read."""
     if reply.error is not None:
         raise error_of(reply)
     if operation.answer is None:
@@ -163,14 +163,14 @@ def decode_reply(operation: Operation, reply: RawReply) -> Answer | None:
     try:
         return msgspec.json.decode(reply.body, type=operation.answer)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise INTERNAL_ERROR.error(f"The answer of {operation.name} could not be read.") from error
+        raise INTERNAL_ERROR.exception(f"The answer of {operation.name} could not be read.") from error
 
 
-def error_of(reply: RawReply) -> MeshError:
+def error_of(reply: RawReply) -> ServiceError:
     """The typed error of a reply; what can not be read is our own fault, not the caller's."""
     try:
         error = msgspec.json.decode(reply.body, type=ErrorReply)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return INTERNAL_ERROR.error("The service answered with an error that could not be read.")
+        return INTERNAL_ERROR.exception("The service answered with an error that could not be read.")
     kind = CATALOGUE.get(error.code, INTERNAL_ERROR)
-    return kind.error(error.detail, error.errors, retry_after_s=error.retry_after_s)
+    return kind.exception(error.detail, error.errors, retry_after_s=error.retry_after_s)

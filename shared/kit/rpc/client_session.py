@@ -9,9 +9,9 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from shared.contracts.topics import reply_topic
-from shared.kit.config.settings import MeshSettings
+from shared.kit.config.settings import ProcessSettings
 from shared.kit.kafka.producer import Producer, Record
-from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.client import RpcClient
 from shared.kit.rpc.reply_consumer import RawReply, ReplyReader
 from shared.kit.rpc.reply_topics import BEAT_INTERVAL_S, Sweeper, create_reply_topic
 from shared.kit.security.record_signatures import signatures_of
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 PENDING_MAX = 8192
 
 
-class Calling:
+class RpcClientSession:
     """Start it before the first call; `client` may be handed around before."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Calling:
         instance: str,
         producer: Producer,
         options: Mapping[str, Any],
-        settings: MeshSettings,
+        settings: ProcessSettings,
         *,
         beat_interval_s: float = BEAT_INTERVAL_S,
     ) -> None:
@@ -41,7 +41,7 @@ class Calling:
         self._replication_factor = settings.kafka_replication_factor
         self._upkeep: asyncio.Task[None] | None = None
         signatures = signatures_of(settings)
-        self.client = MeshClient(
+        self.client = RpcClient(
             producer, self._topic, signatures, pending_max=PENDING_MAX, timeout_ms=settings.call_timeout_ms
         )
         self._reader = ReplyReader(options, self._topic, signatures, self._on_reply)

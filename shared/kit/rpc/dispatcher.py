@@ -14,24 +14,24 @@ from shared.contracts.errors import (
     INTERNAL_ERROR,
     MESH_BUSY,
     SIGNATURE_INVALID,
-    MeshError,
+    ServiceError,
 )
 from shared.contracts.validation import decode_body
 from shared.kit.clock import now_ms
-from shared.kit.kafka.keyed_executor import Lanes
-from shared.kit.rpc.batcher import GroupCommit, being_cancelled
-from shared.kit.rpc.handlers import Answers, Asked, OneHandler, Outcome
+from shared.kit.kafka.keyed_executor import KeyedExecutor
+from shared.kit.rpc.batcher import Batcher, being_cancelled
+from shared.kit.rpc.handlers import Handler, HandlerRegistry, Received, Result
 from shared.kit.rpc.responder import Responder
-from shared.kit.security.field_encryption import ServiceSeals
-from shared.kit.security.record_signatures import SENTENCES, Signatures, note_refused
+from shared.kit.security.field_encryption import FieldEncryption
+from shared.kit.security.record_signatures import SENTENCES, RecordSigner, note_refused
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var, traceparent_var
 from shared.kit.telemetry.metrics import answered, refused
 from shared.kit.wire.call import Call, read_call
 
 log = logging.getLogger(__name__)
 
-Finished = Callable[[], None]
-PutAway = Callable[[Any, MeshError], Awaitable[None]]
+Ack = Callable[[], None]
+StoreDeadLetter = Callable[[Any, ServiceError], Awaitable[None]]
 """Writes a request that nobody can be told about to the dead letters."""
 
 REQUEST_MAX_BYTES = 256 * 1024
@@ -55,30 +55,30 @@ class Dispatcher:
 
     def __init__(
         self,
-        answers: Answers,
+        handlers: HandlerRegistry,
         responder: Responder,
-        signatures: Signatures,
-        seals: ServiceSeals,
-        put_away: PutAway,
+        signatures: RecordSigner,
+        seals: FieldEncryption,
+        put_away: StoreDeadLetter,
         *,
         lane_max: int,
         in_flight_max: int,
         batch_max: int,
         timeout_ms: int,
     ) -> None:
-        self._answers = answers
+        self._handlers = handlers
         self._responder = responder
         self._signatures = signatures
         self._seals = seals
         self._put_away = put_away
         self._timeout_ms = timeout_ms
-        self._lanes = Lanes(lane_max=lane_max, jobs_max=in_flight_max)
+        self._lanes = KeyedExecutor(lane_max=lane_max, jobs_max=in_flight_max)
         self._groups = {
-            name: GroupCommit(handler, batch_max=batch_max, queue_max=in_flight_max)
-            for name, handler in answers.manys.items()
+            name: Batcher(handler, batch_max=batch_max, queue_max=in_flight_max)
+            for name, handler in handlers.batch.items()
         }
 
-    def accept(self, record: RequestRecord, finished: Finished) -> None:
+    def accept(self, record: RequestRecord, finished: Ack) -> None:
         """Take a record; `finished` is called once, when its reply is written or nobody is to be told."""
         operation = OPERATIONS[record.topic]
         body = record.value or b""
@@ -93,14 +93,14 @@ class Dispatcher:
                 call, body = self._seals.open_request(call, record.headers, body)
             request = decode_body(body, operation.request)
             self._place(record.key or b"", request, call, finished)
-        except MeshError as error:
+        except ServiceError as error:
             refused.labels(operation.name, error.kind.code).inc()
             self._refuse(record, call, error, finished)
         except Exception:
             log.exception("a request of %s could not be taken", operation.name)
-            self._refuse(record, call, INTERNAL_ERROR.error("The request could not be taken."), finished)
+            self._refuse(record, call, INTERNAL_ERROR.exception("The request could not be taken."), finished)
 
-    def _refuse(self, record: RequestRecord, call: Call, error: MeshError, finished: Finished) -> None:
+    def _refuse(self, record: RequestRecord, call: Call, error: ServiceError, finished: Ack) -> None:
         """Tell the caller; where there is none, keep the record among the dead letters."""
         if call.reply_to is None and error.kind is not MESH_BUSY:
 
@@ -123,42 +123,42 @@ class Dispatcher:
         fault = self._signatures.fault(record.topic, record.key, body, record.headers)
         if fault is not None:
             note_refused("request", record.topic, fault)
-            raise SIGNATURE_INVALID.error(SENTENCES[fault])
+            raise SIGNATURE_INVALID.exception(SENTENCES[fault])
         if len(body) > REQUEST_MAX_BYTES:
-            raise BODY_TOO_LARGE.error(f"A request may have {REQUEST_MAX_BYTES} bytes.")
+            raise BODY_TOO_LARGE.exception(f"A request may have {REQUEST_MAX_BYTES} bytes.")
 
-    def _place(self, key: bytes, request: Request, call: Call, finished: Finished) -> None:
+    def _place(self, key: bytes, request: Request, call: Call, finished: Ack) -> None:
         name = call.operation.name
         group = self._groups.get(name)
         if group is not None:
             settle = partial(self._settle, call, finished, time.perf_counter())
-            placed = group.submit(Asked(request, call), settle)
+            placed = group.submit(Received(request, call), settle)
         else:
-            handler = self._answers.ones[name]
+            handler = self._handlers.single[name]
             lane = call.call_id.encode() if call.operation.reads else key
             placed = self._lanes.submit(lane, partial(self._run, handler, request, call, finished))
         if not placed:
-            raise MESH_BUSY.error(f"Too many requests of {name} are waiting.")
+            raise MESH_BUSY.exception(f"Too many requests of {name} are waiting.")
 
-    async def _run(self, handler: OneHandler, request: Request, call: Call, finished: Finished) -> None:
+    async def _run(self, handler: Handler, request: Request, call: Call, finished: Ack) -> None:
         correlation_id_var.set(call.correlation_id)
         operation_var.set(call.operation.name)
         traceparent_var.set(call.traceparent)
         begun = time.perf_counter()
         self._settle(call, finished, begun, await _outcome_of(handler, request, call))
 
-    def _settle(self, call: Call, finished: Finished, begun: float, outcome: Outcome) -> None:
-        code = outcome.kind.code if isinstance(outcome, MeshError) else "ok"
+    def _settle(self, call: Call, finished: Ack, begun: float, outcome: Result) -> None:
+        code = outcome.kind.code if isinstance(outcome, ServiceError) else "ok"
         answered(call.operation.name, code, time.perf_counter() - begun)
         self._responder.reply(call, outcome, finished)
 
 
-async def _outcome_of(handler: OneHandler, request: Any, call: Call) -> Outcome:
-    """What the handler answers or raises; nothing gets out of here, so that nobody waits in vain."""
+async def _outcome_of(handler: Handler, request: Any, call: Call) -> Result:
+    """What the handler handlers or raises; nothing gets out of here, so that nobody waits in vain."""
     try:
         async with asyncio.timeout(call.remaining_s()):
             return await handler(request, call)
-    except MeshError as error:
+    except ServiceError as error:
         return error
     except TimeoutError:
         return call.expired()
@@ -168,4 +168,4 @@ async def _outcome_of(handler: OneHandler, request: Any, call: Call) -> Outcome:
         log.error("%s waited for something that was cancelled", call.operation.name)
     except Exception:
         log.exception("%s failed", call.operation.name)
-    return INTERNAL_ERROR.error("The request could not be carried out.")
+    return INTERNAL_ERROR.exception("The request could not be carried out.")

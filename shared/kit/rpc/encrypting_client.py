@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from msgspec import Struct, structs
 
 from shared.contracts.account import KEYS_GET, SEALING, GetKeys, Jwks
-from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, SEAL_BROKEN, SEAL_KEY_GONE, MeshError
+from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, SEAL_BROKEN, SEAL_KEY_GONE, ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds
 from shared.kit.rpc.reply_consumer import RawReply
 from shared.kit.security.field_encryption import open_answer, seal_request
-from shared.kit.security.hpke import NotOpened, public_key, public_text
+from shared.kit.security.hpke import DecryptionError, public_key, public_text
 from shared.kit.wire.call import Call
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class _Key(Struct, frozen=True):
     fetched_at_s: float
 
 
-class SealedCalls:
+class EncryptingRpcClient:
     """The calls of one client that have secrets."""
 
     def __init__(self, client: Client) -> None:
@@ -65,9 +65,9 @@ class SealedCalls:
             call = structs.replace(call, call_id=self._ids.text())
             reply = await self._once(call, key, body, await self._service_key(call, gone=used.kid))
         if reply.error == SEAL_KEY_GONE.code:
-            raise MESH_BUSY.error("The keys of the service are changing.")
+            raise MESH_BUSY.exception("The keys of the service are changing.")
         if reply.error == SEAL_BROKEN.code:
-            raise INTERNAL_ERROR.error("The service could not open what was sealed to it.")
+            raise INTERNAL_ERROR.exception("The service could not open what was sealed to it.")
         return reply
 
     async def _once(self, call: Call, key: bytes, body: bytes, used: _Key | None) -> RawReply:
@@ -77,8 +77,10 @@ class SealedCalls:
             return reply
         try:
             return structs.replace(reply, body=open_answer(call, reply.body, self._private))
-        except NotOpened as error:
-            raise INTERNAL_ERROR.error(f"The answer of {call.operation.name} can not be opened.") from error
+        except DecryptionError as error:
+            raise INTERNAL_ERROR.exception(
+                f"The answer of {call.operation.name} can not be opened."
+            ) from error
 
     async def _service_key(self, call: Call, gone: str | None) -> _Key:
         """The key to seal to. One that is rather old serves as well while there is no newer one to be had."""
@@ -89,7 +91,7 @@ class SealedCalls:
                     return self._key
                 try:
                     self._key = await self._fetch(call)
-                except MeshError:
+                except ServiceError:
                     if self._key is None or self._key.kid == gone:
                         raise
                 return self._key
@@ -109,6 +111,6 @@ class SealedCalls:
             if (one.kty, one.crv, one.use) == ("OKP", "X25519", "enc"):
                 try:
                     return _Key(one.kid, public_key(one.x), time.monotonic())
-                except NotOpened:
+                except DecryptionError:
                     log.error("the key %s is no X25519 key", one.kid)
-        raise MESH_BUSY.error("The service gives no key to seal secrets to.")
+        raise MESH_BUSY.exception("The service gives no key to seal secrets to.")

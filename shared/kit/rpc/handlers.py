@@ -1,4 +1,4 @@
-"""What a service answers: its handlers by operation, each called for one request or for many at once."""
+"""The registry of a service's handlers: one for each operation, called per request or per batch."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -7,60 +7,66 @@ from msgspec import Struct
 
 from shared.contracts.base import Answer, Request
 from shared.contracts.catalogue import operations_of
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.wire.call import Call, Reply
 
 R = TypeVar("R", bound=Request)
 
 
-class Asked(Struct, Generic[R]):
-    """A request and what travelled with it."""
+class Received(Struct, Generic[R]):
+    """A decoded request and the envelope it came in."""
 
     request: R
     call: Call
 
 
-Outcome = Answer | Reply | MeshError | None
+Result = Answer | Reply | ServiceError | None
 
 
-class Later(Struct):
-    """Outcome of a request that was put aside, so that it does not hold up its batch."""
+class Deferred(Struct):
+    """The result of a request that is finished outside its batch, so that it does not delay the others."""
 
-    outcome: Awaitable[Outcome]
-
-
-OneHandler = Callable[[Any, Call], Awaitable[Answer | Reply | None]]
-ManyHandler = Callable[[Sequence[Asked[Any]]], Awaitable[Sequence[Outcome | Later]]]
+    outcome: Awaitable[Result]
 
 
-class Answers:
-    """The handlers of one service. `missing` tells which operations of its contract have none yet."""
+Handler = Callable[[Any, Call], Awaitable[Answer | Reply | None]]
+BatchHandler = Callable[[Sequence[Received[Any]]], Awaitable[Sequence[Result | Deferred]]]
+
+
+class HandlerRegistry:
+    """The handlers of one service, by the name of the operation."""
 
     def __init__(self, service: str) -> None:
         self.service = service
-        self.ones: dict[str, OneHandler] = {}
-        self.manys: dict[str, ManyHandler] = {}
+        self.single: dict[str, Handler] = {}
+        self.batch: dict[str, BatchHandler] = {}
 
-    def one(self, operation: Operation, handler: OneHandler) -> None:
-        """Answer each request by itself: in order for one key, side by side for different ones."""
+    def register(self, operation: Operation, handler: Handler) -> None:
+        """Call `handler` once per request: in order for one key, concurrently for different keys.
+
+        Raises ValueError if the operation is of another service, is declared as a batch, or has a handler.
+        """
         self._check(operation, many=False)
-        self.ones[operation.name] = handler
+        self.single[operation.name] = handler
 
-    def many(self, operation: Operation, handler: ManyHandler) -> None:
-        """Answer all that queued up at once, in one transaction; outcomes in the order asked."""
+    def register_batch(self, operation: Operation, handler: BatchHandler) -> None:
+        """Call `handler` with all queued requests at once; it returns their results in the same order.
+
+        Raises ValueError if the operation belongs to another service, is not a batch, or has a handler.
+        """
         self._check(operation, many=True)
-        self.manys[operation.name] = handler
+        self.batch[operation.name] = handler
 
-    def missing(self) -> list[str]:
-        """Names of the operations that nobody answers."""
-        answered = self.ones.keys() | self.manys.keys()
-        return [operation.name for operation in operations_of(self.service) if operation.name not in answered]
+    def unhandled(self) -> list[str]:
+        """Return the names of the service's operations that have no handler."""
+        handled = self.single.keys() | self.batch.keys()
+        return [operation.name for operation in operations_of(self.service) if operation.name not in handled]
 
     def _check(self, operation: Operation, *, many: bool) -> None:
         if operation.service != self.service:
             raise ValueError(f"{operation.name} belongs to {operation.service}, not to {self.service}")
         if operation.many is not many:
             raise ValueError(f"{operation.name} is declared many={operation.many}")
-        if operation.name in self.ones or operation.name in self.manys:
+        if operation.name in self.single or operation.name in self.batch:
             raise ValueError(f"{operation.name} has a handler already")

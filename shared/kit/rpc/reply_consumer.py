@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from shared.kit.kafka import steady
 from shared.kit.kafka.close import close_quietly
-from shared.kit.security.record_signatures import Signatures, note_refused
+from shared.kit.security.record_signatures import RecordSigner, note_refused
 from shared.kit.wire.call import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class ReplyReader:
     """Hands each reply on by its call id; whether anybody still waits for it is not its concern."""
 
     def __init__(
-        self, options: Mapping[str, Any], topic: str, signatures: Signatures, on_reply: OnReply
+        self, options: Mapping[str, Any], topic: str, signatures: RecordSigner, on_reply: OnReply
     ) -> None:
         self._options = options
         self._signatures = signatures

@@ -9,42 +9,42 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from shared.contracts.catalogue import operations_of
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.topics import CONSUMER_GROUPS
-from shared.kit.config.settings import MeshSettings
-from shared.kit.dead_letters.publisher import Failures
-from shared.kit.kafka.consumer import Intake
+from shared.kit.config.settings import ProcessSettings
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
+from shared.kit.kafka.consumer import PartitionConsumer
 from shared.kit.kafka.producer import Producer
 from shared.kit.rpc.dispatcher import Dispatcher
-from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.rpc.responder import Responder
-from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.record_signatures import signatures_of
 from shared.kit.wire.failure import Failure, Origin
 
 log = logging.getLogger(__name__)
 
 
-class Answering:
+class RpcServer:
     """Attach it before the broker starts; `ready` is set when the group gave each consumer its part."""
 
     def __init__(
         self,
-        answers: Answers,
+        handlers: HandlerRegistry,
         producer: Producer,
-        failures: Failures,
-        settings: MeshSettings,
-        seals: ServiceSeals,
+        failures: DeadLetterPublisher,
+        settings: ProcessSettings,
+        seals: FieldEncryption,
     ) -> None:
         self.ready = asyncio.Event()
-        self._answers = answers
+        self._handlers = handlers
         self._failures = failures
         self._settings = settings
-        self._intakes: list[Intake] = []
+        self._intakes: list[PartitionConsumer] = []
         self._assigned: set[str] = set()
         signatures = signatures_of(settings)
         self._dispatcher = Dispatcher(
-            answers,
+            handlers,
             Responder(producer, signatures, seals),
             signatures,
             seals,
@@ -57,7 +57,7 @@ class Answering:
 
     def attach(self, broker: KafkaBroker) -> None:
         """Subscribe to the topics of all operations of the service."""
-        operations = operations_of(self._answers.service)
+        operations = operations_of(self._handlers.service)
         cold = [operation.name for operation in operations if not operation.hot]
         for topics in (cold, *([operation.name] for operation in operations if operation.hot)):
             self._attach(broker, topics)
@@ -71,7 +71,7 @@ class Answering:
         """Take no more requests, finish and commit those in hand, within the drain time."""
         await asyncio.gather(*(intake.stop() for intake in self._intakes))
 
-    async def _put_away(self, record: ConsumerRecord, error: MeshError) -> None:
+    async def _put_away(self, record: ConsumerRecord, error: ServiceError) -> None:
         """A request may hold a password or a token: what the dead letters keep is where it was."""
         origin = Origin(record.topic, record.partition, record.offset)
         stripped = replace(record, value=b"")
@@ -86,7 +86,7 @@ class Answering:
             if len(self._assigned) == len(self._intakes):
                 self.ready.set()
 
-        intake = Intake(
+        intake = PartitionConsumer(
             self._dispatcher.accept,
             drain_timeout_s=self._settings.drain_timeout_ms / 1000,
             on_assigned=assigned,
@@ -94,7 +94,7 @@ class Answering:
         intake.attach(
             broker,
             topics,
-            CONSUMER_GROUPS[self._answers.service],
+            CONSUMER_GROUPS[self._handlers.service],
             max_records=self._settings.batch_max,
         )
         self._intakes.append(intake)

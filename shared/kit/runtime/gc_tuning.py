@@ -3,7 +3,7 @@
 import gc
 
 
-def settle_garbage_collection() -> None:
+def tune_gc() -> None:
     """Call it when all is built: what is there now stays, and no collection looks through it again.
 
     A request leaves few cycles behind, so collections may be rarer than Python's default. Saves the gateway a

@@ -6,7 +6,7 @@ import sys
 _PR_SET_DUMPABLE = 4
 
 
-def hide_memory() -> None:
+def make_undumpable() -> None:
     """Let no other process of our user look into this one (Linux: prctl(2), PR_SET_DUMPABLE).
 
     What opens pictures is such a process: a decoder that was taken over would read the secrets of every

@@ -10,33 +10,33 @@ from typing import TypeVar
 import uvloop
 from faststream.kafka import KafkaBroker
 
-from shared.kit.config.settings import MeshSettings, kafka_options
-from shared.kit.dead_letters.publisher import Failures
-from shared.kit.events.consumer import Inbox
+from shared.kit.config.settings import ProcessSettings, kafka_options
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
+from shared.kit.events.consumer import EventConsumer
 from shared.kit.health.checks import Health
 from shared.kit.health.server import serve_health
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
 from shared.kit.kafka.producer import Producer
-from shared.kit.rpc.server import Answering
-from shared.kit.runtime.gc_tuning import settle_garbage_collection
-from shared.kit.runtime.hardening import hide_memory
+from shared.kit.rpc.server import RpcServer
+from shared.kit.runtime.gc_tuning import tune_gc
+from shared.kit.runtime.hardening import make_undumpable
 from shared.kit.runtime.instance_id import Instance
-from shared.kit.runtime.service_context import Parts
-from shared.kit.runtime.startup import until_there
+from shared.kit.runtime.service_context import ServiceContext
+from shared.kit.runtime.startup import retry_until_available
 from shared.kit.telemetry.json_logging import setup_logging
 
 log = logging.getLogger(__name__)
 
-S = TypeVar("S", bound=MeshSettings)
-Build = Callable[[Parts[S]], Awaitable[None]]
+S = TypeVar("S", bound=ProcessSettings)
+Build = Callable[[ServiceContext[S]], Awaitable[None]]
 
 _WAITING_MAX = 20_000
 
 
 def run_service(name: str, settings: S, build: Build[S]) -> None:
     """Run a service until SIGTERM or SIGINT. `build` gets the parts before anything is consumed."""
-    hide_memory()
+    make_undumpable()
     instance = Instance(name, settings.instance_name)
     setup_logging(name, settings.log_level, instance.name)
     uvloop.run(_until_stopped(name, instance.name, settings, build))
@@ -59,7 +59,7 @@ async def _until_stopped(name: str, instance: str, settings: S, build: Build[S])
             await asyncio.gather(starting, return_exceptions=True)
         else:
             starting.result()
-            settle_garbage_collection()
+            tune_gc()
             running.ready()
             log.info("ready, health at port %d", server.port)
         await stopped
@@ -72,23 +72,25 @@ async def _start(
 ) -> None:
     options = kafka_options(settings)
     producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
-    await until_there(health.part("kafka connecting"), producer.start)
+    await retry_until_available(health.part("kafka connecting"), producer.start)
     stack.push_async_callback(producer.stop)
     health.probe("kafka", producer.ping)
-    parts = Parts(name, instance, settings, producer, stack, health)
+    parts = ServiceContext(name, instance, settings, producer, stack, health)
     await build(parts)
-    if missing := parts.answers.missing():
-        raise RuntimeError(f"nobody answers {', '.join(missing)}")
+    if missing := parts.handlers.unhandled():
+        raise RuntimeError(f"nobody handlers {', '.join(missing)}")
     await _consume(parts, producer, make_broker(options, instance), stack)
 
 
-async def _consume(parts: Parts[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack) -> None:
+async def _consume(
+    parts: ServiceContext[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack
+) -> None:
     options = kafka_options(parts.settings)
-    failures = Failures(parts.service, options)
+    failures = DeadLetterPublisher(parts.service, options)
     stack.push_async_callback(failures.stop)
-    answering = Answering(parts.answers, producer, failures, parts.settings, parts.seals)
+    answering = RpcServer(parts.handlers, producer, failures, parts.settings, parts.seals)
     answering.attach(broker)
-    inbox = Inbox(parts.service, options, parts.settings)
+    inbox = EventConsumer(parts.service, options, parts.settings)
     for topics, handler in parts.hears:
         inbox.add(topics, handler)
     inbox.attach(broker)

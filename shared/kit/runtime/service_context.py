@@ -6,31 +6,31 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Any, Generic, TypeVar
 
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
-from shared.kit.config.settings import MeshSettings, kafka_options
+from shared.kit.config.settings import ProcessSettings, kafka_options
 from shared.kit.database.database import Database
 from shared.kit.health.checks import Health
 from shared.kit.kafka.producer import Producer
 from shared.kit.outbox.relay import Relay
-from shared.kit.rpc.client import MeshClient
-from shared.kit.rpc.client_session import Calling
-from shared.kit.rpc.handlers import Answers
-from shared.kit.runtime.startup import until_there
-from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.rpc.client import RpcClient
+from shared.kit.rpc.client_session import RpcClientSession
+from shared.kit.rpc.handlers import HandlerRegistry
+from shared.kit.runtime.startup import retry_until_available
+from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.record_signatures import signatures_of
 
 log = logging.getLogger(__name__)
 
-S = TypeVar("S", bound=MeshSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 _BEGUN_ANEW_AFTER_S = 1.0
 
 EventHandler = Callable[[Event], Awaitable[None]]
 
 
-class Parts(Generic[S]):
+class ServiceContext(Generic[S]):
     """The parts of one service process. What is asked for here is closed when the process stops."""
 
     def __init__(
@@ -48,8 +48,8 @@ class Parts(Generic[S]):
         self.health = health
         self.clock = SystemClock()
         self.ids = SystemIds()
-        self.answers = Answers(service)
-        self.seals = ServiceSeals()
+        self.handlers = HandlerRegistry(service)
+        self.seals = FieldEncryption()
         self.hears: list[tuple[tuple[str, ...], EventHandler]] = []
         self._producer = producer
         self._stack = stack
@@ -65,7 +65,7 @@ class Parts(Generic[S]):
         def attempt() -> Awaitable[Database]:
             return Database.open(url, on_commit=wake, application_name=self.instance)
 
-        database = await until_there(self.health.part("postgres opening"), attempt)
+        database = await retry_until_available(self.health.part("postgres opening"), attempt)
         self._stack.push_async_callback(database.close)
         self.health.probe("postgres", database.ping)
         sending = self.health.part("outbox")
@@ -83,11 +83,11 @@ class Parts(Generic[S]):
         self._stack.push_async_callback(relay.stop)
         return database
 
-    async def client(self) -> MeshClient:
+    async def client(self) -> RpcClient:
         """A client for calls to other services; its reply topic is read when this returns."""
         options = kafka_options(self.settings)
-        calling = Calling(self.service, self.instance, self._producer, options, self.settings)
-        await until_there(self.health.part("replies"), calling.start)
+        calling = RpcClientSession(self.service, self.instance, self._producer, options, self.settings)
+        await retry_until_available(self.health.part("replies"), calling.start)
         self._stack.push_async_callback(calling.stop)
         return calling.client
 
@@ -115,7 +115,7 @@ async def _repeat(interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.sleep(interval_s)
         try:
             await job()
-        except MeshError as error:
+        except ServiceError as error:
             log.warning("a periodic job has to wait: %s", error)
         except Exception:
             log.exception("a periodic job failed")

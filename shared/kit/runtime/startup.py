@@ -6,16 +6,16 @@ from typing import TypeVar
 
 from aiokafka.errors import KafkaError
 
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.kit.health.checks import Part
 
 T = TypeVar("T")
 
 _RETRY_AFTER_S = 0.5
-_PASSING = (KafkaError, OSError, TimeoutError, MeshError)
+_PASSING = (KafkaError, OSError, TimeoutError, ServiceError)
 
 
-async def until_there(part: Part, attempt: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_available(part: Part, attempt: Callable[[], Awaitable[T]]) -> T:
     """Try until it works: what this process needs may start later than it does."""
     while True:
         try:

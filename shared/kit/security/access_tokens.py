@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from shared.contracts.account import Claims, Jwks
 from shared.contracts.clock import Clock
-from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, MeshError
+from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ServiceError
 
 ALGORITHM = "EdDSA"
 TOKEN_LENGTH_MAX = 4096
@@ -78,7 +78,7 @@ class TokenVerifier:
         now = self._clock.now()
         if now.timestamp() >= known.claims.exp:
             self._known.pop(token, None)
-            raise TOKEN_EXPIRED.error("The access token has expired.")
+            raise TOKEN_EXPIRED.exception("The access token has expired.")
         if known.claims.iat > (now + LEEWAY).timestamp():
             raise _invalid("it was issued in the future")
         return known.claims
@@ -120,5 +120,5 @@ def _read_claims(token: str, key: Ed25519PublicKey) -> Claims:
         raise _invalid("its signature or its claims do not hold") from None
 
 
-def _invalid(reason: str) -> MeshError:
-    return TOKEN_INVALID.error(f"The access token is not valid: {reason}.")
+def _invalid(reason: str) -> ServiceError:
+    return TOKEN_INVALID.exception(f"The access token is not valid: {reason}.")

@@ -15,7 +15,7 @@ from msgspec import Raw, structs
 
 from shared.contracts.errors import SEAL_BROKEN, SEAL_KEY_GONE
 from shared.contracts.secrets import Sealed
-from shared.kit.security.hpke import NotOpened, public_key, seal, unseal
+from shared.kit.security.hpke import DecryptionError, public_key, seal, unseal
 from shared.kit.wire.call import DEADLINE, Call
 
 Body = dict[str, Raw]
@@ -43,7 +43,7 @@ def seal_request(call: Call, body: bytes, kid: str, key: X25519PublicKey) -> byt
     return _changed(body, call.operation.secrets, sealed)
 
 
-class ServiceSeals:
+class FieldEncryption:
     """The answering side. It opens nothing until it is told to `use` some keys."""
 
     def __init__(self) -> None:
@@ -92,18 +92,18 @@ class ServiceSeals:
         try:
             found = _decode_sealed(raw)
         except _UNREADABLE:
-            raise SEAL_BROKEN.error(f"{name} must be sealed.") from None
+            raise SEAL_BROKEN.exception(f"{name} must be sealed.") from None
         key = self._keys.get(found.key or "")
         if key is None:
-            raise SEAL_KEY_GONE.error(f"{name} is sealed to a key that is not in use.")
+            raise SEAL_KEY_GONE.exception(f"{name} is sealed to a key that is not in use.")
         try:
             return unseal(found.sealed, key, *purpose)
-        except NotOpened:
-            raise SEAL_BROKEN.error(f"{name} was not sealed for this call.") from None
+        except DecryptionError:
+            raise SEAL_BROKEN.exception(f"{name} was not sealed for this call.") from None
 
 
 def open_answer(call: Call, body: bytes, key: X25519PrivateKey) -> bytes:
-    """The body of an answer with its secrets. Raises NotOpened for what was not sealed for this call."""
+    """Return an answer with its secrets opened. Raises DecryptionError if it was sealed for another call."""
 
     def opened(path: str, raw: Raw) -> str:
         return unseal(_decode_sealed(raw).sealed, key, *_purpose(call, "answer", path))
@@ -111,7 +111,7 @@ def open_answer(call: Call, body: bytes, key: X25519PrivateKey) -> bytes:
     try:
         return _changed(body, call.operation.answer_secrets, opened)
     except _UNREADABLE as error:
-        raise NotOpened from error
+        raise DecryptionError from error
 
 
 def _purpose(call: Call, direction: str, path: str, *more: bytes) -> tuple[bytes, ...]:
@@ -142,5 +142,7 @@ def _change(fields: Body, path: str, rest: str, change: Change) -> None:
 def _reply_key(call: Call) -> X25519PublicKey:
     try:
         return public_key(call.reply_key or "")
-    except NotOpened:
-        raise SEAL_BROKEN.error("The answer has secrets: `reply_key` must be an X25519 public key.") from None
+    except DecryptionError:
+        raise SEAL_BROKEN.exception(
+            "The answer has secrets: `reply_key` must be an X25519 public key."
+        ) from None

@@ -23,7 +23,7 @@ _KEYS_MAX = 256
 """Each process that calls has one key for all its life."""
 
 
-class NotOpened(Exception):
+class DecryptionError(Exception):
     """It was not sealed to this key for this purpose, or it is garbage."""
 
 
@@ -35,14 +35,14 @@ def seal(text: str, key: X25519PublicKey, *purpose: bytes) -> str:
 
 
 def unseal(sealed: str, key: X25519PrivateKey, *purpose: bytes) -> str:
-    """Open what `seal` made. Raises NotOpened, and does not say why."""
+    """Open what `seal` made. Raises DecryptionError, and does not say why."""
     try:
         raw = _SUITE.decrypt(from_base64url(sealed), key, info=_info(purpose)).rstrip(b"\0")
         if not raw.endswith(b"\x80"):
-            raise NotOpened
+            raise DecryptionError
         return raw[:-1].decode()
     except (InvalidTag, ValueError) as error:
-        raise NotOpened from error
+        raise DecryptionError from error
 
 
 def public_text(key: X25519PrivateKey) -> str:
@@ -52,7 +52,7 @@ def public_text(key: X25519PrivateKey) -> str:
 
 @lru_cache(_KEYS_MAX)
 def public_key(text: str) -> X25519PublicKey:
-    """A public key from its 32 bytes in base64 for URLs. Raises NotOpened for what is none.
+    """A public key from its 32 bytes in base64 for URLs. Raises DecryptionError for what is none.
 
     A point of small order is none either: what is agreed on with it is no secret (RFC 7748, 6.1). That is
     found out here, before anything is done, and not when an answer has to be sealed.
@@ -61,7 +61,7 @@ def public_key(text: str) -> X25519PublicKey:
         key = X25519PublicKey.from_public_bytes(from_base64url(text))
         _PROBE.exchange(key)
     except ValueError as error:
-        raise NotOpened from error
+        raise DecryptionError from error
     return key
 
 

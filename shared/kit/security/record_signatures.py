@@ -18,7 +18,7 @@ import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from shared.kit.config.settings import MeshSettings
+from shared.kit.config.settings import ProcessSettings
 from shared.kit.telemetry.metrics import records_by_other_secret, records_refused
 from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
 from shared.kit.wire.failure import FAILURE_HEADERS
@@ -45,7 +45,7 @@ _LEFT_OUT = frozenset({SIGNATURE, TOPICS, *FAILURE_HEADERS})
 _form = msgspec.msgpack.Encoder().encode
 
 
-class Signatures:
+class RecordSigner:
     """Signs with one secret, and accepts what is signed with that one or another.
 
     Raises ValueError for an empty secret.
@@ -54,8 +54,8 @@ class Signatures:
     def __init__(self, secret: str, also: str = "") -> None:
         if not secret:
             raise ValueError("records can not be signed without a secret")
-        self._first = _Mac(secret)
-        self._other = _Mac(also) if also else None
+        self._first = _Hmac(secret)
+        self._other = _Hmac(also) if also else None
 
     def signature(self, topics: str, key: bytes | None, body: bytes, headers: Headers) -> tuple[str, bytes]:
         """The header that signs a record for these topics (separated by spaces)."""
@@ -95,9 +95,9 @@ class Signatures:
         return True
 
 
-def signatures_of(settings: MeshSettings) -> Signatures:
+def signatures_of(settings: ProcessSettings) -> RecordSigner:
     """Those of this mesh. Raises ValueError when no secret is set."""
-    return Signatures(settings.mesh_secret, settings.mesh_secret_also)
+    return RecordSigner(settings.mesh_secret, settings.mesh_secret_also)
 
 
 def note_refused(kind: str, topic: str, fault: str) -> None:
@@ -106,7 +106,7 @@ def note_refused(kind: str, topic: str, fault: str) -> None:
     log.warning("a record of %s was refused: %s", topic, SENTENCES[fault])
 
 
-class _Mac:
+class _Hmac:
     """HMAC-SHA256 by its definition, from two hashes that have their part of the key already.
 
     To copy them costs half of what `hmac.digest` does, and this is done five times for each message sent.

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var, traceparent_var
-from shared.kit.telemetry.log_throttle import Calm
+from shared.kit.telemetry.log_throttle import LogThrottle
 from shared.kit.telemetry.redaction import redact_value
 
 _CHATTY = ("aiokafka", "faststream", "uvicorn", "asyncio", "kafka", "botocore", "urllib3", "alembic")
@@ -57,7 +57,7 @@ def setup_logging(
     """Log JSON lines to stdout from `level` on; libraries that chatter only from WARNING on."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter(service, instance))
-    handler.addFilter(Calm("aiokafka", "shared.kit.security.record_signatures"))
+    handler.addFilter(LogThrottle("aiokafka", "shared.kit.security.record_signatures"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -19,7 +19,7 @@ class _Said(Struct):
     times: int = 0
 
 
-class Calm(logging.Filter):
+class LogThrottle(logging.Filter):
     """Lets each message of these loggers through so often in ten seconds; the next tells how many were not.
 
     Messages are the same when their templates are, whatever stands in them.

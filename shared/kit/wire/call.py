@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from shared.contracts.base import Answer
-from shared.contracts.errors import MESH_TIMEOUT, MeshError
+from shared.contracts.errors import MESH_TIMEOUT, ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.clock import now_ms
 
@@ -53,9 +53,9 @@ class Call(Struct, frozen=True, kw_only=True):
         """Seconds until the deadline, negative past it."""
         return (self.deadline_ms - now_ms()) / 1000
 
-    def expired(self) -> MeshError:
+    def expired(self) -> ServiceError:
         """The error of a call whose time is over."""
-        return MESH_TIMEOUT.error(f"The deadline of {self.operation.name} passed before it was done.")
+        return MESH_TIMEOUT.exception(f"The deadline of {self.operation.name} passed before it was done.")
 
 
 class Reply(Struct):

@@ -3,13 +3,13 @@
 from uuid import UUID
 
 from shared.contracts.server import CHANNEL_ACCESS, ChannelAccess, OfChannel
-from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.client import RpcClient
 
 
-class MeshDirectory:
+class RpcMembershipDirectory:
     """Asks the server service what a profile may do in a channel."""
 
-    def __init__(self, client: MeshClient) -> None:
+    def __init__(self, client: RpcClient) -> None:
         self._client = client
 
     async def access(

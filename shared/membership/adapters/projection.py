@@ -60,7 +60,7 @@ _CHANNELS_GONE = text(
 )
 
 
-class PostgresFacts:
+class SqlMembershipStore:
     """Each call is one transaction; of two facts about the same thing the newer wins."""
 
     def __init__(self, database: Database) -> None:

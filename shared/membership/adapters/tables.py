@@ -22,7 +22,7 @@ from shared.kit.database.schema import one_of
 _TO_PURGE = text("deleted_at IS NOT NULL AND purged_at IS NULL")
 
 
-def member_tables(
+def membership_tables(
     metadata: MetaData, *channel_columns: Column[Any], **channel_options: Any
 ) -> tuple[Table, ...]:
     """Add `servers`, `channels` and `members` to a service's metadata.

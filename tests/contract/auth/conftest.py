@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
-from apps.auth.outbound.retention import SqlAttic
-from apps.auth.outbound.unit_of_work import sql_units
+from apps.auth.outbound.retention import SqlExpiredRows
+from apps.auth.outbound.unit_of_work import sql_unit_of_work_factory
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database.database import Database
@@ -19,14 +19,14 @@ from tests.unit.auth.world import Told, World
 @pytest.fixture
 async def world(database: Database) -> World:
     """The same world as in memory."""
-    units = sql_units(database, SystemClock(), SystemIds())
+    units = sql_unit_of_work_factory(database, SystemClock(), SystemIds())
     return await World(
         units,
         outbox_of(database),
         stored_signing_keys(database),
         stored_sealing_keys(database),
         reader=SqlProfileReader(database),
-        attic=SqlAttic(database),
+        attic=SqlExpiredRows(database),
     ).begin()
 
 

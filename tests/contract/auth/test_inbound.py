@@ -12,14 +12,14 @@ import pytest
 from apps.auth.inbound.kafka import answer_all, key_of
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.passwords import ArgonPasswords
-from apps.auth.outbound.unit_of_work import sql_units
+from apps.auth.outbound.unit_of_work import sql_unit_of_work_factory
 from shared.contracts import account as ops
 from shared.contracts.base import Request
 from shared.contracts.errors import IDEMPOTENCY_MISMATCH, PROFILE_NOT_FOUND, SESSION_NOT_FOUND
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
-from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call, Reply
 from tests.unit.auth.world import PASSWORD, World, refusal
 
@@ -27,10 +27,10 @@ _numbers = count(1)
 
 
 class Service:
-    """The answers of auth, asked in JSON."""
+    """The handlers of auth, asked in JSON."""
 
-    def __init__(self, answers: Answers) -> None:
-        self.answers = answers
+    def __init__(self, handlers: HandlerRegistry) -> None:
+        self.handlers = handlers
 
     async def ask(
         self, operation: Operation, call_id: str | None = None, key: str | None = None, **fields: Any
@@ -45,7 +45,7 @@ class Service:
             body=body,
         )
         request: Request = msgspec.json.decode(body, type=operation.request)
-        answer = await self.answers.ones[operation.name](request, call)
+        answer = await self.handlers.single[operation.name](request, call)
         if isinstance(answer, Reply):
             return msgspec.json.decode(answer.body) if answer.body else None
         return None if answer is None else msgspec.json.decode(msgspec.json.encode(answer))
@@ -54,11 +54,11 @@ class Service:
 @pytest.fixture
 async def service(world: World, database: Database) -> AsyncIterator[Service]:
     passwords = ArgonPasswords(memory_kib=64)
-    answers = Answers("auth")
-    units = sql_units(database, world.clock, SystemIds())
+    handlers = HandlerRegistry("auth")
+    units = sql_unit_of_work_factory(database, world.clock, SystemIds())
     reader = SqlProfileReader(database)
-    answer_all(answers, units, passwords, reader, world.issuer, world.attempt_policy, world.sealing)
-    yield Service(answers)
+    answer_all(handlers, units, passwords, reader, world.issuer, world.attempt_policy, world.sealing)
+    yield Service(handlers)
     await passwords.close()
 
 
@@ -72,7 +72,7 @@ def ids(world: World, signed_in: Any) -> dict[str, str]:
 
 
 async def test_every_operation_of_the_contract_is_answered(service: Service) -> None:
-    assert service.answers.missing() == []
+    assert service.handlers.unhandled() == []
 
 
 async def test_the_whole_way_of_an_account(service: Service, world: World) -> None:

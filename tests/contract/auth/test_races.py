@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from apps.auth.usecases.sweep import sweep
-from shared.contracts.errors import CREDENTIALS_INVALID, EMAIL_TAKEN, RATE_LIMITED, TOKEN_INVALID, MeshError
+from shared.contracts.errors import (
+    CREDENTIALS_INVALID,
+    EMAIL_TAKEN,
+    RATE_LIMITED,
+    TOKEN_INVALID,
+    ServiceError,
+)
 from shared.kit.database.database import Database
 from tests.unit.auth.world import World
 
@@ -16,9 +22,9 @@ async def outcomes(*work: Any) -> Counter[str]:
     """How often it was fine, and each kind of error; anything else is raised."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, MeshError):
+        if isinstance(result, BaseException) and not isinstance(result, ServiceError):
             raise result
-    return Counter(result.kind.code if isinstance(result, MeshError) else "fine" for result in results)
+    return Counter(result.kind.code if isinstance(result, ServiceError) else "fine" for result in results)
 
 
 async def test_one_of_many_gets_the_e_mail_and_no_half_account_stays(

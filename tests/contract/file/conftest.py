@@ -6,14 +6,14 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from apps.file.outbound.dangling_files import PostgresLeftovers
-from apps.file.outbound.pending_thumbnails import PostgresUnpainted
+from apps.file.outbound.dangling_files import SqlDanglingFiles
+from apps.file.outbound.pending_thumbnails import SqlPendingThumbnails
 from apps.file.outbound.storage import S3Storage
-from apps.file.outbound.unit_of_work import PostgresWork
+from apps.file.outbound.unit_of_work import SqlFileUnitOfWorkFactory
 from shared.contracts.file import Upload
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
-from shared.membership.adapters.projection import PostgresFacts
+from shared.membership.adapters.projection import SqlMembershipStore
 from tests.support.s3 import TestedS3, new_bucket, s3_at
 from tests.unit.file.world import MovedClock, Outside, World
 
@@ -58,11 +58,11 @@ def outside_of(database: Database, storage: S3Storage) -> Outside:
         return answer.content if answer.status_code == 200 else None
 
     return Outside(
-        work=PostgresWork(database, clock, SystemIds()),
+        work=SqlFileUnitOfWorkFactory(database, clock, SystemIds()),
         storage=storage,
-        leftovers=PostgresLeftovers(database),
-        unpainted=PostgresUnpainted(database),
-        facts=PostgresFacts(database),
+        leftovers=SqlDanglingFiles(database),
+        unpainted=SqlPendingThumbnails(database),
+        facts=SqlMembershipStore(database),
         clock=clock,
         events=events,
         rows=rows,

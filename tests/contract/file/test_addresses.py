@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 
 from apps.file.outbound import copy_guard
 from apps.file.outbound.storage import S3Storage
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.file import Upload
 from tests.contract.file.conftest import objects_of
 from tests.support.s3 import TestedS3, new_bucket, s3_at
@@ -110,7 +110,7 @@ async def test_an_s3_that_nothing_helps_is_not_opened(
     monkeypatch.setattr(copy_guard, "_NEVER", {})
     storage = S3Storage(s3_at(s3, new_bucket()))
     for _ in range(2):
-        with pytest.raises(MeshError, match=r"mesh\.busy"):
+        with pytest.raises(ServiceError, match=r"mesh\.busy"):
             await storage.open()
     assert "can copy, and so read, all that is in it" in caplog.text
     await storage.close()

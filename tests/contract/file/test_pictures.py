@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from apps.file.domain.files import Kept, Usage
-from apps.file.outbound.pending_thumbnails import PostgresUnpainted
+from apps.file.domain.files import FileRecord, Usage
+from apps.file.outbound.pending_thumbnails import SqlPendingThumbnails
 from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.thumbnails import ThumbnailWorkers
 from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from cli.config.ports import free_port
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.kit.database.database import Database
 from tests.support.s3 import TestedS3, s3_at
 from tests.unit.file.test_thumbnails import png_that_says
@@ -30,8 +30,8 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 SIZE_MAX = 25 * 2**20
 
 
-def refused(code: str) -> "pytest.RaisesExc[MeshError]":
-    return pytest.raises(MeshError, match=code.replace(".", r"\."))
+def refused(code: str) -> "pytest.RaisesExc[ServiceError]":
+    return pytest.raises(ServiceError, match=code.replace(".", r"\."))
 
 
 class CountedWorkers(ThumbnailWorkers):
@@ -54,7 +54,7 @@ class Replica:
             world.outside.work, storage or world.storage, self.workers, world.clock, SIZE_MAX
         )
 
-    async def kept(self, file_id: UUID) -> Kept:
+    async def kept(self, file_id: UUID) -> FileRecord:
         async with self.world.outside.work.snapshot() as unit:
             kept = await unit.file(file_id)
         assert kept is not None
@@ -193,7 +193,7 @@ async def test_two_replicas_look_for_what_is_due(world: World, database: Databas
     replicas = [Replica(world), Replica(world)]
     files = [await world.share(saved(halves(), "PNG"), content_type="image/png") for _ in range(6)]
     files.append(await world.share())
-    unpainted = PostgresUnpainted(database)
+    unpainted = SqlPendingThumbnails(database)
     await asyncio.gather(*(each.making.make_due(unpainted) for each in replicas))
     assert sum(each.workers.painted for each in replicas) == 6
     assert [(await replicas[0].kept(file.id)).thumbnails for file in files] == [True] * 6 + [False]
@@ -203,7 +203,7 @@ async def test_two_replicas_look_for_what_is_due(world: World, database: Databas
 async def test_what_failed_is_due_again_later(world: World, database: Database, s3: TestedS3) -> None:
     away = S3Storage(s3_at(s3, "nowhere", f"http://127.0.0.1:{free_port()}"))
     file = await world.share(saved(halves(), "PNG"), content_type="image/png")
-    unlucky, replica, unpainted = Replica(world, away), Replica(world), PostgresUnpainted(database)
+    unlucky, replica, unpainted = Replica(world, away), Replica(world), SqlPendingThumbnails(database)
     with refused("mesh.busy"):
         await unlucky.making.make(await unlucky.kept(file.id))
     kept = await replica.kept(file.id)

@@ -12,9 +12,9 @@ import pytest
 from apps.file.outbound.bounded_executor import TURN_TIMEOUT_S
 from apps.file.outbound.s3_client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from apps.file.outbound.storage import S3Storage
-from apps.file.ports import Found
+from apps.file.ports import ObjectHead
 from cli.config.ports import free_port
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.kit.clock import SystemClock
 from shared.kit.health.checks import READY, Health
 from tests.contract.file.conftest import objects_of
@@ -92,7 +92,7 @@ async def test_an_object_is_copied_once(storage: S3Storage, monkeypatch: pytest.
     other = await storage.look("uploads/a")
     assert other is not None
     assert await storage.copy("uploads/a", other, KEY, "text/plain")
-    assert await storage.head(KEY, Found(3, other.etag), 3) == b"TEA"
+    assert await storage.head(KEY, ObjectHead(3, other.etag), 3) == b"TEA"
 
 
 async def test_parts_and_objects_are_removed(storage: S3Storage) -> None:
@@ -142,7 +142,7 @@ async def test_s3_hangs_and_comes_back(slow: tuple[HangingS3, S3Storage]) -> Non
     between.hangs.set()
     begun = time.monotonic()
     hung = [asyncio.create_task(refused(storage.look(KEY))) for _ in range(3 * THREADS)]
-    hung.append(asyncio.create_task(refused(storage.copy("a", Found(3, '"a"'), KEY, "text/plain"))))
+    hung.append(asyncio.create_task(refused(storage.copy("a", ObjectHead(3, '"a"'), KEY, "text/plain"))))
     await asyncio.sleep(0.1)
     signing = time.monotonic()
     now = SystemClock().now()
@@ -175,7 +175,7 @@ async def test_who_gave_up_waiting_does_not_make_room_for_more_threads(
             async with asyncio.timeout(0.1):
                 await asyncio.gather(*(storage.look(KEY) for _ in range(THREADS)))
     before = between.connections
-    with pytest.raises(MeshError, match="under way"):
+    with pytest.raises(ServiceError, match="under way"):
         await storage.look(KEY)
     assert between.connections == before
     assert before <= 2 + THREADS  # one for `open`, and one for each thread

@@ -21,7 +21,7 @@ from shared.contracts.account import KEYS_GET, USER_GET, GetKeys, GetProfile, Jw
 from shared.contracts.event import SESSION_REVOKED, Event, SessionRevoked
 from shared.contracts.examples import example_of
 from shared.kit.clock import SystemIds
-from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call
 from tests.e2e.concord import Process
 from tests.fakes.gateway import PROFILE_ID, SESSION_ID, Signer
@@ -43,7 +43,7 @@ def signer() -> Signer:
     return Signer()
 
 
-def auth_with(signer: Signer) -> Answers:
+def auth_with(signer: Signer) -> HandlerRegistry:
     """An auth service that knows one person."""
 
     async def answer(request: GetKeys | GetProfile, call: Call) -> Jwks | Profile:

@@ -6,35 +6,35 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from apps.message.outbound.content_encryption import Contents
-from apps.message.outbound.history import PostgresHistory
-from apps.message.outbound.pool import HotPool
-from apps.message.outbound.purge import PostgresPurge
-from apps.message.outbound.send_batch import PostgresSending
-from apps.message.outbound.unit_of_work import PostgresWork
+from apps.message.outbound.content_encryption import ContentEncryption
+from apps.message.outbound.history import SqlHistory
+from apps.message.outbound.pool import ConnectionPool
+from apps.message.outbound.purge import SqlPurge
+from apps.message.outbound.send_batch import SqlSending
+from apps.message.outbound.unit_of_work import sql_unit_of_work_factory
 from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
 from shared.kit.database.database import Database
-from shared.membership.adapters.projection import PostgresFacts
+from shared.membership.adapters.projection import SqlMembershipStore
 from tests.unit.message.world import Happened, Outside, World
 
 MakeWorld = Callable[[], Awaitable[World]]
 
 
 @pytest.fixture
-def contents() -> Contents:
+def contents() -> ContentEncryption:
     """Contents as they are; tests of encrypted ones have their own."""
-    return Contents()
+    return ContentEncryption()
 
 
 @pytest.fixture
-async def make_world(database: Database, contents: Contents) -> AsyncIterator[MakeWorld]:
+async def make_world(database: Database, contents: ContentEncryption) -> AsyncIterator[MakeWorld]:
     """Makes services over one database, each with its own connections, as several replicas would be."""
-    pools: list[HotPool] = []
+    pools: list[ConnectionPool] = []
     worlds: list[World] = []
 
     async def make() -> World:
-        pool = HotPool(database, 8)
+        pool = ConnectionPool(database, 8)
         await pool.open()
         pools.append(pool)
         worlds.append(World(outside_of(database, pool, contents)))
@@ -53,15 +53,15 @@ async def world(make_world: MakeWorld) -> World:
     return await make_world()
 
 
-def outside_of(database: Database, pool: HotPool, contents: Contents) -> Outside:
+def outside_of(database: Database, pool: ConnectionPool, contents: ContentEncryption) -> Outside:
     """The real adapters."""
     clock, ids = SystemClock(), SystemIds()
     return Outside(
-        PostgresSending(pool, clock, ids, contents),
-        PostgresHistory(pool, contents),
-        PostgresWork(database, clock, ids, contents),
-        PostgresFacts(database),
-        PostgresPurge(database),
+        SqlSending(pool, clock, ids, contents),
+        SqlHistory(pool, contents),
+        sql_unit_of_work_factory(database, clock, ids, contents),
+        SqlMembershipStore(database),
+        SqlPurge(database),
         outbox_of(database),
     )
 

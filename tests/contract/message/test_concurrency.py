@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import text
 
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.message import Message
 from shared.kit.database.database import Database
 from shared.kit.wire.call import Reply
@@ -170,7 +170,7 @@ async def test_nothing_is_lost_or_doubled_when_connections_die(
             turn = next(turns)
             batch = [ask(channel, ada, f"{name} {turn} {n}", nonce=f"{name} {turn} {n}") for n in range(4)]
             for asked, outcome in zip(batch, await world.send_all(batch), strict=True):
-                if isinstance(outcome, MeshError):
+                if isinstance(outcome, ServiceError):
                     assert outcome.kind.code == "mesh.busy"
                     unknown.append(asked.request.nonce or "")
                 else:
@@ -195,7 +195,7 @@ async def test_once_a_deletion_was_heard_nothing_is_stored(make_world: MakeWorld
     async def sender(world: World) -> None:
         while True:
             outcomes = await world.send_all([ask(channel, ada) for _ in range(8)])
-            if any(isinstance(outcome, MeshError) for outcome in outcomes):
+            if any(isinstance(outcome, ServiceError) for outcome in outcomes):
                 return
 
     senders = asyncio.gather(*(sender(world) for world in worlds))
@@ -227,5 +227,5 @@ async def test_the_data_of_one_harm_no_other(world: World, database: Database) -
     channel, ada = await world.channel(), await world.member()
     batch = [ask(channel, ada, "no\x00 text" if n == 5 else f"{n}") for n in range(12)]
     outcomes = await world.send_all(batch)
-    assert [isinstance(outcome, MeshError) for outcome in outcomes] == [n == 5 for n in range(12)]
+    assert [isinstance(outcome, ServiceError) for outcome in outcomes] == [n == 5 for n in range(12)]
     assert len(await check_whole(database, channel)) == 11

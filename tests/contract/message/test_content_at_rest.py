@@ -6,8 +6,8 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import text
 
-from apps.message.outbound.content_encryption import Contents, ContentUnreadable
-from apps.message.outbound.pool import HotPool
+from apps.message.outbound.content_encryption import ContentEncryption, ContentUnreadable
+from apps.message.outbound.pool import ConnectionPool
 from shared.kit.database.database import Database
 from tests.contract.message.conftest import outside_of
 from tests.unit.message.test_changes import *  # noqa: F403
@@ -19,8 +19,8 @@ OLD, NEW = (f"{name}:{b64encode(name.encode() * 8).decode()}" for name in ("old1
 
 
 @pytest.fixture
-def contents() -> Contents:
-    return Contents([OLD])
+def contents() -> ContentEncryption:
+    return ContentEncryption([OLD])
 
 
 async def stored(database: Database) -> list[tuple[str | None, str | None]]:
@@ -72,16 +72,16 @@ async def test_a_repeated_request_is_known_after_a_rotation_and_never_sent_twice
 ) -> None:
     channel, ada = await world.channel(), await world.member()
     message = await world.send(channel, ada, "hello", key="k")
-    pool = HotPool(database, 2)
+    pool = ConnectionPool(database, 2)
     await pool.open()
     for keys in ([NEW, OLD], ["plain", OLD]):
-        stage = World(outside_of(database, pool, Contents(keys)))
+        stage = World(outside_of(database, pool, ContentEncryption(keys)))
         assert await stage.send(channel, ada, "hello", key="k") == message
         assert await refused(stage.send(channel, ada, "other", key="k")) == "idempotency.mismatch"
         await stage.queue.close()
-    rotated = World(outside_of(database, pool, Contents([NEW, OLD])))
+    rotated = World(outside_of(database, pool, ContentEncryption([NEW, OLD])))
     await rotated.edit(message, ada, "hello, edited")
-    without = World(outside_of(database, pool, Contents([NEW])))
+    without = World(outside_of(database, pool, ContentEncryption([NEW])))
     assert await refused(without.send(channel, ada, "hello", key="k")) == "idempotency.mismatch"
     assert len(await stored(database)) == 1
     for one in (rotated, without):
@@ -92,10 +92,11 @@ async def test_a_repeated_request_is_known_after_a_rotation_and_never_sent_twice
 async def test_keys_come_change_and_go(world: World, database: Database) -> None:
     """Each stage reads what those before it wrote, as long as it has their keys."""
     channel, ada = await world.channel(), await world.member()
-    pool = HotPool(database, 2)
+    pool = ConnectionPool(database, 2)
     await pool.open()
     stages = [
-        Contents(keys) for keys in ([], ["plain", OLD], [OLD], [OLD, NEW], [NEW, OLD], ["plain", NEW, OLD])
+        ContentEncryption(keys)
+        for keys in ([], ["plain", OLD], [OLD], [OLD, NEW], [NEW, OLD], ["plain", NEW, OLD])
     ]
     written = []
     for number, contents in enumerate(stages):
@@ -108,12 +109,12 @@ async def test_keys_come_change_and_go(world: World, database: Database) -> None
         await stage.queue.close()
     wrote = [None, None, "old1", "old1", "new1", None]
     assert [key for _, key in await stored(database)] == wrote, "nothing is encrypted anew"
-    without = World(outside_of(database, pool, Contents([NEW])))
+    without = World(outside_of(database, pool, ContentEncryption([NEW])))
     with pytest.raises(ContentUnreadable, match="old1"):
         await without.history(channel, ada)
     edited = await without.edit(written[4], ada, "message 4, edited")
     assert (await without.get(edited, ada)).content == "message 4, edited"
-    again = World(outside_of(database, pool, Contents([NEW, OLD])))
+    again = World(outside_of(database, pool, ContentEncryption([NEW, OLD])))
     assert (await again.get(written[2], ada)).content == "message 2", "not lost"
     edited = await again.edit(written[2], ada, "message 2, edited")
     assert [key for _, key in await stored(database)][2] == "new1"

@@ -7,7 +7,7 @@ import pytest
 
 from apps.message.outbound import history, send_batch
 from apps.message.outbound import pool as pool_module
-from apps.message.outbound.pool import HotPool
+from apps.message.outbound.pool import ConnectionPool
 from apps.message.outbound.tables import metadata
 from cli.embedded.databases import run_sql
 from migrations.runner import migrate
@@ -54,7 +54,7 @@ async def filled(filled_url: str) -> AsyncIterator[Database]:
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_each_statement_probes_indexes(filled: Database, name: str) -> None:
     statement, parameters, indexes = STATEMENTS[name]
-    pool = HotPool(filled, 1)
+    pool = ConnectionPool(filled, 1)
     await pool.open()
     async with pool.connection() as connection:
         await connection.execute(f"PREPARE hot AS {statement}")
@@ -67,7 +67,7 @@ async def test_each_statement_probes_indexes(filled: Database, name: str) -> Non
 
 
 async def test_old_plans_are_thrown_away(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = HotPool(database, 1)
+    pool = ConnectionPool(database, 1)
     await pool.open()
     seen: list[str] = []
     async with pool.connection() as connection:

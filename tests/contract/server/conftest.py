@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from apps.server.outbound.desk import SqlDesk
-from apps.server.outbound.unit_of_work import sql_units
+from apps.server.outbound.unit_of_work import sql_unit_of_work_factory
 from apps.server.ports import Accounts
 from shared.contracts.clock import Clock
 from shared.contracts.event import Event
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
-from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.client import RpcClient
 from shared.kit.wire.call import Call
 from tests.fakes.server.profiles import MemoryAccounts
 from tests.unit.server.world import FakeClock, Happened, World
@@ -24,7 +24,7 @@ class DeskOfTests(SqlDesk):
     """The real one, with a stand-in for the auth service."""
 
     def __init__(self, database: Database, clock: Clock, auth: Accounts) -> None:
-        super().__init__(sql_units(database, clock, SystemIds()), cast(MeshClient, None))
+        super().__init__(sql_unit_of_work_factory(database, clock, SystemIds()), cast(RpcClient, None))
         self._auth = auth
 
     def accounts(self, call: Call) -> Accounts:

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.contracts import errors
 from shared.contracts import server as ops
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from tests.unit.server.test_channels import fill
 from tests.unit.server.world import World
 
@@ -28,9 +28,9 @@ async def outcomes(
         await asyncio.sleep(0.3 if behind else 0)
     results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, MeshError):
+        if isinstance(result, BaseException) and not isinstance(result, ServiceError):
             raise result
-    return Counter(result.kind.code if isinstance(result, MeshError) else "ok" for result in results)
+    return Counter(result.kind.code if isinstance(result, ServiceError) else "ok" for result in results)
 
 
 def strictly_increasing(revisions: list[int]) -> bool:

@@ -10,26 +10,26 @@ from apps.auth.domain.attempts import microseconds
 from apps.auth.domain.keys import KeyPair
 from apps.auth.domain.session import Session
 from shared.contracts.account import Profile
-from tests.fakes.auth.unit_of_work import MemoryUnit, Rows
+from tests.fakes.auth.unit_of_work import MemoryUnitOfWork, Rows
 
 
-class MemoryUnits:
-    """Twin of `Units`, of `ProfileReader` and of `Attic`: one transaction at a time."""
+class MemoryUnitOfWorkFactory:
+    """Twin of `UnitOfWorkFactory`, of `ProfileReader` and of `ExpiredRows`: one transaction at a time."""
 
     def __init__(self) -> None:
         self.rows = Rows()
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[MemoryUnit]:
+    async def transaction(self) -> AsyncIterator[MemoryUnitOfWork]:
         async with self._turn:
             work = self.rows.copied()
-            yield MemoryUnit(work)
+            yield MemoryUnitOfWork(work)
             self.rows = work
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[MemoryUnit]:
-        yield MemoryUnit(self.rows.copied())
+    async def snapshot(self) -> AsyncIterator[MemoryUnitOfWork]:
+        yield MemoryUnitOfWork(self.rows.copied())
 
     async def profile(self, profile_id: UUID) -> Profile | None:
         account = self.rows.accounts.get(profile_id)

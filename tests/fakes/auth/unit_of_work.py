@@ -160,8 +160,8 @@ class MemoryEvents:
         self._rows.append(Published(kind, key, revision, data))
 
 
-class MemoryUnit:
-    """Twin of `Unit`."""
+class MemoryUnitOfWork:
+    """Twin of `UnitOfWork`."""
 
     def __init__(self, rows: Rows) -> None:
         self.accounts = MemoryAccounts(rows)

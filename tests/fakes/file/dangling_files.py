@@ -7,11 +7,11 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apps.file.domain.keys import Leftover
+from apps.file.domain.keys import DanglingFile
 from tests.fakes.file.store import Row, Store
 
 
-class MemoryLeftovers:
+class MemoryDanglingFiles:
     """Finds what nobody needs any longer."""
 
     def __init__(self, store: Store) -> None:
@@ -43,7 +43,7 @@ class MemoryLeftovers:
             self._store.charge(row.kept.file.profile_id, -row.kept.file.size, -1)
         return len(piece)
 
-    async def claim(self, now: datetime, until: datetime, size: int) -> list[Leftover]:
+    async def claim(self, now: datetime, until: datetime, size: int) -> list[DanglingFile]:
         """What is to be purged by now. Nobody else is given it before `until`, which names this claim."""
         due = self._unlocked(lambda row: row.kept.purge_at is not None and row.kept.purge_at <= now)
         piece = sorted(due, key=lambda row: row.kept.purge_at or now)[:size]
@@ -95,6 +95,6 @@ class MemoryLeftovers:
         return len(piece)
 
 
-def _leftover_of(row: Row) -> Leftover:
+def _leftover_of(row: Row) -> DanglingFile:
     times = [time for time in (row.kept.upload_until, row.deleted_at) if time is not None]
-    return Leftover(row.kept.file.id, row.kept.deleted, row.kept.complete, max(times))
+    return DanglingFile(row.kept.file.id, row.kept.deleted, row.kept.complete, max(times))

@@ -8,7 +8,7 @@ from shared.contracts.server import ChannelAccess
 from tests.fakes.file.store import Channel, Store
 
 
-class MemoryFacts:
+class MemoryMembershipStore:
     """Of two facts about the same thing the newer wins."""
 
     def __init__(self, store: Store) -> None:

@@ -3,21 +3,21 @@
 from datetime import datetime
 from uuid import UUID
 
-from apps.file.domain.files import Kept
+from apps.file.domain.files import FileRecord
 from apps.file.domain.thumbnails import given_up, may_try
 from tests.fakes.file.store import Store
 
 
-class MemoryUnpainted:
+class MemoryPendingThumbnails:
     """Goes around the people."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._last = UUID(int=0)
 
-    async def due(self, now: datetime, size: int) -> list[Kept]:
+    async def due(self, now: datetime, size: int) -> list[FileRecord]:
         """At most so many complete files that are to be tried now, of one person after another."""
-        waiting: dict[UUID, list[Kept]] = {}
+        waiting: dict[UUID, list[FileRecord]] = {}
         for kept in sorted((row.kept for row in self._store.files.values()), key=_since):
             if kept.complete and not kept.deleted and may_try(kept, now) and not given_up(kept):
                 waiting.setdefault(kept.file.profile_id, []).append(kept)
@@ -29,5 +29,5 @@ class MemoryUnpainted:
         return due
 
 
-def _since(kept: Kept) -> tuple[datetime, UUID]:
+def _since(kept: FileRecord) -> tuple[datetime, UUID]:
     return kept.thumbnails_after or kept.file.created_at, kept.file.id

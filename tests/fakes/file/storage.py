@@ -9,7 +9,7 @@ from typing import IO
 
 from msgspec import Struct
 
-from apps.file.ports import Found
+from apps.file.ports import ObjectHead
 from shared.contracts.clock import Clock
 from shared.contracts.errors import MESH_BUSY
 from shared.contracts.file import Upload
@@ -74,7 +74,7 @@ class MemoryStorage:
         if sha256 is not None:
             headers |= {"x-amz-checksum-sha256": sha256, "x-amz-sdk-checksum-algorithm": "SHA256"}
         if until - now < timedelta(seconds=1):
-            raise MESH_BUSY.error("The address would be dead at once.")
+            raise MESH_BUSY.exception("The address would be dead at once.")
         url = self._address(_Address(key, until, headers))
         return Upload(method="PUT", url=url, headers=dict(headers), expires_at=until)
 
@@ -82,18 +82,18 @@ class MemoryStorage:
         """An address that gives the object with these headers: Content-Type, Content-Disposition."""
         return self._address(_Address(key, self._clock.now() + timedelta(seconds=life_s), headers))
 
-    async def look(self, key: str) -> Found | None:
+    async def look(self, key: str) -> ObjectHead | None:
         """What lies there."""
         self._check()
         found = self.objects.get(key)
-        return None if found is None else Found(len(found.body), found.etag)
+        return None if found is None else ObjectHead(len(found.body), found.etag)
 
-    async def head(self, key: str, found: Found, size: int) -> bytes | None:
+    async def head(self, key: str, found: ObjectHead, size: int) -> bytes | None:
         """The first bytes of exactly that object; None when another lies there by now."""
         there = self._same(key, found)
         return None if there is None else there.body[:size]
 
-    async def copy(self, source: str, found: Found, target: str, content_type: str) -> bool:
+    async def copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
         """Copy exactly that object; False when another lies there by now."""
         there = self._same(source, found)
         if there is not None:
@@ -125,7 +125,7 @@ class MemoryStorage:
         """Send a part, numbered from 1; gives its tag."""
         self._check()
         if (key, upload) not in self.parts:
-            raise MESH_BUSY.error("The file storage does not have what it had.")
+            raise MESH_BUSY.exception("The file storage does not have what it had.")
         self.parts[key, upload][number] = body
         return Stored(body, "").etag
 
@@ -134,7 +134,7 @@ class MemoryStorage:
         self._check()
         parts = self.parts.pop((key, upload), None)
         if parts is None or [Stored(parts[number], "").etag for number in sorted(parts)] != list(tags):
-            raise MESH_BUSY.error("The file storage does not have what it had.")
+            raise MESH_BUSY.exception("The file storage does not have what it had.")
         body = b"".join(parts[number] for number in sorted(parts))
         self.objects[key] = Stored(body, upload.partition(" ")[0])
 
@@ -156,11 +156,11 @@ class MemoryStorage:
         self._addresses[url] = address
         return url
 
-    def _same(self, key: str, found: Found) -> Stored | None:
+    def _same(self, key: str, found: ObjectHead) -> Stored | None:
         self._check()
         there = self.objects.get(key)
         return there if there is not None and there.etag == found.etag else None
 
     def _check(self) -> None:
         if self.away:
-            raise MESH_BUSY.error("The file storage does not answer.")
+            raise MESH_BUSY.exception("The file storage does not answer.")

@@ -9,9 +9,9 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apps.file.domain.files import Kept, Place, Usage
+from apps.file.domain.files import ChannelMembership, FileRecord, Usage
 from shared.contracts.base import Answer
-from shared.contracts.errors import IDEMPOTENCY_MISMATCH, MESH_BUSY, MeshError
+from shared.contracts.errors import IDEMPOTENCY_MISMATCH, MESH_BUSY, ServiceError
 from shared.contracts.event import EventType
 from shared.contracts.fields import Role
 from shared.contracts.file import File
@@ -31,7 +31,7 @@ class Told(Struct, frozen=True):
 class Row(Struct):
     """A file, and when it was buried."""
 
-    kept: Kept
+    kept: FileRecord
     deleted_at: datetime | None = None
 
 
@@ -46,14 +46,14 @@ class Answered(Struct, frozen=True):
     """What a request was answered with, its body, and until when it is known."""
 
     asked: bytes
-    outcome: File | MeshError
+    outcome: File | ServiceError
     until: datetime
 
     def answer(self, body: bytes) -> File:
         """The same again. Raises the refusal, `idempotency.mismatch` for another body."""
         if self.asked != body:
-            raise IDEMPOTENCY_MISMATCH.error("This key was used for another body before.")
-        if isinstance(self.outcome, MeshError):
+            raise IDEMPOTENCY_MISMATCH.exception("This key was used for another body before.")
+        if isinstance(self.outcome, ServiceError):
             raise self.outcome
         return replace(self.outcome)
 
@@ -77,13 +77,13 @@ class Store:
         """The lock of a row."""
         return self._locks.setdefault(row, asyncio.Lock())
 
-    def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
+    def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
         """What is known about a profile in a channel."""
         channel = self.channels.get(channel_id)
         if channel is None:
             return None
         role, _ = self.members.get((channel.server_id, profile_id), (None, 0))
-        return Place(server_id=channel.server_id, deleted=channel.deleted, role=role)
+        return ChannelMembership(server_id=channel.server_id, deleted=channel.deleted, role=role)
 
     def charge(self, profile_id: UUID, size: int, files: int) -> None:
         """Count so many bytes and files more, or less, against a person."""
@@ -125,7 +125,7 @@ class Transaction:
         try:
             await asyncio.wait_for(lock.acquire(), _LOCK_WAIT_S)
         except TimeoutError:
-            raise MESH_BUSY.error("A row is locked.") from None
+            raise MESH_BUSY.exception("A row is locked.") from None
         self._held[row] = lock
 
     def release(self) -> None:

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apps.file.domain.files import Kept, Place, Usage
-from apps.file.ports import FirstAnswer, Unit
+from apps.file.domain.files import ChannelMembership, FileRecord, Usage
+from apps.file.ports import FirstAnswer, UnitOfWork
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.event import EventType
 from shared.contracts.file import File
 from shared.kit.database.idempotency import KEY_LIFE, REDELIVERY_LIFE
@@ -20,7 +20,7 @@ from shared.kit.wire.call import Call
 from tests.fakes.file.store import Answered, Row, Store, Told, Transaction
 
 
-class MemoryWork:
+class MemoryUnitOfWorkFactory:
     """Where the use cases work."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -28,22 +28,22 @@ class MemoryWork:
         self._clock = clock
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Unit]:
+    async def transaction(self) -> AsyncIterator[UnitOfWork]:
         """Committed at the end, rolled back when the block raises."""
         async with self._store.begin() as transaction:
-            yield MemoryUnit(self._store, transaction, self._clock)
+            yield MemoryUnitOfWork(self._store, transaction, self._clock)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Unit]:
+    async def snapshot(self) -> AsyncIterator[UnitOfWork]:
         """To read only."""
         async with self._store.begin() as transaction:
-            yield MemoryUnit(self._store, transaction, self._clock)
+            yield MemoryUnitOfWork(self._store, transaction, self._clock)
 
     async def once(
         self,
         call: Call,
         profile_id: UUID,
-        work: Callable[[Unit], Awaitable[File | MeshError]],
+        work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         *,
         keep_refusals: bool = True,
     ) -> File:
@@ -60,15 +60,15 @@ class MemoryWork:
     async def _answer(
         self,
         call: Call,
-        work: Callable[[Unit], Awaitable[File | MeshError]],
+        work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         transaction: Transaction,
         keep_refusals: bool,
     ) -> Answered:
         """A refusal that is raised undoes the work, one that is given does not."""
-        outcome: File | MeshError
+        outcome: File | ServiceError
         try:
-            outcome = await work(MemoryUnit(self._store, transaction, self._clock))
-        except MeshError as error:
+            outcome = await work(MemoryUnitOfWork(self._store, transaction, self._clock))
+        except ServiceError as error:
             if error.kind.status >= 500 or not keep_refusals:
                 raise
             transaction.changes.clear()
@@ -77,7 +77,7 @@ class MemoryWork:
         return Answered(call.body, outcome, self._clock.now() + life)
 
 
-class MemoryUnit:
+class MemoryUnitOfWork:
     """One transaction."""
 
     def __init__(self, store: Store, transaction: Transaction, clock: Clock) -> None:
@@ -85,7 +85,7 @@ class MemoryUnit:
         self._transaction = transaction
         self._clock = clock
 
-    async def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
+    async def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
         """What is known about a profile in a channel."""
         return self._store.place(channel_id, profile_id)
 
@@ -98,27 +98,27 @@ class MemoryUnit:
         """Count so many bytes and files more, or less, against a person."""
         self._transaction.changes.append(lambda: self._store.charge(profile_id, size, files))
 
-    async def add(self, kept: Kept) -> None:
+    async def add(self, kept: FileRecord) -> None:
         """Store a new file."""
         row = Row(_copy_of(kept))
         self._transaction.changes.append(lambda: self._store.files.update({kept.file.id: row}))
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> Kept | None:
+    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
         """A file or the tombstone of one."""
         if lock:
             await self._transaction.hold(file_id)
         row = self._store.files.get(file_id)
         return None if row is None else _copy_of(row.kept)
 
-    async def files(self, file_ids: Sequence[UUID]) -> list[Kept]:
+    async def files(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
         """Those of these files that are there, in any order."""
         return [_copy_of(self._store.files[one].kept) for one in set(file_ids) & self._store.files.keys()]
 
-    async def store(self, kept: Kept) -> None:
+    async def store(self, kept: FileRecord) -> None:
         """Store what changed about a file."""
         self._change(_copy_of(kept), None)
 
-    async def bury(self, kept: Kept, call_id: str, now: datetime) -> None:
+    async def bury(self, kept: FileRecord, call_id: str, now: datetime) -> None:
         """Store it as a tombstone, whose bytes are purged from now on."""
         self._change(replace(_copy_of(kept), deleted=True, deleting_call=call_id, purge_at=now), now)
 
@@ -132,7 +132,7 @@ class MemoryUnit:
         found = self._store.answer_to(_key_of(call, profile_id), self._clock.now())
         return None if found is None else found.answer
 
-    def _change(self, kept: Kept, deleted_at: datetime | None) -> None:
+    def _change(self, kept: FileRecord, deleted_at: datetime | None) -> None:
         def commit() -> None:
             row = self._store.files[kept.file.id]
             row.kept, row.deleted_at = kept, deleted_at or row.deleted_at
@@ -140,7 +140,7 @@ class MemoryUnit:
         self._transaction.changes.append(commit)
 
 
-def _copy_of(kept: Kept) -> Kept:
+def _copy_of(kept: FileRecord) -> FileRecord:
     """So that nobody changes what is committed."""
     return replace(kept, file=replace(kept.file))
 

@@ -9,7 +9,7 @@ from shared.contracts.server import ChannelAccess
 from tests.fakes.message.store import Store
 
 
-class MemoryFacts:
+class MemoryMembershipStore:
     """Of two facts about the same thing the newer wins."""
 
     def __init__(self, store: Store) -> None:

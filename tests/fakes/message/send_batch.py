@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apps.message.domain.messages import Channel, Stored
-from apps.message.domain.sending import Draft, Known, New
+from apps.message.domain.sending import Draft, NumberedMessage, PriorState
 from apps.message.ports import Locked, SendUnit
 from shared.contracts.event import MESSAGE_CREATED
 from tests.fakes.message.store import LOCK_WAIT_S, Row, Store, Told, Transaction, copy_of
@@ -46,19 +46,19 @@ class MemorySendUnit:
                 elsewhere.add(channel_id)
         return Locked(channels, frozenset(elsewhere))
 
-    async def known(self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]) -> list[Known]:
+    async def known(self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]) -> list[PriorState]:
         """What is stored about the drafts, in their order."""
         return [self._known(draft, channels.get(draft.channel_id)) for draft in drafts]
 
-    def _known(self, draft: Draft, channel: Channel | None) -> Known:
+    def _known(self, draft: Draft, channel: Channel | None) -> PriorState:
         if channel is None:
-            return Known(role=None)
+            return PriorState(role=None)
         own = [
             row
             for row in self._store.rows(draft.channel_id)
             if row.stored.message.profile_id == draft.profile_id
         ]
-        return Known(
+        return PriorState(
             role=self._store.gate(draft.channel_id, draft.profile_id).role,
             same_request=_first(row for row in own if row.request_key == draft.request_key),
             same_nonce=_first(row for row in own if draft.nonce and row.stored.message.nonce == draft.nonce),
@@ -68,12 +68,12 @@ class MemorySendUnit:
         """Those of these files that are known to be deleted."""
         return frozenset(self._store.deleted_files.keys() & set(file_ids))
 
-    async def add(self, news: Sequence[New], channels: Iterable[Channel]) -> None:
+    async def add(self, news: Sequence[NumberedMessage], channels: Iterable[Channel]) -> None:
         """Store the messages, the channels' counters and an event `message.created` for each message."""
         changed = list(channels)
         self._transaction.changes.append(lambda: self._commit(news, changed))
 
-    def _commit(self, news: Sequence[New], channels: Sequence[Channel]) -> None:
+    def _commit(self, news: Sequence[NumberedMessage], channels: Sequence[Channel]) -> None:
         for new in news:
             message = replace(new.message)
             stored = Stored(message=message, fingerprint=new.draft.fingerprint)

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apps.message.domain.messages import Channel, Gate, Stored
+from apps.message.domain.messages import Channel, ChannelMembership, Stored
 from apps.message.ports import StillLocked
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
@@ -53,13 +53,13 @@ class Store:
         """The lock of a channel's row."""
         return self._locks.setdefault(channel_id, asyncio.Lock())
 
-    def gate(self, channel_id: UUID, profile_id: UUID) -> Gate:
+    def gate(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership:
         """What is known about a profile in a channel."""
         channel = self.channels.get(channel_id)
         if channel is None:
-            return Gate(channel=None, role=None)
+            return ChannelMembership(channel=None, role=None)
         role, _ = self.members.get((channel.server_id, profile_id), (None, 0))
-        return Gate(channel=replace(channel), role=role)
+        return ChannelMembership(channel=replace(channel), role=role)
 
     def rows(self, channel_id: UUID) -> list[Row]:
         """The messages of a channel, the oldest first."""

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apps.message.domain.messages import Channel, Gate, Stored, Window
-from apps.message.ports import Page, Unit
+from apps.message.domain.messages import Channel, ChannelMembership, Stored, Window
+from apps.message.ports import Page, UnitOfWork
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
 from shared.contracts.message import Message
@@ -32,33 +32,33 @@ class MemoryHistory:
         return Page(gate, next(anchors, None), shown)
 
 
-class MemoryWork:
+class MemoryUnitOfWorkFactory:
     """Where the cold paths work."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Unit]:
+    async def transaction(self) -> AsyncIterator[UnitOfWork]:
         """Committed at the end, rolled back when the block raises."""
         async with self._store.begin() as transaction:
-            yield MemoryUnit(self._store, transaction)
+            yield MemoryUnitOfWork(self._store, transaction)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Unit]:
+    async def snapshot(self) -> AsyncIterator[UnitOfWork]:
         """To read only."""
         async with self._store.begin() as transaction:
-            yield MemoryUnit(self._store, transaction)
+            yield MemoryUnitOfWork(self._store, transaction)
 
 
-class MemoryUnit:
+class MemoryUnitOfWork:
     """One transaction of the cold paths."""
 
     def __init__(self, store: Store, transaction: Transaction) -> None:
         self._store = store
         self._transaction = transaction
 
-    async def gate(self, channel_id: UUID, profile_id: UUID, *, lock: bool = False) -> Gate:
+    async def gate(self, channel_id: UUID, profile_id: UUID, *, lock: bool = False) -> ChannelMembership:
         """What is known about a profile in a channel; with `lock` the channel's row is locked first."""
         if lock and channel_id in self._store.channels:
             await self._transaction.hold(channel_id, 5)

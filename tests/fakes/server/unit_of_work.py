@@ -24,8 +24,8 @@ class MemoryEvents:
         self._state.events.append((kind, key, revision, deepcopy(data)))
 
 
-class MemoryUnit:
-    """`apps.server.ports.Unit` over a state."""
+class MemoryUnitOfWork:
+    """`apps.server.ports.UnitOfWork` over a state."""
 
     def __init__(self, state: State) -> None:
         self.servers = MemoryServers(state)
@@ -36,20 +36,20 @@ class MemoryUnit:
         self.events = MemoryEvents(state)
 
 
-class MemoryUnits:
-    """`apps.server.ports.Units` in memory."""
+class MemoryUnitOfWorkFactory:
+    """`apps.server.ports.UnitOfWorkFactory` in memory."""
 
     def __init__(self) -> None:
         self.state = State()
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[MemoryUnit]:
+    async def transaction(self) -> AsyncIterator[MemoryUnitOfWork]:
         async with self._turn:
             changed = self.state.copy()
-            yield MemoryUnit(changed)
+            yield MemoryUnitOfWork(changed)
             self.state = changed
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[MemoryUnit]:
-        yield MemoryUnit(self.state.copy())
+    async def snapshot(self) -> AsyncIterator[MemoryUnitOfWork]:
+        yield MemoryUnitOfWork(self.state.copy())

@@ -10,9 +10,9 @@ from cli.config.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.topics import CONSUMER_GROUPS, RETRY_DELAYS_S, retry_topic
 from shared.kit.database.database import Database
-from shared.kit.dead_letters.publisher import Failures
-from shared.kit.events.processor import EventWork
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
+from shared.kit.events.processor import EventProcessor
+from shared.kit.security.record_signatures import RecordSigner
 from tests.integration.kit.facts import make_tables
 from tests.integration.kit.inbox_place import PARTITIONS, Place
 from tests.integration.kit.mesh import make_topics
@@ -61,10 +61,12 @@ async def place(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = EventWork.__init__
+    made = EventProcessor.__init__
 
-    def quick(self: EventWork, service: str, failures: Failures, signatures: Signatures) -> None:
+    def quick(
+        self: EventProcessor, service: str, failures: DeadLetterPublisher, signatures: RecordSigner
+    ) -> None:
         made(self, service, failures, signatures)
         self._delays_s = dict.fromkeys(self._delays_s, 0.2)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(EventWork, "__init__", quick)
+    monkeypatch.setattr(EventProcessor, "__init__", quick)

@@ -12,8 +12,8 @@ from shared.contracts.event import SERVER_DELETED as KIND
 from shared.contracts.event import Event
 from shared.contracts.examples import example_of_event
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.config.settings import MeshSettings, kafka_options
-from shared.kit.events.consumer import Inbox
+from shared.kit.config.settings import ProcessSettings, kafka_options
+from shared.kit.events.consumer import EventConsumer
 from shared.kit.kafka.broker import make_broker
 from shared.kit.wire.call import SIGNATURE
 from shared.kit.wire.failure import FAILURE_HEADERS, ORIGINAL_TOPIC
@@ -35,10 +35,12 @@ class Place:
         self.group = f"{service}-group.events"
 
     @asynccontextmanager
-    async def inbox(self, handler: Handler, instance: str = "one", **changes: Any) -> AsyncIterator[Inbox]:
-        settings: MeshSettings = settings_for(self.bootstrap, **changes)
+    async def inbox(
+        self, handler: Handler, instance: str = "one", **changes: Any
+    ) -> AsyncIterator[EventConsumer]:
+        settings: ProcessSettings = settings_for(self.bootstrap, **changes)
         broker = make_broker(kafka_options(settings), instance)
-        inbox = Inbox(self.service, kafka_options(settings), settings)
+        inbox = EventConsumer(self.service, kafka_options(settings), settings)
         inbox.add((self.topic,), handler)
         inbox.attach(broker)
         await broker.start()

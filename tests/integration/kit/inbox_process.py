@@ -12,7 +12,7 @@ import sys
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS
 from shared.kit.config.settings import kafka_options
-from shared.kit.events.consumer import Inbox
+from shared.kit.events.consumer import EventConsumer
 from shared.kit.kafka.broker import make_broker
 from tests.integration.kit.mesh import settings_for
 
@@ -28,7 +28,7 @@ async def main(service: str, bootstrap: str, name: str) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     options = kafka_options(settings_for(bootstrap))
     broker = make_broker(options, name)
-    inbox = Inbox(service, options, settings_for(bootstrap))
+    inbox = EventConsumer(service, options, settings_for(bootstrap))
     inbox.add((f"{service}.facts",), take_in)
     inbox.attach(broker)
     await broker.start()

@@ -9,22 +9,22 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.catalogue import operations_of
-from shared.kit.config.settings import MeshSettings, kafka_options
-from shared.kit.dead_letters.publisher import Failures
+from shared.kit.config.settings import ProcessSettings, kafka_options
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
 from shared.kit.kafka.producer import Producer
-from shared.kit.rpc.client import MeshClient
-from shared.kit.rpc.client_session import Calling
-from shared.kit.rpc.handlers import Answers
-from shared.kit.rpc.server import Answering
-from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.rpc.client import RpcClient
+from shared.kit.rpc.client_session import RpcClientSession
+from shared.kit.rpc.handlers import HandlerRegistry
+from shared.kit.rpc.server import RpcServer
+from shared.kit.security.field_encryption import FieldEncryption
 from tests.unit.kit.rpc.calls import SECRET
 
 
-def settings_for(bootstrap: str, **changes: Any) -> MeshSettings:
+def settings_for(bootstrap: str, **changes: Any) -> ProcessSettings:
     """The default settings, at the test run's broker."""
-    return MeshSettings(kafka_bootstrap_servers=bootstrap, **{"mesh_secret": SECRET, **changes})
+    return ProcessSettings(kafka_bootstrap_servers=bootstrap, **{"mesh_secret": SECRET, **changes})
 
 
 async def make_topics(bootstrap: str, *names: str, partitions: int = 4) -> None:
@@ -44,7 +44,7 @@ async def make_request_topics(bootstrap: str, service: str) -> None:
 
 
 @asynccontextmanager
-async def running_producer(settings: MeshSettings) -> AsyncIterator[Producer]:
+async def running_producer(settings: ProcessSettings) -> AsyncIterator[Producer]:
     producer = Producer(kafka_options(settings), timeout_ms=settings.call_timeout_ms, waiting_max=10_000)
     await producer.start()
     try:
@@ -54,10 +54,10 @@ async def running_producer(settings: MeshSettings) -> AsyncIterator[Producer]:
 
 
 @asynccontextmanager
-async def running_client(settings: MeshSettings, service: str = "gateway") -> AsyncIterator[MeshClient]:
+async def running_client(settings: ProcessSettings, service: str = "gateway") -> AsyncIterator[RpcClient]:
     """A process that calls."""
     async with running_producer(settings) as producer:
-        calling = Calling(service, secrets.token_hex(4), producer, kafka_options(settings), settings)
+        calling = RpcClientSession(service, secrets.token_hex(4), producer, kafka_options(settings), settings)
         await calling.start()
         try:
             yield calling.client
@@ -67,13 +67,16 @@ async def running_client(settings: MeshSettings, service: str = "gateway") -> As
 
 @asynccontextmanager
 async def running_service(
-    settings: MeshSettings, answers: Answers, instance: str = "one", seals: ServiceSeals | None = None
-) -> AsyncIterator[Answering]:
-    """A process that answers; leaves as a process that was asked to stop."""
+    settings: ProcessSettings,
+    handlers: HandlerRegistry,
+    instance: str = "one",
+    seals: FieldEncryption | None = None,
+) -> AsyncIterator[RpcServer]:
+    """A process that handlers; leaves as a process that was asked to stop."""
     async with running_producer(settings) as producer:
         broker = make_broker(kafka_options(settings), instance)
-        failures = Failures(answers.service, kafka_options(settings))
-        answering = Answering(answers, producer, failures, settings, seals or ServiceSeals())
+        failures = DeadLetterPublisher(handlers.service, kafka_options(settings))
+        answering = RpcServer(handlers, producer, failures, settings, seals or FieldEncryption())
         answering.attach(broker)
         await start_together(broker)
         answering.start()
@@ -86,10 +89,10 @@ async def running_service(
             await failures.stop()
 
 
-def answering_all(service: str, handler: Callable[..., Awaitable[Any]]) -> Answers:
+def answering_all(service: str, handler: Callable[..., Awaitable[Any]]) -> HandlerRegistry:
     """Answers every operation of a service that is not `many` with one handler."""
-    answers = Answers(service)
+    handlers = HandlerRegistry(service)
     for operation in operations_of(service):
         if not operation.many:
-            answers.one(operation, handler)
-    return answers
+            handlers.register(operation, handler)
+    return handlers

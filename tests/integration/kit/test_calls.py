@@ -7,10 +7,10 @@ import pytest
 
 from shared.contracts import account
 from shared.contracts.account import USER_SIGNOUT, GetKeys, Jwk, Jwks, SignOut
-from shared.contracts.errors import MESH_TIMEOUT, SESSION_NOT_FOUND, MeshError
+from shared.contracts.errors import MESH_TIMEOUT, SESSION_NOT_FOUND, ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.clock import now_ms
-from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call
 from tests.integration.kit.mesh import (
     answering_all,
@@ -27,10 +27,10 @@ async def bootstrap(kafka_bootstrap: str) -> str:
     return kafka_bootstrap
 
 
-def _answers(operation: Operation, handler: object) -> Answers:
-    answers = answering_all("auth", _unexpected)
-    answers.ones[operation.name] = handler  # type: ignore[assignment]
-    return answers
+def _handlers(operation: Operation, handler: object) -> HandlerRegistry:
+    handlers = answering_all("auth", _unexpected)
+    handlers.single[operation.name] = handler  # type: ignore[assignment]
+    return handlers
 
 
 async def _unexpected(request: object, call: Call) -> None:
@@ -43,7 +43,7 @@ async def test_a_call_is_answered(bootstrap: str) -> None:
 
     settings = settings_for(bootstrap)
     async with (
-        running_service(settings, _answers(account.KEYS_GET, keys)),
+        running_service(settings, _handlers(account.KEYS_GET, keys)),
         running_client(settings) as client,
     ):
         answer = await client.call(account.KEYS_GET, GetKeys(audience="a"), correlation_id="c-1")
@@ -60,19 +60,19 @@ async def test_the_first_calls_are_answered_when_the_service_comes_later(bootstr
             asyncio.create_task(client.call(account.KEYS_GET, GetKeys(audience=str(n)))) for n in range(50)
         ]
         await asyncio.sleep(0.2)
-        async with running_service(settings, _answers(account.KEYS_GET, keys)):
+        async with running_service(settings, _handlers(account.KEYS_GET, keys)):
             answers = await asyncio.gather(*calls)
     assert [answer.keys[0].x for answer in answers] == [str(n) for n in range(50)]
 
 
 async def test_a_typed_error_reaches_the_caller(bootstrap: str) -> None:
     async def refuse(request: SignOut, call: Call) -> None:
-        raise SESSION_NOT_FOUND.error("It has ended.")
+        raise SESSION_NOT_FOUND.exception("It has ended.")
 
     settings = settings_for(bootstrap)
     request = SignOut(profile_id=uuid4(), session_id=uuid4())
-    async with running_service(settings, _answers(USER_SIGNOUT, refuse)), running_client(settings) as client:
-        with pytest.raises(MeshError) as raised:
+    async with running_service(settings, _handlers(USER_SIGNOUT, refuse)), running_client(settings) as client:
+        with pytest.raises(ServiceError) as raised:
             await client.call(USER_SIGNOUT, request)
     assert (raised.value.kind, raised.value.detail) == (SESSION_NOT_FOUND, "It has ended.")
 
@@ -83,15 +83,15 @@ async def test_a_handler_that_raises_still_replies(bootstrap: str) -> None:
 
     settings = settings_for(bootstrap)
     request = SignOut(profile_id=uuid4(), session_id=uuid4())
-    async with running_service(settings, _answers(USER_SIGNOUT, broken)), running_client(settings) as client:
-        with pytest.raises(MeshError) as raised:
+    async with running_service(settings, _handlers(USER_SIGNOUT, broken)), running_client(settings) as client:
+        with pytest.raises(ServiceError) as raised:
             await client.call(USER_SIGNOUT, request)
     assert raised.value.kind.code == "internal.error"
 
 
 async def test_nobody_answers_until_the_deadline(bootstrap: str) -> None:
     async with running_client(settings_for(bootstrap)) as client:
-        with pytest.raises(MeshError) as raised:
+        with pytest.raises(ServiceError) as raised:
             await client.call(account.KEYS_GET, GetKeys(), deadline_ms=now_ms() + 300)
         assert raised.value.kind is MESH_TIMEOUT
         assert client.pending == 0
@@ -110,7 +110,7 @@ async def test_a_slow_request_delays_only_its_own_key(bootstrap: str) -> None:
 
     settings = settings_for(bootstrap)
     async with (
-        running_service(settings, _answers(USER_SIGNOUT, sign_out)),
+        running_service(settings, _handlers(USER_SIGNOUT, sign_out)),
         running_client(settings) as client,
     ):
         held = [
@@ -136,7 +136,7 @@ async def test_two_callers_and_two_replicas(bootstrap: str) -> None:
 
     settings = settings_for(bootstrap)
     async with (
-        running_service(settings, _answers(account.KEYS_GET, keys), "one"),
+        running_service(settings, _handlers(account.KEYS_GET, keys), "one"),
         running_client(settings) as first,
         running_client(settings) as second,
     ):
@@ -151,7 +151,7 @@ async def test_two_callers_and_two_replicas(bootstrap: str) -> None:
 
         assert all(await ask_many())
         during = asyncio.create_task(ask_many())
-        async with running_service(settings, _answers(account.KEYS_GET, keys), "two"):
+        async with running_service(settings, _handlers(account.KEYS_GET, keys), "two"):
             assert all(await ask_many())
             leaving = asyncio.create_task(ask_many())
             await asyncio.sleep(0.05)

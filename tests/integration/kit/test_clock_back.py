@@ -11,7 +11,7 @@ import pytest
 from shared.contracts.account import USER_SIGNOUT, SignOut
 from shared.contracts.event import Event
 from shared.kit.clock import SystemIds
-from shared.kit.rpc.client import MeshClient
+from shared.kit.rpc.client import RpcClient
 from shared.kit.wire.call import Call, Reply
 from tests.integration.kit.inbox_place import Place, event
 from tests.integration.kit.mesh import (
@@ -39,7 +39,7 @@ def set_back(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return go
 
 
-async def sign_out(client: MeshClient) -> Any:
+async def sign_out(client: RpcClient) -> Any:
     request = SignOut(profile_id=uuid4(), session_id=uuid4())
     body = b'{"profileId": "%s", "sessionId": "%s"}' % (
         str(request.profile_id).encode(),

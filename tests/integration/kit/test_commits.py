@@ -11,7 +11,7 @@ from shared.contracts.account import USER_SIGNOUT, SignOut
 from shared.contracts.topics import CONSUMER_GROUPS
 from shared.kit.kafka.consumer import COMMIT_INTERVAL_S
 from shared.kit.kafka.producer import Producer
-from shared.kit.rpc.handlers import Answers
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call
 from tests.integration.kit.mesh import (
     answering_all,
@@ -32,7 +32,7 @@ async def bootstrap(kafka_bootstrap: str) -> str:
     return kafka_bootstrap
 
 
-def signing_out(handler: object) -> Answers:
+def signing_out(handler: object) -> HandlerRegistry:
     return answering_all("auth", handler)  # type: ignore[arg-type]
 
 

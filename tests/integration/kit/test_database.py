@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from cli.embedded.postgres import EmbeddedPostgres
-from shared.contracts.errors import MESH_BUSY, SERVER_NOT_FOUND, MeshError
+from shared.contracts.errors import MESH_BUSY, SERVER_NOT_FOUND, ServiceError
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database, DatabaseBounds
 from shared.kit.database.errors import database_errors
@@ -51,7 +51,7 @@ async def things(database: Database) -> list[int]:
 
 async def busy(work: object) -> None:
     """Await it; it must end in `mesh.busy`."""
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         await work  # type: ignore[misc]
     assert caught.value.kind is MESH_BUSY
 
@@ -69,10 +69,10 @@ async def test_commits_at_the_end_and_says_so(database: Database) -> None:
 async def test_rolls_back_when_the_block_raises(database: Database) -> None:
     said: list[str] = []
     database.on_commit = lambda: said.append("committed")
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         async with database.transaction() as session:
             await session.execute(text("INSERT INTO things (id) VALUES (1)"))
-            raise SERVER_NOT_FOUND.error("none")
+            raise SERVER_NOT_FOUND.exception("none")
     assert caught.value.kind is SERVER_NOT_FOUND
     assert said == []
     assert await things(database) == []
@@ -86,7 +86,7 @@ async def test_a_snapshot_sees_one_moment(database: Database) -> None:
 
 
 async def test_a_snapshot_writes_nothing(database: Database) -> None:
-    with pytest.raises(MeshError):
+    with pytest.raises(ServiceError):
         async with database.snapshot() as session:
             await session.execute(text("INSERT INTO things (id) VALUES (1)"))
     await add(database, 2)
@@ -189,7 +189,7 @@ async def test_a_deadlock_is_busy_for_one_of_two(database: Database) -> None:
     outcomes = await asyncio.gather(cross(1, 2), cross(2, 1), return_exceptions=True)
     failed = [outcome for outcome in outcomes if outcome is not None]
     assert len(failed) == 1
-    assert isinstance(failed[0], MeshError)
+    assert isinstance(failed[0], ServiceError)
     assert failed[0].kind is MESH_BUSY
 
 
@@ -239,7 +239,7 @@ async def test_a_restart_of_postgres_needs_no_hand(own_postgres: EmbeddedPostgre
                 else:
                     await things(database)
                 outcomes.append("ok")
-            except MeshError as error:
+            except ServiceError as error:
                 outcomes.append(error.kind.code)
             await asyncio.sleep(0.005)
 

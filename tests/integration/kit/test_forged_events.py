@@ -13,9 +13,9 @@ from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.clock import now_ms
 from shared.kit.config.settings import kafka_options
-from shared.kit.dead_letters.store import DeadLetters
+from shared.kit.dead_letters.store import DeadLetterStore
 from shared.kit.kafka.topic_reader import Bounds
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.wire.call import SIGNATURE, Headers
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC
 from tests.integration.kit.inbox_place import Place, event, headers_of
@@ -24,7 +24,7 @@ from tests.support.polling import until
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 NEW_SECRET = "the secret that comes next, as long as ours"
-THEIRS = Signatures("somebody else's secret, as long as ours")
+THEIRS = RecordSigner("somebody else's secret, as long as ours")
 
 Record: TypeAlias = tuple[bytes | None, bytes, Headers]
 """Key, value, headers."""
@@ -44,7 +44,7 @@ class Taken:
         return revision in self.revisions
 
 
-def signed(topics: str, revision: int, with_: Signatures = SIGNATURES, key: bytes = b"key") -> Record:
+def signed(topics: str, revision: int, with_: RecordSigner = SIGNATURES, key: bytes = b"key") -> Record:
     value = event(revision)
     return key, value, [*OWN, *with_.sign(topics, key, value, OWN)]
 
@@ -89,7 +89,7 @@ def refused() -> float:
 
 
 def says_why(letter: ConsumerRecord) -> bool:
-    return headers_of(letter)["reason"].startswith("MeshError: signature.invalid")
+    return headers_of(letter)["reason"].startswith("ServiceError: signature.invalid")
 
 
 async def test_a_forged_event_reaches_no_handler_and_holds_up_none(place: Place) -> None:
@@ -141,7 +141,7 @@ async def test_a_dead_letter_that_nobody_of_us_wrote_is_one_again(place: Place) 
     """An operator who redrives all there is lets no stranger speak."""
     taken, forged = Taken(), forgeries(place)
     await write(place, place.dead, *((key, value, failed(place, own)) for key, value, own in forged.values()))
-    letters = DeadLetters(kafka_options(settings_for(place.bootstrap)), (place.service,), Bounds())
+    letters = DeadLetterStore(kafka_options(settings_for(place.bootstrap)), (place.service,), Bounds())
     box = await letters.read()
     assert len(box.letters) == len(forged)
     async with place.inbox(taken):
@@ -175,8 +175,8 @@ async def test_events_are_taken_while_the_secret_changes(place: Place) -> None:
     expected = {0: [1], 1: [1, 2], 2: [1, 2], 3: [2]}
     for number, settings in enumerate(STEPS):
         taken = Taken()
-        old, new = signed(place.topic, 1), signed(place.topic, 2, Signatures(NEW_SECRET))
-        last = signed(place.topic, 3, Signatures(settings["mesh_secret"]))
+        old, new = signed(place.topic, 1), signed(place.topic, 2, RecordSigner(NEW_SECRET))
+        last = signed(place.topic, 3, RecordSigner(settings["mesh_secret"]))
         await write(place, place.topic, old, new, last)
         async with place.inbox(taken, **settings):
             await until(partial(taken.has, 3))

@@ -16,7 +16,7 @@ from shared.contracts.account import KEYS_GET, USER_SIGNIN, USER_SIGNOUT, Jwks, 
 from shared.contracts.examples import example_of
 from shared.contracts.topics import dead_letter_topic
 from shared.kit.clock import now_ms
-from shared.kit.security.field_encryption import ServiceSeals, seal_request
+from shared.kit.security.field_encryption import FieldEncryption, seal_request
 from shared.kit.security.hpke import base64url, public_text
 from shared.kit.wire.call import (
     CALL_ID,
@@ -53,7 +53,7 @@ class Place:
     def __init__(self, producer: AIOKafkaProducer, replies: AIOKafkaConsumer, reply_to: str) -> None:
         self.producer, self.replies, self.reply_to = producer, replies, reply_to
         self.handled: list[str] = []
-        self.seals = ServiceSeals()
+        self.seals = FieldEncryption()
         self.key = X25519PrivateKey.generate()
         self.seals.use({"k": self.key})
 
@@ -101,8 +101,8 @@ async def _place(bootstrap: str) -> AsyncIterator[Place]:
         AIOKafkaConsumer(reply_to, bootstrap_servers=bootstrap, auto_offset_reset="earliest") as replies,
     ):
         place = Place(producer, replies, reply_to)
-        answers = answering_all("auth", place.answer)
-        async with running_service(settings_for(bootstrap), answers, seals=place.seals):
+        handlers = answering_all("auth", place.answer)
+        async with running_service(settings_for(bootstrap), handlers, seals=place.seals):
             yield place
 
 

@@ -23,14 +23,14 @@ from shared.contracts.account import (
     SignIn,
     SignOut,
 )
-from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
+from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, ServiceError
 from shared.contracts.examples import example_of
 from shared.contracts.topics import dead_letter_topic
 from shared.kit.clock import now_ms
-from shared.kit.rpc.handlers import Answers
-from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.rpc.handlers import HandlerRegistry
+from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.hpke import ALGORITHM, public_text
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.wire.call import CALL_ID, REPLY_TO, SIGNATURE, Call
 from tests.integration.kit.mesh import (
     answering_all,
@@ -63,7 +63,7 @@ async def _keys(request: GetKeys, call: Call) -> Jwks:
     return TRUE
 
 
-def keys_only(handler: Any = _keys) -> Answers:
+def keys_only(handler: Any = _keys) -> HandlerRegistry:
     return answering_all("auth", handler)
 
 
@@ -103,7 +103,7 @@ async def test_a_forged_reply_is_passed_over_and_the_true_one_counts(
         headers = dict(request.headers)
         reply = [(CALL_ID, headers[CALL_ID]), ("status", b"200")]
         topic, body = headers[REPLY_TO].decode(), b'{"keys":[]}'
-        theirs = Signatures(OTHER_SECRET).signature(topic, None, body, reply)
+        theirs = RecordSigner(OTHER_SECRET).signature(topic, None, body, reply)
         for forged in (reply, [*reply, theirs], [*reply, (SIGNATURE, headers[SIGNATURE])]):
             await stranger.send_and_wait(topic, body, partition=0, headers=forged)
         await asyncio.sleep(0.3)
@@ -171,7 +171,7 @@ async def test_a_request_that_is_sent_again_is_the_same_call(
 async def test_with_another_secret_nobody_is_answered(bootstrap: str) -> None:
     ours, theirs = settings_for(bootstrap), settings_for(bootstrap, mesh_secret=OTHER_SECRET)
     async with running_service(ours, keys_only()), running_client(theirs) as client:
-        with pytest.raises(MeshError) as raised:
+        with pytest.raises(ServiceError) as raised:
             await client.call(KEYS_GET, GetKeys(), deadline_ms=now_ms() + 2_000)
     assert raised.value.kind is MESH_TIMEOUT
 
@@ -203,7 +203,7 @@ class Auth:
     """Signs everybody in, with sealing keys that the test changes."""
 
     def __init__(self) -> None:
-        self.seals = ServiceSeals()
+        self.seals = FieldEncryption()
         self.passwords: list[str] = []
         self.published: list[Jwk] = []
         self.rotate("k1")
@@ -234,7 +234,7 @@ async def test_secrets_are_sealed_between_caller_and_service(bootstrap: str) -> 
         answers.append(await client.call(USER_SIGNIN, SignIn(email=email, password=password)))
         record = await last_request(bootstrap, USER_SIGNIN.name)
         auth.rotate("k3", published=False)
-        with pytest.raises(MeshError) as raised:
+        with pytest.raises(ServiceError) as raised:
             await client.call(USER_SIGNIN, SignIn(email=email, password=password))
     assert raised.value.kind is MESH_BUSY
     assert auth.passwords == [password] * 2

@@ -15,8 +15,8 @@ from shared.contracts.fields import Time
 from shared.contracts.message import MESSAGE_GET, MESSAGE_SEND, Message, OfMessage, SendMessage
 from shared.contracts.topics import CONSUMER_GROUPS, dead_letter_topic
 from shared.kit.clock import SystemClock, now_ms
-from shared.kit.rpc.client import MeshClient
-from shared.kit.rpc.handlers import Answers, Asked
+from shared.kit.rpc.client import RpcClient
+from shared.kit.rpc.handlers import HandlerRegistry, Received
 from shared.kit.wire.call import Call
 from tests.integration.kit.mesh import (
     answering_all,
@@ -60,19 +60,19 @@ def message(request: Any) -> Message:
     )
 
 
-def echoing() -> Answers:
+def echoing() -> HandlerRegistry:
     async def one(request: Any, call: Call) -> Message:
         return message(request)
 
-    async def many(asked: Sequence[Asked[Any]]) -> Sequence[Message]:
+    async def many(asked: Sequence[Received[Any]]) -> Sequence[Message]:
         return [message(one.request) for one in asked]
 
-    answers = answering_all("message", one)
-    answers.many(MESSAGE_SEND, many)
-    return answers
+    handlers = answering_all("message", one)
+    handlers.register_batch(MESSAGE_SEND, many)
+    return handlers
 
 
-async def good_calls(client: MeshClient, count: int = 12) -> None:
+async def good_calls(client: RpcClient, count: int = 12) -> None:
     """Calls to a hot and to a cold topic, over all partitions: each must have its answer."""
     channels = [UUID(int=number) for number in range(count)]
     sends = [
@@ -83,8 +83,8 @@ async def good_calls(client: MeshClient, count: int = 12) -> None:
         client.call(MESSAGE_GET, OfMessage(channel_id=one, message_id=one, profile_id=one))
         for one in channels
     ]
-    answers = await asyncio.wait_for(asyncio.gather(*sends, *gets), 15)
-    assert [answer.content for answer in answers] == [str(n) for n in range(count)] + ["read"] * count
+    handlers = await asyncio.wait_for(asyncio.gather(*sends, *gets), 15)
+    assert [answer.content for answer in handlers] == [str(n) for n in range(count)] + ["read"] * count
 
 
 def garbage(chance: random.Random) -> list[tuple[bytes | None, bytes | None, Headers]]:

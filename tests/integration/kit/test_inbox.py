@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 from shared.contracts.errors import MESH_BUSY, SERVER_NOT_FOUND
 from shared.contracts.event import Event
 from shared.contracts.topics import retry_topic
-from shared.kit.dead_letters.publisher import Failures
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
 from shared.kit.wire.failure import redriven
 from tests.integration.kit.inbox_place import PARTITIONS, Handler, Place, event, headers_of
 from tests.integration.kit.raw import bare_batch, write_raw
@@ -64,7 +64,7 @@ async def test_poison_is_tried_again_and_ends_as_a_dead_letter(place: Place) -> 
         if event.revision == 1 or (event.revision == 2 and tries[2] < 3):
             raise RuntimeError("no luck with password=hunter2")
         if event.revision == 3:
-            raise SERVER_NOT_FOUND.error("not here")
+            raise SERVER_NOT_FOUND.exception("not here")
 
     await place.send(
         *(("key", event(number)) for number in range(5)), headers=[("event_id", b"e-1"), ("bad", b"\xff")]
@@ -147,7 +147,7 @@ async def test_a_database_that_is_away_is_no_poison(place: Place) -> None:
         nonlocal away
         if event.revision == 1 and away:
             away -= 1
-            raise MESH_BUSY.error("The database is away.")
+            raise MESH_BUSY.exception("The database is away.")
         seen.append(event.revision)
 
     await place.send(*(("key", event(number)) for number in range(3)))
@@ -160,9 +160,9 @@ async def test_a_failure_that_can_not_be_noted_loses_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, refused, tries = True, 0, 0
-    send = Failures._send
+    send = DeadLetterPublisher._send
 
-    async def maybe(self: Failures, *args: Any) -> None:
+    async def maybe(self: DeadLetterPublisher, *args: Any) -> None:
         nonlocal refused
         if broken:
             refused += 1
@@ -174,7 +174,7 @@ async def test_a_failure_that_can_not_be_noted_loses_nothing(
         tries += 1
         raise RuntimeError("poison")
 
-    monkeypatch.setattr(Failures, "_send", maybe)
+    monkeypatch.setattr(DeadLetterPublisher, "_send", maybe)
     await place.send(("key", event(1)))
     async with place.inbox(handler):
         await until(lambda: refused >= 3)

@@ -29,10 +29,10 @@ async def test_a_reply_larger_than_a_record_by_default_arrives(kafka_bootstrap: 
     async def unexpected(request: object, call: Call) -> None:
         raise AssertionError(f"{call.operation.name} was not to be called")
 
-    answers = answering_all("auth", unexpected)
-    answers.ones[USER_GET.name] = large
+    handlers = answering_all("auth", unexpected)
+    handlers.single[USER_GET.name] = large
     settings = settings_for(kafka_bootstrap)
-    async with running_service(settings, answers), running_client(settings) as client:
+    async with running_service(settings, handlers), running_client(settings) as client:
         reply = await client.call_raw(
             USER_GET,
             msgspec.json.encode(GetProfile(profile_id=uuid4())),

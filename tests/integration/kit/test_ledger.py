@@ -16,7 +16,7 @@ from shared.contracts.errors import (
     MESH_BUSY,
     VALIDATION_FAILED,
     FieldError,
-    MeshError,
+    ServiceError,
 )
 from shared.contracts.examples import example_of
 from shared.contracts.file import FILE_CREATE, NewFile
@@ -121,7 +121,7 @@ async def test_a_key_is_its_callers_own(database: Database) -> None:
 async def test_another_body_is_a_mismatch_and_does_nothing(database: Database) -> None:
     work = Work()
     await once(database, call(), CALLER, work)
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         await once(database, call(body=b'{"other":1}'), CALLER, work)
     assert caught.value.kind is IDEMPOTENCY_MISMATCH
     assert work.times == 1
@@ -142,7 +142,7 @@ async def test_two_at_once_with_other_bodies_is_one_effect_and_one_mismatch(data
         once(database, call(body=b"[]"), CALLER, work),
         return_exceptions=True,
     )
-    errors = [outcome for outcome in outcomes if isinstance(outcome, MeshError)]
+    errors = [outcome for outcome in outcomes if isinstance(outcome, ServiceError)]
     assert [error.kind for error in errors] == [IDEMPOTENCY_MISMATCH]
     assert work.times == 1
 
@@ -162,11 +162,11 @@ async def test_the_second_takes_over_when_the_first_fails(database: Database) ->
 
 
 async def test_a_typed_error_is_stored_without_the_work(database: Database) -> None:
-    fault = VALIDATION_FAILED.error("all wrong", (FieldError("name", "must be shorter"),))
-    for error in (CHANNEL_LIMIT.error("500 is enough"), fault):
+    fault = VALIDATION_FAILED.exception("all wrong", (FieldError("name", "must be shorter"),))
+    for error in (CHANNEL_LIMIT.exception("500 is enough"), fault):
         work, key = Work(error=error), error.kind.code
         for _ in range(2):
-            with pytest.raises(MeshError) as caught:
+            with pytest.raises(ServiceError) as caught:
                 await once(database, call(key=key), CALLER, work)
             told = caught.value
             assert (told.kind, told.detail, told.errors) == (error.kind, error.detail, error.errors)
@@ -176,17 +176,17 @@ async def test_a_typed_error_is_stored_without_the_work(database: Database) -> N
 
 
 async def test_a_typed_error_that_work_gives_is_stored_with_what_it_did(database: Database) -> None:
-    work = Work(outcome=CHANNEL_LIMIT.error("500 is enough"))
+    work = Work(outcome=CHANNEL_LIMIT.exception("500 is enough"))
     for _ in range(2):
-        with pytest.raises(MeshError, match="500 is enough"):
+        with pytest.raises(ServiceError, match="500 is enough"):
             await once(database, call(), CALLER, work, keep_refusals=False)
     assert work.times == 1
     assert await count(database) == await count(database, "requests") == 1
 
 
 async def test_a_refusal_need_not_be_kept(database: Database) -> None:
-    work = Work(error=CHANNEL_LIMIT.error("500 is enough"))
-    with pytest.raises(MeshError, match="500 is enough"):
+    work = Work(error=CHANNEL_LIMIT.exception("500 is enough"))
+    with pytest.raises(ServiceError, match="500 is enough"):
         await once(database, call(), CALLER, work, keep_refusals=False)
     assert await count(database) == await count(database, "requests") == 0
     work.error = None
@@ -203,20 +203,20 @@ async def test_what_is_known_is_told_for_the_same_body(database: Database) -> No
     found = await ask(call(body=b"not asked yet"))
     assert found is not None
     assert shown(found.answer(b"{}"), 0) == shown(first, 201)
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         found.answer(b"[]")
     assert caught.value.kind is IDEMPOTENCY_MISMATCH
     assert await ask(call(key="other")) is await ask(call(), ids.new()) is None
     assert await ask(call(), ahead=timedelta(hours=25)) is None
-    with pytest.raises(MeshError, match="500 is enough"):
-        await once(database, call(key="no"), CALLER, Work(error=CHANNEL_LIMIT.error("500 is enough")))
+    with pytest.raises(ServiceError, match="500 is enough"):
+        await once(database, call(key="no"), CALLER, Work(error=CHANNEL_LIMIT.exception("500 is enough")))
     refusal = await ask(call(key="no"))
     assert refusal is not None
-    with pytest.raises(MeshError, match="500 is enough"):
+    with pytest.raises(ServiceError, match="500 is enough"):
         refusal.answer(b"{}")
 
 
-@pytest.mark.parametrize("error", [MESH_BUSY.error("not now"), ValueError("a fault")])
+@pytest.mark.parametrize("error", [MESH_BUSY.exception("not now"), ValueError("a fault")])
 async def test_what_may_pass_leaves_no_trace(database: Database, error: Exception) -> None:
     work = Work(error=error)
     with pytest.raises(type(error)):

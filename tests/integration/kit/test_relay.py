@@ -25,8 +25,8 @@ from shared.kit.clock import SystemClock, now_s
 from shared.kit.database.database import Database
 from shared.kit.outbox import relay as relay_module
 from shared.kit.outbox.outbox import SLICES, Outbox
-from shared.kit.outbox.publisher import FencedProducer
-from shared.kit.outbox.records import LeaseLost, Parcel
+from shared.kit.outbox.publisher import OutboxPublisher
+from shared.kit.outbox.records import LeaseLost, OutboxRecord
 from shared.kit.outbox.relay import Relay
 from shared.kit.security.record_signatures import FORGED, MISPLACED
 from tests.integration.kit.facts import (
@@ -260,14 +260,14 @@ async def test_stopping_sends_what_is_there(place: Place, keys: list[UUID]) -> N
 
 async def test_nothing_is_written_once_the_lease_is_lost(place: Place) -> None:
     holds = True
-    producer = FencedProducer(place.options, lambda: holds)
+    producer = OutboxPublisher(place.options, lambda: holds)
     await producer.ready()
     line = await producer.line_of(place.topic, b"k")
-    taken: list[Parcel] = []
-    assert await producer.send({line: [Parcel(0, b"k", b"in time", [])]}, taken.append) == []
+    taken: list[OutboxRecord] = []
+    assert await producer.send({line: [OutboxRecord(0, b"k", b"in time", [])]}, taken.append) == []
     holds = False
     with pytest.raises(LeaseLost):
-        await producer.send({line: [Parcel(1, b"k", b"too late", [])]}, taken.append)
+        await producer.send({line: [OutboxRecord(1, b"k", b"too late", [])]}, taken.append)
     await producer.kill()
     holds = True
     await producer.ready()

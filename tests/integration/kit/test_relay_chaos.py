@@ -18,7 +18,7 @@ from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.kit.clock import SystemClock
 from shared.kit.database.database import Database
 from shared.kit.outbox.outbox import OUTBOX_INSERT, outbox_rows
@@ -71,7 +71,7 @@ class Flow:
 
     async def _of(self, key: UUID) -> None:
         while self._running:
-            with suppress(MeshError):
+            with suppress(ServiceError):
                 await self._commit(key, random.randint(1, 3))
             await asyncio.sleep(random.random() * 0.2)
 

@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.account import KEYS_GET, GetKeys, Jwk, Jwks
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.kit.clock import now_ms
 from shared.kit.config.settings import kafka_options
-from shared.kit.rpc.client_session import Calling
+from shared.kit.rpc.client_session import RpcClientSession
 from shared.kit.rpc.reply_topics import IDLE_AFTER_MS, Sweeper, create_reply_topic
 from shared.kit.wire.call import Call
 from tests.integration.kit.mesh import (
@@ -113,10 +113,12 @@ async def test_a_caller_whose_topic_was_deleted_gets_replies_again(
 
     await make_request_topics(kafka_bootstrap, "auth")
     settings = settings_for(kafka_bootstrap, call_timeout_ms=1_000)
-    answers = answering_all("auth", keys)
-    async with running_service(settings, answers), running_producer(settings) as producer:
+    handlers = answering_all("auth", keys)
+    async with running_service(settings, handlers), running_producer(settings) as producer:
         name = secrets.token_hex(4)
-        calling = Calling("gateway", name, producer, kafka_options(settings), settings, beat_interval_s=0.5)
+        calling = RpcClientSession(
+            "gateway", name, producer, kafka_options(settings), settings, beat_interval_s=0.5
+        )
         await calling.start()
         assert await calling.client.call(KEYS_GET, GetKeys())
         await admin.delete_topics([f"gateway.replies.{name}"])
@@ -125,7 +127,7 @@ async def test_a_caller_whose_topic_was_deleted_gets_replies_again(
         while answer is None and time.monotonic() < deadline:
             try:
                 answer = await calling.client.call(KEYS_GET, GetKeys(audience="again"))
-            except MeshError:
+            except ServiceError:
                 await asyncio.sleep(0.2)
         await calling.stop()
     assert answer is not None

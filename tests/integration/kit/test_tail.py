@@ -14,8 +14,8 @@ from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_jars import JarCache
 from shared.kit.clock import now_ms
-from shared.kit.events.tail import Tail
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.events.tail import TopicTailer
+from shared.kit.security.record_signatures import RecordSigner
 from tests.integration.kit.mesh import make_topics
 from tests.integration.kit.raw import RawName, raw_batch, write_raw
 from tests.unit.kit.rpc.calls import SIGNATURES
@@ -50,7 +50,7 @@ class Heard:
 @asynccontextmanager
 async def following(bootstrap: str, topic: str, since: Callable[[], datetime]) -> AsyncIterator[Heard]:
     heard = Heard()
-    tail = Tail(
+    tail = TopicTailer(
         {"bootstrap_servers": bootstrap},
         topic,
         SIGNATURES,
@@ -134,7 +134,7 @@ async def test_garbage_is_passed_over_and_said(
 async def test_what_this_mesh_did_not_sign_is_passed_over(
     kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stranger = Signatures("somebody else's secret, as long as ours")
+    stranger = RecordSigner("somebody else's secret, as long as ours")
     async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
         for headers in (
             [],

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from apps.auth.domain import session as rules
-from shared.contracts.errors import CREDENTIALS_INVALID, TOKEN_EXPIRED, TOKEN_INVALID, MeshError
+from shared.contracts.errors import CREDENTIALS_INVALID, TOKEN_EXPIRED, TOKEN_INVALID, ServiceError
 from tests.unit.auth.world import World, refusal
 
 
@@ -137,7 +137,7 @@ async def test_one_successor_too_many_ends_the_session(world: World) -> None:
     first = signed_up.refresh_token
     given = [await world.refresh(first) for _ in range(rules.SUCCESSORS_MAX)]
     assert await world.revoked() == []
-    with pytest.raises(MeshError, match="Sign in again") as caught:
+    with pytest.raises(ServiceError, match="Sign in again") as caught:
         await world.refresh(first)
     assert caught.value.kind is TOKEN_INVALID
     assert await world.revoked() == [world.session_id(signed_up)]

@@ -134,7 +134,7 @@ async def test_the_steps_of_kafka_are_bounded_and_reading_ends(monkeypatch: pyte
     async def no_partitions(*_: object) -> dict[str, int]:
         return {}
 
-    monkeypatch.setattr(kafka, "Passage", Endless)
+    monkeypatch.setattr(kafka, "TopicReader", Endless)
     monkeypatch.setattr(kafka, "partitions_of", no_partitions)
     monkeypatch.setattr(kafka, "STEPS_MAX", 5)
     steps, _ = await kafka.kafka_steps({}, ID, Bounds(), bodies=False)

@@ -9,15 +9,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.edge.access_log import AccessLog
-from shared.edge.http_metrics import Traffic
-from shared.edge.middleware import Edge
+from shared.edge.http_metrics import HttpMetrics
+from shared.edge.middleware import EdgeMiddleware
 from tests.support.gateway import World
 
 LABELS = ("method", "route", "status", "le")
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
 
 
-def samples(traffic: Traffic) -> dict[tuple[str, ...], float]:
+def samples(traffic: HttpMetrics) -> dict[tuple[str, ...], float]:
     registry = CollectorRegistry()
     registry.register(traffic)
     return {
@@ -28,7 +28,7 @@ def samples(traffic: Traffic) -> dict[tuple[str, ...], float]:
 
 
 def test_counts_and_times() -> None:
-    traffic = Traffic()
+    traffic = HttpMetrics()
     traffic.observe("GET", "/a/{b}", 200, 0.0009)
     traffic.observe("GET", "/a/{b}", 200, 0.02)
     traffic.observe("GET", "/a/{b}", 404, 99.0)
@@ -43,14 +43,14 @@ def test_counts_and_times() -> None:
 
 
 def test_methods_that_nobody_knows_make_no_new_series() -> None:
-    traffic = Traffic()
+    traffic = HttpMetrics()
     for number in range(50):
         traffic.observe(f"M{number}", "unmatched", 405, 0.001)
     assert samples(traffic)["concord_http_request_seconds_count", "other", "unmatched", "405"] == 50
 
 
 def test_gauges_are_asked_anew() -> None:
-    traffic, value = Traffic(), 1
+    traffic, value = HttpMetrics(), 1
     traffic.gauge("concord_x", "X", lambda: value)
     assert samples(traffic)[("concord_x",)] == 1
     value = 2
@@ -59,8 +59,8 @@ def test_gauges_are_asked_anew() -> None:
 
 async def test_a_request_is_counted_and_logged_by_its_pattern(world: World) -> None:
     lines: list[str] = []
-    traffic, access_log = Traffic(), AccessLog(lines.append, "gateway", "here-0")
-    edge = Edge(world.edge._app, lambda: "an-id", traffic, None, access_log)
+    traffic, access_log = HttpMetrics(), AccessLog(lines.append, "gateway", "here-0")
+    edge = EdgeMiddleware(world.edge._app, lambda: "an-id", traffic, None, access_log)
     token = world.signer.token()
     transport = httpx.ASGITransport(app=edge)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
@@ -101,12 +101,12 @@ async def test_lines_are_written_together_and_soon(monkeypatch: pytest.MonkeyPat
 
 
 async def test_an_answer_that_never_came_is_counted(world: World) -> None:
-    traffic = Traffic()
+    traffic = HttpMetrics()
 
     async def silent(scope: Any, receive: Any, send: Any) -> None:
         raise BaseException("cut off")
 
-    edge = Edge(silent, lambda: "an-id", traffic, None, None)
+    edge = EdgeMiddleware(silent, lambda: "an-id", traffic, None, None)
     scope: Any = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "headers": []}
     with pytest.raises(BaseException, match="cut off"):
         await edge(scope, None, None)  # type: ignore[arg-type]
@@ -119,5 +119,5 @@ async def test_other_scopes_pass_through() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["type"])
 
-    await Edge(app, lambda: "", Traffic(), None, None)({"type": "websocket"}, None, None)  # type: ignore
+    await EdgeMiddleware(app, lambda: "", HttpMetrics(), None, None)({"type": "websocket"}, None, None)  # type: ignore
     assert seen == ["websocket"]

@@ -6,13 +6,13 @@ import threading
 import pytest
 
 from apps.file.outbound import bounded_executor
-from apps.file.outbound.bounded_executor import Threads
+from apps.file.outbound.bounded_executor import BoundedExecutor
 from tests.unit.file.world import refused
 
 
 async def test_who_gives_up_leaves_the_thread_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_executor, "TURN_TIMEOUT_S", 0.1)
-    one, go = Threads("one", 1), threading.Event()
+    one, go = BoundedExecutor("one", 1), threading.Event()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await one.run(go.wait)
@@ -25,7 +25,7 @@ async def test_who_gives_up_leaves_the_thread_at_work(monkeypatch: pytest.Monkey
 
 async def test_so_many_wait_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_executor, "WAITING_MAX", 2)
-    one, go = Threads("one", 1), threading.Event()
+    one, go = BoundedExecutor("one", 1), threading.Event()
     first = asyncio.create_task(one.run(go.wait))
     await asyncio.sleep(0)
     others = [asyncio.create_task(one.run(lambda: "done")) for _ in range(3)]
@@ -38,7 +38,7 @@ async def test_so_many_wait_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_what_fails_gives_its_thread_back() -> None:
-    one = Threads("one", 1)
+    one = BoundedExecutor("one", 1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             await one.run(lambda: 1 // 0)

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from apps.file.inbound.multipart import IncomingFile, open_form
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 
 CHANNEL = UUID(int=7)
 TYPE = "multipart/form-data; boundary=x"
@@ -46,7 +46,7 @@ async def code_of(body: bytes, kind: str = TYPE) -> str:
         incoming = await opened(body, kind=kind)
         while await incoming.read(10_000):
             pass
-    except MeshError as error:
+    except ServiceError as error:
         return " ".join([error.kind.code, *(fault.path for fault in error.errors)])
     return "fine"
 
@@ -119,7 +119,7 @@ async def test_no_more_than_so_much_comes_before_the_file(endless: bytes) -> Non
         asked += 1
         return pieces.pop() if pieces else endless
 
-    with pytest.raises(MeshError, match=r"body\.malformed: Too much comes before the file"):
+    with pytest.raises(ServiceError, match=r"body\.malformed: Too much comes before the file"):
         async with asyncio.timeout(5):
             await open_form(TYPE, None, receive)
     assert asked < 30

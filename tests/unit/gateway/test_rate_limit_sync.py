@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from apps.gateway.rate_limit_sync import Gossip
-from shared.contracts.errors import MeshError
+from apps.gateway.rate_limit_sync import RateLimitSync
+from shared.contracts.errors import ServiceError
 from shared.contracts.rate_limits import Taken
-from shared.edge.client_address.trusted_proxies import Proxies
-from shared.edge.rate_limits.policies import Limits
-from shared.edge.request_context import Exchange
+from shared.edge.client_address.trusted_proxies import TrustedProxies
+from shared.edge.rate_limits.policies import RateLimits
+from shared.edge.request_context import RequestContext
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 ADA = UUID(int=1)
@@ -25,24 +25,24 @@ class Node:
 
     def __init__(self, per_minute: int = 20) -> None:
         self.now_ms = NOW_MS
-        proxies = Proxies((), "x-forwarded-for")
-        self.limits = Limits(proxies, per_minute=per_minute, sign_ins_per_minute=4, callers_max=1000)
+        proxies = TrustedProxies((), "x-forwarded-for")
+        self.limits = RateLimits(proxies, per_minute=per_minute, sign_ins_per_minute=4, callers_max=1000)
         producer: Any = None
-        self.gossip = Gossip(self.limits, producer, {}, SIGNATURES, lambda: self.now_ms)
+        self.gossip = RateLimitSync(self.limits, producer, {}, SIGNATURES, lambda: self.now_ms)
 
     def take(self, count: int, public: bool = False) -> int:
         """How many of so many requests are let through."""
         passed = 0
         for _ in range(count):
             scope: Any = {"client": ("203.0.113.7", 1), "headers": []}
-            exchange = Exchange(scope, None, lambda: "id")  # type: ignore[arg-type]
+            exchange = RequestContext(scope, None, lambda: "id")  # type: ignore[arg-type]
             try:
                 if public:
                     self.limits.take_strict(exchange)
                 else:
                     self.limits.take(ADA, exchange)
                 passed += 1
-            except MeshError:
+            except ServiceError:
                 pass
         return passed
 

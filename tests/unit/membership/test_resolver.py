@@ -8,7 +8,7 @@ import pytest
 
 from shared.contracts.errors import MESH_TIMEOUT
 from shared.kit.clock import SystemClock, now_ms
-from shared.membership.resolver import Asker, LearnAccess
+from shared.membership.resolver import AccessQuery, MembershipResolver
 from tests.unit.membership.server_service import ServerService
 from tests.unit.message.world import IDS, memory, refused
 
@@ -23,12 +23,12 @@ class Asking:
         self.server = ServerService()
         self.channel, _ = self.server.add_channel()
         outside, self.store = memory()
-        self.learn = LearnAccess(
+        self.learn = MembershipResolver(
             self.server, outside.facts, outside.clock, now_s=lambda: self.now_s, **limits
         )  # type: ignore[arg-type]
 
     def ask(self, profile_id: UUID, timeout_ms: int = 5_000) -> "asyncio.Task[None]":
-        asker = Asker(self.channel, profile_id, now_ms() + timeout_ms, "id")
+        asker = AccessQuery(self.channel, profile_id, now_ms() + timeout_ms, "id")
         return asyncio.create_task(self.learn.learn(asker))
 
 
@@ -123,7 +123,7 @@ async def test_nobody_waits_past_his_deadline() -> None:
 async def test_a_call_that_was_given_up_is_made_anew_for_who_still_waits() -> None:
     asking, ada = Asking(), IDS.new()
     asking.server.join(ada)
-    asking.server.away = MESH_TIMEOUT.error("the first asker's time is over")
+    asking.server.away = MESH_TIMEOUT.exception("the first asker's time is over")
     impatient, patient = asking.ask(ada, timeout_ms=30), asking.ask(ada)
     assert await refused(impatient) == "mesh.timeout"
     asking.server.away = None
@@ -165,5 +165,5 @@ async def test_a_deadline_is_one_of_the_clock_that_was_given() -> None:
 
     asking, ada = Asking(), IDS.new()
     asking.server.join(ada)
-    asking.learn = LearnAccess(asking.server, memory()[0].facts, Ahead())
+    asking.learn = MembershipResolver(asking.server, memory()[0].facts, Ahead())
     assert await refused(asking.ask(ada)) == "mesh.timeout"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.message.outbound.content_encryption import Contents, ContentUnreadable
+from apps.message.outbound.content_encryption import ContentEncryption, ContentUnreadable
 from apps.message.settings import MessageSettings
 from shared.kit.config.settings import SettingsError, load
 from tests.unit.kit.rpc.calls import SECRET
@@ -19,31 +19,31 @@ CHANNEL, MESSAGE, OTHER = (UUID(int=number) for number in (1, 2, 3))
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_what_is_closed_opens(content: str) -> None:
-    contents = Contents([ONE])
+    contents = ContentEncryption([ONE])
     stored, key = contents.close(CHANNEL, MESSAGE, content)
     assert (key, contents.open(CHANNEL, MESSAGE, stored, key)) == ("a", content)
     assert stored.isascii()
 
 
 def test_without_keys_contents_are_stored_as_they_are() -> None:
-    assert Contents().close(CHANNEL, MESSAGE, "hello") == ("hello", None)
-    assert Contents([ONE]).open(CHANNEL, MESSAGE, "hello", None) == "hello"
+    assert ContentEncryption().close(CHANNEL, MESSAGE, "hello") == ("hello", None)
+    assert ContentEncryption([ONE]).open(CHANNEL, MESSAGE, "hello", None) == "hello"
 
 
 def test_the_same_content_looks_different_each_time() -> None:
-    contents = Contents([ONE])
+    contents = ContentEncryption([ONE])
     assert contents.close(CHANNEL, MESSAGE, "hello") != contents.close(CHANNEL, MESSAGE, "hello")
 
 
 def test_a_new_first_key_writes_and_the_old_one_still_reads() -> None:
-    stored, key = Contents([ONE]).close(CHANNEL, MESSAGE, "old")
-    rotated = Contents([TWO, ONE])
+    stored, key = ContentEncryption([ONE]).close(CHANNEL, MESSAGE, "old")
+    rotated = ContentEncryption([TWO, ONE])
     assert rotated.open(CHANNEL, MESSAGE, stored, key) == "old"
     assert rotated.close(CHANNEL, MESSAGE, "new")[1] == "b"
 
 
 def test_a_content_stays_with_its_message_and_its_key() -> None:
-    contents = Contents([ONE, TWO])
+    contents = ContentEncryption([ONE, TWO])
     stored, _ = contents.close(CHANNEL, MESSAGE, "hello")
     changed = ("A" if stored[20] != "A" else "B").join((stored[:20], stored[21:]))
     for channel, message, text, key in (
@@ -63,24 +63,28 @@ def test_a_content_stays_with_its_message_and_its_key() -> None:
 
 def test_the_fingerprint_of_a_request_does_not_let_its_content_be_guessed() -> None:
     print_, other = (sha256(text).digest() for text in (b"yes", b"no"))
-    old, rotated = Contents([ONE]), Contents([TWO, ONE])
+    old, rotated = ContentEncryption([ONE]), ContentEncryption([TWO, ONE])
     mark = old.mark(print_)
     assert mark is not None
-    assert mark not in (print_, Contents([TWO]).mark(print_))
+    assert mark not in (print_, ContentEncryption([TWO]).mark(print_))
     assert (len(mark), old.mark(None)) == (32, None)
-    for contents in (old, rotated, Contents(["plain", ONE])):
+    for contents in (old, rotated, ContentEncryption(["plain", ONE])):
         assert contents.recognise(mark, print_) == print_
         assert contents.recognise(mark, other) is None
         assert contents.recognise(print_, print_) == print_, "stored before there were keys"
         assert contents.recognise(mark, None) is contents.recognise(None, print_) is None
     assert rotated.mark(print_) != mark
-    assert Contents([TWO]).recognise(mark, print_) is Contents().recognise(mark, print_) is None
-    assert Contents().mark(print_) == Contents(["plain", ONE]).mark(print_) == print_
+    assert (
+        ContentEncryption([TWO]).recognise(mark, print_)
+        is ContentEncryption().recognise(mark, print_)
+        is None
+    )
+    assert ContentEncryption().mark(print_) == ContentEncryption(["plain", ONE]).mark(print_) == print_
 
 
 def test_plain_in_the_first_place_reads_and_encrypts_nothing() -> None:
-    stored, key = Contents([ONE]).close(CHANNEL, MESSAGE, "old")
-    contents = Contents(["plain", ONE])
+    stored, key = ContentEncryption([ONE]).close(CHANNEL, MESSAGE, "old")
+    contents = ContentEncryption(["plain", ONE])
     assert contents.open(CHANNEL, MESSAGE, stored, key) == "old"
     assert contents.close(CHANNEL, MESSAGE, "new") == ("new", None)
 
@@ -90,7 +94,7 @@ URL = {"MESSAGE_DATABASE_URL": "postgresql://m:m@localhost/m", "MESH_SECRET": SE
 
 def test_keys_are_read_from_the_environment_and_not_shown() -> None:
     settings = load(MessageSettings, URL | {"MESSAGE_CONTENT_KEYS": f"{TWO}, {ONE}"})
-    assert Contents(settings.message_content_keys).close(CHANNEL, MESSAGE, "x")[1] == "b"
+    assert ContentEncryption(settings.message_content_keys).close(CHANNEL, MESSAGE, "x")[1] == "b"
     assert ONE not in repr(settings)
     assert load(MessageSettings, URL).message_content_keys == ()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.message.domain.messages import Gate
+from apps.message.domain.messages import ChannelMembership
 from apps.message.usecases.purge_channels import purge_channels
 from shared.contracts.event import Event
 from shared.contracts.fields import ChannelType, Role
@@ -18,7 +18,7 @@ PROFILES = (IDS.new(), IDS.new())
 Fact = Event | tuple[ChannelAccess, UUID]
 
 
-async def gate_of(world: World, channel_id: UUID, profile_id: UUID) -> Gate:
+async def gate_of(world: World, channel_id: UUID, profile_id: UUID) -> ChannelMembership:
     async with world.outside.work.snapshot() as unit:
         return await unit.gate(channel_id, profile_id)
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from apps.message.domain.messages import Channel
-from apps.message.domain.sending import New
+from apps.message.domain.sending import NumberedMessage
 from apps.message.ports import SendUnit
 from apps.message.usecases.send_queue import QueueLimits
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.contracts.message import SendMessage
 from shared.kit.clock import now_ms
-from shared.kit.rpc.handlers import Asked, Later
+from shared.kit.rpc.handlers import Deferred, Received
 from tests.unit.message.world import IDS, World, ask, memory, message_of, refused
 
 SOON_S = 0.01
@@ -43,7 +43,7 @@ class Picky:
         self.lock, self.known, self._add = unit.lock, unit.known, unit.add
         self._refused = refused
 
-    async def add(self, news: Sequence[New], channels: Iterable[Channel]) -> None:
+    async def add(self, news: Sequence[NumberedMessage], channels: Iterable[Channel]) -> None:
         if any(new.message.content == "bad" for new in news):
             self._refused()
             raise ValueError("this can not be stored")
@@ -66,7 +66,7 @@ def busy_times(times: int) -> Callable[[], None]:
 
     def fail() -> None:
         if next(left, None) is not None:
-            raise MESH_BUSY.error("the connection is lost")
+            raise MESH_BUSY.exception("the connection is lost")
 
     return fail
 
@@ -78,13 +78,13 @@ def nothing() -> None:
 def contents(outcomes: Iterable[Any]) -> list[str]:
     return [
         outcome.kind.code
-        if isinstance(outcome, MeshError)
+        if isinstance(outcome, ServiceError)
         else f"{message_of(outcome).sequence} {message_of(outcome).content}"
         for outcome in outcomes
     ]
 
 
-def later(world: World, asked: list[Asked[SendMessage]]) -> "asyncio.Task[list[str]]":
+def later(world: World, asked: list[Received[SendMessage]]) -> "asyncio.Task[list[str]]":
     async def work() -> list[str]:
         return contents(await world.send_all(asked))
 
@@ -153,7 +153,7 @@ async def test_what_nobody_waits_for_any_longer_is_not_written() -> None:
     await asyncio.sleep(SOON_S)
     expired = later(world, [ask(channel, ada, "late", deadline_ms=now_ms() + 20)])
     (given_up,) = await world.inbound.send([ask(channel, ada, "given up")])
-    assert isinstance(given_up, Later)
+    assert isinstance(given_up, Deferred)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(given_up.outcome, 0.05)  # type: ignore[arg-type]
     store.lock_of(channel).release()

@@ -15,7 +15,7 @@ from apps.gateway.documents.asyncapi.headers import (
 )
 from shared.contracts import errors as e
 from shared.contracts.catalogue import EVENTS, OPERATIONS
-from shared.contracts.errors import ErrorKind, ErrorReply
+from shared.contracts.errors import ErrorCode, ErrorReply
 from shared.contracts.event import Event, EventType
 from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.operation import SECRET_KEYS, Operation
@@ -75,7 +75,7 @@ def _seal(components: dict[str, Json], kind: type[msgspec.Struct]) -> None:
             _seal(components, field.type)
 
 
-def errors_of(operation: Operation) -> tuple[ErrorKind, ...]:
+def errors_of(operation: Operation) -> tuple[ErrorCode, ...]:
     """Every error that an operation may answer with, its own first."""
     sealed = (e.SEAL_BROKEN, e.SEAL_KEY_GONE) if operation.sealed else ()
     return tuple(dict.fromkeys((*operation.errors, *sealed, *ALWAYS_POSSIBLE)))

@@ -17,7 +17,7 @@ from apps.gateway.documents.openapi.components import (
 )
 from apps.gateway.routes.route import Page, Route
 from shared.contracts import errors as e
-from shared.contracts.errors import ErrorKind
+from shared.contracts.errors import ErrorCode
 from shared.contracts.examples import example_of
 from shared.contracts.operation import Operation
 from shared.kit.http.problem_details import MEDIA_TYPE, PAGES, Problem
@@ -86,7 +86,7 @@ def _responses(route: Route) -> Json:
     return responses
 
 
-def errors_of(route: Route) -> tuple[ErrorKind, ...]:
+def errors_of(route: Route) -> tuple[ErrorCode, ...]:
     """Every error that a call of this route can meet, beside those of HTTP itself and of our own faults."""
     operation = route.operation
     found = [*operation.errors, e.RATE_LIMITED, e.MESH_BUSY, e.MESH_TIMEOUT]
@@ -101,7 +101,7 @@ def errors_of(route: Route) -> tuple[ErrorKind, ...]:
     return tuple({kind.code: kind for kind in found}.values())
 
 
-def _problems(kinds: tuple[ErrorKind, ...], path: str) -> Json:
+def _problems(kinds: tuple[ErrorCode, ...], path: str) -> Json:
     headers: Json = {"X-Correlation-Id": header("The id that finds this in the logs.")}
     if any(kind.retry_after_s is not None for kind in kinds):
         headers["Retry-After"] = header("Seconds to wait before the next try.")
@@ -118,7 +118,7 @@ def _problems(kinds: tuple[ErrorKind, ...], path: str) -> Json:
     }
 
 
-def _problem(kind: ErrorKind, path: str) -> Problem:
+def _problem(kind: ErrorCode, path: str) -> Problem:
     faults = (e.FieldError("content", "is required"),) if kind is e.VALIDATION_FAILED else ()
     return Problem(
         type=PAGES + kind.code,

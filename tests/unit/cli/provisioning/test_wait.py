@@ -12,7 +12,7 @@ import pytest
 from cli.config.ports import LOOPBACK, free_port
 from cli.provisioning import wait as module
 from cli.provisioning.provision import NotReadyError, PrepareError, PrepareSettings
-from cli.provisioning.wait import prepare_first
+from cli.provisioning.wait import provision_before_serving
 from shared.kit.http.sockets import PortError
 
 Preparing = Callable[[PrepareSettings], None]
@@ -61,11 +61,11 @@ def test_it_tries_until_all_is_there_and_tells_what_it_waits_for(monkeypatch: py
 
     prepared_by(monkeypatch, attempt)
     looking = when_live(f"http://{LOOPBACK}:{port}", look)
-    assert prepare_first({}, LOOPBACK, port, "HEALTH_PORT")
+    assert provision_before_serving({}, LOOPBACK, port, "HEALTH_PORT")
     looking.join()
     assert told[0].status_code == 503
     assert told[0].json()["parts"] == {"preparation": "waiting for Kafka and the databases"}
-    assert prepare_first({}, LOOPBACK, port, "HEALTH_PORT"), "the port is free again"
+    assert provision_before_serving({}, LOOPBACK, port, "HEALTH_PORT"), "the port is free again"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -73,7 +73,7 @@ def test_it_stops_when_asked(monkeypatch: pytest.MonkeyPatch, number: signal.Sig
     port = free_port()
     prepared_by(monkeypatch, away)
     asking = when_live(f"http://{LOOPBACK}:{port}", lambda: os.kill(os.getpid(), number))
-    assert not prepare_first({}, LOOPBACK, port, "HEALTH_PORT")
+    assert not provision_before_serving({}, LOOPBACK, port, "HEALTH_PORT")
     asking.join()
 
 
@@ -83,9 +83,9 @@ def test_what_waiting_does_not_mend_is_told_at_once(monkeypatch: pytest.MonkeyPa
 
     prepared_by(monkeypatch, refuse)
     with pytest.raises(PrepareError, match="may not create tables"):
-        prepare_first({}, LOOPBACK, 0, "HEALTH_PORT")
+        provision_before_serving({}, LOOPBACK, 0, "HEALTH_PORT")
 
 
 def test_a_port_that_is_taken_is_named() -> None:
     with pytest.raises(PortError, match="GATEWAY_PORT"):
-        prepare_first({}, "192.0.2.1", 1, "GATEWAY_PORT")
+        provision_before_serving({}, "192.0.2.1", 1, "GATEWAY_PORT")

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from jwt.utils import base64url_encode
 
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.edge.auth.authenticator import REMEMBERED_MAX, Authenticator, token_of
-from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, Keys
+from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, JwksCache
 from shared.kit.health.checks import Part
 from shared.kit.rpc.reply_consumer import RawReply
 from tests.fakes.gateway import PROFILE_ID, SESSION_ID, FakeCaller, Signer
@@ -168,7 +168,7 @@ async def test_a_flood_of_unknown_keys_asks_auth_once() -> None:
 async def test_unknown_keys_are_asked_for_again_after_a_while() -> None:
     now = 0.0
     caller = FakeCaller(answer=lambda sent: RawReply(200, msgspec.json.encode(Signer().jwks)))
-    keys = Keys(caller, Part(), 60, lambda: now)
+    keys = JwksCache(caller, Part(), 60, lambda: now)
     for number in range(5):
         await keys.find(Signer(f"x{number}").token())
     assert len(caller.sent) == 1
@@ -179,14 +179,14 @@ async def test_unknown_keys_are_asked_for_again_after_a_while() -> None:
 
 async def test_keys_stay_when_auth_is_away() -> None:
     caller, signer, part = FakeCaller(), Signer(), Part()
-    keys = Keys(caller, part, 60)
-    caller.raise_with(MESH_BUSY.error("away"))
+    keys = JwksCache(caller, part, 60)
+    caller.raise_with(MESH_BUSY.exception("away"))
     assert not await keys._fetch_once()
     assert await part.state() == "auth does not give its keys: mesh.busy"
     caller.answer = lambda sent: RawReply(200, msgspec.json.encode(signer.jwks))
     assert await keys._fetch_once()
     assert await part.state() == "ready"
-    caller.raise_with(MESH_BUSY.error("away"))
+    caller.raise_with(MESH_BUSY.exception("away"))
     assert not await keys._fetch_once()
     assert (list(keys.by_kid), await part.state()) == (["k1"], "ready")
 
@@ -217,5 +217,5 @@ async def test_one_token_can_not_fill_the_memory_with_long_spellings_of_its_head
 
 def test_only_the_bearer_scheme_has_a_token() -> None:
     assert token_of(b"Bearer a.b-_~+/=") == "a.b-_~+/="
-    with pytest.raises(MeshError, match=r"token\.invalid"):
+    with pytest.raises(ServiceError, match=r"token\.invalid"):
         token_of(b"Bearer a\n")

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from shared.contracts.event import PROFILE_UPDATED, SESSION_REVOKED, Event, SessionRevoked
-from shared.edge.auth.revoked_sessions import Revocations
+from shared.edge.auth.revoked_sessions import RevokedSessions
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TTL = timedelta(minutes=15)
@@ -42,29 +42,29 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def revocations(clock: SetClock) -> Revocations:
-    return Revocations(clock, TTL, 3)
+def revocations(clock: SetClock) -> RevokedSessions:
+    return RevokedSessions(clock, TTL, 3)
 
 
-def test_hears_of_sessions(revocations: Revocations) -> None:
+def test_hears_of_sessions(revocations: RevokedSessions) -> None:
     revocations.hear(revoked(1))
     assert session(1) in revocations
     assert session(2) not in revocations
 
 
-def test_passes_over_other_events(revocations: Revocations) -> None:
+def test_passes_over_other_events(revocations: RevokedSessions) -> None:
     revocations.hear(revoked(1, kind=PROFILE_UPDATED.name))
     assert len(revocations) == 0
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff", b"[]", revoked(1).replace(b"sessionId", b"x")])
-def test_garbage_is_said(value: bytes, revocations: Revocations) -> None:
+def test_garbage_is_said(value: bytes, revocations: RevokedSessions) -> None:
     with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
         revocations.hear(value)
     assert len(revocations) == 0
 
 
-def test_forgets_when_no_token_can_be_alive(revocations: Revocations, clock: SetClock) -> None:
+def test_forgets_when_no_token_can_be_alive(revocations: RevokedSessions, clock: SetClock) -> None:
     revocations.hear(revoked(1))
     clock.time = NOON + TTL
     revocations.sweep()
@@ -74,12 +74,12 @@ def test_forgets_when_no_token_can_be_alive(revocations: Revocations, clock: Set
     assert session(1) not in revocations
 
 
-def test_old_news_are_no_news(revocations: Revocations) -> None:
+def test_old_news_are_no_news(revocations: RevokedSessions) -> None:
     revocations.hear(revoked(1, NOON - timedelta(hours=1)))
     assert len(revocations) == 0
 
 
-def test_a_clock_ahead_keeps_nothing_for_ever(revocations: Revocations, clock: SetClock) -> None:
+def test_a_clock_ahead_keeps_nothing_for_ever(revocations: RevokedSessions, clock: SetClock) -> None:
     revocations.hear(revoked(1, NOON + timedelta(days=365)))
     clock.time = NOON + TTL + timedelta(minutes=2)
     revocations.sweep()
@@ -87,7 +87,7 @@ def test_a_clock_ahead_keeps_nothing_for_ever(revocations: Revocations, clock: S
 
 
 def test_is_bounded_and_says_what_it_drops(
-    revocations: Revocations, caplog: pytest.LogCaptureFixture
+    revocations: RevokedSessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(1, 5):
         revocations.hear(revoked(number))
@@ -95,5 +95,5 @@ def test_is_bounded_and_says_what_it_drops(
     assert "REVOCATIONS_MAX" in caplog.text
 
 
-def test_reads_back_further_than_a_token_lives(revocations: Revocations) -> None:
+def test_reads_back_further_than_a_token_lives(revocations: RevokedSessions) -> None:
     assert revocations.since <= NOON - TTL

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.edge.client_address.internal_hop import PassedOn
-from shared.kit.security.record_signatures import Signatures
+from shared.edge.client_address.internal_hop import InternalHop
+from shared.kit.security.record_signatures import RecordSigner
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 TOKEN = b"Bearer a.b.c"
@@ -19,7 +19,7 @@ class At:
 
 def test_it_holds_for_its_token_and_a_minute() -> None:
     at = At()
-    passed_on = PassedOn(SIGNATURES, at)
+    passed_on = InternalHop(SIGNATURES, at)
     _, value = passed_on.header(TOKEN)
     assert passed_on.holds(value, TOKEN)
     assert not passed_on.holds(value, b"Bearer d.e.f")
@@ -31,11 +31,11 @@ def test_it_holds_for_its_token_and_a_minute() -> None:
 
 def test_nobody_else_can_write_it() -> None:
     at = At()
-    passed_on = PassedOn(SIGNATURES, at)
+    passed_on = InternalHop(SIGNATURES, at)
     _, value = passed_on.header(TOKEN)
     until, _, signature = value.partition(b".")
     later = b"%d" % (int(until) + 1)
-    _, stranger = PassedOn(Signatures("x" * 32), at).header(TOKEN)
+    _, stranger = InternalHop(RecordSigner("x" * 32), at).header(TOKEN)
     record = until + b"." + SIGNATURES.signature("file.create", until, TOKEN, [])[1]
     for other in (later + b"." + signature, until + b".", b".", until, b"", b"\xff", stranger, record, None):
         assert not passed_on.holds(other, TOKEN)

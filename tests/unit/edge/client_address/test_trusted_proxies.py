@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.edge.client_address.trusted_proxies import Proxies, ProxyHeader, _parsed
-from shared.edge.request_context import Exchange
+from shared.edge.client_address.trusted_proxies import ProxyHeader, TrustedProxies, _parsed
+from shared.edge.request_context import RequestContext
 
 TRUSTED = ("10.0.0.0/8", "fd00::/8")
 PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.9.9.9", "203.0.113.7", "198.51.100.9"
@@ -28,11 +28,13 @@ def network(
     trusted: tuple[str, ...] = TRUSTED,
     header: ProxyHeader = "x-forwarded-for",
 ) -> str:
-    return Proxies(trusted, header).network_of(Exchange(scope_of(peer, *headers), None, lambda: "id"))  # type: ignore[arg-type]
+    return TrustedProxies(trusted, header).network_of(
+        RequestContext(scope_of(peer, *headers), None, lambda: "id")
+    )  # type: ignore[arg-type]
 
 
 def scheme(peer: str, *headers: tuple[str, str], header: ProxyHeader = "x-forwarded-for") -> str:
-    return Proxies(TRUSTED, header).scheme_of(scope_of(peer, *headers))
+    return TrustedProxies(TRUSTED, header).scheme_of(scope_of(peer, *headers))
 
 
 @pytest.mark.parametrize(
@@ -156,9 +158,9 @@ def test_whatever_a_header_says_there_is_a_network(value: bytes, header: ProxyHe
 def test_a_proxy_that_nobody_told_of_is_told_of_once(
     trusted: tuple[str, ...], name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    proxies = Proxies(trusted, "x-forwarded-for")
+    proxies = TrustedProxies(trusted, "x-forwarded-for")
     for headers in ((), ((name, CLIENT),), ((name, CLIENT),)):
-        exchange = Exchange(scope_of(OTHER_PROXY, *headers), None, lambda: "id")  # type: ignore[arg-type]
+        exchange = RequestContext(scope_of(OTHER_PROXY, *headers), None, lambda: "id")  # type: ignore[arg-type]
         assert proxies.network_of(exchange) == OTHER_PROXY
     (told,) = caplog.messages
     assert OTHER_PROXY in told and "TRUSTED_PROXIES" in told and CLIENT not in told

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.gcra import SECOND_US, Rate
-from shared.edge.rate_limits.gcra_limiter import DEBT_MAX_WINDOWS, Limiter
+from shared.edge.rate_limits.gcra_limiter import DEBT_MAX_WINDOWS, GcraLimiter
 
 RATE = Rate(10, 10 * SECOND_US)
 
@@ -25,8 +25,8 @@ def time() -> Time:
     return Time()
 
 
-def limiter(time: Time, rate: Rate = RATE, callers_max: int = 100, tell_from: int = 1) -> Limiter[str]:
-    return Limiter(rate, callers_max=callers_max, tell_from=tell_from, now_us=time)
+def limiter(time: Time, rate: Rate = RATE, callers_max: int = 100, tell_from: int = 1) -> GcraLimiter[str]:
+    return GcraLimiter(rate, callers_max=callers_max, tell_from=tell_from, now_us=time)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3 * SECOND_US)), max_size=80))
@@ -94,7 +94,7 @@ def test_what_is_told_is_told_once_and_only_of_callers_who_took_enough(time: Tim
 
 
 def test_without_anybody_to_be_told_nothing_is_kept_for_that(time: Time) -> None:
-    limited = Limiter[int](RATE, callers_max=20, now_us=time)
+    limited = GcraLimiter[int](RATE, callers_max=20, now_us=time)
     for caller in range(1000):
         limited.take(caller)
     assert limited.hot() == {}

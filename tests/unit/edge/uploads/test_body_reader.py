@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.errors import MeshError
-from shared.edge.uploads.body_reader import IncomingBody, Tempo
+from shared.contracts.errors import ServiceError
+from shared.edge.uploads.body_reader import IncomingBody, MinimumRate
 
-TEMPO = Tempo(stall_timeout_s=20, rate_min_bytes_s=100, rate_window_s=30)
+TEMPO = MinimumRate(stall_timeout_s=20, rate_min_bytes_s=100, rate_window_s=30)
 
 
 class Sender:
@@ -25,10 +25,10 @@ class Sender:
         self.now_s += pause_s
         return {"type": "http.request", "body": bytes(size), "more_body": True}
 
-    async def detail(self, tempo: Tempo = TEMPO, our_pause_s: float = 0.0) -> str:
+    async def detail(self, tempo: MinimumRate = TEMPO, our_pause_s: float = 0.0) -> str:
         """What is said when the body is given up."""
         body = IncomingBody(self.receive, tempo, lambda: self.now_s)
-        with pytest.raises(MeshError) as raised:
+        with pytest.raises(ServiceError) as raised:
             while await body.next() is not None:
                 self.now_s += our_pause_s
         assert raised.value.kind.code == "body.malformed"
@@ -59,7 +59,7 @@ async def test_who_waits_for_us_is_not_slow() -> None:
 
 
 async def test_any_rate_will_do_where_none_is_set() -> None:
-    tempo = Tempo(stall_timeout_s=20, rate_min_bytes_s=0, rate_window_s=30)
+    tempo = MinimumRate(stall_timeout_s=20, rate_min_bytes_s=0, rate_window_s=30)
     assert await Sender(*[(10, 0)] * 50).detail(tempo) == BROKEN
 
 
@@ -68,8 +68,8 @@ async def test_a_body_that_stands_still() -> None:
         await asyncio.sleep(5)
         return {}
 
-    tempo = Tempo(stall_timeout_s=0.05, rate_min_bytes_s=0, rate_window_s=1)
-    with pytest.raises(MeshError, match=r"Nothing came for 0\.05 s"):
+    tempo = MinimumRate(stall_timeout_s=0.05, rate_min_bytes_s=0, rate_window_s=1)
+    with pytest.raises(ServiceError, match=r"Nothing came for 0\.05 s"):
         await IncomingBody(receive, tempo).next()
 
 

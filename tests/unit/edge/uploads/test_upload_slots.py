@@ -5,25 +5,25 @@ from uuid import UUID
 
 import pytest
 
-from shared.contracts.errors import MeshError
-from shared.edge.uploads.upload_slots import Places
+from shared.contracts.errors import ServiceError
+from shared.edge.uploads.upload_slots import UploadSlots
 
 
 def person(number: int) -> UUID:
     return UUID(int=number)
 
 
-def taken_by(places: Places, who: UUID, stack: ExitStack) -> str:
+def taken_by(places: UploadSlots, who: UUID, stack: ExitStack) -> str:
     try:
         stack.enter_context(places.take(who))
-    except MeshError as error:
+    except ServiceError as error:
         assert error.retry_after_s == 5
         return error.kind.code
     return "fine"
 
 
 def test_a_place_is_given_back() -> None:
-    places = Places(1, 1)
+    places = UploadSlots(1, 1)
     for _ in range(2):
         with pytest.raises(KeyError), places.take(person(1)):
             assert places.taken == 1
@@ -32,21 +32,21 @@ def test_a_place_is_given_back() -> None:
 
 
 def test_one_person_has_so_many() -> None:
-    places = Places(100, 2)
+    places = UploadSlots(100, 2)
     with ExitStack() as stack:
         assert [taken_by(places, person(1), stack) for _ in range(3)] == ["fine", "fine", "rate.limited"]
         assert taken_by(places, person(2), stack) == "fine"
 
 
 def test_all_together_have_so_many() -> None:
-    places = Places(2, 1)
+    places = UploadSlots(2, 1)
     with ExitStack() as stack:
         assert [taken_by(places, person(who), stack) for who in range(3)] == ["fine", "fine", "mesh.busy"]
 
 
 def test_a_few_greedy_people_leave_half_of_them() -> None:
     """Four who take as many as they get: eight others still have a place each."""
-    places = Places(16, 4)
+    places = UploadSlots(16, 4)
     with ExitStack() as stack:
         for _ in range(4):
             for who in range(4):

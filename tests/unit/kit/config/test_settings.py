@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from cli.provisioning.provision import PrepareSettings
 from shared.kit.config.settings import (
-    MeshSettings,
+    ProcessSettings,
     Secret,
     Settings,
     SettingsError,
@@ -93,7 +93,7 @@ def test_rules_across_values_are_checked_too() -> None:
     with pytest.raises(SettingsError, match="PIN is too simple"):
         load(Pin, {"PIN": "0000"})
     with pytest.raises(SettingsError) as caught:
-        load(MeshSettings, MESH | {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SSL_CERTFILE": "a.pem"})
+        load(ProcessSettings, MESH | {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SSL_CERTFILE": "a.pem"})
     assert len(caught.value.faults) == 3
 
 
@@ -107,11 +107,11 @@ def test_describe_gives_a_row_for_each_field() -> None:
 
 
 def test_every_mesh_setting_is_described() -> None:
-    assert [row.name for row in describe(MeshSettings) if not row.description] == []
+    assert [row.name for row in describe(ProcessSettings) if not row.description] == []
 
 
 def test_kafka_options() -> None:
-    plain = kafka_options(load(MeshSettings, MESH | {"KAFKA_BOOTSTRAP_SERVERS": "k:1"}))
+    plain = kafka_options(load(ProcessSettings, MESH | {"KAFKA_BOOTSTRAP_SERVERS": "k:1"}))
     assert plain == {"bootstrap_servers": "k:1", "security_protocol": "PLAINTEXT"}
     environ = {
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
@@ -119,7 +119,7 @@ def test_kafka_options() -> None:
         "KAFKA_SASL_USERNAME": "u",
         "KAFKA_SASL_PASSWORD": "p",
     }
-    options = kafka_options(load(MeshSettings, MESH | environ))
+    options = kafka_options(load(ProcessSettings, MESH | environ))
     assert options["ssl_context"].check_hostname
     assert (options["sasl_mechanism"], options["sasl_plain_username"]) == ("SCRAM-SHA-512", "u")
 
@@ -127,11 +127,11 @@ def test_kafka_options() -> None:
 def test_without_a_good_secret_nothing_starts() -> None:
     for secret in ("", "   ", "x" * 31):
         with pytest.raises(SettingsError, match="MESH_SECRET") as caught:
-            load(MeshSettings, {"MESH_SECRET": secret})
+            load(ProcessSettings, {"MESH_SECRET": secret})
         assert "xxx" not in str(caught.value)
     with pytest.raises(SettingsError, match="MESH_SECRET_ALSO must have at least 32 characters"):
-        load(MeshSettings, MESH | {"MESH_SECRET_ALSO": "short"})
-    assert SECRET not in repr(load(MeshSettings, MESH))
+        load(ProcessSettings, MESH | {"MESH_SECRET_ALSO": "short"})
+    assert SECRET not in repr(load(ProcessSettings, MESH))
 
 
 def test_who_only_prepares_needs_no_secret() -> None:

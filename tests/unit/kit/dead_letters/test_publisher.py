@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.dead_letters.publisher import Failures
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
 from shared.kit.wire.failure import FAILURE_HEADERS, Failure, Origin, origin_of, redriven
 
 
@@ -25,7 +25,7 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = field(default_factory=tuple)
 
 
-class Sent(Failures):
+class Sent(DeadLetterPublisher):
     """Writes nothing down but remembers."""
 
     def __init__(self, *faults: Exception) -> None:
@@ -124,12 +124,14 @@ async def test_a_record_with_neither_key_nor_value_can_be_put_away(monkeypatch: 
             assert not (value is None and key is None)
             sent.append((topic, key, value))
 
-    async def started(self: Failures) -> Strict:
+    async def started(self: DeadLetterPublisher) -> Strict:
         return Strict()
 
-    monkeypatch.setattr(Failures, "_started", started)
+    monkeypatch.setattr(DeadLetterPublisher, "_started", started)
     for key, value in ((None, None), (b"k", None), (None, b"v")):
-        await Failures("auth", {}).put_away(Record(key=key, value=value), origin_of(Record()), Failure("why"))
+        await DeadLetterPublisher("auth", {}).put_away(
+            Record(key=key, value=value), origin_of(Record()), Failure("why")
+        )
     assert sent == [
         ("auth.retry.1s", None, b""),
         ("auth.retry.1s", b"k", None),

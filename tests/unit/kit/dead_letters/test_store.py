@@ -2,13 +2,13 @@
 
 import pytest
 
-from shared.kit.dead_letters.store import Box, Letter
+from shared.kit.dead_letters.store import DeadLetter, DeadLetterListing
 from shared.kit.wire.failure import DEAD_LETTER, TRUNCATED, Origin, redriven
 
 EVENT = (("original-topic", b"server-events"), ("original-partition", b"1"), ("original-offset", b"9"))
 
 
-def letter(**changes: object) -> Letter:
+def letter(**changes: object) -> DeadLetter:
     values = {
         "service": "message",
         "partition": 0,
@@ -20,7 +20,7 @@ def letter(**changes: object) -> Letter:
         "origin": Origin("server-events", 1, 9, 4),
         **changes,
     }
-    return Letter(**values)  # type: ignore[arg-type]
+    return DeadLetter(**values)  # type: ignore[arg-type]
 
 
 def test_an_event_can_be_redriven() -> None:
@@ -30,8 +30,8 @@ def test_an_event_can_be_redriven() -> None:
 
 def test_its_id_tells_where_it_is() -> None:
     assert letter().id == "message/0/17"
-    assert Box((letter(), letter(offset=18))).find("message/0/18") == letter(offset=18)
-    assert Box((letter(),)).find("message/0/16") is None
+    assert DeadLetterListing((letter(), letter(offset=18))).find("message/0/18") == letter(offset=18)
+    assert DeadLetterListing((letter(),)).find("message/0/16") is None
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from shared.contracts.errors import MESH_BUSY
 from shared.contracts.event import SERVER_DELETED, Event
 from shared.contracts.examples import example_of_event
 from shared.kit.events import processor
-from shared.kit.events.processor import EventWork
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.events.processor import EventProcessor
+from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var
 from tests.unit.kit.dead_letters.test_publisher import Record, Sent
 from tests.unit.kit.rpc.calls import SIGNATURES
@@ -30,8 +30,8 @@ def signed(value: bytes | None = GOOD, *headers: tuple[str, bytes], topic: str =
     return Record(topic=topic, value=value, headers=(*headers, *more))
 
 
-def work_with(handler: processor.Handler, failures: Sent | None = None) -> EventWork:
-    work = EventWork("auth", failures or Sent(), SIGNATURES)
+def work_with(handler: processor.Handler, failures: Sent | None = None) -> EventProcessor:
+    work = EventProcessor("auth", failures or Sent(), SIGNATURES)
     work.handlers["facts"] = handler
     return work
 
@@ -85,7 +85,7 @@ async def test_what_is_not_due_is_given_up_when_the_partition_goes(gone: asyncio
 
 async def test_a_clock_that_runs_ahead_makes_nobody_wait_longer(gone: asyncio.Event) -> None:
     record = Record(topic="auth.retry.60s", value=GOOD, timestamp=int(time.time() * 1000) + 86_400_000)
-    work = EventWork("auth", Sent(), SIGNATURES)
+    work = EventProcessor("auth", Sent(), SIGNATURES)
     assert 59 < work._remaining_s(record) <= 60
     assert work._remaining_s(Record(value=GOOD, timestamp=record.timestamp)) == 0
     record.timestamp = 0
@@ -99,7 +99,7 @@ async def test_a_busy_database_is_waited_for_until_the_partition_goes(gone: asyn
     async def handler(event: Event) -> None:
         nonlocal tries
         tries += 1
-        raise MESH_BUSY.error("away")
+        raise MESH_BUSY.exception("away")
 
     task = asyncio.create_task(work_with(handler, failures).work(signed(), gone))
     await asyncio.sleep(0.35)
@@ -141,7 +141,7 @@ async def test_what_this_mesh_did_not_sign_is_a_dead_letter_and_no_handler_sees_
         raise AssertionError("nobody vouches for it")
 
     good = signed()
-    stranger = Signatures("somebody else's secret, as long as ours").sign("facts", b"key", GOOD, [])
+    stranger = RecordSigner("somebody else's secret, as long as ours").sign("facts", b"key", GOOD, [])
     forged = [
         (Record(value=GOOD), "It is not signed."),
         (Record(value=GOOD, headers=(("signature", b"0" * 32),)), "not one of this mesh"),

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.kafka.keyed_executor import Lanes
+from shared.kit.kafka.keyed_executor import KeyedExecutor
 
 Plan = list[tuple[int, int]]
 """Jobs in the order of their coming: the key, and how often each gives way while it runs."""
 
 
-async def drained(lanes: Lanes) -> None:
+async def drained(lanes: KeyedExecutor) -> None:
     while len(lanes):
         await asyncio.sleep(0.001)
 
@@ -21,7 +21,7 @@ async def drained(lanes: Lanes) -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=40))
 def test_one_key_is_done_in_order_and_every_job_once(plan: Plan) -> None:
     async def run() -> tuple[list[int], int]:
-        lanes = Lanes(lane_max=100, jobs_max=100)
+        lanes = KeyedExecutor(lane_max=100, jobs_max=100)
         done: list[int] = []
         running: set[int] = set()
 
@@ -52,7 +52,7 @@ def test_one_key_is_done_in_order_and_every_job_once(plan: Plan) -> None:
 @given(st.lists(st.integers(0, 3), max_size=40), st.integers(1, 5), st.integers(1, 12))
 def test_bounds_of_a_lane_and_of_all(keys: list[int], lane_max: int, jobs_max: int) -> None:
     async def run() -> None:
-        lanes = Lanes(lane_max=lane_max, jobs_max=jobs_max)
+        lanes = KeyedExecutor(lane_max=lane_max, jobs_max=jobs_max)
         release = asyncio.Event()
         taken: dict[int, int] = dict.fromkeys(range(4), 0)
 
@@ -74,7 +74,7 @@ def test_bounds_of_a_lane_and_of_all(keys: list[int], lane_max: int, jobs_max: i
 
 
 async def test_different_keys_run_side_by_side() -> None:
-    lanes = Lanes(lane_max=1, jobs_max=10)
+    lanes = KeyedExecutor(lane_max=1, jobs_max=10)
     meeting = asyncio.Barrier(3)
 
     async def meet() -> None:
@@ -86,7 +86,7 @@ async def test_different_keys_run_side_by_side() -> None:
 
 
 async def test_a_full_lane_stops_no_other() -> None:
-    lanes = Lanes(lane_max=2, jobs_max=100)
+    lanes = KeyedExecutor(lane_max=2, jobs_max=100)
     release = asyncio.Event()
     done: list[str] = []
 
@@ -105,7 +105,7 @@ async def test_a_full_lane_stops_no_other() -> None:
 
 
 async def test_a_job_that_raises_is_logged_and_the_next_one_is_done(caplog: pytest.LogCaptureFixture) -> None:
-    lanes = Lanes(lane_max=5, jobs_max=5)
+    lanes = KeyedExecutor(lane_max=5, jobs_max=5)
     done: list[str] = []
 
     async def broken() -> None:
@@ -122,7 +122,7 @@ async def test_a_job_that_raises_is_logged_and_the_next_one_is_done(caplog: pyte
 
 
 async def test_a_cancelled_lane_counts_none_of_its_jobs_and_begins_anew() -> None:
-    lanes = Lanes(lane_max=5, jobs_max=5)
+    lanes = KeyedExecutor(lane_max=5, jobs_max=5)
     done: list[str] = []
 
     async def cancel_this_lane() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shared.kit.kafka.offset_tracker import Watermark
+from shared.kit.kafka.offset_tracker import OffsetTracker
 
 
 class WatermarkModel(RuleBasedStateMachine):
@@ -12,7 +12,7 @@ class WatermarkModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mark = Watermark()
+        self.mark = OffsetTracker()
         self.begun: list[int] = []
         self.finished: set[int] = set()
         self.committed: int | None = None
@@ -60,7 +60,7 @@ TestWatermark = WatermarkModel.TestCase
 
 @given(st.permutations(range(12)))
 def test_all_finished_in_any_order_is_all_done(order: list[int]) -> None:
-    mark = Watermark()
+    mark = OffsetTracker()
     for offset in range(12):
         mark.begin(offset)
     for offset in order:
@@ -69,5 +69,5 @@ def test_all_finished_in_any_order_is_all_done(order: list[int]) -> None:
 
 
 def test_nothing_was_taken_yet() -> None:
-    mark = Watermark()
+    mark = OffsetTracker()
     assert (mark.position, mark.due(), mark.unfinished) == (None, None, 0)

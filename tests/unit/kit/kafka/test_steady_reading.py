@@ -6,7 +6,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
-from shared.kit.kafka.steady_reading import SteadyRecords, install
+from shared.kit.kafka.steady_reading import SkippingRecords, install
 from tests.integration.kit.raw import RawName, raw_batch
 
 GOOD = [("name", b"value")]
@@ -20,7 +20,7 @@ def numbered(base_offset: int, raw: bytes) -> bytes:
 
 def read(*batches: bytes, from_offset: int = 0) -> tuple[list[int], int]:
     """The offsets of the records that are read, and where the next fetch begins."""
-    records = SteadyRecords(
+    records = SkippingRecords(
         TopicPartition("t", 0), MemoryRecords(b"".join(batches)), [], from_offset, None, None, True, 0
     )
     return [record.offset for record in records], records.next_fetch_offset
@@ -51,4 +51,4 @@ def test_an_unknown_codec_is_passed_over() -> None:
 
 def test_it_is_in_use() -> None:
     install()
-    assert fetcher.PartitionRecords is SteadyRecords
+    assert fetcher.PartitionRecords is SkippingRecords

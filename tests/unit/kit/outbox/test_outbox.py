@@ -6,12 +6,12 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import MetaData
 
-from shared.contracts.event import MESSAGE_DELETED, Event, MessageGone
+from shared.contracts.event import MESSAGE_DELETED, Event, MessageDeleted
 from shared.kit.clock import SystemIds, now_ms, now_s
 from shared.kit.outbox.outbox import OUTBOX_INSERT, Fact, encode_event, outbox_rows, outbox_tables, slice_of
 
 KEY = UUID("019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f")
-GONE = MessageGone(id=KEY, channel_id=KEY, server_id=KEY, sequence=3)
+GONE = MessageDeleted(id=KEY, channel_id=KEY, server_id=KEY, sequence=3)
 FACT = Fact(kind=MESSAGE_DELETED, key=KEY, revision=9, data=GONE, correlation_id="c1")
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ def test_an_event_is_json_in_camel_case() -> None:
         "data": {"id": str(KEY), "channelId": str(KEY), "serverId": str(KEY), "sequence": 3},
     }
     event = msgspec.json.decode(raw, type=Event)
-    assert msgspec.json.decode(event.data, type=MessageGone) == GONE
+    assert msgspec.json.decode(event.data, type=MessageDeleted) == GONE
 
 
 def test_rows_are_the_columns_of_the_table() -> None:

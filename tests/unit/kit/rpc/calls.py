@@ -7,13 +7,13 @@ from shared.contracts.message import MESSAGE_SEND, SendMessage
 from shared.contracts.operation import Operation
 from shared.kit.clock import now_ms
 from shared.kit.kafka.producer import Record
-from shared.kit.rpc.handlers import Asked
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.rpc.handlers import Received
+from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.wire.call import ERROR, STATUS, Call
 
 NOBODY = UUID(int=0)
 SECRET = "the secret of the mesh that tests make"
-SIGNATURES = Signatures(SECRET)
+SIGNATURES = RecordSigner(SECRET)
 
 _SMALL = (
     "00" * 32,
@@ -43,10 +43,10 @@ def call_of(operation: Operation, **changes: Any) -> Call:
     return Call(**values)
 
 
-def sending(content: str, **changes: Any) -> Asked[SendMessage]:
+def sending(content: str, **changes: Any) -> Received[SendMessage]:
     """A request to send a message."""
     request = SendMessage(content=content, channel_id=NOBODY, profile_id=NOBODY)
-    return Asked(request, call_of(MESSAGE_SEND, **changes))
+    return Received(request, call_of(MESSAGE_SEND, **changes))
 
 
 class Outbox:

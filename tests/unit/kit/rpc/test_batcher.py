@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, MeshError
+from shared.contracts.errors import CHANNEL_NOT_FOUND, MESH_BUSY, ServiceError
 from shared.kit.clock import now_ms
-from shared.kit.rpc.batcher import GroupCommit
-from shared.kit.rpc.handlers import Asked, Later, Outcome
+from shared.kit.rpc.batcher import Batcher
+from shared.kit.rpc.handlers import Deferred, Received, Result
 from shared.kit.wire.call import Reply
 from tests.unit.kit.rpc.calls import sending
 
@@ -21,16 +21,16 @@ class Written:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
-        self.told: dict[str, list[Outcome]] = {}
+        self.told: dict[str, list[Result]] = {}
         self.free = asyncio.Event()
         self.free.set()
 
-    async def handle(self, asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
+    async def handle(self, asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
         self.batches.append([one.request.content for one in asked])
         await self.free.wait()
         return [Reply(201, one.request.content.encode()) for one in asked]
 
-    def submit(self, group: GroupCommit, content: str, **changes: Any) -> bool:
+    def submit(self, group: Batcher, content: str, **changes: Any) -> bool:
         return group.submit(sending(content, **changes), self.told.setdefault(content, []).append)
 
     async def until_told(self, count: int) -> None:
@@ -41,7 +41,7 @@ class Written:
     def codes(self) -> dict[str, list[object]]:
         return {
             name: [
-                told.kind.code if isinstance(told, MeshError) else getattr(told, "status", told)
+                told.kind.code if isinstance(told, ServiceError) else getattr(told, "status", told)
                 for told in all_told
             ]
             for name, all_told in self.told.items()
@@ -50,7 +50,7 @@ class Written:
 
 async def test_what_queues_up_while_one_is_written_is_written_next() -> None:
     written = Written()
-    group = GroupCommit(written.handle, batch_max=3, queue_max=100)
+    group = Batcher(written.handle, batch_max=3, queue_max=100)
     written.free.clear()
     assert written.submit(group, "0")
     await asyncio.sleep(0)
@@ -66,7 +66,7 @@ async def test_what_queues_up_while_one_is_written_is_written_next() -> None:
 def test_any_arrival_keeps_order_and_settles_each_once(bursts: list[int], batch_max: int) -> None:
     async def run() -> None:
         written = Written()
-        group = GroupCommit(written.handle, batch_max=batch_max, queue_max=1000)
+        group = Batcher(written.handle, batch_max=batch_max, queue_max=1000)
         for number in range(sum(bursts)):
             assert written.submit(group, str(number))
             if number in bursts:
@@ -83,10 +83,10 @@ async def test_a_full_queue_refuses_and_those_put_aside_count() -> None:
     written = Written()
     later = asyncio.get_running_loop().create_future()
 
-    async def handle(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
-        return [Later(later) for _ in asked]
+    async def handle(asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
+        return [Deferred(later) for _ in asked]
 
-    group = GroupCommit(handle, batch_max=10, queue_max=2)
+    group = Batcher(handle, batch_max=10, queue_max=2)
     assert written.submit(group, "a")
     assert written.submit(group, "b")
     assert not written.submit(group, "c")
@@ -106,14 +106,14 @@ async def test_what_is_put_aside_holds_nobody_up() -> None:
         await known.wait()
         return Reply(200, b"")
 
-    async def handle(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
+    async def handle(asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
         outcomes = await written.handle(asked)
         return [
-            Later(find_out()) if one.request.content == "stranger" else outcome
+            Deferred(find_out()) if one.request.content == "stranger" else outcome
             for one, outcome in zip(asked, outcomes, strict=True)
         ]
 
-    group = GroupCommit(handle, batch_max=10, queue_max=10)
+    group = Batcher(handle, batch_max=10, queue_max=10)
     written.submit(group, "stranger")
     written.submit(group, "friend")
     await written.until_told(1)
@@ -126,7 +126,7 @@ async def test_what_is_put_aside_holds_nobody_up() -> None:
 
 async def _told_by(handle: Any, *contents: str, **changes: Any) -> dict[str, list[object]]:
     written = Written()
-    group = GroupCommit(handle, batch_max=10, queue_max=10)
+    group = Batcher(handle, batch_max=10, queue_max=10)
     for content in contents:
         assert written.submit(group, content, **changes)
     await written.until_told(len(contents))
@@ -138,7 +138,7 @@ async def _told_by(handle: Any, *contents: str, **changes: Any) -> dict[str, lis
 
 
 async def test_a_handler_that_raises_answers_all_of_its_batch(caplog: pytest.LogCaptureFixture) -> None:
-    async def broken(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
+    async def broken(asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
         raise ZeroDivisionError
 
     assert await _told_by(broken, "a", "b") == {"a": ["internal.error"], "b": ["internal.error"]}
@@ -146,28 +146,28 @@ async def test_a_handler_that_raises_answers_all_of_its_batch(caplog: pytest.Log
 
 
 async def test_a_typed_error_of_the_whole_batch_reaches_each() -> None:
-    async def away(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
-        raise MESH_BUSY.error("The database is away.")
+    async def away(asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
+        raise MESH_BUSY.exception("The database is away.")
 
     assert await _told_by(away, "a", "b") == {"a": ["mesh.busy"], "b": ["mesh.busy"]}
 
 
 async def test_a_handler_with_too_few_outcomes_answers_all() -> None:
-    async def short(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
+    async def short(asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
         return [Reply(201, b"")]
 
     assert await _told_by(short, "a", "b") == {"a": ["internal.error"], "b": ["internal.error"]}
 
 
 async def test_a_handler_that_waits_for_something_cancelled_answers_all() -> None:
-    async def cancelled(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
+    async def cancelled(asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
         raise asyncio.CancelledError
 
     assert await _told_by(cancelled, "a") == {"a": ["internal.error"]}
 
 
 async def test_a_handler_that_hangs_is_given_up_at_the_deadline() -> None:
-    async def hang(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
+    async def hang(asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
         await asyncio.sleep(60)
         return []
 
@@ -177,7 +177,7 @@ async def test_a_handler_that_hangs_is_given_up_at_the_deadline() -> None:
 
 async def test_an_expired_request_is_not_handled() -> None:
     written = Written()
-    group = GroupCommit(written.handle, batch_max=10, queue_max=10)
+    group = Batcher(written.handle, batch_max=10, queue_max=10)
     written.submit(group, "late", deadline_ms=now_ms() - 1)
     written.submit(group, "in time")
     await written.until_told(2)
@@ -187,7 +187,7 @@ async def test_an_expired_request_is_not_handled() -> None:
 
 async def test_what_is_put_aside_may_fail_in_every_way() -> None:
     async def refused() -> Any:
-        raise CHANNEL_NOT_FOUND.error("No.")
+        raise CHANNEL_NOT_FOUND.exception("No.")
 
     async def broken() -> Any:
         raise ZeroDivisionError
@@ -197,8 +197,8 @@ async def test_what_is_put_aside_may_fail_in_every_way() -> None:
 
     ways = {"refused": refused, "broken": broken, "hanging": hanging}
 
-    async def handle(asked: Sequence[Asked[Any]]) -> Sequence[Outcome | Later]:
-        return [Later(ways[one.request.content]()) for one in asked]
+    async def handle(asked: Sequence[Received[Any]]) -> Sequence[Result | Deferred]:
+        return [Deferred(ways[one.request.content]()) for one in asked]
 
     assert await _told_by(handle, *ways, deadline_ms=now_ms() + 100) == {
         "refused": ["channel.not_found"],

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from shared.contracts.catalogue import operations_of
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.message import MESSAGE_EDIT, MESSAGE_HISTORY, MESSAGE_SEND
 from shared.kit.clock import now_ms
 from shared.kit.kafka.producer import Producer
 from shared.kit.rpc.dispatcher import REQUEST_MAX_BYTES, Dispatcher
-from shared.kit.rpc.handlers import Answers, Asked, ManyHandler, Outcome
+from shared.kit.rpc.handlers import BatchHandler, HandlerRegistry, Received, Result
 from shared.kit.rpc.responder import Responder
-from shared.kit.security.field_encryption import ServiceSeals
-from shared.kit.security.record_signatures import Signatures
+from shared.kit.security.field_encryption import FieldEncryption
+from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var
 from shared.kit.telemetry.metrics import refused
 from shared.kit.wire.call import SIGNATURE, Call, Reply, request_headers
@@ -44,7 +44,7 @@ class Desk:
     def __init__(
         self,
         handler: Handler | None = None,
-        many_handler: ManyHandler | None = None,
+        many_handler: BatchHandler | None = None,
         *,
         lane_max: int = 10,
         in_flight_max: int = 100,
@@ -53,16 +53,16 @@ class Desk:
         self.finished: Counter[int] = Counter()
         self.put_away: list[tuple[Any, str]] = []
         self.taken = 0
-        answers = Answers("message")
+        handlers = HandlerRegistry("message")
         for operation in operations_of("message"):
             if not operation.many:
-                answers.one(operation, handler or _fine)
-        answers.many(MESSAGE_SEND, many_handler or _all_fine)
+                handlers.register(operation, handler or _fine)
+        handlers.register_batch(MESSAGE_SEND, many_handler or _all_fine)
         self.dispatcher = Dispatcher(
-            answers,
-            Responder(cast(Producer, self.outbox), SIGNATURES, ServiceSeals()),
+            handlers,
+            Responder(cast(Producer, self.outbox), SIGNATURES, FieldEncryption()),
             SIGNATURES,
-            ServiceSeals(),
+            FieldEncryption(),
             self._put_away,
             lane_max=lane_max,
             in_flight_max=in_flight_max,
@@ -70,7 +70,7 @@ class Desk:
             timeout_ms=10_000,
         )
 
-    async def _put_away(self, record: Any, error: MeshError) -> None:
+    async def _put_away(self, record: Any, error: ServiceError) -> None:
         self.put_away.append((record, error.kind.code))
 
     def take(self, record: Sent) -> None:
@@ -93,7 +93,7 @@ async def _fine(request: Any, call: Call) -> Reply:
     return Reply(200, b"{}")
 
 
-async def _all_fine(asked: Sequence[Asked[Any]]) -> Sequence[Outcome]:
+async def _all_fine(asked: Sequence[Received[Any]]) -> Sequence[Result]:
     return [Reply(201, b"{}") for _ in asked]
 
 
@@ -166,7 +166,7 @@ async def test_what_can_not_be_put_away_is_finished_all_the_same() -> None:
     desk = Desk()
     tried: list[bytes | None] = []
 
-    async def away(record: Any, error: MeshError) -> None:
+    async def away(record: Any, error: ServiceError) -> None:
         tried.append(record.value)
         raise ConnectionError
 
@@ -186,7 +186,7 @@ async def test_an_expired_request_is_dropped() -> None:
         handled.append(call.correlation_id)
         return Reply(200, b"")
 
-    async def note_all(asked: Sequence[Asked[Any]]) -> Sequence[Outcome]:
+    async def note_all(asked: Sequence[Received[Any]]) -> Sequence[Result]:
         handled.extend(each.call.correlation_id for each in asked)
         return await _all_fine(asked)
 
@@ -276,7 +276,7 @@ async def test_a_handler_may_fail_in_every_way() -> None:
 
 async def test_a_fault_of_our_own_while_taking_is_answered() -> None:
     desk = Desk()
-    desk.dispatcher._answers.ones.clear()
+    desk.dispatcher._handlers.single.clear()
     desk.take(request(MESSAGE_EDIT.name))
     assert await desk.settled() == [(500, "internal.error")]
 
@@ -284,7 +284,7 @@ async def test_a_fault_of_our_own_while_taking_is_answered() -> None:
 def forgeries() -> dict[str, Sent]:
     """A good request, and what strangers make of it."""
     good = request()
-    theirs = Signatures("somebody else's secret, as long as ours")
+    theirs = RecordSigner("somebody else's secret, as long as ours")
     bare = [pair for pair in good.headers if pair[0] != SIGNATURE]
     body = good.value or b""
     return {
@@ -330,7 +330,7 @@ async def test_what_this_mesh_did_not_sign_is_told_so_and_not_done(name: str) ->
 
     desk = Desk(note)
     desk.dispatcher._groups.clear()
-    desk.dispatcher._answers.ones[MESSAGE_SEND.name] = note
+    desk.dispatcher._handlers.single[MESSAGE_SEND.name] = note
     desk.take(forgeries()[name])
     assert await desk.settled() == [(403, "signature.invalid")]
     assert handled == []
@@ -339,13 +339,13 @@ async def test_what_this_mesh_did_not_sign_is_told_so_and_not_done(name: str) ->
 
 
 async def test_what_is_signed_with_the_second_secret_is_done_as_well() -> None:
-    theirs = Signatures("somebody else's secret, as long as ours")
+    theirs = RecordSigner("somebody else's secret, as long as ours")
     good = request()
     bare = [pair for pair in good.headers if pair[0] != SIGNATURE]
     record = Sent(good.topic, good.value, good.key, bare)
     record.headers = [*bare, theirs.signature(good.topic, good.key, good.value or b"", bare)]
     desk = Desk()
-    desk.dispatcher._signatures = Signatures(SECRET, "somebody else's secret, as long as ours")
+    desk.dispatcher._signatures = RecordSigner(SECRET, "somebody else's secret, as long as ours")
     desk.take(record)
     desk.take(good)
     assert await desk.settled() == [(201, None)] * 2

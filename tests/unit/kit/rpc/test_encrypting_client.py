@@ -15,16 +15,16 @@ from shared.contracts.errors import (
     MESH_TIMEOUT,
     SEAL_BROKEN,
     SEAL_KEY_GONE,
-    ErrorKind,
-    MeshError,
+    ErrorCode,
+    ServiceError,
 )
 from shared.contracts.examples import example_of
 from shared.contracts.file import FILE_DOWNLOAD, FileLocation
 from shared.contracts.operation import Operation
 from shared.kit.rpc import encrypting_client
-from shared.kit.rpc.encrypting_client import SealedCalls
+from shared.kit.rpc.encrypting_client import EncryptingRpcClient
 from shared.kit.rpc.reply_consumer import RawReply
-from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.hpke import base64url, public_text
 from shared.kit.wire.call import Call, request_headers
 from tests.unit.kit.rpc.calls import SMALL_ORDER, call_of
@@ -37,11 +37,11 @@ class Auth:
     """Stands for the client and for the service behind it."""
 
     def __init__(self) -> None:
-        self.seals = ServiceSeals()
+        self.seals = FieldEncryption()
         self.fetched = 0
         self.calls: list[Call] = []
         self.bodies: list[bytes] = []
-        self.away: MeshError | None = None
+        self.away: ServiceError | None = None
         self.answer: Callable[[Call], bytes] = lambda call: self.seals.seal_answer(call, ANSWER)
         self.rotate("k1")
 
@@ -66,7 +66,7 @@ class Auth:
         self.calls.append(call)
         try:
             _, plain = self.seals.open_request(call, request_headers(call, b""), body)
-        except MeshError as error:
+        except ServiceError as error:
             return RawReply(error.kind.status, b"{}", error.kind.code)
         self.bodies.append(plain)
         return RawReply(200, self.answer(call))
@@ -78,32 +78,32 @@ def auth() -> Auth:
 
 
 @pytest.fixture
-def client(auth: Auth) -> SealedCalls:
-    return SealedCalls(auth)
+def client(auth: Auth) -> EncryptingRpcClient:
+    return EncryptingRpcClient(auth)
 
 
-async def sign_in(client: SealedCalls, **changes: Any) -> RawReply:
+async def sign_in(client: EncryptingRpcClient, **changes: Any) -> RawReply:
     return await client.exchange(call_of(USER_SIGNIN, **changes), b"k", BODY)
 
 
-async def refusal(client: SealedCalls, **changes: Any) -> ErrorKind:
-    with pytest.raises(MeshError) as raised:
+async def refusal(client: EncryptingRpcClient, **changes: Any) -> ErrorCode:
+    with pytest.raises(ServiceError) as raised:
         await sign_in(client, **changes)
     return raised.value.kind
 
 
-async def test_the_reply_has_the_bytes_of_the_answer(auth: Auth, client: SealedCalls) -> None:
+async def test_the_reply_has_the_bytes_of_the_answer(auth: Auth, client: EncryptingRpcClient) -> None:
     assert (await sign_in(client)).body == ANSWER
     assert auth.bodies == [BODY]
 
 
-async def test_many_first_calls_at_once_ask_for_the_key_once(auth: Auth, client: SealedCalls) -> None:
+async def test_many_first_calls_at_once_ask_for_the_key_once(auth: Auth, client: EncryptingRpcClient) -> None:
     await asyncio.gather(*(sign_in(client) for _ in range(20)))
     assert (auth.fetched, len(auth.bodies)) == (1, 20)
 
 
 async def test_a_key_that_is_gone_is_asked_for_anew_and_the_call_made_again(
-    auth: Auth, client: SealedCalls
+    auth: Auth, client: EncryptingRpcClient
 ) -> None:
     await sign_in(client)
     auth.rotate("k2")
@@ -112,27 +112,29 @@ async def test_a_key_that_is_gone_is_asked_for_anew_and_the_call_made_again(
     assert len({call.call_id for call in auth.calls[1:]}) == 2, "the second try is a call of its own"
 
 
-async def test_a_service_that_does_not_know_its_own_key_is_busy(auth: Auth, client: SealedCalls) -> None:
+async def test_a_service_that_does_not_know_its_own_key_is_busy(
+    auth: Auth, client: EncryptingRpcClient
+) -> None:
     auth.rotate("k2", published=False)
     assert await refusal(client) is MESH_BUSY
     assert len(auth.calls) == 2
 
 
 async def test_a_key_is_asked_for_again_now_and_then_and_an_old_one_serves_when_auth_is_away(
-    auth: Auth, client: SealedCalls, monkeypatch: pytest.MonkeyPatch
+    auth: Auth, client: EncryptingRpcClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sign_in(client)
     monkeypatch.setattr(encrypting_client, "_KEY_MAX_AGE_S", 0.0)
     await sign_in(client)
     assert auth.fetched == 2
-    auth.away = MESH_BUSY.error("away")
+    auth.away = MESH_BUSY.exception("away")
     assert (await sign_in(client)).body == ANSWER
     auth.seals.use({})
     assert await refusal(client) is MESH_BUSY
 
 
-async def test_without_any_key_nothing_is_sent(auth: Auth, client: SealedCalls) -> None:
-    auth.away = MESH_TIMEOUT.error("away")
+async def test_without_any_key_nothing_is_sent(auth: Auth, client: EncryptingRpcClient) -> None:
+    auth.away = MESH_TIMEOUT.exception("away")
     assert await refusal(client) is MESH_TIMEOUT
     auth.away = None
     small = [Jwk(kid="k", x=base64url(point), crv="X25519", use="enc") for point in SMALL_ORDER]
@@ -142,7 +144,7 @@ async def test_without_any_key_nothing_is_sent(auth: Auth, client: SealedCalls) 
     assert auth.calls == []
 
 
-async def test_the_deadline_holds_while_the_key_is_asked_for(auth: Auth, client: SealedCalls) -> None:
+async def test_the_deadline_holds_while_the_key_is_asked_for(auth: Auth, client: EncryptingRpcClient) -> None:
     async def hang(*_: Any, **__: Any) -> Jwks:
         await asyncio.sleep(60)
         return auth.jwks
@@ -153,14 +155,14 @@ async def test_the_deadline_holds_while_the_key_is_asked_for(auth: Auth, client:
 
 @pytest.mark.parametrize("answer", [b"", b"{", b"[]", ANSWER, b'{"accessToken":{"sealed":"AAAA"}}'])
 async def test_an_answer_that_can_not_be_opened_is_our_fault(
-    auth: Auth, client: SealedCalls, answer: bytes
+    auth: Auth, client: EncryptingRpcClient, answer: bytes
 ) -> None:
     auth.answer = lambda call: answer
     assert await refusal(client) is INTERNAL_ERROR
 
 
 async def test_what_the_service_can_not_open_is_our_fault_and_other_errors_are_passed_on(
-    auth: Auth, client: SealedCalls
+    auth: Auth, client: EncryptingRpcClient
 ) -> None:
     async def broken(call: Call, key: bytes, body: bytes) -> RawReply:
         return RawReply(400, b"{}", kind.code)
@@ -174,10 +176,12 @@ async def test_what_the_service_can_not_open_is_our_fault_and_other_errors_are_p
     assert (await sign_in(client)).error == "mesh.busy"
 
 
-async def test_where_only_the_answer_has_secrets_no_key_is_asked_for(auth: Auth, client: SealedCalls) -> None:
+async def test_where_only_the_answer_has_secrets_no_key_is_asked_for(
+    auth: Auth, client: EncryptingRpcClient
+) -> None:
     answer = msgspec.json.encode(example_of(FileLocation))
     auth.answer = lambda call: auth.seals.seal_answer(call, answer)
-    auth.away = MESH_TIMEOUT.error("away")
+    auth.away = MESH_TIMEOUT.exception("away")
     body = b'{"fileId":"x"}'
     reply = await client.exchange(call_of(FILE_DOWNLOAD), b"k", body)
     assert (reply.body, auth.fetched, auth.bodies) == (answer, 0, [body])

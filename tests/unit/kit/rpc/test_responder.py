@@ -9,9 +9,9 @@ from shared.contracts.account import KEYS_GET, USER_SIGNOUT, Jwk, Jwks
 from shared.contracts.errors import SESSION_NOT_FOUND, SIGNATURE_INVALID, ErrorReply, FieldError
 from shared.contracts.operation import Operation
 from shared.kit.kafka.producer import Producer
-from shared.kit.rpc.handlers import Outcome
+from shared.kit.rpc.handlers import Result
 from shared.kit.rpc.responder import Responder
-from shared.kit.security.field_encryption import ServiceSeals
+from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.record_signatures import FORGED, UNSIGNED
 from shared.kit.wire.call import Reply
 from tests.unit.kit.rpc.calls import SIGNATURES, Outbox, call_of
@@ -20,10 +20,10 @@ KEYS = Jwks(keys=[Jwk(kid="k", x="x")])
 
 
 def responder_to(outbox: Outbox) -> Responder:
-    return Responder(cast(Producer, outbox), SIGNATURES, ServiceSeals())
+    return Responder(cast(Producer, outbox), SIGNATURES, FieldEncryption())
 
 
-def reply_to(operation: Operation, outcome: Outcome) -> tuple[int, str | None, bytes]:
+def reply_to(operation: Operation, outcome: Result) -> tuple[int, str | None, bytes]:
     outbox = Outbox()
     responder_to(outbox).reply(call_of(operation), outcome, lambda: None)
     assert outbox.sent[0][:2] == ("gateway.replies.test", 0)
@@ -42,7 +42,7 @@ def test_a_reply_has_its_own_status_and_bytes() -> None:
 
 
 def test_an_error_carries_its_code_and_all_its_faults() -> None:
-    error = SESSION_NOT_FOUND.error("It has ended.", (FieldError("id", "is unknown"),))
+    error = SESSION_NOT_FOUND.exception("It has ended.", (FieldError("id", "is unknown"),))
     status, code, body = reply_to(USER_SIGNOUT, error)
     assert (status, code) == (404, "session.not_found")
     told = msgspec.json.decode(body, type=ErrorReply)
@@ -92,7 +92,7 @@ def test_a_reply_that_kafka_finds_too_large_becomes_an_error() -> None:
 def test_replies_are_signed_for_their_topic_and_refusals_of_strangers_are_not() -> None:
     outbox = Outbox()
     responder_to(outbox).reply(call_of(KEYS_GET), KEYS, lambda: None)
-    responder_to(outbox).decline(call_of(KEYS_GET), SIGNATURE_INVALID.error("no"), lambda: None)
+    responder_to(outbox).decline(call_of(KEYS_GET), SIGNATURE_INVALID.exception("no"), lambda: None)
     faults = [SIGNATURES.fault(topic, None, record.value, record.headers) for topic, _, record in outbox.sent]
     assert faults == [None, UNSIGNED]
     _, _, record = outbox.sent[0]
@@ -102,5 +102,5 @@ def test_replies_are_signed_for_their_topic_and_refusals_of_strangers_are_not() 
 def test_a_stranger_who_named_no_reply_topic_is_told_nothing() -> None:
     outbox, finished = Outbox(), []
     call = call_of(KEYS_GET, reply_to=None)
-    responder_to(outbox).decline(call, SIGNATURE_INVALID.error("no"), lambda: finished.append(1))
+    responder_to(outbox).decline(call, SIGNATURE_INVALID.exception("no"), lambda: finished.append(1))
     assert (finished, outbox.sent) == ([1], [])

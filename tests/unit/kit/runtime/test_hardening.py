@@ -17,9 +17,9 @@ SEEN = """
 PROGRAMS = {
     "a service": """
         from shared.kit.runtime import service
-        from shared.kit.config.settings import MeshSettings
+        from shared.kit.config.settings import ProcessSettings
         service.uvloop.run = seen
-        service.run_service("auth", MeshSettings(), None)
+        service.run_service("auth", ProcessSettings(), None)
     """,
     "the gateway": """
         from apps.gateway import main

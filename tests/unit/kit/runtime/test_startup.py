@@ -7,14 +7,20 @@ from sqlalchemy.exc import ProgrammingError
 from shared.contracts.errors import MESH_BUSY
 from shared.kit.health.checks import Health
 from shared.kit.runtime import startup
-from shared.kit.runtime.startup import until_there
+from shared.kit.runtime.startup import retry_until_available
 
 NO_TABLE = asyncpg.UndefinedTableError('relation "signing_keys" does not exist')
 
 
 @pytest.mark.parametrize(
     "error",
-    [OSError(), TimeoutError(), MESH_BUSY.error("away"), NO_TABLE, ProgrammingError("SELECT", {}, NO_TABLE)],
+    [
+        OSError(),
+        TimeoutError(),
+        MESH_BUSY.exception("away"),
+        NO_TABLE,
+        ProgrammingError("SELECT", {}, NO_TABLE),
+    ],
 )
 async def test_it_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "_RETRY_AFTER_S", 0)
@@ -25,7 +31,7 @@ async def test_it_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPat
             raise fault
         return "there"
 
-    assert await until_there(health.part("it"), attempt) == "there"
+    assert await retry_until_available(health.part("it"), attempt) == "there"
     assert tries == []
 
 
@@ -35,4 +41,4 @@ async def test_a_fault_is_raised(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        await until_there(Health().part("it"), attempt)
+        await retry_until_available(Health().part("it"), attempt)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.contracts.account import Jwk, Jwks
-from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorKind, MeshError
+from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorCode, ServiceError
 from shared.kit.security import access_tokens
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
 
@@ -137,8 +137,8 @@ def verifier(clock: SetClock) -> TokenVerifier:
     return TokenVerifier({"one": KEY.public_key()}, "concord", "concord", clock)
 
 
-def refusal(verifier: TokenVerifier, token: str) -> ErrorKind:
-    with pytest.raises(MeshError) as caught:
+def refusal(verifier: TokenVerifier, token: str) -> ErrorCode:
+    with pytest.raises(ServiceError) as caught:
         verifier.verify(token)
     return caught.value.kind
 

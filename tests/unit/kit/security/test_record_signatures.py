@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.kit.security.record_signatures import FORGED, MISPLACED, UNSIGNED, Signatures
+from shared.kit.security.record_signatures import FORGED, MISPLACED, UNSIGNED, RecordSigner
 from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
 from shared.kit.wire.failure import FAILURE_HEADERS
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
@@ -23,7 +23,7 @@ RECORDS = st.tuples(
 
 
 def fault(
-    topic: str, key: bytes | None, body: bytes | None, headers: Headers, with_: Signatures = SIGNATURES
+    topic: str, key: bytes | None, body: bytes | None, headers: Headers, with_: RecordSigner = SIGNATURES
 ) -> str | None:
     return with_.fault(topic, key, body, headers)
 
@@ -81,13 +81,13 @@ def test_what_retries_add_is_no_part_of_it() -> None:
 def test_a_secret_changes_in_three_steps_without_a_gap() -> None:
     """New ones are accepted first, then signed with, then the old one goes; replicas are a step apart."""
     old, new = SECRET, "another secret, made for the next year"
-    steps = [Signatures(old), Signatures(old, new), Signatures(new, old), Signatures(new)]
+    steps = [RecordSigner(old), RecordSigner(old, new), RecordSigner(new, old), RecordSigner(new)]
     for one, next_one in pairwise(steps):
         for writer, reader in ((one, next_one), (next_one, one)):
             record = [writer.signature("t", b"k", b"{}", [])]
             assert fault("t", b"k", b"{}", record, reader) is None
-    gone = [Signatures(old).signature("t", b"k", b"{}", [])]
-    assert fault("t", b"k", b"{}", gone, Signatures(new)) == FORGED
+    gone = [RecordSigner(old).signature("t", b"k", b"{}", [])]
+    assert fault("t", b"k", b"{}", gone, RecordSigner(new)) == FORGED
 
 
 def test_what_the_other_secret_signed_is_counted() -> None:
@@ -97,11 +97,11 @@ def test_what_the_other_secret_signed_is_counted() -> None:
         return REGISTRY.get_sample_value("concord_records_by_other_secret_total") or 0.0
 
     old, both, before = (
-        Signatures("the secret of before"),
-        Signatures(SECRET, "the secret of before"),
+        RecordSigner("the secret of before"),
+        RecordSigner(SECRET, "the secret of before"),
         counted(),
     )
-    for writer, count in ((both, 0), (old, 1), (SIGNATURES, 1), (Signatures("of somebody else"), 1)):
+    for writer, count in ((both, 0), (old, 1), (SIGNATURES, 1), (RecordSigner("of somebody else"), 1)):
         fault("t", b"k", b"{}", [writer.signature("t", b"k", b"{}", [])], both)
         assert counted() - before == count
 
@@ -121,4 +121,4 @@ def test_a_header_without_a_value_is_no_process_of_ours() -> None:
 
 def test_without_a_secret_nothing_is_signed() -> None:
     with pytest.raises(ValueError, match="secret"):
-        Signatures("")
+        RecordSigner("")

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from shared.kit.telemetry.log_throttle import Calm
+from shared.kit.telemetry.log_throttle import LogThrottle
 
 
 class Ear:
@@ -12,7 +12,7 @@ class Ear:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.calm = Calm("aiokafka", times=2, window_s=10, now=lambda: self.now)
+        self.calm = LogThrottle("aiokafka", times=2, window_s=10, now=lambda: self.now)
 
     def hears(self, message: str, *values: object, name: str = "aiokafka.client") -> logging.LogRecord | None:
         record = logging.LogRecord(name, logging.ERROR, "", 1, message, values, None)
