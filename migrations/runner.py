@@ -13,7 +13,7 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import migrations
-from shared.kit.database.errors import database_errors
+from shared.kit.database.errors import translate_errors
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ async def migrate(service: str, url: str) -> bool:
     head = head_of(service)
     if head is None or await _current(url) == head:
         return False
-    with database_errors():
+    with translate_errors():
         async with connect(url) as connection:
             await _lock(connection)
             changed = await _version(connection) != head
@@ -84,7 +84,7 @@ async def connect(url: str) -> AsyncIterator[AsyncConnection]:
 
 async def _current(url: str) -> str | None:
     """The revision of a database, by the shortest way: most starts find nothing to do."""
-    with database_errors():
+    with translate_errors():
         connection = await asyncpg.connect(url, timeout=10)
         try:
             version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")

@@ -24,32 +24,32 @@ from shared.kit.runtime.startup import retry_until_available
 SWEEP_REQUESTS_S = 60
 
 
-async def build(parts: ServiceContext[AuthSettings]) -> None:
+async def build(context: ServiceContext[AuthSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
-    settings, clock = parts.settings, parts.clock
+    settings, clock = context.settings, context.clock
     keys, sessions = settings.key_policy(), settings.session_policy()
-    database = await parts.database(settings.auth_database_url)
-    access = JwtAccessTokens(settings.token_terms(), keys, clock, parts.ids)
+    database = await context.open_database(settings.auth_database_url)
+    access = JwtAccessTokens(settings.token_terms(), keys, clock, context.ids)
     passwords = ArgonPasswords(settings.hash_threads, settings.hash_queue_max)
-    parts.on_stop(passwords.close)
+    context.on_stop(passwords.close)
 
     sealing_policy = settings.sealing_policy()
-    sealing = SealingKeys(parts.seals, sealing_policy, clock)
+    sealing = SealingKeys(context.encryption, sealing_policy, clock)
 
     async def rotate() -> None:
         await rotate_keys(stored_signing_keys(database), Ed25519KeyGenerator(), access, keys, clock)
         await rotate_keys(stored_sealing_keys(database), X25519KeyGenerator(), sealing, sealing_policy, clock)
 
-    await retry_until_available(parts.health.part("keys"), rotate)
+    await retry_until_available(context.health.component("keys"), rotate)
 
-    units = sql_unit_of_work_factory(database, clock, parts.ids)
-    issuer = Issuer(access=access, clock=clock, ids=parts.ids, policy=sessions)
+    units = sql_unit_of_work_factory(database, clock, context.ids)
+    issuer = Issuer(access=access, clock=clock, ids=context.ids, policy=sessions)
     attempts, reader = settings.attempt_policy(), SqlProfileReader(database)
-    answer_all(parts.handlers, units, passwords, reader, issuer, attempts, sealing)
+    answer_all(context.handlers, units, passwords, reader, issuer, attempts, sealing)
 
-    parts.every(settings.key_refresh_s, rotate)
-    parts.every(settings.sweep_s, lambda: sweep(SqlExpiredRows(database), sessions, clock))
-    parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
+    context.every(settings.key_refresh_s, rotate)
+    context.every(settings.sweep_s, lambda: sweep(SqlExpiredRows(database), sessions, clock))
+    context.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
 
 def main() -> None:

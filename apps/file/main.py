@@ -41,100 +41,103 @@ from shared.membership.resolver import MembershipResolver
 SWEEP_REQUESTS_S = 60
 
 
-async def build(parts: ServiceContext[FileSettings]) -> None:
+async def build(context: ServiceContext[FileSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
-    database = await parts.database(parts.settings.file_database_url)
-    storage = await open_storage(parts)
+    database = await context.open_database(context.settings.file_database_url)
+    storage = await open_storage(context)
     facts = SqlMembershipStore(database)
-    client = await parts.client()
+    client = await context.open_client()
     tools = tools_of(
-        parts, database, storage, MembershipResolver(RpcMembershipDirectory(client), facts, parts.clock)
+        context, database, storage, MembershipResolver(RpcMembershipDirectory(client), facts, context.clock)
     )
     inbound = Inbound(tools)
-    inbound.register(parts.handlers)
-    parts.inbox(("server-events",), hear(facts, parts.clock))
-    parts.inbox(("file-events",), hear_own(tools.work, tools.thumbnails))
-    open_port(parts, tools, inbound, client)
-    sweep(parts, database, tools)
+    inbound.register(context.handlers)
+    context.subscribe(("server-events",), hear(facts, context.clock))
+    context.subscribe(("file-events",), hear_own(tools.work, tools.thumbnails))
+    open_port(context, tools, inbound, client)
+    sweep(context, database, tools)
 
 
-async def open_storage(parts: ServiceContext[FileSettings]) -> S3Storage:
+async def open_storage(context: ServiceContext[FileSettings]) -> S3Storage:
     """The bucket, as soon as S3 is there."""
     # boto3 reads descriptions of services from the disk: the loop is not to wait for it.
-    storage = await asyncio.to_thread(S3Storage, s3_of(parts.settings))
-    parts.on_stop(storage.close)
-    await retry_until_available(parts.health.part("s3 opening"), storage.open)
-    parts.health.probe("s3", storage.open)
+    storage = await asyncio.to_thread(S3Storage, s3_of(context.settings))
+    context.on_stop(storage.close)
+    await retry_until_available(context.health.component("s3 opening"), storage.open)
+    context.health.probe("s3", storage.open)
     return storage
 
 
 def tools_of(
-    parts: ServiceContext[FileSettings], database: Database, storage: S3Storage, learn: MembershipResolver
+    context: ServiceContext[FileSettings],
+    database: Database,
+    storage: S3Storage,
+    resolver: MembershipResolver,
 ) -> Dependencies:
     """What the use cases work with."""
-    settings = parts.settings
-    work = SqlFileUnitOfWorkFactory(database, parts.clock, parts.ids)
+    settings = context.settings
+    work = SqlFileUnitOfWorkFactory(database, context.clock, context.ids)
     painter = ThumbnailWorkers(settings.file_thumbnail_workers, settings.file_thumbnail_timeout_ms / 1000)
     tools = Dependencies(
         work=work,
         storage=storage,
         sniffer=PureMagic(),
-        learn=learn,
+        resolver=resolver,
         allowance=settings.allowance(),
-        thumbnails=MakeThumbnails(work, storage, painter, parts.clock, settings.file_thumbnail_max_bytes),
+        thumbnails=MakeThumbnails(work, storage, painter, context.clock, settings.file_thumbnail_max_bytes),
         lives=UrlTtl(settings.file_upload_url_s, settings.file_download_url_s),
-        clock=parts.clock,
-        ids=parts.ids,
+        clock=context.clock,
+        ids=context.ids,
     )
-    parts.on_stop(tools.thumbnails.close)
+    context.on_stop(tools.thumbnails.close)
     return tools
 
 
 def open_port(
-    parts: ServiceContext[FileSettings], tools: Dependencies, inbound: Inbound, client: RpcClient
+    context: ServiceContext[FileSettings], tools: Dependencies, inbound: Inbound, client: RpcClient
 ) -> None:
     """Our own HTTP port, for files that are streamed."""
-    settings = parts.settings
+    settings = context.settings
     pace = PartLimits(settings.file_part_bytes, settings.file_upload_timeout_ms / 1000)
     receive = ReceiveUpload(
         tools.work, tools.storage, tools.sniffer, tools.allowance, pace, tools.clock, tools.ids
     )
     signatures = signatures_of(settings)
     keeper = TokenVerification(
-        settings, client, parts.health, kafka_options(settings), signatures, tools.clock
+        settings, client, context.health, kafka_options(settings), signatures, tools.clock
     )
-    parts.beside(keeper.follow)
-    proxies, passed_on = (
+    context.run_forever(keeper.follow)
+    proxies, internal_hop = (
         TrustedProxies(settings.trusted_proxies, settings.proxy_header),
         InternalHop(signatures),
     )
-    guard = UploadAuth(keeper.authenticator, limits_of(settings, proxies), passed_on)
-    door = FileApp(guard, tools.learn, receive, inbound, bounds_of(settings))
+    guard = UploadAuth(keeper.authenticator, limits_of(settings, proxies), internal_hop)
+    door = FileApp(guard, tools.resolver, receive, inbound, bounds_of(settings))
     traffic = HttpMetrics()
     REGISTRY.register(traffic)
-    access_log = AccessLog(write_out, "file", parts.instance) if settings.access_log else None
+    access_log = AccessLog(write_out, "file", context.instance) if settings.access_log else None
     port = HttpListener(
-        edge_of(door.app(), settings, proxies, passed_on, traffic, access_log),
+        edge_of(door.app(), settings, proxies, internal_hop, traffic, access_log),
         access_log,
         (settings.file_host, settings.file_port),
-        parts.health.part("http"),
+        context.health.component("http"),
         upload_timeout_ms=settings.file_upload_timeout_ms,
         drain_timeout_ms=settings.drain_timeout_ms,
     )
-    parts.on_stop(port.close)
+    context.on_stop(port.close)
     port.open()
 
 
-def sweep(parts: ServiceContext[FileSettings], database: Database, tools: Dependencies) -> None:
+def sweep(context: ServiceContext[FileSettings], database: Database, tools: Dependencies) -> None:
     """What is done again and again."""
-    settings, clock = parts.settings, parts.clock
+    settings, clock = context.settings, context.clock
     leftovers = SqlDanglingFiles(database)
-    parts.every(settings.file_sweep_s, lambda: sweep_uploads(leftovers, clock))
+    context.every(settings.file_sweep_s, lambda: sweep_uploads(leftovers, clock))
     writes_end = timedelta(seconds=settings.file_writes_end_s)
-    parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, tools.storage, clock, writes_end))
+    context.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, tools.storage, clock, writes_end))
     unpainted = SqlPendingThumbnails(database)
-    parts.every(settings.file_sweep_s, lambda: tools.thumbnails.make_due(unpainted))
-    parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
+    context.every(settings.file_sweep_s, lambda: tools.thumbnails.make_due(unpainted))
+    context.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
 
 def s3_of(settings: FileSettings) -> S3:

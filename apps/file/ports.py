@@ -66,13 +66,13 @@ class UnitOfWorkFactory(Protocol):
     def snapshot(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """To read only."""
 
-    async def once(
+    async def run_once(
         self,
         call: Any,
         profile_id: UUID,
         work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         *,
-        keep_refusals: bool = True,
+        store_errors: bool = True,
     ) -> File:
         """Do the work in a transaction, unless the call was answered before: then its first answer.
 

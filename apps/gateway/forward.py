@@ -91,12 +91,12 @@ class Forward:
         claims = network = None
         if operation.public:
             if not self._strict:
-                desk.limits.take_public(exchange)
+                desk.limits.charge_public(exchange)
             network = desk.proxies.network_of(exchange)
         else:
             claims = await desk.caller_of(exchange)
         if self._strict:
-            desk.limits.take_strict(exchange)
+            desk.limits.charge_sign_in(exchange)
         body = b""
         if operation.body is not None:
             body = await read_json(headers, exchange.receive, desk.body_max_bytes)
@@ -105,7 +105,7 @@ class Forward:
             scope["path_params"], scope["query_string"], headers, body, claims, network
         )
         request = operation.request(**fields)
-        reply = await desk.caller.call_raw(
+        reply = await desk.caller.send_raw(
             operation,
             _encode(request),
             operation.key_of(request),

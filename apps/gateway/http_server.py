@@ -8,7 +8,7 @@ from litestar.types import ASGIApp
 from apps.gateway.forward import ApiState
 from apps.gateway.settings import GatewaySettings
 from shared.contracts.file import UPLOAD_PATH
-from shared.kit.health.checks import Part
+from shared.kit.health.checks import Component
 from shared.kit.http import server
 from shared.kit.http.protocol import HttpBounds
 from shared.kit.http.server import Server
@@ -38,7 +38,7 @@ def make_server(app: ASGIApp, settings: GatewaySettings) -> Server:
 
 
 async def serve_until(
-    stop: asyncio.Event, server: Server, settings: GatewaySettings, desk: ApiState, serving: Part
+    stop: asyncio.Event, server: Server, settings: GatewaySettings, desk: ApiState, serving: Component
 ) -> None:
     """Serve until `stop` is set, then leave. Raises `PortError` when the port can not be had."""
     allow_connections(settings.connections_max)

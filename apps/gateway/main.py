@@ -38,7 +38,7 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     health = Health()
-    serving = health.part("http")
+    serving = health.component("http")
     proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
     limits = RateLimits(
         proxies,

@@ -28,8 +28,8 @@ class Messaging:
 
     def __init__(self, settings: GatewaySettings, instance: str, health: Health, limits: RateLimits) -> None:
         options = kafka_options(settings)
-        self._kafka = health.part("kafka connecting")
-        self._replies = health.part("replies")
+        self._kafka = health.component("kafka connecting")
+        self._replies = health.component("replies")
         self._health = health
         self._producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
         self._calling = RpcClientSession("gateway", instance, self._producer, options, settings)

@@ -26,7 +26,7 @@ class Caller(Protocol):
         deadline_ms: int | None = None,
     ) -> Any: ...
 
-    async def call_raw(
+    async def send_raw(
         self,
         operation: Operation,
         body: bytes,
@@ -50,7 +50,7 @@ class FileServiceUpstream(Struct, frozen=True, kw_only=True):
     tempo: MinimumRate
     answer_timeout_s: float
     """How long the answer may take after the last byte."""
-    passed_on: InternalHop
+    internal_hop: InternalHop
 
     @property
     def netloc(self) -> str:

@@ -104,5 +104,5 @@ class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):
                 rate_window_s=self.upload_rate_window_ms / 1000,
             ),
             answer_timeout_s=self.upload_answer_timeout_ms / 1000,
-            passed_on=InternalHop(signatures_of(self)),
+            internal_hop=InternalHop(signatures_of(self)),
         )

@@ -38,14 +38,14 @@ class UploadProxy:
         self._path = path
         self._desk = desk
         self._door = door
-        self._places = UploadSlots(door.uploads_max, door.uploads_person_max)
+        self._slots = UploadSlots(door.uploads_max, door.uploads_person_max)
 
     async def __call__(self, exchange: RequestContext) -> Response:
         """The file service's answer to one upload, a problem where it went wrong on the way."""
         try:
             claims = await self._desk.caller_of(exchange)  # the file service looks at the token once more
             head = self._head_of(exchange)
-            with self._places.take(claims.sub):
+            with self._slots.acquire(claims.sub):
                 async with _connected(self._door) as (reader, writer):
                     return await self._pass_on(exchange, head, reader, writer)
         except ServiceError as error:
@@ -121,7 +121,7 @@ class UploadProxy:
         headers += [
             (b"host", self._door.netloc.encode()),
             (b"x-correlation-id", exchange.correlation_id.encode()),
-            self._door.passed_on.header(exchange.headers[b"authorization"]),
+            self._door.internal_hop.header(exchange.headers[b"authorization"]),
         ]
         return h11.Request(method="POST", target=self._path, headers=headers)
 

@@ -22,36 +22,36 @@ from shared.membership.adapters.projection import SqlMembershipStore
 from shared.membership.resolver import MembershipResolver
 
 
-async def build(parts: ServiceContext[MessageSettings]) -> None:
+async def build(context: ServiceContext[MessageSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
-    settings, clock, ids = parts.settings, parts.clock, parts.ids
-    database = await parts.database(settings.message_database_url)
+    settings, clock, ids = context.settings, context.clock, context.ids
+    database = await context.open_database(settings.message_database_url)
     facts = SqlMembershipStore(database)
     contents = ContentEncryption(settings.message_content_keys)
-    client = await parts.client()
-    learn = MembershipResolver(RpcMembershipDirectory(client), facts, clock)
+    client = await context.open_client()
+    resolver = MembershipResolver(RpcMembershipDirectory(client), facts, clock)
 
-    writing = await _pool(parts, database, settings.message_lanes + 1)
-    reading = await _pool(parts, database, settings.message_history_connections)
+    writing = await _pool(context, database, settings.message_lanes + 1)
+    reading = await _pool(context, database, settings.message_history_connections)
     limits = QueueLimits(lanes_at_work=settings.message_lanes)
-    sends = SendQueue(SqlSending(writing, clock, ids, contents), learn, clock, ids, limits)
-    parts.on_stop(sends.close)
+    sends = SendQueue(SqlSending(writing, clock, ids, contents), resolver, clock, ids, limits)
+    context.on_stop(sends.close)
 
     work = sql_unit_of_work_factory(database, clock, ids, contents)
     history = SqlHistory(reading, contents)
-    inbound = Inbound(sends, learn, history, work, RpcFiles(client), clock)
-    inbound.register(parts.handlers)
-    parts.inbox(("server-events",), hear(facts, clock))
-    parts.inbox(("file-events",), hear_files(work, clock))
+    inbound = Inbound(sends, resolver, history, work, RpcFiles(client), clock)
+    inbound.register(context.handlers)
+    context.subscribe(("server-events",), hear(facts, clock))
+    context.subscribe(("file-events",), hear_files(work, clock))
 
     purge = SqlPurge(database)
-    parts.every(settings.message_purge_s, lambda: purge_channels(purge, clock))
+    context.every(settings.message_purge_s, lambda: purge_channels(purge, clock))
 
 
-async def _pool(parts: ServiceContext[MessageSettings], database: Database, size: int) -> ConnectionPool:
+async def _pool(context: ServiceContext[MessageSettings], database: Database, size: int) -> ConnectionPool:
     pool = ConnectionPool(database, size)
     await pool.open()
-    parts.on_stop(pool.close)
+    context.on_stop(pool.close)
     return pool
 
 

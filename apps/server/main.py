@@ -17,19 +17,19 @@ SWEEP_REQUESTS_S = 60
 SWEEP_INVITES_S = 600
 
 
-async def build(parts: ServiceContext[ServerSettings]) -> None:
+async def build(context: ServiceContext[ServerSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
-    settings = parts.settings
-    database = await parts.database(settings.server_database_url)
-    units = sql_unit_of_work_factory(database, parts.clock, parts.ids)
-    desk = SqlDesk(units, await parts.client())
+    settings = context.settings
+    database = await context.open_database(settings.server_database_url)
+    units = sql_unit_of_work_factory(database, context.clock, context.ids)
+    desk = SqlDesk(units, await context.open_client())
 
-    answer_all(parts.handlers, desk, parts.clock, parts.ids, RandomInviteCodes())
-    parts.inbox(("user-events",), hear(units))
+    answer_all(context.handlers, desk, context.clock, context.ids, RandomInviteCodes())
+    context.subscribe(("user-events",), hear(units))
 
-    parts.every(settings.server_clean_up_s, lambda: purge_deleted(units))
-    parts.every(SWEEP_INVITES_S, lambda: sweep_invites(units, parts.clock))
-    parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, parts.clock))
+    context.every(settings.server_clean_up_s, lambda: purge_deleted(units))
+    context.every(SWEEP_INVITES_S, lambda: sweep_invites(units, context.clock))
+    context.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, context.clock))
 
 
 def main() -> None:

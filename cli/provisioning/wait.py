@@ -30,7 +30,7 @@ async def _until_stopped(settings: PrepareSettings, host: str, port: int, settin
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     health = Health()
-    health.part("preparation").down("waiting for Kafka and the databases")
+    health.component("preparation").down("waiting for Kafka and the databases")
     server = await serve_health(health, host, port, setting)
     preparing = asyncio.create_task(_patiently(settings), name="preparation")
     stopped = asyncio.create_task(stop.wait())

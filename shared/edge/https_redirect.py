@@ -13,14 +13,18 @@ _OPEN = ("/health/", "/metrics")
 class HttpsRedirect:
     """Redirects (RFC 9110, 15.4.9) and `Strict-Transport-Security` (RFC 6797).
 
-    `passed_on`: what a gateway, to whom its caller came by HTTPS, hands on inside over plain HTTP is let in.
+    `internal_hop`: requests that a gateway received over HTTPS and forwards inside over plain HTTP pass.
     """
 
     def __init__(
-        self, proxies: TrustedProxies, address: str, hsts_max_age_s: int, passed_on: InternalHop | None = None
+        self,
+        proxies: TrustedProxies,
+        address: str,
+        hsts_max_age_s: int,
+        internal_hop: InternalHop | None = None,
     ) -> None:
         self._proxies = proxies
-        self._passed_on = passed_on
+        self._internal_hop = internal_hop
         self._address = address
         self._hsts: HeaderPairs = ()
         if hsts_max_age_s:
@@ -48,15 +52,15 @@ class HttpsRedirect:
 
     def _is_passed_on(self, exchange: RequestContext) -> bool:
         authorization = exchange.headers.get(b"authorization", b"")
-        return self._passed_on is not None and self._passed_on.holds(
+        return self._internal_hop is not None and self._internal_hop.verify(
             exchange.headers.get(HEADER), authorization
         )
 
 
 def https_of(
-    settings: EdgeSettings, proxies: TrustedProxies, passed_on: InternalHop | None = None
+    settings: EdgeSettings, proxies: TrustedProxies, internal_hop: InternalHop | None = None
 ) -> HttpsRedirect | None:
     """As these settings say; None when plain HTTP will do."""
     if not settings.https_only:
         return None
-    return HttpsRedirect(proxies, settings.https_address, settings.hsts_max_age_s, passed_on)
+    return HttpsRedirect(proxies, settings.https_address, settings.hsts_max_age_s, internal_hop)

@@ -17,16 +17,16 @@ async def apply_event(event: Event, facts: MembershipStore, clock: Clock) -> Non
     """
     if event.type in (events.CHANNEL_CREATED.name, events.CHANNEL_UPDATED.name):
         channel = msgspec.json.decode(event.data, type=Channel)
-        await facts.channel(channel.id, channel.server_id, channel.type, event.revision)
+        await facts.save_channel(channel.id, channel.server_id, channel.type, event.revision)
     elif event.type == events.CHANNEL_DELETED.name:
         gone = msgspec.json.decode(event.data, type=ChannelDeleted)
-        await facts.channel_gone(gone.id, gone.server_id, event.revision, clock.now())
+        await facts.mark_channel_deleted(gone.id, gone.server_id, event.revision, clock.now())
     elif event.type in (events.MEMBER_JOINED.name, events.MEMBER_UPDATED.name):
         member = msgspec.json.decode(event.data, type=MemberFact)
-        await facts.member(member.server_id, member.profile_id, member.role, event.revision)
+        await facts.save_member(member.server_id, member.profile_id, member.role, event.revision)
     elif event.type == events.MEMBER_LEFT.name:
         left = msgspec.json.decode(event.data, type=MemberLeft)
-        await facts.member(left.server_id, left.profile_id, None, event.revision)
+        await facts.save_member(left.server_id, left.profile_id, None, event.revision)
     elif event.type == events.SERVER_DELETED.name:
         server = msgspec.json.decode(event.data, type=ServerDeleted)
-        await facts.server_gone(server.id, event.revision, clock.now())
+        await facts.mark_server_deleted(server.id, event.revision, clock.now())

@@ -11,19 +11,21 @@ from shared.contracts.server import ChannelAccess
 class MembershipStore(Protocol):
     """Our copy of the server service's facts. Each call is one transaction; of two facts the newer wins."""
 
-    async def channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
+    async def save_channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
         """A channel exists. Nothing brings a deleted one back."""
 
-    async def channel_gone(self, channel_id: UUID, server_id: UUID, revision: int, now: datetime) -> None:
+    async def mark_channel_deleted(
+        self, channel_id: UUID, server_id: UUID, revision: int, now: datetime
+    ) -> None:
         """A channel was deleted."""
 
-    async def member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
+    async def save_member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
         """A membership as of a revision; without a role it is none, which is remembered as well."""
 
-    async def server_gone(self, server_id: UUID, revision: int, now: datetime) -> None:
+    async def mark_server_deleted(self, server_id: UUID, revision: int, now: datetime) -> None:
         """A server was deleted, and all its channels with it."""
 
-    async def access(self, access: ChannelAccess, profile_id: UUID) -> None:
+    async def save_access(self, access: ChannelAccess, profile_id: UUID) -> None:
         """What the server service answered about a channel and a profile in it, both at once."""
 
 

@@ -68,7 +68,7 @@ class MembershipResolver:
         self._at_once = asyncio.Semaphore(calls_at_once)
         self._noes: OrderedDict[Key, tuple[float, int]] = OrderedDict()
 
-    async def learn(self, asker: AccessQuery) -> None:
+    async def refresh(self, asker: AccessQuery) -> None:
         """Bring our copy up to date. Raises `channel.not_found` for a no, `mesh.busy`, `mesh.timeout`."""
         begun_before = self._begun
         while True:
@@ -123,7 +123,7 @@ class MembershipResolver:
                     raise
                 self._remember_no(asker.key)
                 return False
-            await self._facts.access(access, asker.profile_id)
+            await self._facts.save_access(access, asker.profile_id)
         if access.role is None:
             self._remember_no(asker.key)
         return access.role is not None
@@ -143,13 +143,13 @@ class MembershipResolver:
 
 
 async def with_fresh_membership(
-    learn: MembershipResolver, asker: AccessQuery, work: Callable[[], Awaitable[T]]
+    resolver: MembershipResolver, asker: AccessQuery, work: Callable[[], Awaitable[T]]
 ) -> T:
     """Do `work`; when it is Unsure, ask the server service once and do it again. Then its verdict counts."""
     try:
         return await work()
     except MembershipUnknown:
-        await learn.learn(asker)
+        await resolver.refresh(asker)
     try:
         return await work()
     except MembershipUnknown as unsure:

@@ -49,9 +49,9 @@ class FakeCaller:
     async def call(self, operation: Operation, request: Request, **options: Any) -> Any:
         body = msgspec.json.encode(request)
         key = operation.key_of(request)
-        return decode_reply(operation, await self.call_raw(operation, body, key, **options))
+        return decode_reply(operation, await self.send_raw(operation, body, key, **options))
 
-    async def call_raw(self, operation: Operation, body: bytes, key: bytes, **options: Any) -> RawReply:
+    async def send_raw(self, operation: Operation, body: bytes, key: bytes, **options: Any) -> RawReply:
         sent = Sent(operation, body, key, options)
         self.sent.append(sent)
         if self.answer is not None:

@@ -111,7 +111,7 @@ class Load:
         request = SignOut(profile_id=uuid4(), session_id=uuid4())
         deadline_ms = now_ms() + int(self._deadline_s * 1000)
         try:
-            reply = await self._client.call_raw(
+            reply = await self._client.send_raw(
                 USER_SIGNOUT,
                 b'{"profileId": "%s", "sessionId": "%s"}'
                 % (str(request.profile_id).encode(), str(request.session_id).encode()),

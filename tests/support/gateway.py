@@ -46,7 +46,7 @@ def new_world(**changes: Any) -> World:
     settings = GatewaySettings(**{"rate_limit_per_minute": 0, "mesh_secret": SECRET, **changes})
     signer, caller, health = Signer(), FakeCaller(), Health()
     clock, traffic = SystemClock(), HttpMetrics()
-    keys = JwksCache(caller, health.part("keys"), settings.keys_refresh_s)
+    keys = JwksCache(caller, health.component("keys"), settings.keys_refresh_s)
     keys.by_kid.update(public_keys(signer.jwks))
     keys.document = b'{"keys":[]}'
     ttl = timedelta(seconds=settings.access_token_ttl_s)

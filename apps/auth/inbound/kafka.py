@@ -32,7 +32,9 @@ UseCase = Callable[Concatenate[Any, UnitOfWork, Tools], Awaitable[A]]
 class Desk(UnitOfWorkFactory, Protocol):
     """Where use cases get their unit from."""
 
-    async def once(self, call: Call, profile_id: UUID, work: Callable[[UnitOfWork], Awaitable[Any]]) -> Any:
+    async def run_once(
+        self, call: Call, profile_id: UUID, work: Callable[[UnitOfWork], Awaitable[Any]]
+    ) -> Any:
         """Do the work in a transaction unless this very call was done before."""
 
 
@@ -60,7 +62,7 @@ class Inbound:
         """Answer from one transaction; the same call delivered again gets the first answer."""
 
         async def answer(request: Any, call: Call) -> Any:
-            return await self._desk.once(
+            return await self._desk.run_once(
                 call, request.profile_id, lambda unit: usecase(request, unit, *tools, **named)
             )
 

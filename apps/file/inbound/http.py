@@ -75,7 +75,7 @@ class UploadAuth(Struct, frozen=True):
 
     authenticator: Authenticator
     limits: RateLimits
-    passed_on: InternalHop
+    internal_hop: InternalHop
 
     async def caller_of(self, exchange: RequestContext) -> Claims:
         """Whose token the request carries.
@@ -83,8 +83,10 @@ class UploadAuth(Struct, frozen=True):
         Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
         """
         authorization = exchange.headers.get(b"authorization", b"")
-        if self.passed_on.holds(exchange.headers.get(HEADER), authorization):
-            return self.authenticator.known(authorization) or await self.authenticator.caller(authorization)
+        if self.internal_hop.verify(exchange.headers.get(HEADER), authorization):
+            return self.authenticator.cached_claims(authorization) or await self.authenticator.authenticate(
+                authorization
+            )
         return await caller_of(exchange, self.authenticator, self.limits)
 
 
@@ -94,18 +96,18 @@ class FileApp:
     def __init__(
         self,
         guard: UploadAuth,
-        learn: MembershipResolver,
+        resolver: MembershipResolver,
         receive: ReceiveUpload,
         inbound: Inbound,
         bounds: Bounds,
     ) -> None:
         self._guard = guard
         self._inbound = inbound
-        self._learn = learn
+        self._resolver = resolver
         self._receive = receive
         self._bounds = bounds
         self._ids = SystemIds()
-        self._places = UploadSlots(bounds.uploads_max, bounds.uploads_person_max)
+        self._slots = UploadSlots(bounds.uploads_max, bounds.uploads_person_max)
 
     def app(self) -> Litestar:
         """The Litestar application of this port, to be put behind an edge."""
@@ -132,7 +134,7 @@ class FileApp:
             raise FILE_TOO_LARGE.exception(f"A file may have at most {bounds.file_max_bytes} bytes.")
         profile_id = (await self._guard.caller_of(exchange)).sub
         call = self._repeatable(exchange)
-        with self._places.take(profile_id):
+        with self._slots.acquire(profile_id):
             async with _within(bounds.upload_timeout_s):
                 body = IncomingBody(exchange.receive, bounds.tempo)
                 content_type = exchange.headers.get(b"content-type", b"").decode("latin-1")
@@ -173,7 +175,7 @@ class FileApp:
         async def admitted(work: Callable[[], Awaitable[None]]) -> None:
             deadline_ms = now_ms() + self._bounds.call_timeout_ms
             asker = AccessQuery(incoming.channel_id, profile_id, deadline_ms, correlation_id)
-            await with_fresh_membership(self._learn, asker, work)
+            await with_fresh_membership(self._resolver, asker, work)
 
         return admitted
 

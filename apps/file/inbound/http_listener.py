@@ -14,7 +14,7 @@ from shared.edge.middleware import EdgeMiddleware
 from shared.edge.rate_limits.policies import RateLimits
 from shared.edge.settings import EdgeSettings
 from shared.kit.clock import any_id
-from shared.kit.health.checks import Part
+from shared.kit.health.checks import Component
 from shared.kit.http.asgi import Asgi
 from shared.kit.http.protocol import HttpBounds
 from shared.kit.http.server import make_server
@@ -34,7 +34,7 @@ class HttpListener:
         app: Asgi,
         access_log: AccessLog | None,
         place: tuple[str, int],
-        part: Part,
+        part: Component,
         *,
         upload_timeout_ms: int,
         drain_timeout_ms: int,
@@ -73,13 +73,13 @@ def edge_of(
     app: Asgi,
     settings: EdgeSettings,
     proxies: TrustedProxies,
-    passed_on: InternalHop,
+    internal_hop: InternalHop,
     traffic: HttpMetrics,
     access_log: AccessLog | None,
 ) -> EdgeMiddleware:
     """What every answer of this port has in common, around what gives it."""
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    return EdgeMiddleware(app, any_id, traffic, cors, access_log, https_of(settings, proxies, passed_on))
+    return EdgeMiddleware(app, any_id, traffic, cors, access_log, https_of(settings, proxies, internal_hop))
 
 
 def limits_of(settings: EdgeSettings, proxies: TrustedProxies) -> RateLimits:

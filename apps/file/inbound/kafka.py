@@ -61,7 +61,7 @@ class Dependencies(Struct, frozen=True, kw_only=True, eq=False):
     work: UnitOfWorkFactory
     storage: Storage
     sniffer: Sniffer
-    learn: MembershipResolver
+    resolver: MembershipResolver
     allowance: Allowance
     thumbnails: MakeThumbnails
     lives: UrlTtl
@@ -90,14 +90,14 @@ class Inbound:
         tools, life_s = self._tools, self._tools.lives.upload_s
 
         async def work() -> File:
-            return await tools.work.once(
+            return await tools.work.run_once(
                 call,
                 request.profile_id,
                 lambda unit: create_file(request, unit, tools.allowance, tools.clock, tools.ids, life_s),
             )
 
         asker = AccessQuery(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
-        file = await with_fresh_membership(tools.learn, asker, work)
+        file = await with_fresh_membership(tools.resolver, asker, work)
         return await address_file(file, request.sha256, tools.storage, tools.clock, life_s)
 
     async def complete(self, request: OfFile, call: Call) -> File:
@@ -159,7 +159,7 @@ class Inbound:
             channel_id = await self._channel_of(file_id)
         asker = AccessQuery(channel_id, profile_id, call.deadline_ms, call.correlation_id)
         try:
-            return await with_fresh_membership(self._tools.learn, asker, work)
+            return await with_fresh_membership(self._tools.resolver, asker, work)
         except ServiceError as error:
             raise file_not_found() if error.kind is CHANNEL_NOT_FOUND else error from None
 

@@ -18,7 +18,7 @@ from shared.contracts.event import EventType
 from shared.contracts.fields import Role
 from shared.contracts.file import File, FileStatus
 from shared.kit.database.database import Database
-from shared.kit.database.idempotency import known
+from shared.kit.database.idempotency import find_stored
 from shared.kit.database.unit_of_work import SqlUnitOfWorkFactory
 from shared.kit.outbox.outbox import Outbox
 from shared.kit.wire.call import Call, Reply
@@ -76,16 +76,16 @@ class SqlFileUnitOfWorkFactory(SqlUnitOfWorkFactory[UnitOfWork]):
             database, lambda session: SqlUnitOfWork(session, Outbox(session, clock, ids), clock), clock
         )
 
-    async def once(
+    async def run_once(
         self,
         call: Call,
         profile_id: UUID,
         work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         *,
-        keep_refusals: bool = True,
+        store_errors: bool = True,
     ) -> File:
         """Do the work in a transaction, unless the call was answered before: then its first answer."""
-        return _file_of(await super().once(call, profile_id, work, keep_refusals=keep_refusals))
+        return _file_of(await super().run_once(call, profile_id, work, store_errors=store_errors))
 
 
 class SqlUnitOfWork:
@@ -146,7 +146,7 @@ class SqlUnitOfWork:
 
     async def known(self, call: Call, profile_id: UUID) -> FirstAnswer | None:
         """What the call was answered with before."""
-        found = await known(self._session, call, profile_id, clock=self._clock)
+        found = await find_stored(self._session, call, profile_id, clock=self._clock)
         return None if found is None else lambda body: _file_of(found.answer(body))
 
 

@@ -37,12 +37,12 @@ async def complete_file(
     if not kept.complete:
         refusal = await _copy_checked(kept.file, storage, sniffer)
         if refusal is not None:
-            return await work.once(
+            return await work.run_once(
                 call, request.profile_id, lambda unit: _refuse(request, refusal, unit, clock.now())
             )
     try:
-        return await work.once(
-            call, request.profile_id, lambda unit: _finish(request, unit), keep_refusals=False
+        return await work.run_once(
+            call, request.profile_id, lambda unit: _finish(request, unit), store_errors=False
         )
     except ServiceError as error:
         if error.kind is FILE_NOT_FOUND:  # by now: what was just copied is not to stay

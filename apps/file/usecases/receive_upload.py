@@ -92,7 +92,7 @@ class ReceiveUpload:
 
         async def share_once(work: Share) -> File:
             asked = replace(call, body=digested.meant())
-            return await self._work.once(asked, profile_id, work, keep_refusals=False)
+            return await self._work.run_once(asked, profile_id, work, store_errors=False)
 
         return await self._receive(digested, profile_id, admitted, share_once)
 

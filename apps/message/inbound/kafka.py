@@ -44,7 +44,7 @@ class Inbound:
     def __init__(
         self,
         sends: SendQueue,
-        learn: MembershipResolver,
+        resolver: MembershipResolver,
         history: History,
         work: UnitOfWorkFactory,
         files: Files,
@@ -52,7 +52,7 @@ class Inbound:
     ) -> None:
         self._sends = sends
         self._files = files
-        self._learn = learn
+        self._resolver = resolver
         self._history = history
         self._work = work
         self._clock = clock
@@ -96,7 +96,7 @@ class Inbound:
         """Read a page of a channel's history."""
         part = window(request)
         return await with_fresh_membership(
-            self._learn, _asker(request, call), lambda: read_history(request, part, self._history)
+            self._resolver, _asker(request, call), lambda: read_history(request, part, self._history)
         )
 
     async def get(self, request: OfMessage, call: Call) -> Message:
@@ -106,7 +106,7 @@ class Inbound:
             async with self._work.snapshot() as unit:
                 return await get_message(request, unit)
 
-        return await with_fresh_membership(self._learn, _asker(request, call), work)
+        return await with_fresh_membership(self._resolver, _asker(request, call), work)
 
     async def edit(self, request: EditMessage, call: Call) -> Message:
         """Edit a message."""
@@ -115,7 +115,7 @@ class Inbound:
             async with self._work.transaction() as unit:
                 return await edit_message(request, unit, self._clock)
 
-        return await with_fresh_membership(self._learn, _asker(request, call), work)
+        return await with_fresh_membership(self._resolver, _asker(request, call), work)
 
     async def delete(self, request: OfMessage, call: Call) -> None:
         """Delete a message."""
@@ -124,7 +124,7 @@ class Inbound:
             async with self._work.transaction() as unit:
                 await delete_message(request, call.call_id, unit, self._clock)
 
-        await with_fresh_membership(self._learn, _asker(request, call), work)
+        await with_fresh_membership(self._resolver, _asker(request, call), work)
 
 
 def _draft(request: SendMessage, call: Call) -> Draft:

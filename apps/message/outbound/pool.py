@@ -8,7 +8,7 @@ import asyncpg
 
 from shared.contracts.errors import ServiceError
 from shared.kit.database.database import Database
-from shared.kit.database.errors import database_errors
+from shared.kit.database.errors import translate_errors
 
 _SESSION = {
     # Each hot statement probes indexes by keys, whatever the parameters: planning it anew each time costs as
@@ -29,12 +29,12 @@ class ConnectionPool:
     def __init__(self, database: Database, size: int) -> None:
         self._database = database
         self._size = size
-        self._pool: asyncpg.Pool = database.own_pool(size, _SESSION)
+        self._pool: asyncpg.Pool = database.dedicated_pool(size, _SESSION)
         self._planned_s: dict[int, float] = {}
 
     async def open(self) -> None:
         """Get ready, with a first connection; the others are made when they are needed."""
-        with database_errors():
+        with translate_errors():
             await self._pool
         with suppress(ServiceError):  # when it cannot be made now, who needs it first tries again
             async with self.connection():
@@ -47,7 +47,7 @@ class ConnectionPool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection, waited for at most 3 s. Raises `mesh.busy` when there is none or when it is lost."""
-        with database_errors():
+        with translate_errors():
             async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
                 if self._is_planned_long_ago(connection.get_server_pid()):
                     await connection.execute("DISCARD PLANS")

@@ -56,13 +56,13 @@ class SendQueue:
     def __init__(
         self,
         sending: Sending,
-        learn: MembershipResolver,
+        resolver: MembershipResolver,
         clock: Clock,
         ids: Ids,
         limits: QueueLimits | None = None,
     ) -> None:
         self._sending = sending
-        self._learn = learn
+        self._resolver = resolver
         self._clock = clock
         self._ids = ids
         self._limits = limits or QueueLimits()
@@ -184,7 +184,7 @@ class SendQueue:
         """None when our copy has been brought up to date."""
         asker = AccessQuery(draft.channel_id, draft.profile_id, draft.deadline_ms, draft.correlation_id)
         try:
-            await self._learn.learn(asker)
+            await self._resolver.refresh(asker)
         except ServiceError as error:
             return error
         except Exception:

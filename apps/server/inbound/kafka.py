@@ -45,7 +45,9 @@ UseCase = Callable[Concatenate[Any, UnitOfWork, Tools], Awaitable[A]]
 class Once(UnitOfWorkFactory, Protocol):
     """Units whose work can be done once for each call."""
 
-    async def once(self, call: Call, profile_id: Any, work: Callable[[UnitOfWork], Awaitable[Any]]) -> Any:
+    async def run_once(
+        self, call: Call, profile_id: Any, work: Callable[[UnitOfWork], Awaitable[Any]]
+    ) -> Any:
         """Do the work in a transaction unless this very call, or its Idempotency-Key, was done before."""
 
 
@@ -88,7 +90,7 @@ class Inbound:
                 return await usecase(request, unit, *tools, **named)
 
         async def answer_once(request: Any, call: Call) -> Any:
-            return await self._desk.units.once(
+            return await self._desk.units.run_once(
                 call, request.profile_id, lambda unit: usecase(request, unit, *tools, **named)
             )
 

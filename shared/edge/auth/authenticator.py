@@ -41,7 +41,7 @@ class Authenticator:
         self.caught_up = False
         """Whether all sessions revoked so far are known; set by who reads them."""
 
-    def known(self, authorization: bytes | None) -> Claims | None:
+    def cached_claims(self, authorization: bytes | None) -> Claims | None:
         """The claims of a header that held before and still does; else None, and `caller` has to look."""
         claims = self._known.get(authorization or b"")
         if claims is None or claims.exp <= self._now() or claims.sid in self._revocations:
@@ -53,7 +53,7 @@ class Authenticator:
         self._known.move_to_end(authorization or b"")
         return claims
 
-    async def caller(self, authorization: bytes | None) -> Claims:
+    async def authenticate(self, authorization: bytes | None) -> Claims:
         """The claims of the caller. Raises `token.missing`, `token.invalid`, `token.expired`."""
         token = token_of(authorization)
         if not self.caught_up or self._keys.document is None:
@@ -62,7 +62,7 @@ class Authenticator:
             claims = self._verifier.verify(token)
         except ServiceError as error:
             self._known.pop(authorization or b"", None)
-            if error.kind is not TOKEN_INVALID or not await self._keys.find(token):
+            if error.kind is not TOKEN_INVALID or not await self._keys.refresh_for(token):
                 raise
             claims = self._verifier.verify(token)
         if claims.sid in self._revocations:

@@ -15,7 +15,7 @@ from shared.contracts.base import Request
 from shared.contracts.errors import ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.clock import now_s
-from shared.kit.health.checks import Part
+from shared.kit.health.checks import Component
 from shared.kit.security.access_tokens import public_keys
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class JwksCache:
     """Keeps `by_kid` up to date in place: fetched at start, now and then, and when a key is unknown."""
 
     def __init__(
-        self, caller: Caller, part: Part, refresh_s: float, now: Callable[[], float] = now_s
+        self, caller: Caller, part: Component, refresh_s: float, now: Callable[[], float] = now_s
     ) -> None:
         self.by_kid: dict[str, Ed25519PublicKey] = {}
         self.document: bytes | None = None
@@ -58,7 +58,7 @@ class JwksCache:
             attempt = 0 if fetched else attempt + 1
             await asyncio.sleep(wait_s)
 
-    async def find(self, token: str) -> bool:
+    async def refresh_for(self, token: str) -> bool:
         """Whether the key that a token names is there after asking auth for it, when it was not before."""
         kid = kid_of(token)
         if kid is None or kid in self.by_kid:

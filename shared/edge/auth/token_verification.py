@@ -33,8 +33,8 @@ class TokenVerification:
         signatures: RecordSigner,
         clock: Clock,
     ) -> None:
-        self._revoked = health.part("revocations")
-        self.keys = JwksCache(caller, health.part("keys"), settings.keys_refresh_s)
+        self._revoked = health.component("revocations")
+        self.keys = JwksCache(caller, health.component("keys"), settings.keys_refresh_s)
         ttl = timedelta(seconds=settings.access_token_ttl_s)
         self.revocations = RevokedSessions(clock, ttl, settings.revocations_max)
         verifier = TokenVerifier(self.keys.by_kid, settings.token_issuer, settings.token_audience, clock)
@@ -69,11 +69,11 @@ async def caller_of(exchange: RequestContext, authenticator: Authenticator, limi
     Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
     """
     authorization = exchange.headers.get(b"authorization")
-    claims = authenticator.known(authorization)
+    claims = authenticator.cached_claims(authorization)
     if claims is None:
-        with limits.checking(exchange):
-            claims = await authenticator.caller(authorization)
-            limits.take(claims.sub, exchange)
+        with limits.charge_provisionally(exchange):
+            claims = await authenticator.authenticate(authorization)
+            limits.charge(claims.sub, exchange)
     else:
-        limits.take(claims.sub, exchange)
+        limits.charge(claims.sub, exchange)
     return claims

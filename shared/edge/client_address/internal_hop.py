@@ -31,7 +31,7 @@ class InternalHop:
         (_, signature), *_ = self._signatures.sign(_PURPOSE, until, authorization, [])
         return HEADER, until + b"." + signature
 
-    def holds(self, value: bytes | None, authorization: bytes) -> bool:
+    def verify(self, value: bytes | None, authorization: bytes) -> bool:
         """Whether a gateway of this mesh wrote it, for this `Authorization`, a short time ago."""
         if value is None or len(value) > _HEADER_MAX_BYTES:
             return False

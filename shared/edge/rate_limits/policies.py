@@ -72,17 +72,17 @@ class RateLimits:
         """How many callers are remembered, under all limits."""
         return len(self.callers.limiter) + len(self.networks.limiter) + len(self.sign_ins.limiter)
 
-    def take(self, profile_id: UUID, exchange: RequestContext) -> None:
+    def charge(self, profile_id: UUID, exchange: RequestContext) -> None:
         """Count a request with a good token. Raises `rate.limited`."""
         if self.on:
             _take(self.callers, profile_id, exchange)
 
-    def take_public(self, exchange: RequestContext) -> None:
+    def charge_public(self, exchange: RequestContext) -> None:
         """Count a request that needs no token. Raises `rate.limited`."""
         if self.on:
             _take(self.networks, self._proxies.network_of(exchange), exchange)
 
-    def take_strict(self, exchange: RequestContext) -> None:
+    def charge_sign_in(self, exchange: RequestContext) -> None:
         """Count a request by which passwords could be guessed, with a token or without.
 
         Raises `rate.limited`.
@@ -91,7 +91,7 @@ class RateLimits:
             _take(self.sign_ins, self._proxies.network_of(exchange), exchange)
 
     @contextmanager
-    def checking(self, exchange: RequestContext) -> Iterator[None]:
+    def charge_provisionally(self, exchange: RequestContext) -> Iterator[None]:
         """While a token is checked that is not known yet, and its profile counted.
 
         It is counted before, because checking a signature is what a flood of tokens would use up, and given

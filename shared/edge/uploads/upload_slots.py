@@ -24,7 +24,7 @@ class UploadSlots:
         return self._taken.total()
 
     @contextmanager
-    def take(self, profile_id: UUID) -> Iterator[None]:
+    def acquire(self, profile_id: UUID) -> Iterator[None]:
         """A place for one upload of this person.
 
         Raises `rate.limited` when he has as many as one may have, `mesh.busy` when there is none for him.

@@ -9,9 +9,9 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from shared.kit.database.connections import DatabaseBounds, connect_options, make_engine, make_pool
-from shared.kit.database.errors import database_errors
+from shared.kit.database.errors import translate_errors
 
-__all__ = ["Database", "DatabaseBounds", "database_errors"]
+__all__ = ["Database", "DatabaseBounds", "translate_errors"]
 
 
 class Database:
@@ -76,7 +76,7 @@ class Database:
         Raises `mesh.busy` for a lost connection, a crowded pool, a lock or statement that took too long, a
         deadlock. When the commit itself is cut off nobody knows whether it stands: see `ledger.once`.
         """
-        with database_errors():
+        with translate_errors():
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         self.committed()
@@ -84,7 +84,7 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """Read only, and all its statements see the same moment. Raises `mesh.busy` as `transaction` does."""
-        with database_errors():
+        with translate_errors():
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 await session.connection(execution_options=_SNAPSHOT)
                 yield session
@@ -95,15 +95,15 @@ class Database:
 
         Who commits on it calls `committed()` afterwards.
         """
-        with database_errors():
+        with translate_errors():
             async with self.pool.acquire(timeout=self._bounds.acquire_timeout_ms / 1000) as connection:
                 yield connection
 
-    def own_pool(self, size: int, session: dict[str, str]) -> asyncpg.Pool:
+    def dedicated_pool(self, size: int, session: dict[str, str]) -> asyncpg.Pool:
         """Connections of one's own, for background work that must not queue behind requests.
 
         `session` are Postgres settings beside the usual ones. Await it or enter it to begin; it connects when
-        first used. Whoever asks for it closes it. Wrap its use into `database_errors()`.
+        first used. Whoever asks for it closes it. Wrap its use into `translate_errors()`.
         """
         settings = {**self._options["server_settings"], **session}
         return make_pool(self._url, size, {**self._options, "server_settings": settings})

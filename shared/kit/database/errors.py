@@ -32,7 +32,7 @@ _NETWORK = (ConnectionError, TimeoutError, socket.gaierror)
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn what passes by itself into `mesh.busy`; let everything else through.
 
     For code that uses `Database.pool` directly; `transaction()`, `snapshot()` and `connection()` have it

@@ -27,7 +27,15 @@ from shared.kit.database.database import Database
 from shared.kit.database.idempotency_table import CLAIM, READ, STORE, SWEEP, SWEEP_PAGE, requests_table
 from shared.kit.wire.call import Call, Reply
 
-__all__ = ["KEY_LIFE", "REDELIVERY_LIFE", "Known", "known", "once", "requests_table", "sweep_requests"]
+__all__ = [
+    "KEY_LIFE",
+    "REDELIVERY_LIFE",
+    "StoredResponse",
+    "find_stored",
+    "requests_table",
+    "run_once",
+    "sweep_requests",
+]
 
 KEY_LIFE = timedelta(hours=24)
 REDELIVERY_LIFE = timedelta(hours=1)
@@ -39,7 +47,7 @@ Result = Answer | Reply | ServiceError | None
 Work = Callable[[AsyncSession], Awaitable[Result]]
 
 
-class Known(Struct, frozen=True):
+class StoredResponse(Struct, frozen=True):
     """A request that was answered before, as it stands in the ledger."""
 
     fingerprint: bytes
@@ -58,9 +66,9 @@ class Known(Struct, frozen=True):
         return Reply(status=self.status, body=self.body)
 
 
-async def known(
+async def find_stored(
     session: AsyncSession, call: Call, profile_id: UUID, *, clock: Clock | None = None
-) -> Known | None:
+) -> StoredResponse | None:
     """What this caller's key, or this very call, was answered with; None while nothing is stored.
 
     For who has something to do before `once`, or does not know the body yet.
@@ -68,14 +76,14 @@ async def known(
     return await _stored(session, _row_of(call, profile_id, clock))
 
 
-async def once(
+async def run_once(
     database: Database,
     call: Call,
     profile_id: UUID,
     work: Work,
     *,
     clock: Clock | None = None,
-    keep_refusals: bool = True,
+    store_errors: bool = True,
 ) -> Answer | Reply | None:
     """Do `work` in a transaction, unless this caller's key, or this very call, was done before.
 
@@ -85,13 +93,13 @@ async def once(
     `idempotency.mismatch` when the key was used for another body, `mesh.busy` as `Database.transaction`.
     """
     row = _row_of(call, profile_id, clock)
-    outcome: Result | Known
+    outcome: Result | StoredResponse
     async with database.transaction() as session:
         if await _claimed(session, row):
-            outcome = await _done(session, call, row, work, keep_refusals)
+            outcome = await _done(session, call, row, work, store_errors)
         else:
             outcome = await _stored(session, row) or _being_answered()
-    if isinstance(outcome, Known):
+    if isinstance(outcome, StoredResponse):
         return outcome.answer(call.body)
     if isinstance(outcome, ServiceError):
         raise outcome
@@ -138,7 +146,7 @@ async def _claimed(session: AsyncSession, row: dict[str, Any]) -> bool:
 
 
 async def _done(
-    session: AsyncSession, call: Call, row: dict[str, Any], work: Work, keep_refusals: bool
+    session: AsyncSession, call: Call, row: dict[str, Any], work: Work, store_errors: bool
 ) -> Result:
     """Do the work and store its outcome beside it; a typed error that is raised undoes the work alone."""
     outcome: Result
@@ -147,7 +155,7 @@ async def _done(
             outcome = await work(session)
             status, body = _reply_of(call, outcome)
     except ServiceError as error:
-        if error.kind.status >= 500 or not keep_refusals:
+        if error.kind.status >= 500 or not store_errors:
             raise
         outcome, (status, body) = error, _reply_of(call, error)
     await session.execute(
@@ -156,11 +164,11 @@ async def _done(
     return outcome
 
 
-async def _stored(session: AsyncSession, row: dict[str, Any]) -> Known | None:
+async def _stored(session: AsyncSession, row: dict[str, Any]) -> StoredResponse | None:
     found = (await session.execute(READ, row)).one_or_none()
     if found is None or found.status is None:
         return None
-    return Known(found.fingerprint, found.status, found.body)
+    return StoredResponse(found.fingerprint, found.status, found.body)
 
 
 def _being_answered() -> ServiceError:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.clock import Clock
 from shared.kit.database.database import Database
-from shared.kit.database.idempotency import once
+from shared.kit.database.idempotency import run_once
 from shared.kit.wire.call import Call
 
 U = TypeVar("U")
@@ -35,20 +35,20 @@ class SqlUnitOfWorkFactory(Generic[U]):
         async with self._database.snapshot() as session:
             yield self._unit(session)
 
-    async def once(
+    async def run_once(
         self,
         call: Call,
         profile_id: UUID,
         work: Callable[[U], Awaitable[Any]],
         *,
-        keep_refusals: bool = True,
+        store_errors: bool = True,
     ) -> Any:
         """Do the work in a transaction, unless this very call or its `Idempotency-Key` was done before."""
-        return await once(
+        return await run_once(
             self._database,
             call,
             profile_id,
             lambda session: work(self._unit(session)),
             clock=self._clock,
-            keep_refusals=keep_refusals,
+            store_errors=store_errors,
         )

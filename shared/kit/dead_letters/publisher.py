@@ -35,7 +35,7 @@ class DeadLetterPublisher:
         self._producer: AIOKafkaProducer | None = None
         self._lock = asyncio.Lock()
 
-    async def put_away(self, record: ConsumerRecord, origin: Origin, failure: Failure) -> None:
+    async def dead_letter(self, record: ConsumerRecord, origin: Origin, failure: Failure) -> None:
         """Returns when the record is written where it goes next; raises KafkaError or OSError if not."""
         attempt = origin.attempt + 1
         retry = not failure.final and attempt <= len(RETRY_DELAYS_S)

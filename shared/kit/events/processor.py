@@ -49,7 +49,7 @@ class EventProcessor:
             if await _wait(gone, _backoff_s(tries)):
                 return False
             tries += 1
-        return failure is None or await self._put_away(record, failure, gone)
+        return failure is None or await self._dead_letter(record, failure, gone)
 
     async def _handle(self, record: ConsumerRecord) -> Failure | ServiceError | None:
         """Return None when done, `mesh.busy` when the same record has to be tried again later."""
@@ -83,13 +83,13 @@ class EventProcessor:
             note_refused("event", topic, fault)
             raise SIGNATURE_INVALID.exception(SENTENCES[fault])
 
-    async def _put_away(self, record: ConsumerRecord, failure: Failure, gone: asyncio.Event) -> bool:
+    async def _dead_letter(self, record: ConsumerRecord, failure: Failure, gone: asyncio.Event) -> bool:
         """Until it is written: a record is never lost because its failure could not be noted."""
         origin = origin_of(record)
         tries = 0
         while not gone.is_set():
             try:
-                await self._failures.put_away(record, origin, failure)
+                await self._failures.dead_letter(record, origin, failure)
             except (KafkaError, OSError) as error:
                 log.error("a failed record of %s could not be put away: %r", origin.topic, error)
                 await _wait(gone, _backoff_s(tries))

@@ -13,7 +13,7 @@ PROBE_CACHE_S = 1.0
 Probe = Callable[[], Awaitable[object]]
 
 
-class Part:
+class Component:
     """One thing that must be there for the process to be ready; it begins as not ready."""
 
     def __init__(self) -> None:
@@ -79,11 +79,11 @@ class Health:
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
-        self._parts: dict[str, Part | ProbedComponent] = {}
+        self._parts: dict[str, Component | ProbedComponent] = {}
 
-    def part(self, name: str) -> Part:
+    def component(self, name: str) -> Component:
         """A new part that says itself how it is. Raises ValueError for a name that is taken."""
-        part = Part()
+        part = Component()
         self._add(name, part)
         return part
 
@@ -98,7 +98,7 @@ class Health:
         parts = dict(zip(asked, states, strict=True))
         return Report(READY if all(state == READY for state in states) else "not ready", parts)
 
-    def _add(self, name: str, part: Part | ProbedComponent) -> None:
+    def _add(self, name: str, part: Component | ProbedComponent) -> None:
         if name in self._parts:
             raise ValueError(f"there is a part {name} already")
         self._parts[name] = part

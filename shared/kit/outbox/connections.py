@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from shared.kit.database.database import Database
-from shared.kit.database.errors import database_errors
+from shared.kit.database.errors import translate_errors
 
 _CONNECTIONS = 2
 _ACQUIRE_S = 3.0
@@ -32,7 +32,7 @@ class RelayConnections:
 
     async def open(self) -> None:
         """Begin, whether or not Postgres is there."""
-        self._pool = await self._database.own_pool(_CONNECTIONS, _SESSION)
+        self._pool = await self._database.dedicated_pool(_CONNECTIONS, _SESSION)
 
     async def close(self) -> None:
         """Close what is idle, cut off what is not."""
@@ -45,6 +45,6 @@ class RelayConnections:
         """A connection; raises `mesh.busy` as `Database.connection` does."""
         if self._pool is None:
             raise RuntimeError("the store of the relay is not open")
-        with database_errors():
+        with translate_errors():
             async with self._pool.acquire(timeout=_ACQUIRE_S) as connection:
                 yield connection

@@ -59,7 +59,7 @@ class RpcClient:
 
         Raises the ServiceError that the service answered, `mesh.busy` or `mesh.timeout`.
         """
-        reply = await self.call_raw(
+        reply = await self.send_raw(
             operation,
             _encode(request),
             operation.key_of(request),
@@ -69,7 +69,7 @@ class RpcClient:
         )
         return decode_reply(operation, reply)
 
-    def call_raw(
+    def send_raw(
         self,
         operation: Operation,
         body: bytes,
@@ -120,7 +120,7 @@ class RpcClient:
             timer.cancel()
             del self._pending[call.call_id]
 
-    def on_reply(self, call_id: str, reply: RawReply) -> None:
+    def resolve(self, call_id: str, reply: RawReply) -> None:
         """A reply came; one that nobody waits for any longer is let fall."""
         waiting = self._pending.get(call_id)
         if waiting is not None and not waiting.done():

@@ -59,7 +59,7 @@ class RpcClientSession:
         await self._reader.stop()
 
     def _on_reply(self, call_id: str, reply: RawReply) -> None:
-        self.client.on_reply(call_id, reply)
+        self.client.resolve(call_id, reply)
 
     async def _make_topic(self) -> None:
         await create_reply_topic(self._options, self._topic, self._replication_factor)

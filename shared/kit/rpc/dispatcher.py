@@ -59,7 +59,7 @@ class Dispatcher:
         responder: Responder,
         signatures: RecordSigner,
         seals: FieldEncryption,
-        put_away: StoreDeadLetter,
+        dead_letter: StoreDeadLetter,
         *,
         lane_max: int,
         in_flight_max: int,
@@ -70,7 +70,7 @@ class Dispatcher:
         self._responder = responder
         self._signatures = signatures
         self._seals = seals
-        self._put_away = put_away
+        self._dead_letter = dead_letter
         self._timeout_ms = timeout_ms
         self._lanes = KeyedExecutor(lane_max=lane_max, jobs_max=in_flight_max)
         self._groups = {
@@ -104,13 +104,13 @@ class Dispatcher:
         """Tell the caller; where there is none, keep the record among the dead letters."""
         if call.reply_to is None and error.kind is not MESH_BUSY:
 
-            async def put_away() -> None:
+            async def dead_letter() -> None:
                 try:
-                    await self._put_away(record, error)
+                    await self._dead_letter(record, error)
                 finally:
                     finished()
 
-            if self._lanes.submit(_DEAD_LETTERS, put_away):
+            if self._lanes.submit(_DEAD_LETTERS, dead_letter):
                 return
         tell = self._responder.decline if error.kind is SIGNATURE_INVALID else self._responder.reply
         tell(call, error, finished)

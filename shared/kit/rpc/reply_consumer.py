@@ -43,12 +43,12 @@ class ReplyReader:
     """Hands each reply on by its call id; whether anybody still waits for it is not its concern."""
 
     def __init__(
-        self, options: Mapping[str, Any], topic: str, signatures: RecordSigner, on_reply: OnReply
+        self, options: Mapping[str, Any], topic: str, signatures: RecordSigner, resolve: OnReply
     ) -> None:
         self._options = options
         self._signatures = signatures
         self._place = TopicPartition(topic, 0)
-        self._on_reply = on_reply
+        self._on_reply = resolve
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
 

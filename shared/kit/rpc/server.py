@@ -48,7 +48,7 @@ class RpcServer:
             Responder(producer, signatures, seals),
             signatures,
             seals,
-            self._put_away,
+            self._dead_letter,
             lane_max=settings.lane_max,
             in_flight_max=settings.in_flight_max,
             batch_max=settings.batch_max,
@@ -71,12 +71,12 @@ class RpcServer:
         """Take no more requests, finish and commit those in hand, within the drain time."""
         await asyncio.gather(*(intake.stop() for intake in self._intakes))
 
-    async def _put_away(self, record: ConsumerRecord, error: ServiceError) -> None:
+    async def _dead_letter(self, record: ConsumerRecord, error: ServiceError) -> None:
         """A request may hold a password or a token: what the dead letters keep is where it was."""
         origin = Origin(record.topic, record.partition, record.offset)
         stripped = replace(record, value=b"")
         try:
-            await self._failures.put_away(stripped, origin, Failure(str(error), final=True))
+            await self._failures.dead_letter(stripped, origin, Failure(str(error), final=True))
         except (KafkaError, OSError) as away:
             log.warning("a bad request of %s could not be put away: %r", record.topic, away)
 

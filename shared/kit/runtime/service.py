@@ -35,7 +35,7 @@ _WAITING_MAX = 20_000
 
 
 def run_service(name: str, settings: S, build: Build[S]) -> None:
-    """Run a service until SIGTERM or SIGINT. `build` gets the parts before anything is consumed."""
+    """Run a service until SIGTERM or SIGINT. `build` gets the context before anything is consumed."""
     make_undumpable()
     instance = Instance(name, settings.instance_name)
     setup_logging(name, settings.log_level, instance.name)
@@ -48,7 +48,7 @@ async def _until_stopped(name: str, instance: str, settings: S, build: Build[S])
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         health = Health()
-        running = health.part("service")
+        running = health.component("service")
         server = await serve_health(health, settings.health_host, settings.health_port)
         stack.push_async_callback(server.close)
         starting = asyncio.create_task(_start(name, instance, settings, build, stack, health))
@@ -72,30 +72,30 @@ async def _start(
 ) -> None:
     options = kafka_options(settings)
     producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
-    await retry_until_available(health.part("kafka connecting"), producer.start)
+    await retry_until_available(health.component("kafka connecting"), producer.start)
     stack.push_async_callback(producer.stop)
     health.probe("kafka", producer.ping)
-    parts = ServiceContext(name, instance, settings, producer, stack, health)
-    await build(parts)
-    if missing := parts.handlers.unhandled():
+    context = ServiceContext(name, instance, settings, producer, stack, health)
+    await build(context)
+    if missing := context.handlers.unhandled():
         raise RuntimeError(f"nobody handlers {', '.join(missing)}")
-    await _consume(parts, producer, make_broker(options, instance), stack)
+    await _consume(context, producer, make_broker(options, instance), stack)
 
 
 async def _consume(
-    parts: ServiceContext[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack
+    context: ServiceContext[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack
 ) -> None:
-    options = kafka_options(parts.settings)
-    failures = DeadLetterPublisher(parts.service, options)
+    options = kafka_options(context.settings)
+    failures = DeadLetterPublisher(context.service, options)
     stack.push_async_callback(failures.stop)
-    answering = RpcServer(parts.handlers, producer, failures, parts.settings, parts.seals)
+    answering = RpcServer(context.handlers, producer, failures, context.settings, context.encryption)
     answering.attach(broker)
-    inbox = EventConsumer(parts.service, options, parts.settings)
-    for topics, handler in parts.hears:
+    inbox = EventConsumer(context.service, options, context.settings)
+    for topics, handler in context.subscriptions:
         inbox.add(topics, handler)
     inbox.attach(broker)
     stack.push_async_callback(close_quietly, broker.stop)
-    consuming = parts.health.part("consumers")
+    consuming = context.health.component("consumers")
     await start_together(broker)
     consuming.down("waiting for the group")
     for consumer in (answering, inbox):

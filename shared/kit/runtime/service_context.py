@@ -31,7 +31,7 @@ EventHandler = Callable[[Event], Awaitable[None]]
 
 
 class ServiceContext(Generic[S]):
-    """The parts of one service process. What is asked for here is closed when the process stops."""
+    """The context of one service process. What is asked for here is closed when the process stops."""
 
     def __init__(
         self,
@@ -49,12 +49,12 @@ class ServiceContext(Generic[S]):
         self.clock = SystemClock()
         self.ids = SystemIds()
         self.handlers = HandlerRegistry(service)
-        self.seals = FieldEncryption()
-        self.hears: list[tuple[tuple[str, ...], EventHandler]] = []
+        self.encryption = FieldEncryption()
+        self.subscriptions: list[tuple[tuple[str, ...], EventHandler]] = []
         self._producer = producer
         self._stack = stack
 
-    async def database(self, url: str) -> Database:
+    async def open_database(self, url: str) -> Database:
         """The service's database, opened as soon as it is there, and the relay of its outbox."""
         relay: Relay | None = None
 
@@ -65,10 +65,10 @@ class ServiceContext(Generic[S]):
         def attempt() -> Awaitable[Database]:
             return Database.open(url, on_commit=wake, application_name=self.instance)
 
-        database = await retry_until_available(self.health.part("postgres opening"), attempt)
+        database = await retry_until_available(self.health.component("postgres opening"), attempt)
         self._stack.push_async_callback(database.close)
         self.health.probe("postgres", database.ping)
-        sending = self.health.part("outbox")
+        sending = self.health.component("outbox")
         sending.ready()
         relay = Relay(
             self.service,
@@ -83,24 +83,24 @@ class ServiceContext(Generic[S]):
         self._stack.push_async_callback(relay.stop)
         return database
 
-    async def client(self) -> RpcClient:
+    async def open_client(self) -> RpcClient:
         """A client for calls to other services; its reply topic is read when this returns."""
         options = kafka_options(self.settings)
         calling = RpcClientSession(self.service, self.instance, self._producer, options, self.settings)
-        await retry_until_available(self.health.part("replies"), calling.start)
+        await retry_until_available(self.health.component("replies"), calling.start)
         self._stack.push_async_callback(calling.stop)
         return calling.client
 
-    def inbox(self, topics: Iterable[str], handler: EventHandler) -> None:
+    def subscribe(self, topics: Iterable[str], handler: EventHandler) -> None:
         """Hear the events of these topics, each at least once, in order for each key."""
-        self.hears.append((tuple(topics), handler))
+        self.subscriptions.append((tuple(topics), handler))
 
     def every(self, interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
         """Do a job again and again; one that fails is logged and done again at its next turn."""
         task = asyncio.create_task(_repeat(interval_s, job))
         self._stack.push_async_callback(_cancel, task)
 
-    def beside(self, work: Callable[[], Awaitable[None]]) -> None:
+    def run_forever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something that goes on until the process stops; what fails is logged and begun anew."""
         task = asyncio.create_task(_keep_on(work))
         self._stack.push_async_callback(_cancel, task)

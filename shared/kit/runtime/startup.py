@@ -7,7 +7,7 @@ from typing import TypeVar
 from aiokafka.errors import KafkaError
 
 from shared.contracts.errors import ServiceError
-from shared.kit.health.checks import Part
+from shared.kit.health.checks import Component
 
 T = TypeVar("T")
 
@@ -15,7 +15,7 @@ _RETRY_AFTER_S = 0.5
 _PASSING = (KafkaError, OSError, TimeoutError, ServiceError)
 
 
-async def retry_until_available(part: Part, attempt: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_available(part: Component, attempt: Callable[[], Awaitable[T]]) -> T:
     """Try until it works: what this process needs may start later than it does."""
     while True:
         try:

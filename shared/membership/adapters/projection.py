@@ -66,34 +66,36 @@ class SqlMembershipStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
+    async def save_channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
         """A channel exists. Nothing brings a deleted one back."""
         fact = {"channel_id": channel_id, "server_id": server_id, "type": kind, "revision": revision}
         async with self._database.transaction() as session:
             if await _is_alive(session, server_id):
                 await session.execute(_CHANNEL, fact)
 
-    async def channel_gone(self, channel_id: UUID, server_id: UUID, revision: int, now: datetime) -> None:
+    async def mark_channel_deleted(
+        self, channel_id: UUID, server_id: UUID, revision: int, now: datetime
+    ) -> None:
         """A channel was deleted."""
         fact = {"channel_id": channel_id, "server_id": server_id, "revision": revision, "now": now}
         async with self._database.transaction() as session:
             if await _is_alive(session, server_id):
                 await session.execute(_CHANNEL_GONE, fact)
 
-    async def member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
+    async def save_member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
         """A membership as of a revision; without a role it is none, which is remembered as well."""
         async with self._database.transaction() as session:
             if await _is_alive(session, server_id):
                 await _store_member(session, server_id, profile_id, role, revision)
 
-    async def server_gone(self, server_id: UUID, revision: int, now: datetime) -> None:
+    async def mark_server_deleted(self, server_id: UUID, revision: int, now: datetime) -> None:
         """A server was deleted, and all its channels with it."""
         fact = {"server_id": server_id, "revision": revision, "now": now}
         async with self._database.transaction() as session:
             await session.execute(_SERVER_GONE, fact)
             await session.execute(_CHANNELS_GONE, {"server_id": server_id, "now": now})
 
-    async def access(self, access: ChannelAccess, profile_id: UUID) -> None:
+    async def save_access(self, access: ChannelAccess, profile_id: UUID) -> None:
         """What the server service answered about a channel and a profile in it, both at once."""
         channel = {
             "channel_id": access.channel_id,

@@ -15,7 +15,7 @@ from migrations.runner import migrate
 from shared.contracts.file import FILE_CREATE, CreateFile, File, FileStatus, NewFile, Upload
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.database.database import Database
-from shared.kit.database.idempotency import once
+from shared.kit.database.idempotency import run_once
 from shared.kit.wire.call import Call, Reply
 from tests.contract.file.conftest import outside_of
 from tests.integration.kit.stairs import to_revision
@@ -140,9 +140,9 @@ async def test_an_announcement_of_before_is_answered_again(old: str) -> None:
     async def answer(session: Any) -> Reply:
         return answered
 
-    await once(database, call, request.profile_id, answer)
+    await run_once(database, call, request.profile_id, answer)
     await migrate("file", old)
-    again = await once(database, call, request.profile_id, answer)
+    again = await run_once(database, call, request.profile_id, answer)
     assert isinstance(again, Reply)
     assert isinstance(again.body, bytes)
     assert b"Signature" not in again.body

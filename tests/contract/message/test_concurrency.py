@@ -213,7 +213,7 @@ async def test_nothing_slips_in_beside_the_deletion_of_its_server(make_world: Ma
         channel, created = world.server.add_channel()
         ada = IDS.new()
         joined = world.server.join(ada)
-        answer = world.outside.facts.access(world.server.answer(channel, ada), ada)
+        answer = world.outside.facts.save_access(world.server.answer(channel, ada), ada)
         gone = world.server.delete()
         facts = [answer, *(world.hear(event) for event in (created, joined, gone))]
         random.shuffle(facts)

@@ -39,13 +39,13 @@ class MemoryUnitOfWorkFactory:
         async with self._store.begin() as transaction:
             yield MemoryUnitOfWork(self._store, transaction, self._clock)
 
-    async def once(
+    async def run_once(
         self,
         call: Call,
         profile_id: UUID,
         work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         *,
-        keep_refusals: bool = True,
+        store_errors: bool = True,
     ) -> File:
         """Do the work in a transaction, unless the call was answered before: then its first answer."""
         key = _key_of(call, profile_id)
@@ -53,7 +53,7 @@ class MemoryUnitOfWorkFactory:
             await transaction.hold(key)
             answered = self._store.answer_to(key, self._clock.now())
             if answered is None:
-                answered = await self._answer(call, work, transaction, keep_refusals)
+                answered = await self._answer(call, work, transaction, store_errors)
                 transaction.changes.append(partial(self._store.answered.update, {key: answered}))
         return answered.answer(call.body)
 
@@ -62,14 +62,14 @@ class MemoryUnitOfWorkFactory:
         call: Call,
         work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         transaction: Transaction,
-        keep_refusals: bool,
+        store_errors: bool,
     ) -> Answered:
         """A refusal that is raised undoes the work, one that is given does not."""
         outcome: File | ServiceError
         try:
             outcome = await work(MemoryUnitOfWork(self._store, transaction, self._clock))
         except ServiceError as error:
-            if error.kind.status >= 500 or not keep_refusals:
+            if error.kind.status >= 500 or not store_errors:
                 raise
             transaction.changes.clear()
             outcome = error

@@ -15,7 +15,7 @@ class MemoryMembershipStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
+    async def save_channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
         """A channel exists. Nothing brings a deleted one back."""
         if server_id in self._store.servers_gone:
             return
@@ -26,7 +26,9 @@ class MemoryMembershipStore:
             known.type = kind
             self._store.channel_revisions[channel_id] = revision
 
-    async def channel_gone(self, channel_id: UUID, server_id: UUID, revision: int, now: datetime) -> None:
+    async def mark_channel_deleted(
+        self, channel_id: UUID, server_id: UUID, revision: int, now: datetime
+    ) -> None:
         """A channel was deleted."""
         if server_id in self._store.servers_gone:
             return
@@ -36,7 +38,7 @@ class MemoryMembershipStore:
         revisions = self._store.channel_revisions
         revisions[channel_id] = max(revision, revisions[channel_id])
 
-    async def member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
+    async def save_member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
         """A membership as of a revision; without a role it is none, which is remembered as well."""
         if server_id in self._store.servers_gone:
             return
@@ -44,13 +46,13 @@ class MemoryMembershipStore:
         if revision > known:
             self._store.members[server_id, profile_id] = (role, revision)
 
-    async def server_gone(self, server_id: UUID, revision: int, now: datetime) -> None:
+    async def mark_server_deleted(self, server_id: UUID, revision: int, now: datetime) -> None:
         """A server was deleted, and all its channels with it."""
         self._store.servers_gone.add(server_id)
         for channel in self._store.channels.values():
             channel.deleted |= channel.server_id == server_id
 
-    async def access(self, access: ChannelAccess, profile_id: UUID) -> None:
+    async def save_access(self, access: ChannelAccess, profile_id: UUID) -> None:
         """What the server service answered about a channel and a profile in it, both at once."""
         if access.server_id in self._store.servers_gone:
             return

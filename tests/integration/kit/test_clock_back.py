@@ -45,7 +45,7 @@ async def sign_out(client: RpcClient) -> Any:
         str(request.profile_id).encode(),
         str(request.session_id).encode(),
     )
-    return await client.call_raw(
+    return await client.send_raw(
         USER_SIGNOUT,
         body,
         USER_SIGNOUT.key_of(request),

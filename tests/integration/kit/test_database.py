@@ -19,7 +19,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from shared.contracts.errors import MESH_BUSY, SERVER_NOT_FOUND, ServiceError
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database, DatabaseBounds
-from shared.kit.database.errors import database_errors
+from shared.kit.database.errors import translate_errors
 
 QUICK = DatabaseBounds(
     sessions=2,
@@ -118,7 +118,7 @@ async def test_faults_of_the_program_are_not_hidden(database: Database) -> None:
     with pytest.raises(asyncpg.UniqueViolationError):
         async with database.connection() as connection:
             await connection.execute("INSERT INTO things (id) VALUES (1)")
-    with pytest.raises(FileNotFoundError), database_errors():
+    with pytest.raises(FileNotFoundError), translate_errors():
         raise FileNotFoundError("no such template")
 
 

@@ -33,7 +33,7 @@ async def test_a_reply_larger_than_a_record_by_default_arrives(kafka_bootstrap: 
     handlers.single[USER_GET.name] = large
     settings = settings_for(kafka_bootstrap)
     async with running_service(settings, handlers), running_client(settings) as client:
-        reply = await client.call_raw(
+        reply = await client.send_raw(
             USER_GET,
             msgspec.json.encode(GetProfile(profile_id=uuid4())),
             b"k",

@@ -21,7 +21,7 @@ from shared.edge.client_address.trusted_proxies import TrustedProxies
 from shared.edge.http_metrics import HttpMetrics
 from shared.edge.uploads.body_reader import MinimumRate
 from shared.kit.clock import SystemClock
-from shared.kit.health.checks import Part
+from shared.kit.health.checks import Component
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from shared.kit.telemetry.log_context import traceparent_var
 from shared.kit.wire.call import Call
@@ -85,20 +85,20 @@ def client_of(service: Service, **changes: Any) -> httpx.AsyncClient:
     """Ada at a port with these settings."""
     settings = FileSettings(file_database_url="", mesh_secret=SECRET, **changes)
     clock = SystemClock()
-    keys = JwksCache(FakeCaller(), Part(), 120)
+    keys = JwksCache(FakeCaller(), Component(), 120)
     keys.by_kid.update(public_keys(SIGNER.jwks))
     keys.document = b"{}"
     verifier = TokenVerifier(keys.by_kid, "concord", "concord", clock)
     authenticator = Authenticator(verifier, keys, RevokedSessions(clock, timedelta(minutes=15), 10))
     authenticator.caught_up = True
-    proxies, passed_on = (
+    proxies, internal_hop = (
         TrustedProxies(settings.trusted_proxies, settings.proxy_header),
         InternalHop(SIGNATURES),
     )
-    guard = UploadAuth(authenticator, limits_of(settings, proxies), passed_on)
+    guard = UploadAuth(authenticator, limits_of(settings, proxies), internal_hop)
     behind = cast(Any, service)
     app = FileApp(guard, behind, behind, behind, BOUNDS).app()
-    edge = edge_of(app, settings, proxies, passed_on, HttpMetrics(), None)
+    edge = edge_of(app, settings, proxies, internal_hop, HttpMetrics(), None)
     headers = {"Authorization": TOKEN, "X-Correlation-Id": "mine"}
     transport = httpx.ASGITransport(app=edge)
     return httpx.AsyncClient(transport=transport, base_url="http://file", headers=headers)
@@ -243,14 +243,14 @@ async def test_who_comes_by_a_gateway_was_counted_there(service: Service) -> Non
     async with client_of(service, rate_limit_per_minute=1) as http:
         assert (await http.post(PATH, **FORM)).status_code == 201
         name, value = InternalHop(SIGNATURES).header(TOKEN.encode())
-        passed_on = {name.decode(): value.decode()}
+        internal_hop = {name.decode(): value.decode()}
         for _ in range(3):
-            done = await http.post(PATH, headers=passed_on, **FORM)
+            done = await http.post(PATH, headers=internal_hop, **FORM)
             assert (done.status_code, "ratelimit" in done.headers) == (201, False)
         for other in ("x", "", "9" * 500, value.decode()[:-1] + "?"):
             refused = await http.post(PATH, headers={HEADER.decode(): other}, **FORM)
             assert code(refused) == (429, "rate.limited")
-        no_token = await http.post(PATH, headers={**passed_on, "Authorization": "Bearer x"}, **FORM)
+        no_token = await http.post(PATH, headers={**internal_hop, "Authorization": "Bearer x"}, **FORM)
         assert code(no_token) == (401, "token.invalid")
 
 

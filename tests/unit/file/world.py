@@ -183,14 +183,14 @@ class World:
         self.clock, self.storage = outside.clock, outside.storage
         self.server = ServerService()
         self.painter = Sketcher()
-        self.learn = MembershipResolver(self.server, outside.facts, SystemClock())
+        self.resolver = MembershipResolver(self.server, outside.facts, SystemClock())
         self.hear = hear(outside.facts, outside.clock)
         self.ada, self.ben, self.eve = IDS.new(), IDS.new(), IDS.new()
         tools = Dependencies(
             work=outside.work,
             storage=outside.storage,
             sniffer=PureMagic(),
-            learn=self.learn,
+            resolver=self.resolver,
             allowance=ALLOWANCE,
             thumbnails=MakeThumbnails(
                 outside.work, outside.storage, self.painter, outside.clock, ALLOWANCE.file_max_bytes
@@ -249,7 +249,7 @@ class World:
 
         async def admitted(work: Callable[[], Awaitable[None]]) -> None:
             asker = AccessQuery(form.channel_id, self.ada, now_ms() + 10_000, "the correlation id")
-            await with_fresh_membership(self.learn, asker, work)
+            await with_fresh_membership(self.resolver, asker, work)
 
         return await self.receiving.receive(form, self.ada, admitted, call)
 

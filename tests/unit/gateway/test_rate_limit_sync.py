@@ -38,9 +38,9 @@ class Node:
             exchange = RequestContext(scope, None, lambda: "id")  # type: ignore[arg-type]
             try:
                 if public:
-                    self.limits.take_strict(exchange)
+                    self.limits.charge_sign_in(exchange)
                 else:
-                    self.limits.take(ADA, exchange)
+                    self.limits.charge(ADA, exchange)
                 passed += 1
             except ServiceError:
                 pass

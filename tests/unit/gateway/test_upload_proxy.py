@@ -56,7 +56,7 @@ async def test_the_bytes_go_on_and_the_answer_comes_back() -> None:
     assert not any("evil" in line for line in lines)
     said = next(line for line in lines if line.startswith("x-concord-passed-on: ")).partition(": ")[2]
     token = next(line for line in bytes(heard).split(b"\r\n") if line.lower().startswith(b"authorization: "))
-    assert InternalHop(SIGNATURES).holds(said.encode(), token.partition(b": ")[2])
+    assert InternalHop(SIGNATURES).verify(said.encode(), token.partition(b": ")[2])
     assert body == bytes(100_000)
 
 

@@ -27,7 +27,7 @@ async def take(world: World, fact: Fact) -> None:
     if isinstance(fact, Event):
         await world.hear(fact)
     else:
-        await world.outside.facts.access(*fact)
+        await world.outside.facts.save_access(*fact)
 
 
 def live(server: ServerService, steps: list[int]) -> tuple[list[UUID], list[Fact]]:
@@ -87,7 +87,7 @@ async def test_an_older_answer_does_not_beat_a_newer_event(world: World) -> None
     channel, ada = await world.channel(), await world.member()
     answer = world.server.answer(channel, ada)
     await world.hear(world.server.kick(ada))
-    await world.outside.facts.access(answer, ada)
+    await world.outside.facts.save_access(answer, ada)
     assert (await gate_of(world, channel, ada)).role is None
 
 
@@ -95,7 +95,7 @@ async def test_an_older_event_does_not_beat_a_newer_answer(world: World) -> None
     channel, ada = await world.channel(), await world.member()
     kicked = world.server.kick(ada)
     world.server.join(ada, Role.MODERATOR)
-    await world.outside.facts.access(world.server.answer(channel, ada), ada)
+    await world.outside.facts.save_access(world.server.answer(channel, ada), ada)
     await world.hear(kicked)
     assert (await gate_of(world, channel, ada)).role is Role.MODERATOR
 

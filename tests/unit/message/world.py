@@ -88,11 +88,11 @@ class World:
     def __init__(self, outside: Outside, limits: QueueLimits | None = None) -> None:
         self.server = ServerService()
         self.outside = outside
-        self.learn = MembershipResolver(self.server, outside.facts, outside.clock)
-        self.queue = SendQueue(outside.sending, self.learn, outside.clock, outside.ids, limits)
+        self.resolver = MembershipResolver(self.server, outside.facts, outside.clock)
+        self.queue = SendQueue(outside.sending, self.resolver, outside.clock, outside.ids, limits)
         self.files = FileService()
         self.inbound = Inbound(
-            self.queue, self.learn, outside.history, outside.work, self.files, outside.clock
+            self.queue, self.resolver, outside.history, outside.work, self.files, outside.clock
         )
         self.hear = hear(outside.facts, outside.clock)
         self.hear_files = hear_files(outside.work, outside.clock)

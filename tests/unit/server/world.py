@@ -63,7 +63,9 @@ class Happened(NamedTuple):
 class UnitsWithoutLedger(MemoryUnitOfWorkFactory):
     """The ledger is the database's."""
 
-    async def once(self, call: Call, profile_id: UUID, work: Callable[[UnitOfWork], Awaitable[Any]]) -> Any:
+    async def run_once(
+        self, call: Call, profile_id: UUID, work: Callable[[UnitOfWork], Awaitable[Any]]
+    ) -> Any:
         async with self.transaction() as unit:
             return await work(unit)
 

@@ -13,7 +13,7 @@ from jwt.utils import base64url_encode
 from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.edge.auth.authenticator import REMEMBERED_MAX, Authenticator, token_of
 from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, JwksCache
-from shared.kit.health.checks import Part
+from shared.kit.health.checks import Component
 from shared.kit.rpc.reply_consumer import RawReply
 from tests.fakes.gateway import PROFILE_ID, SESSION_ID, FakeCaller, Signer
 from tests.support.gateway import World, new_world
@@ -73,11 +73,11 @@ async def test_a_remembered_token_expires_as_well(world: World) -> None:
     authenticator = Authenticator(world.authenticator._verifier, world.keys, world.revocations, lambda: now)
     authenticator.caught_up = True
     header = f"Bearer {world.signer.token()}".encode()
-    claims = await authenticator.caller(header)
+    claims = await authenticator.authenticate(header)
     now = claims.exp - 1
-    assert authenticator.known(header) == claims
+    assert authenticator.cached_claims(header) == claims
     now = claims.exp
-    assert authenticator.known(header) is None
+    assert authenticator.cached_claims(header) is None
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ async def test_a_flood_of_unknown_keys_asks_auth_once() -> None:
 async def test_unknown_keys_are_asked_for_again_after_a_while() -> None:
     now = 0.0
     caller = FakeCaller(answer=lambda sent: RawReply(200, msgspec.json.encode(Signer().jwks)))
-    keys = JwksCache(caller, Part(), 60, lambda: now)
+    keys = JwksCache(caller, Component(), 60, lambda: now)
     for number in range(5):
         await keys.find(Signer(f"x{number}").token())
     assert len(caller.sent) == 1
@@ -178,7 +178,7 @@ async def test_unknown_keys_are_asked_for_again_after_a_while() -> None:
 
 
 async def test_keys_stay_when_auth_is_away() -> None:
-    caller, signer, part = FakeCaller(), Signer(), Part()
+    caller, signer, part = FakeCaller(), Signer(), Component()
     keys = JwksCache(caller, part, 60)
     caller.raise_with(MESH_BUSY.exception("away"))
     assert not await keys._fetch_once()
@@ -197,10 +197,10 @@ async def test_headers_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyP
     authenticator.caught_up = True
     headers = [f"Bearer {world.signer.token(jti=str(PROFILE_ID)[:-1] + str(n))}".encode() for n in range(3)]
     for header in headers[:2]:
-        await authenticator.caller(header)
-    assert authenticator.known(headers[0])  # used again, so the other one goes
-    await authenticator.caller(headers[2])
-    assert [authenticator.known(header) is not None for header in headers] == [True, False, True]
+        await authenticator.authenticate(header)
+    assert authenticator.cached_claims(headers[0])  # used again, so the other one goes
+    await authenticator.authenticate(headers[2])
+    assert [authenticator.cached_claims(header) is not None for header in headers] == [True, False, True]
     assert REMEMBERED_MAX > 2
 
 
@@ -209,10 +209,10 @@ async def test_one_token_can_not_fill_the_memory_with_long_spellings_of_its_head
     authenticator.caught_up = True
     token = world.signer.token()
     for blanks in range(20_000, 20_010):
-        assert await authenticator.caller(f"Bearer{' ' * blanks}{token}".encode())
+        assert await authenticator.authenticate(f"Bearer{' ' * blanks}{token}".encode())
     assert sum(map(len, authenticator._known)) == 0
-    await authenticator.caller(f"Bearer {token}".encode())
-    assert authenticator.known(f"Bearer {token}".encode())
+    await authenticator.authenticate(f"Bearer {token}".encode())
+    assert authenticator.cached_claims(f"Bearer {token}".encode())
 
 
 def test_only_the_bearer_scheme_has_a_token() -> None:

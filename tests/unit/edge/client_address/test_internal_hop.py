@@ -19,23 +19,23 @@ class At:
 
 def test_it_holds_for_its_token_and_a_minute() -> None:
     at = At()
-    passed_on = InternalHop(SIGNATURES, at)
-    _, value = passed_on.header(TOKEN)
-    assert passed_on.holds(value, TOKEN)
-    assert not passed_on.holds(value, b"Bearer d.e.f")
+    internal_hop = InternalHop(SIGNATURES, at)
+    _, value = internal_hop.header(TOKEN)
+    assert internal_hop.verify(value, TOKEN)
+    assert not internal_hop.verify(value, b"Bearer d.e.f")
     at.now_ms += 59_000
-    assert passed_on.holds(value, TOKEN)
+    assert internal_hop.verify(value, TOKEN)
     at.now_ms += 2_000
-    assert not passed_on.holds(value, TOKEN)
+    assert not internal_hop.verify(value, TOKEN)
 
 
 def test_nobody_else_can_write_it() -> None:
     at = At()
-    passed_on = InternalHop(SIGNATURES, at)
-    _, value = passed_on.header(TOKEN)
+    internal_hop = InternalHop(SIGNATURES, at)
+    _, value = internal_hop.header(TOKEN)
     until, _, signature = value.partition(b".")
     later = b"%d" % (int(until) + 1)
     _, stranger = InternalHop(RecordSigner("x" * 32), at).header(TOKEN)
     record = until + b"." + SIGNATURES.signature("file.create", until, TOKEN, [])[1]
     for other in (later + b"." + signature, until + b".", b".", until, b"", b"\xff", stranger, record, None):
-        assert not passed_on.holds(other, TOKEN)
+        assert not internal_hop.verify(other, TOKEN)

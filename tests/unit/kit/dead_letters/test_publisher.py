@@ -77,7 +77,7 @@ def test_any_headers_give_an_origin(headers: list[tuple[str, bytes]]) -> None:
 async def test_each_failure_waits_longer_and_then_it_is_over(attempt: int, topic: str) -> None:
     failures = Sent()
     origin = Origin("facts", 3, 9, attempt)
-    await failures.put_away(
+    await failures.dead_letter(
         Record(headers=(("event_id", b"e"), ("attempt", b"old"))), origin, Failure("why", "where")
     )
     ((to, key, value, headers),) = failures.sent
@@ -95,13 +95,13 @@ async def test_each_failure_waits_longer_and_then_it_is_over(attempt: int, topic
 
 async def test_a_final_failure_is_a_dead_letter_at_once() -> None:
     failures = Sent()
-    await failures.put_away(Record(), origin_of(Record()), Failure("no JSON", final=True))
+    await failures.dead_letter(Record(), origin_of(Record()), Failure("no JSON", final=True))
     assert failures.sent[0][0] == "auth.dead-letters"
 
 
 async def test_a_record_that_its_headers_make_too_large_goes_without_its_value() -> None:
     failures = Sent(MessageSizeTooLargeError())
-    await failures.put_away(Record(), origin_of(Record()), Failure("why"))
+    await failures.dead_letter(Record(), origin_of(Record()), Failure("why"))
     ((to, key, value, headers),) = failures.sent
     assert (to, key, value) == ("auth.dead-letters", b"key", None)
     assert headers["original-offset"] == b"1815"
@@ -110,7 +110,7 @@ async def test_a_record_that_its_headers_make_too_large_goes_without_its_value()
 
 async def test_what_others_call_truncated_does_not_follow_a_record() -> None:
     failures = Sent()
-    await failures.put_away(Record(headers=(("truncated", b"9"),)), origin_of(Record()), Failure("why"))
+    await failures.dead_letter(Record(headers=(("truncated", b"9"),)), origin_of(Record()), Failure("why"))
     assert "truncated" not in failures.sent[0][3]
 
 
@@ -129,7 +129,7 @@ async def test_a_record_with_neither_key_nor_value_can_be_put_away(monkeypatch: 
 
     monkeypatch.setattr(DeadLetterPublisher, "_started", started)
     for key, value in ((None, None), (b"k", None), (None, b"v")):
-        await DeadLetterPublisher("auth", {}).put_away(
+        await DeadLetterPublisher("auth", {}).dead_letter(
             Record(key=key, value=value), origin_of(Record()), Failure("why")
         )
     assert sent == [
@@ -141,7 +141,7 @@ async def test_a_record_with_neither_key_nor_value_can_be_put_away(monkeypatch: 
 
 async def test_a_broker_that_is_away_is_told() -> None:
     with pytest.raises(KafkaConnectionError):
-        await Sent(KafkaConnectionError()).put_away(Record(), origin_of(Record()), Failure("why"))
+        await Sent(KafkaConnectionError()).dead_letter(Record(), origin_of(Record()), Failure("why"))
 
 
 def test_a_failure_has_no_secret_is_short_and_names_the_line() -> None:

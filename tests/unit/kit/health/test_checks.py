@@ -14,7 +14,7 @@ from shared.kit.http.sockets import PortError
 
 async def test_parts_begin_as_not_ready() -> None:
     health = Health()
-    part = health.part("kafka")
+    part = health.component("kafka")
     assert (await health.report()).parts == {"kafka": "starting"}
     part.ready()
     assert (await health.report()).is_ready
@@ -27,7 +27,7 @@ async def test_a_part_that_comes_while_the_others_are_asked() -> None:
     health = Health()
 
     async def grows() -> None:
-        health.part("later")
+        health.component("later")
 
     health.probe("database", grows)
     assert (await health.report()).parts == {"database": "ready"}
@@ -36,9 +36,9 @@ async def test_a_part_that_comes_while_the_others_are_asked() -> None:
 
 def test_a_name_is_used_once() -> None:
     health = Health()
-    health.part("kafka")
+    health.component("kafka")
     with pytest.raises(ValueError, match="kafka"):
-        health.part("kafka")
+        health.component("kafka")
 
 
 async def test_a_probe_that_fails_or_hangs_is_not_ready_and_shows_no_secret() -> None:
@@ -74,7 +74,7 @@ async def test_a_probe_is_asked_once_a_second_by_however_many() -> None:
 
 async def test_the_server_answers() -> None:
     health = Health()
-    part = health.part("kafka")
+    part = health.component("kafka")
     before = signal.getsignal(signal.SIGTERM)
     server = await serve_health(health, "127.0.0.1", 0)
     assert signal.getsignal(signal.SIGTERM) is before

@@ -61,7 +61,7 @@ async def listening(**changes: Any) -> AsyncIterator[Gateway]:
     world = shared_world()
     server = make_server(world.edge, settings)
     stop = asyncio.Event()
-    part = Health().part("http")
+    part = Health().component("http")
     running = asyncio.create_task(serve_until(stop, server, settings, world.desk, part))
     while not server.started and not running.done():
         await asyncio.sleep(0.01)
@@ -407,4 +407,4 @@ async def test_a_port_that_is_taken_is_named(gateway: Gateway) -> None:
     world = gateway.world
     server = make_server(world.edge, settings)
     with pytest.raises(PortError, match=f"GATEWAY_PORT: port {gateway.port} .*taken"):
-        await serve_until(asyncio.Event(), server, settings, world.desk, Health().part("http"))
+        await serve_until(asyncio.Event(), server, settings, world.desk, Health().component("http"))

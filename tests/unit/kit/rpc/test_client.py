@@ -31,7 +31,7 @@ def client(outbox: Outbox) -> RpcClient:
 
 def call(client: RpcClient, **changes: Any) -> "asyncio.Task[RawReply]":
     asked = {"correlation_id": "c", "deadline_ms": now_ms() + 5_000, **changes}
-    return asyncio.create_task(client.call_raw(KEYS_GET, b"{}", b"k", **asked))
+    return asyncio.create_task(client.send_raw(KEYS_GET, b"{}", b"k", **asked))
 
 
 async def until_sent(outbox: Outbox, count: int) -> list[str]:
@@ -46,7 +46,7 @@ async def test_each_reply_finds_its_call_in_any_order(client: RpcClient, outbox:
     calls = [call(client) for _ in range(3)]
     ids = await until_sent(outbox, 3)
     for number in (2, 0, 1):
-        client.on_reply(ids[number], RawReply(200, b"%d" % number))
+        client.resolve(ids[number], RawReply(200, b"%d" % number))
     assert [reply.body for reply in await asyncio.gather(*calls)] == [b"0", b"1", b"2"]
     assert client.pending == 0
 
@@ -57,7 +57,7 @@ async def test_a_request_says_where_to_reply_and_until_when(client: RpcClient, o
     headers = dict(outbox.sent[0][2].headers)
     assert headers[REPLY_TO] == b"gateway.replies.me"
     assert now_ms() < int(headers[DEADLINE]) <= now_ms() + 5_000
-    client.on_reply(ids[0], RawReply(200, b""))
+    client.resolve(ids[0], RawReply(200, b""))
     await task
 
 
@@ -69,7 +69,7 @@ async def test_a_call_of_a_task_is_in_its_trace(client: RpcClient, outbox: Outbo
     for number, trace in enumerate(("00-1-2-01", None)):
         task = asyncio.create_task(ask(trace))
         ids = await until_sent(outbox, number + 1)
-        client.on_reply(ids[number], RawReply(200, b'{"keys":[]}'))
+        client.resolve(ids[number], RawReply(200, b'{"keys":[]}'))
         await task
     assert [dict(record.headers).get(TRACEPARENT) for _, _, record in outbox.sent] == [b"00-1-2-01", None]
 
@@ -80,7 +80,7 @@ async def test_too_many_pending_are_busy_at_once(client: RpcClient, outbox: Outb
     with pytest.raises(ServiceError) as raised:
         await call(client)
     assert raised.value.kind is MESH_BUSY
-    client.on_reply(ids[0], RawReply(200, b""))
+    client.resolve(ids[0], RawReply(200, b""))
     await waiting[0]
     assert client.pending == 2
     for task in waiting:
@@ -94,17 +94,17 @@ async def test_a_cancelled_call_leaves_nothing(client: RpcClient, outbox: Outbox
     with pytest.raises(asyncio.CancelledError):
         await task
     assert client.pending == 0
-    client.on_reply(ids[0], RawReply(200, b"late"))
+    client.resolve(ids[0], RawReply(200, b"late"))
 
 
 async def test_late_double_and_foreign_replies_are_let_fall(client: RpcClient, outbox: Outbox) -> None:
     task = call(client)
     ids = await until_sent(outbox, 1)
-    client.on_reply("somebody else's", RawReply(200, b"?"))
-    client.on_reply(ids[0], RawReply(200, b"first"))
-    client.on_reply(ids[0], RawReply(200, b"second"))
+    client.resolve("somebody else's", RawReply(200, b"?"))
+    client.resolve(ids[0], RawReply(200, b"first"))
+    client.resolve(ids[0], RawReply(200, b"second"))
     assert (await task).body == b"first"
-    client.on_reply(ids[0], RawReply(200, b"third"))
+    client.resolve(ids[0], RawReply(200, b"third"))
 
 
 async def test_a_produce_that_fails_fails_the_call_at_once(client: RpcClient, outbox: Outbox) -> None:
@@ -119,7 +119,7 @@ async def test_a_produce_that_fails_fails_the_call_at_once(client: RpcClient, ou
 async def test_a_reply_before_the_word_of_the_broker_counts(client: RpcClient, outbox: Outbox) -> None:
     task = call(client)
     ids = await until_sent(outbox, 1)
-    client.on_reply(ids[0], RawReply(200, b"done"))
+    client.resolve(ids[0], RawReply(200, b"done"))
     outbox.settle(KafkaConnectionError("away"))
     assert (await task).body == b"done"
 
@@ -160,7 +160,7 @@ async def test_a_call_past_its_deadline_is_not_sent(client: RpcClient, outbox: O
 async def test_call_decodes_the_answer(client: RpcClient, outbox: Outbox) -> None:
     task = asyncio.create_task(client.call(KEYS_GET, GetKeys()))
     ids = await until_sent(outbox, 1)
-    client.on_reply(ids[0], RawReply(200, b'{"keys": [], "newer": 1}'))
+    client.resolve(ids[0], RawReply(200, b'{"keys": [], "newer": 1}'))
     assert await task == Jwks(keys=[])
 
 

@@ -51,7 +51,7 @@ class Desk:
     ) -> None:
         self.outbox = Outbox()
         self.finished: Counter[int] = Counter()
-        self.put_away: list[tuple[Any, str]] = []
+        self.dead_letter: list[tuple[Any, str]] = []
         self.taken = 0
         handlers = HandlerRegistry("message")
         for operation in operations_of("message"):
@@ -63,15 +63,15 @@ class Desk:
             Responder(cast(Producer, self.outbox), SIGNATURES, FieldEncryption()),
             SIGNATURES,
             FieldEncryption(),
-            self._put_away,
+            self._dead_letter,
             lane_max=lane_max,
             in_flight_max=in_flight_max,
             batch_max=10,
             timeout_ms=10_000,
         )
 
-    async def _put_away(self, record: Any, error: ServiceError) -> None:
-        self.put_away.append((record, error.kind.code))
+    async def _dead_letter(self, record: Any, error: ServiceError) -> None:
+        self.dead_letter.append((record, error.kind.code))
 
     def take(self, record: Sent) -> None:
         number, self.taken = self.taken, self.taken + 1
@@ -158,7 +158,7 @@ async def test_bad_requests_of_nobody_are_put_away() -> None:
     for _ in range(3):
         desk.take(signed(Sent(MESSAGE_SEND.name, b"\x00garbage")))
     assert await desk.settled() == []
-    assert [code for _, code in desk.put_away] == ["body.malformed"] * 3
+    assert [code for _, code in desk.dead_letter] == ["body.malformed"] * 3
 
 
 async def test_what_can_not_be_put_away_is_finished_all_the_same() -> None:
@@ -170,7 +170,7 @@ async def test_what_can_not_be_put_away_is_finished_all_the_same() -> None:
         tried.append(record.value)
         raise ConnectionError
 
-    desk.dispatcher._put_away = away
+    desk.dispatcher._dead_letter = away
     for body in (b"\x00one", b"\x00two"):
         desk.take(signed(Sent(MESSAGE_SEND.name, body)))
     desk.take(request(MESSAGE_EDIT.name))

@@ -31,7 +31,7 @@ async def test_it_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPat
             raise fault
         return "there"
 
-    assert await retry_until_available(health.part("it"), attempt) == "there"
+    assert await retry_until_available(health.component("it"), attempt) == "there"
     assert tries == []
 
 
@@ -41,4 +41,4 @@ async def test_a_fault_is_raised(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        await retry_until_available(Health().part("it"), attempt)
+        await retry_until_available(Health().component("it"), attempt)
