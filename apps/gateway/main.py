@@ -21,6 +21,7 @@ from shared.kit.health.checks import Health
 from shared.kit.runtime.gc_tuning import tune_gc
 from shared.kit.runtime.hardening import make_undumpable
 from shared.kit.runtime.instance_id import Instance
+from shared.kit.runtime.watchdog import watched
 from shared.kit.telemetry.json_logging import setup_logging
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     settings = load(GatewaySettings, os.environ)
     instance = Instance("gateway", settings.instance_name)
     setup_logging("gateway", settings.log_level, instance.name)
-    uvloop.run(_run(settings, instance.name))
+    uvloop.run(watched(_run(settings, instance.name)))
 
 
 async def _run(settings: GatewaySettings, instance: str) -> None:

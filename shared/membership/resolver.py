@@ -69,12 +69,15 @@ class MembershipResolver:
         self._noes: OrderedDict[Key, tuple[float, int]] = OrderedDict()
 
     async def refresh(self, asker: AccessQuery) -> None:
-        """Bring our copy up to date. Raises `channel.not_found` for a no, `mesh.busy`, `mesh.timeout`."""
+        """Bring our copy up to date. Raises `channel.not_found` for a no, `mesh.busy`, `mesh.timeout`.
+
+        Each turn of the loop waits for a call that is not done, so it yields to the event loop.
+        """
         begun_before = self._begun
         while True:
             if self._silenced(asker.key):
                 raise channel_not_found()
-            number, call = self._calls.get(asker.key) or self._start(asker)
+            number, call = self._running(asker.key) or self._start(asker)
             answer = await self._wait(call, asker)
             if answer:
                 return
@@ -98,6 +101,16 @@ class MembershipResolver:
     def _remaining_s(self, asker: AccessQuery) -> float:
         return asker.deadline_ms / 1000 - self._clock.now().timestamp()
 
+    def _running(self, key: Key) -> "tuple[int, asyncio.Task[bool]] | None":
+        """Return the call to join. One that is done is dropped: to await it yields nothing to the event loop,
+        so its done-callback, which would remove it, might never run.
+        """
+        entry = self._calls.get(key)
+        if entry is not None and entry[1].done():
+            del self._calls[key]
+            return None
+        return entry
+
     def _start(self, asker: AccessQuery) -> "tuple[int, asyncio.Task[bool]]":
         if len(self._calls) >= self._calls_max:
             raise MESH_BUSY.exception("Too many memberships are being asked for.")
@@ -108,7 +121,9 @@ class MembershipResolver:
         return self._begun, call
 
     def _finished(self, key: Key, call: "asyncio.Task[bool]") -> None:
-        del self._calls[key]
+        entry = self._calls.get(key)
+        if entry is not None and entry[1] is call:  # a newer call may have its place
+            del self._calls[key]
         if not call.cancelled():
             call.exception()  # nobody may be waiting for it any longer
 

@@ -8,7 +8,9 @@ from cli.errors import ConcordError
 from cli.processes.child import Child, rotate
 from cli.processes.registry import PART, SERVICE, Records
 from cli.processes.supervisor import FIRST_PAUSE_S, STOP_WITHIN_S, Supervisor
+from shared.kit.runtime.watchdog import EXIT_CODE
 from tests.support.polling import eventually
+from tests.unit.kit.runtime import stalling
 
 FOREVER = [sys.executable, "-c", "import time; time.sleep(60)"]
 AT_ONCE = [sys.executable, "-c", "raise SystemExit(3)"]
@@ -124,3 +126,20 @@ def test_a_log_that_grows_is_cut_while_it_is_written(tmp_path: Path) -> None:
         assert b"\0" not in part.log.read_bytes()  # no hole where the old text was
     finally:
         part.child.kill()
+
+
+def test_a_process_whose_event_loop_stood_still_is_started_again(tmp_path: Path) -> None:
+    reports: list[str] = []
+    supervisor = Supervisor(Records(tmp_path), reports.append)
+    part = Program("stalling", [sys.executable, "-m", stalling.__name__, "sleeping"], tmp_path)
+    supervisor.watch(part, SERVICE)
+    part.start(print)
+
+    def two_starts() -> bool:
+        supervisor.check(SERVICE)
+        return len(part.starts) == 2
+
+    eventually(two_starts, 30)
+    supervisor.stop()
+    assert f"stalling died (exit code {EXIT_CODE}); it is started again" in reports[0]
+    assert "the event loop has stood still" in part.log.read_text()

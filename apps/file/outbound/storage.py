@@ -118,7 +118,7 @@ class S3Storage:
         """
         name = (source, found.etag, target)
         task = self._copies.get(name)
-        if task is None:
+        if task is None or task.done():
             copying = self._copy(source, found, target, content_type)
             task = self._copies[name] = asyncio.create_task(copying)
             task.add_done_callback(lambda done: self._copied(name, done))
@@ -214,7 +214,8 @@ class S3Storage:
         return True
 
     def _copied(self, name: tuple[str, str, str], done: "asyncio.Task[bool]") -> None:
-        del self._copies[name]
+        if self._copies.get(name) is done:  # a newer copy may have its place
+            del self._copies[name]
         if not done.cancelled():
             done.exception()  # nobody may be waiting for it any longer
 

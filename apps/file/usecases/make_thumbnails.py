@@ -97,14 +97,15 @@ class MakeThumbnails:
     def _task(self, kept: FileRecord) -> "asyncio.Task[bool]":
         file_id, profile_id = kept.file.id, kept.file.profile_id
         task = self._under_way.get(file_id)
-        if task is None:
+        if task is None or task.done():
             task = self._under_way[file_id] = asyncio.create_task(self._make(kept))
             self._of_person[profile_id] += 1
             task.add_done_callback(lambda done: self._finished(file_id, profile_id, done))
         return task
 
     def _finished(self, file_id: UUID, profile_id: UUID, done: "asyncio.Task[bool]") -> None:
-        del self._under_way[file_id]
+        if self._under_way.get(file_id) is done:  # a newer try may have its place
+            del self._under_way[file_id]
         self._of_person[profile_id] -= 1
         if not self._of_person[profile_id]:
             del self._of_person[profile_id]

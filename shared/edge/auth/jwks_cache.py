@@ -63,21 +63,20 @@ class JwksCache:
         kid = kid_of(token)
         if kid is None or kid in self.by_kid:
             return False
-        if self._fetching is None and self._now() - self._fetched_at < UNKNOWN_KID_INTERVAL_S:
+        if not self._is_fetching() and self._now() - self._fetched_at < UNKNOWN_KID_INTERVAL_S:
             return False
         await self._fetch_once()
         return kid in self.by_kid
 
     async def _fetch_once(self) -> bool:
         """One fetch at a time, whoever wants it."""
-        if self._fetching is None:
+        if self._fetching is None or self._fetching.done():
             self._fetched_at = self._now()
             self._fetching = asyncio.create_task(self._fetch())
-            self._fetching.add_done_callback(self._fetched)
         return await asyncio.shield(self._fetching)
 
-    def _fetched(self, task: "asyncio.Task[bool]") -> None:
-        self._fetching = None
+    def _is_fetching(self) -> bool:
+        return self._fetching is not None and not self._fetching.done()
 
     async def _fetch(self) -> bool:
         try:

@@ -24,6 +24,7 @@ from shared.kit.runtime.hardening import make_undumpable
 from shared.kit.runtime.instance_id import Instance
 from shared.kit.runtime.service_context import ServiceContext
 from shared.kit.runtime.startup import retry_until_available
+from shared.kit.runtime.watchdog import watched
 from shared.kit.telemetry.json_logging import setup_logging
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def run_service(name: str, settings: S, build: Build[S]) -> None:
     make_undumpable()
     instance = Instance(name, settings.instance_name)
     setup_logging(name, settings.log_level, instance.name)
-    uvloop.run(_until_stopped(name, instance.name, settings, build))
+    uvloop.run(watched(_until_stopped(name, instance.name, settings, build)))
 
 
 async def _until_stopped(name: str, instance: str, settings: S, build: Build[S]) -> None:

@@ -330,3 +330,20 @@ async def test_a_file_that_is_deleted_meanwhile(outside: Outside) -> None:
     outside.row = None
     assert await task is False
     assert outside.objects == {}
+
+
+async def test_a_try_that_is_done_is_not_joined(outside: Outside) -> None:
+    """Between the end of a try and its done-callback other tasks run."""
+    making = made_of(outside)
+    outside.away = "fetch"
+
+    async def late() -> bool:
+        await asyncio.sleep(0)  # runs right after the last step of the first try
+        outside.away, outside.row = "", kept()
+        return await making.make(kept())
+
+    first, second = await asyncio.gather(making.make(kept()), late(), return_exceptions=True)
+    assert isinstance(first, ServiceError)
+    assert second is True
+    assert not making._under_way
+    assert not making._of_person

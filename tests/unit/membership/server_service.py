@@ -30,6 +30,8 @@ class ServerService:
         self.calls = 0
         self.away: ServiceError | None = None
         self.slow: asyncio.Event | None = None
+        self.turns = 0
+        """Turns of the event loop that an answer takes."""
 
     def add_channel(self, kind: ChannelType = ChannelType.TEXT) -> tuple[UUID, Event]:
         """A new channel."""
@@ -84,6 +86,8 @@ class ServerService:
     ) -> ChannelAccess:
         """The port: read when asked, told when `slow` is set."""
         self.calls += 1
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
         if self.away is not None:
             raise self.away
         try:

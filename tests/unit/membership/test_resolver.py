@@ -10,6 +10,7 @@ from shared.contracts.errors import MESH_TIMEOUT
 from shared.kit.clock import SystemClock, now_ms
 from shared.membership.resolver import AccessQuery, MembershipResolver
 from tests.unit.membership.server_service import ServerService
+from tests.unit.membership.yielding_clock import YieldingClock
 from tests.unit.message.world import IDS, memory, refused
 
 SOON_S = 0.01
@@ -23,13 +24,15 @@ class Asking:
         self.server = ServerService()
         self.channel, _ = self.server.add_channel()
         outside, self.store = memory()
-        self.learn = MembershipResolver(
-            self.server, outside.facts, outside.clock, now_s=lambda: self.now_s, **limits
+        self.resolver = MembershipResolver(
+            self.server, outside.facts, YieldingClock(), now_s=lambda: self.now_s, **limits
         )  # type: ignore[arg-type]
 
     def ask(self, profile_id: UUID, timeout_ms: int = 5_000) -> "asyncio.Task[None]":
-        asker = AccessQuery(self.channel, profile_id, now_ms() + timeout_ms, "id")
-        return asyncio.create_task(self.learn.learn(asker))
+        return asyncio.create_task(self.ask_here(profile_id, timeout_ms))
+
+    async def ask_here(self, profile_id: UUID, timeout_ms: int = 5_000) -> None:
+        await self.resolver.refresh(AccessQuery(self.channel, profile_id, now_ms() + timeout_ms, "id"))
 
 
 async def test_a_yes_is_stored() -> None:
@@ -89,7 +92,7 @@ async def test_the_noes_remembered_are_bounded() -> None:
     for stranger in (*strangers, strangers[0]):
         assert await refused(asking.ask(stranger)) == "channel.not_found"
     assert asking.server.calls == 8
-    assert len(asking.learn._noes) == 5
+    assert len(asking.resolver._noes) == 5
 
 
 async def test_the_calls_under_way_are_bounded() -> None:
@@ -165,5 +168,55 @@ async def test_a_deadline_is_one_of_the_clock_that_was_given() -> None:
 
     asking, ada = Asking(), IDS.new()
     asking.server.join(ada)
-    asking.learn = MembershipResolver(asking.server, memory()[0].facts, Ahead())
+    asking.resolver = MembershipResolver(asking.server, memory()[0].facts, Ahead())
     assert await refused(asking.ask(ada)) == "mesh.timeout"
+
+
+async def test_a_call_that_is_done_is_not_joined() -> None:
+    """Between the end of a call and its done-callback other tasks run."""
+    asking, eve = Asking(), IDS.new()
+
+    async def late() -> None:
+        await asyncio.sleep(0)  # runs right after the last step of the first call
+        await asking.ask_here(eve)
+
+    first, second = asking.ask(eve), asyncio.create_task(late())
+    assert await refused(first) == "channel.not_found"
+    assert await refused(second) == "channel.not_found"
+    assert asking.server.calls == 2
+
+
+async def test_a_done_callback_removes_only_its_own_call() -> None:
+    asking, eve = Asking(), IDS.new()
+    asking_again = asyncio.Event()
+
+    async def late() -> None:
+        await asyncio.sleep(0)
+        asking.server.slow = asking_again
+        await asking.ask_here(eve)
+
+    first, second = asking.ask(eve), asyncio.create_task(late())
+    assert await refused(first) == "channel.not_found"
+    third = asking.ask(eve)
+    await asyncio.sleep(SOON_S)
+    assert list(asking.resolver._calls) == [(asking.channel, eve)]
+    assert asking.server.calls == 2
+    asking_again.set()
+    assert await refused(second) == "channel.not_found"
+    assert await refused(third) == "channel.not_found"
+    assert asking.resolver._calls == {}
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_requests_at_any_turn_of_the_loop_are_answered(turns: int) -> None:
+    asking, eve = Asking(noes_before_silence=1_000), IDS.new()
+    asking.server.turns = turns
+
+    async def after(pause: int) -> None:
+        for _ in range(pause):
+            await asyncio.sleep(0)
+        await asking.ask_here(eve)
+
+    tasks = [asyncio.create_task(after(pause)) for pause in range(50) for _ in range(3)]
+    assert {await refused(task) for task in tasks} == {"channel.not_found"}
+    assert asking.resolver._calls == {}
