@@ -1,9 +1,9 @@
 """The public contract is as it was written down: settings, topics, paths, fields, codes, commands, metrics.
 
-The lists in `tests/data/public_contract` hold no descriptive texts. A refactoring leaves them alone. A change of
-the contract on purpose takes them again, with `python -m tests.unit.test_public_contract`, and the difference
-in the commit shows what changed. Where something in the product moves, tests/unit/public_contract/sources.py
-follows.
+The lists in `tests/data/public_contract` hold no descriptive texts. A refactoring leaves them alone. A change
+of the contract on purpose takes them again, with `python -m tests.unit.test_public_contract`, and the
+difference in the commit shows what changed. Where something in the product moves, `sources.py` and
+`registered_metrics.py` in tests/unit/public_contract follow.
 """
 
 import json

@@ -51,17 +51,6 @@ SETTINGS: dict[str, type[Settings]] = {
     "file": FileSettings,
     "tools": ToolSettings,
 }
-AT_RUN_TIME = {
-    "gateway": (
-        "from unittest.mock import MagicMock; from apps.gateway.main import _traffic;"
-        "_traffic(MagicMock(), MagicMock())"
-    ),
-    "file": (
-        "from prometheus_client import REGISTRY; from shared.edge.traffic import Traffic;"
-        "REGISTRY.register(Traffic())"
-    ),
-}
-"""How a process registers the metrics that do not exist yet when its modules are imported."""
 COMPONENT_CALLS = ("part", "probe")
 """Methods whose first argument is the name of a component that `/health/ready` reports."""
 LOG_CALLS = ("debug", "info", "warning", "error", "exception", "log", "critical")
@@ -69,34 +58,10 @@ LOG_CALLS = ("debug", "info", "warning", "error", "exception", "log", "critical"
 
 def metrics() -> Json:
     """Return the metrics of each kind of process by name: the type and the labels."""
-    kinds = ("gateway", *SERVICES)
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", _REGISTERED.format(kind=kind, more=AT_RUN_TIME.get(kind, ""))],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for kind in kinds
-    ]
-    outputs = [process.communicate()[0] for process in running]
-    return {kind: json.loads(output) for kind, output in zip(kinds, outputs, strict=True)}
-
-
-_REGISTERED = """
-import json, apps.{kind}.main
-from prometheus_client import REGISTRY
-{more}
-found = {{}}
-for collector in list(REGISTRY._collector_to_names):
-    families = [collector] if hasattr(collector, "_labelnames") else collector.collect()
-    for family in families:
-        name = getattr(family, "name", None) or family._name
-        kind = getattr(family, "type", None) or family._type
-        if name.startswith("concord_"):
-            found[name] = " ".join([kind, *family._labelnames])
-print(json.dumps(found))
-"""
+    command = [sys.executable, "-m", "tests.unit.public_contract.registered_metrics"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT, timeout=100)
+    found: Json = json.loads(done.stdout)
+    return found
 
 
 def settings() -> Json:
@@ -270,16 +235,16 @@ async def _health_port() -> Json:
     return found
 
 
-def _calls(methods: tuple[str, ...]) -> Iterator[ast.Call]:
+def _calls(methods: tuple[str, ...]) -> list[ast.Call]:
     """Return every call of a method of one of these names in the product's code."""
-    for path in sorted(path for room in PRODUCT for path in (ROOT / room).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in methods
-            ):
-                yield node
+    return [call for name, call in _method_calls() if name in methods]
+
+
+@cache
+def _method_calls() -> list[tuple[str, ast.Call]]:
+    trees = (ast.parse(path.read_bytes()) for room in PRODUCT for path in (ROOT / room).rglob("*.py"))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [(call.func.attr, call) for call in calls if isinstance(call.func, ast.Attribute)]
 
 
 SECTIONS: dict[str, Callable[[], Json]] = {
