@@ -1,7 +1,7 @@
 """Print the metrics that each kind of process registers.
 
-A module registers its metrics when it is imported, so each kind has a process of its own. They are forked from
-one that has loaded the large libraries, which takes longest.
+A module registers its metrics when it is imported, so each kind has a process of its own. They are forked
+from one that has loaded the large libraries, which takes longest.
 """
 
 import json
