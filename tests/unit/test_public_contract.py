@@ -32,13 +32,15 @@ def test_every_list_has_its_section() -> None:
 
 
 def test_differences_are_named_by_their_place() -> None:
-    before = {"a": {"x": 1, "y": [1, 2]}, "b": "gone", "same": None}
-    after = {"a": {"x": 2, "y": [1, 2, 3]}, "c": "new", "same": None}
+    before = {"a": {"x": 1, "y": [1, 2], "z": [1, 2]}, "b": "gone", "same": None}
+    after = {"a": {"x": 2, "y": [1, 3], "z": [2, 1]}, "c": "new", "same": None}
     assert differences(before, after) == [
         "- b: gone",
         "+ c: new",
         "~ a / x: 1 -> 2",
-        "~ a / y: [1, 2] -> [1, 2, 3]",
+        "- a / y: 2",
+        "+ a / y: 3",
+        "~ a / z: [1, 2] -> [2, 1]",
     ]
     assert differences(before, before) == []
 
@@ -48,10 +50,18 @@ def differences(before: Any, after: Any) -> list[str]:
     old, new = dict(_values(before, ())), dict(_values(after, ()))
     gone = [f"- {name}: {old[name]}" for name in old if name not in new]
     added = [f"+ {name}: {new[name]}" for name in new if name not in old]
-    changed = [
-        f"~ {name}: {old[name]} -> {new[name]}" for name in old if name in new and old[name] != new[name]
-    ]
+    changed = [line for name in old if name in new for line in _changes(name, old[name], new[name])]
     return [*gone, *added, *changed]
+
+
+def _changes(name: str, old: Any, new: Any) -> list[str]:
+    if old == new:
+        return []
+    lines: list[str] = []
+    if isinstance(old, list) and isinstance(new, list):
+        lines += [f"- {name}: {item}" for item in old if item not in new]
+        lines += [f"+ {name}: {item}" for item in new if item not in old]
+    return lines or [f"~ {name}: {old} -> {new}"]
 
 
 def _values(value: Any, path: tuple[str, ...]) -> list[tuple[str, Any]]:

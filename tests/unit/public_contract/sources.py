@@ -102,8 +102,17 @@ def topics() -> Json:
         "replies": reply_topic("SERVICE", "INSTANCE"),
         "reply pattern": REPLY_TOPIC.pattern,
         "event groups": {service: ", ".join(_event_groups(service)) for service in SERVICES},
-        "access": sorted(acl_commands()),
+        "access": sorted({right for command in acl_commands() for right in _rights(command)}),
     }
+
+
+def _rights(command: str) -> Iterator[str]:
+    """Split a command that grants rights into single ones: `auth: Read topic user.signup (literal)`."""
+    (user,) = re.findall(r"--allow-principal User:(\S+)", command)
+    (pattern,) = re.findall(r"--resource-pattern-type (\S+)", command)
+    for resource, name in re.findall(r"--(topic|group) (\S+)", command):
+        for operation in re.findall(r"--operation (\S+)", command):
+            yield f"{user}: {operation} {resource} {name} ({pattern})"
 
 
 def _key(name: str) -> str:
