@@ -1,0 +1,1 @@
+"""Counts the files of the project that one request enters, in every process."""
