@@ -12,9 +12,9 @@ import msgspec
 
 from bench.walk import probe
 from bench.walk.probe import Event
+from cli.config.ports import LOOPBACK, free_port
+from cli.config.secrets import DATABASES, load_secrets
 from cli.embedded.databases import run_sql
-from cli.embedded.ports import LOOPBACK, free_port
-from cli.embedded.secrets import DATABASES, load_secrets
 from cli.errors import ConcordError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,21 +22,21 @@ from apps.file.settings import FileSettings
 from apps.gateway.settings import GatewaySettings
 from apps.message.settings import MessageSettings
 from apps.server.settings import ServerSettings
-from cli.acls import commands as acl_commands
+from cli.generators.kafka_acls import commands as acl_commands
 from cli.main import concord
 from shared.contracts.catalogue import OPERATIONS, SERVICES
 from shared.contracts.examples import example_of
 from shared.contracts.topics import all_topics, dead_letter_topic, reply_topic, retry_topic
 from shared.edge.access_log import AccessLog
-from shared.kit.environ import Settings, describe
-from shared.kit.health import Health
-from shared.kit.health_server import health_app
-from shared.kit.inbox import Inbox
-from shared.kit.logs import JsonFormatter
-from shared.kit.tool_settings import ToolSettings
-from shared.kit.wire import REPLY_TOPIC
-from tests.unit.gateway.conftest import client_of, new_world
-from tests.unit.kit.calls import SECRET
+from shared.kit.config.env import Settings, describe
+from shared.kit.config.tool_settings import ToolSettings
+from shared.kit.events.consumer import EventConsumer
+from shared.kit.health.checks import Health
+from shared.kit.health.server import health_app
+from shared.kit.telemetry.json_logging import JsonFormatter
+from shared.kit.wire.call import REPLY_TOPIC
+from tests.support.gateway import client_of, new_world
+from tests.unit.kit.rpc.calls import SECRET
 from tests.unit.public_contract.http_api import http_api
 from tests.unit.public_contract.kafka_messages import kafka_messages
 from tests.unit.public_contract.schemas import Json, rules_of
@@ -51,7 +51,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "file": FileSettings,
     "tools": ToolSettings,
 }
-COMPONENT_CALLS = ("part", "probe")
+COMPONENT_CALLS = ("component", "probe")
 """Methods whose first argument is the name of a component that `/health/ready` reports."""
 LOG_CALLS = ("debug", "info", "warning", "error", "exception", "log", "critical")
 
@@ -127,7 +127,7 @@ def _key(name: str) -> str:
 def _event_groups(service: str) -> list[str]:
     """Return the consumer groups in which a service that hears events reads them."""
     broker = MagicMock()
-    inbox = Inbox(service, {"bootstrap_servers": ""}, ToolSettings(mesh_secret=SECRET))
+    inbox = EventConsumer(service, {"bootstrap_servers": ""}, ToolSettings(mesh_secret=SECRET))
     inbox.add(("user-events",), MagicMock())
     inbox.attach(broker)
     return sorted({call.kwargs["group_id"] for call in broker.method_calls if "group_id" in call.kwargs})
