@@ -34,6 +34,6 @@ ENV PATH=/opt/concord/bin:$PATH \
 	GATEWAY_HOST=0.0.0.0
 USER 10001:10001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-m", "cli.probe"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-m", "cli.healthcheck"]
 ENTRYPOINT ["python", "-m", "cli.main"]
 CMD ["--help"]

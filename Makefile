@@ -1,7 +1,7 @@
 # Each target sets the checkout up first, when that is needed. Only Python >= 3.11 and make have to be there.
 PYTHON ?= python3
 BIN := .venv/bin
-SET_UP := "$(PYTHON)" -I cli/set_up.py
+SET_UP := "$(PYTHON)" -I cli/bootstrap.py
 
 .PHONY: help up test test-faults lint kafka setup clean has-python
 
@@ -33,7 +33,7 @@ lint: setup ## Style, types and the rules on imports
 
 # Tests start it a hundred times: once it is trained, for half the CPU time.
 kafka: setup
-	@$(BIN)/python -m tests.train_kafka
+	@$(BIN)/python -m tests.support.train_kafka
 
 setup: has-python ## Set up for development and tests
 	@$(SET_UP) test

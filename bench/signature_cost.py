@@ -11,8 +11,8 @@ from shared.contracts.event import MESSAGE_CREATED
 from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.message import MESSAGE_SEND, Message, SendMessage
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.signatures import Signatures
-from shared.kit.wire import Call, Headers, reply_headers, request_headers
+from shared.kit.security.record_signatures import RecordSigner
+from shared.kit.wire.call import Call, Headers, reply_headers, request_headers
 
 _TIMES = 2_000
 
@@ -21,7 +21,7 @@ Step = Callable[[], object]
 
 def steps() -> dict[str, Step]:
     """By who takes each, in their order, on records as large as those of a short message."""
-    ids, signatures = SystemIds(), Signatures("a secret of the benchmark alone")
+    ids, signatures = SystemIds(), RecordSigner("a secret of the benchmark alone")
     request = SendMessage(content="Hello, everyone! " * 3, channel_id=ids.new(), profile_id=ids.new())
     call = Call(
         operation=MESSAGE_SEND,

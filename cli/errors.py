@@ -1,5 +1,23 @@
-"""The one exception that ends a command with a sentence instead of a traceback."""
+"""Errors that a user can put right: one sentence instead of a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class ConcordError(Exception):
-    """Something that the user can put right; its text is a whole sentence that names the way out."""
+    """A failure that its text explains; `cli.main` prints it and exits with 1."""
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Raise the kit's errors about settings and ports as ConcordError."""
+    try:
+        yield
+    except Exception as error:
+        # Imported only now: most commands never load the kit, and start the faster.
+        from shared.kit.config.env import SettingsError
+        from shared.kit.http.sockets import PortError
+
+        if isinstance(error, SettingsError | PortError):
+            raise ConcordError(str(error)) from error
+        raise

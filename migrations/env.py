@@ -1,10 +1,10 @@
-"""Alembic's environment, the same for every service: `shared.kit.migrate` gives it the connection and the
+"""Alembic's environment, the same for every service: `migrations.runner` gives it the connection and the
 service.
 """
 
 from alembic import context
 
-from shared.kit.migrate import service_metadata
+from migrations.runner import service_metadata
 
 config = context.config
 connection = config.attributes["connection"]

@@ -10,7 +10,7 @@ import sys
 from alembic import command
 from sqlalchemy import Connection
 
-from shared.kit.migrate import alembic_config, connect, head_of
+from migrations.runner import alembic_config, connect, head_of
 
 
 async def new_revision(service: str, url: str, message: str) -> None:

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from cli.config.ports import LOOPBACK, free_port
+from cli.config.settings import cache_folder
 from cli.embedded.databases import drop_database, ensure_database
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
-from cli.settings import cache_folder
-from tests.leftovers import adopt_orphans, end_all_below
-from tests.tested_s3 import TestedS3, delete_buckets, outside_s3
+from tests.support.orphans import adopt_orphans, end_all_below
+from tests.support.s3 import TestedS3, delete_buckets, outside_s3
 
 LONG_FIRST = (
     *("faults/test_durability.py", "faults/test_files.py::test_a_", "faults/test_clock_back.py"),
-    *("faults/test_files.py", "e2e/", "cli/test_up.py", "security/", "cli/", "kit/", "services/"),
+    *("faults/test_files.py", "e2e/", "cli/test_up.py", "security/", "cli/", "integration/", "contract/"),
     *("bench/", "web/", "unit/"),
 )
 """So that no worker is left with a long one at the end."""

@@ -2,29 +2,29 @@
 
 import os
 
-from apps.auth.inbound import answer_all
+from apps.auth.inbound.kafka import answer_all
 from apps.auth.outbound.access_tokens import JwtAccessTokens
 from apps.auth.outbound.accounts import SqlProfileReader
-from apps.auth.outbound.attic import SqlAttic
-from apps.auth.outbound.key_maker import Ed25519KeyMaker, X25519KeyMaker
+from apps.auth.outbound.key_generator import Ed25519KeyGenerator, X25519KeyGenerator
 from apps.auth.outbound.keys import stored_sealing_keys, stored_signing_keys
 from apps.auth.outbound.passwords import ArgonPasswords
+from apps.auth.outbound.retention import SqlExpiredRows
 from apps.auth.outbound.sealing import SealingKeys
-from apps.auth.outbound.units import sql_units
+from apps.auth.outbound.unit_of_work import sql_unit_of_work_factory
 from apps.auth.settings import AuthSettings
 from apps.auth.usecases.rotate_keys import rotate_keys
-from apps.auth.usecases.session_steps import Issuer
 from apps.auth.usecases.sweep import sweep
-from shared.kit.ledger import sweep_requests
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
-from shared.kit.settings import load
-from shared.kit.waiting import until_there
+from apps.auth.usecases.token_issuing import Issuer
+from shared.kit.config.settings import load
+from shared.kit.database.idempotency import sweep_requests
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import ServiceContext
+from shared.kit.runtime.startup import retry_until_available
 
 SWEEP_REQUESTS_S = 60
 
 
-async def build(parts: Parts[AuthSettings]) -> None:
+async def build(parts: ServiceContext[AuthSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
     settings, clock = parts.settings, parts.clock
     keys, sessions = settings.key_policy(), settings.session_policy()
@@ -37,18 +37,18 @@ async def build(parts: Parts[AuthSettings]) -> None:
     sealing = SealingKeys(parts.seals, sealing_policy, clock)
 
     async def rotate() -> None:
-        await rotate_keys(stored_signing_keys(database), Ed25519KeyMaker(), access, keys, clock)
-        await rotate_keys(stored_sealing_keys(database), X25519KeyMaker(), sealing, sealing_policy, clock)
+        await rotate_keys(stored_signing_keys(database), Ed25519KeyGenerator(), access, keys, clock)
+        await rotate_keys(stored_sealing_keys(database), X25519KeyGenerator(), sealing, sealing_policy, clock)
 
-    await until_there(parts.health.part("keys"), rotate)
+    await retry_until_available(parts.health.part("keys"), rotate)
 
-    units = sql_units(database, clock, parts.ids)
+    units = sql_unit_of_work_factory(database, clock, parts.ids)
     issuer = Issuer(access=access, clock=clock, ids=parts.ids, policy=sessions)
     attempts, reader = settings.attempt_policy(), SqlProfileReader(database)
-    answer_all(parts.answers, units, passwords, reader, issuer, attempts, sealing)
+    answer_all(parts.handlers, units, passwords, reader, issuer, attempts, sealing)
 
     parts.every(settings.key_refresh_s, rotate)
-    parts.every(settings.sweep_s, lambda: sweep(SqlAttic(database), sessions, clock))
+    parts.every(settings.sweep_s, lambda: sweep(SqlExpiredRows(database), sessions, clock))
     parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
 

@@ -77,7 +77,7 @@ class RefreshTokens(Protocol):
 
 
 class Attempts(Protocol):
-    """How many wrong passwords there were, by key, as theoretical arrival times (`shared.contracts.rate`)."""
+    """How many wrong passwords there were, by key, as theoretical arrival times (`shared.contracts.gcra`)."""
 
     async def lock(self, keys: Collection[bytes]) -> dict[bytes, int]:
         """Read them, in microseconds since the epoch, and keep everyone else from them until the end."""
@@ -95,7 +95,7 @@ class Events(Protocol):
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None: ...
 
 
-class Unit(Protocol):
+class UnitOfWork(Protocol):
     """One transaction."""
 
     @property
@@ -110,12 +110,12 @@ class Unit(Protocol):
     def events(self) -> Events: ...
 
 
-class Units(Protocol):
+class UnitOfWorkFactory(Protocol):
     """Begins transactions. One commits at the end of its block and leaves nothing when the block raises."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Unit]: ...
+    def transaction(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
 
-    def snapshot(self) -> AbstractAsyncContextManager[Unit]:
+    def snapshot(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """For reading only."""
 
 
@@ -148,25 +148,25 @@ class Keys(Protocol):
     async def remove(self, numbers: Sequence[int]) -> None: ...
 
 
-class KeyMaker(Protocol):
+class KeyGenerator(Protocol):
     """Makes key pairs."""
 
     def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair: ...
 
 
-class KeyUser(Protocol):
+class KeyHolder(Protocol):
     """Who works with the keys that there are."""
 
     def use(self, ring: KeyRing) -> None: ...
 
 
-class Sealing(KeyUser, Protocol):
+class Sealing(KeyHolder, Protocol):
     """Opens what is sealed to this service, with the keys that it was told to use."""
 
     def published(self) -> Jwks: ...
 
 
-class AccessTokens(KeyUser, Protocol):
+class AccessTokens(KeyHolder, Protocol):
     """Signs and checks access tokens with the keys that it was told to use."""
 
     @property
@@ -180,7 +180,7 @@ class AccessTokens(KeyUser, Protocol):
     def published(self) -> Jwks: ...
 
 
-class Attic(Protocol):
+class ExpiredRows(Protocol):
     """Removes what is over, a bounded number of rows at a time; tells how many went."""
 
     async def remove_tokens(self, over_before: datetime, limit: int) -> int:

@@ -9,12 +9,12 @@ from msgspec import Meta
 from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.domain.keys import KeyPolicy, TokenTerms
 from apps.auth.domain.session import SessionPolicy
-from shared.kit.settings import MeshSettings, Secret
+from shared.kit.config.settings import ProcessSettings, Secret
 
 _DAY_S = 24 * 60 * 60
 
 
-class AuthSettings(MeshSettings, frozen=True, kw_only=True):
+class AuthSettings(ProcessSettings, frozen=True, kw_only=True):
     """Where the accounts are, and how long tokens and keys live."""
 
     auth_database_url: Annotated[Secret, Meta(description="postgresql://user:password@host:port/name")]

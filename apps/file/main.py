@@ -6,79 +6,83 @@ from datetime import timedelta
 
 from prometheus_client import REGISTRY
 
-from apps.file.inbound.http import Bounds, Door, Guard
-from apps.file.inbound.mesh import Inbound, Lives, Tools, hear, hear_own
-from apps.file.inbound.serving import HttpPort, edge_of, limits_of
-from apps.file.outbound.leftovers import PostgresLeftovers
+from apps.file.inbound.http import Bounds, FileApp, UploadAuth
+from apps.file.inbound.http_listener import HttpListener, edge_of, limits_of
+from apps.file.inbound.kafka import Dependencies, Inbound, UrlTtl, hear, hear_own
+from apps.file.outbound.content_types import PureMagic
+from apps.file.outbound.dangling_files import SqlDanglingFiles
+from apps.file.outbound.pending_thumbnails import SqlPendingThumbnails
 from apps.file.outbound.s3_client import S3
-from apps.file.outbound.sniffing import PureMagic
 from apps.file.outbound.storage import S3Storage
 from apps.file.outbound.thumbnails import ThumbnailWorkers
-from apps.file.outbound.units import PostgresWork
-from apps.file.outbound.unpainted import PostgresUnpainted
+from apps.file.outbound.unit_of_work import SqlFileUnitOfWorkFactory
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
-from apps.file.usecases.receive_upload import Pace, ReceiveUpload
+from apps.file.usecases.receive_upload import PartLimits, ReceiveUpload
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
 from shared.edge.access_log import AccessLog, write_out
-from shared.edge.doorkeeper import Doorkeeper
-from shared.edge.incoming import Tempo
-from shared.edge.passed_on import PassedOn
-from shared.edge.proxies import Proxies
-from shared.edge.traffic import Traffic
-from shared.kit.call import MeshClient
-from shared.kit.database import Database
-from shared.kit.ledger import sweep_requests
-from shared.kit.member_directory import MeshDirectory
-from shared.kit.member_facts import PostgresFacts
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
-from shared.kit.settings import kafka_options, load
-from shared.kit.signatures import signatures_of
-from shared.kit.waiting import until_there
-from shared.membership.learn_access import LearnAccess
+from shared.edge.auth.token_verification import TokenVerification
+from shared.edge.client_address.internal_hop import InternalHop
+from shared.edge.client_address.trusted_proxies import TrustedProxies
+from shared.edge.http_metrics import HttpMetrics
+from shared.edge.uploads.body_reader import MinimumRate
+from shared.kit.config.settings import kafka_options, load
+from shared.kit.database.database import Database
+from shared.kit.database.idempotency import sweep_requests
+from shared.kit.rpc.client import RpcClient
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import ServiceContext
+from shared.kit.runtime.startup import retry_until_available
+from shared.kit.security.record_signatures import signatures_of
+from shared.membership.adapters.directory import RpcMembershipDirectory
+from shared.membership.adapters.projection import SqlMembershipStore
+from shared.membership.resolver import MembershipResolver
 
 SWEEP_REQUESTS_S = 60
 
 
-async def build(parts: Parts[FileSettings]) -> None:
+async def build(parts: ServiceContext[FileSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
     database = await parts.database(parts.settings.file_database_url)
     storage = await open_storage(parts)
-    facts = PostgresFacts(database)
+    facts = SqlMembershipStore(database)
     client = await parts.client()
-    tools = tools_of(parts, database, storage, LearnAccess(MeshDirectory(client), facts, parts.clock))
+    tools = tools_of(
+        parts, database, storage, MembershipResolver(RpcMembershipDirectory(client), facts, parts.clock)
+    )
     inbound = Inbound(tools)
-    inbound.register(parts.answers)
+    inbound.register(parts.handlers)
     parts.inbox(("server-events",), hear(facts, parts.clock))
     parts.inbox(("file-events",), hear_own(tools.work, tools.thumbnails))
     open_port(parts, tools, inbound, client)
     sweep(parts, database, tools)
 
 
-async def open_storage(parts: Parts[FileSettings]) -> S3Storage:
+async def open_storage(parts: ServiceContext[FileSettings]) -> S3Storage:
     """The bucket, as soon as S3 is there."""
     # boto3 reads descriptions of services from the disk: the loop is not to wait for it.
     storage = await asyncio.to_thread(S3Storage, s3_of(parts.settings))
     parts.on_stop(storage.close)
-    await until_there(parts.health.part("s3 opening"), storage.open)
+    await retry_until_available(parts.health.part("s3 opening"), storage.open)
     parts.health.probe("s3", storage.open)
     return storage
 
 
-def tools_of(parts: Parts[FileSettings], database: Database, storage: S3Storage, learn: LearnAccess) -> Tools:
+def tools_of(
+    parts: ServiceContext[FileSettings], database: Database, storage: S3Storage, learn: MembershipResolver
+) -> Dependencies:
     """What the use cases work with."""
     settings = parts.settings
-    work = PostgresWork(database, parts.clock, parts.ids)
+    work = SqlFileUnitOfWorkFactory(database, parts.clock, parts.ids)
     painter = ThumbnailWorkers(settings.file_thumbnail_workers, settings.file_thumbnail_timeout_ms / 1000)
-    tools = Tools(
+    tools = Dependencies(
         work=work,
         storage=storage,
         sniffer=PureMagic(),
         learn=learn,
         allowance=settings.allowance(),
         thumbnails=MakeThumbnails(work, storage, painter, parts.clock, settings.file_thumbnail_max_bytes),
-        lives=Lives(settings.file_upload_url_s, settings.file_download_url_s),
+        lives=UrlTtl(settings.file_upload_url_s, settings.file_download_url_s),
         clock=parts.clock,
         ids=parts.ids,
     )
@@ -86,23 +90,30 @@ def tools_of(parts: Parts[FileSettings], database: Database, storage: S3Storage,
     return tools
 
 
-def open_port(parts: Parts[FileSettings], tools: Tools, inbound: Inbound, client: MeshClient) -> None:
+def open_port(
+    parts: ServiceContext[FileSettings], tools: Dependencies, inbound: Inbound, client: RpcClient
+) -> None:
     """Our own HTTP port, for files that are streamed."""
     settings = parts.settings
-    pace = Pace(settings.file_part_bytes, settings.file_upload_timeout_ms / 1000)
+    pace = PartLimits(settings.file_part_bytes, settings.file_upload_timeout_ms / 1000)
     receive = ReceiveUpload(
         tools.work, tools.storage, tools.sniffer, tools.allowance, pace, tools.clock, tools.ids
     )
     signatures = signatures_of(settings)
-    keeper = Doorkeeper(settings, client, parts.health, kafka_options(settings), signatures, tools.clock)
+    keeper = TokenVerification(
+        settings, client, parts.health, kafka_options(settings), signatures, tools.clock
+    )
     parts.beside(keeper.follow)
-    proxies, passed_on = Proxies(settings.trusted_proxies, settings.proxy_header), PassedOn(signatures)
-    guard = Guard(keeper.authenticator, limits_of(settings, proxies), passed_on)
-    door = Door(guard, tools.learn, receive, inbound, bounds_of(settings))
-    traffic = Traffic()
+    proxies, passed_on = (
+        TrustedProxies(settings.trusted_proxies, settings.proxy_header),
+        InternalHop(signatures),
+    )
+    guard = UploadAuth(keeper.authenticator, limits_of(settings, proxies), passed_on)
+    door = FileApp(guard, tools.learn, receive, inbound, bounds_of(settings))
+    traffic = HttpMetrics()
     REGISTRY.register(traffic)
     access_log = AccessLog(write_out, "file", parts.instance) if settings.access_log else None
-    port = HttpPort(
+    port = HttpListener(
         edge_of(door.app(), settings, proxies, passed_on, traffic, access_log),
         access_log,
         (settings.file_host, settings.file_port),
@@ -114,14 +125,14 @@ def open_port(parts: Parts[FileSettings], tools: Tools, inbound: Inbound, client
     port.open()
 
 
-def sweep(parts: Parts[FileSettings], database: Database, tools: Tools) -> None:
+def sweep(parts: ServiceContext[FileSettings], database: Database, tools: Dependencies) -> None:
     """What is done again and again."""
     settings, clock = parts.settings, parts.clock
-    leftovers = PostgresLeftovers(database)
+    leftovers = SqlDanglingFiles(database)
     parts.every(settings.file_sweep_s, lambda: sweep_uploads(leftovers, clock))
     writes_end = timedelta(seconds=settings.file_writes_end_s)
     parts.every(settings.file_sweep_s, lambda: purge_bytes(leftovers, tools.storage, clock, writes_end))
-    unpainted = PostgresUnpainted(database)
+    unpainted = SqlPendingThumbnails(database)
     parts.every(settings.file_sweep_s, lambda: tools.thumbnails.make_due(unpainted))
     parts.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
@@ -146,7 +157,7 @@ def bounds_of(settings: FileSettings) -> Bounds:
         uploads_max=settings.file_uploads_max,
         uploads_person_max=settings.file_uploads_person_max,
         upload_timeout_s=settings.file_upload_timeout_ms / 1000,
-        tempo=Tempo(
+        tempo=MinimumRate(
             stall_timeout_s=settings.file_stall_timeout_ms / 1000,
             rate_min_bytes_s=settings.upload_rate_min_bytes_s,
             rate_window_s=settings.upload_rate_window_ms / 1000,

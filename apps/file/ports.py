@@ -8,10 +8,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.file.domain.files import Kept, Place, Usage
-from apps.file.domain.keys import Leftover
+from apps.file.domain.files import ChannelMembership, FileRecord, Usage
+from apps.file.domain.keys import DanglingFile
 from shared.contracts.base import Answer
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.event import EventType
 from shared.contracts.file import File, Upload
 
@@ -21,10 +21,10 @@ FirstAnswer = Callable[[bytes], File]
 """
 
 
-class Unit(Protocol):
+class UnitOfWork(Protocol):
     """One transaction."""
 
-    async def place(self, channel_id: UUID, profile_id: UUID) -> Place | None:
+    async def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
         """What is known about a profile in a channel."""
 
     async def lock_usage(self, profile_id: UUID) -> Usage:
@@ -33,21 +33,21 @@ class Unit(Protocol):
     async def charge(self, profile_id: UUID, size: int, files: int) -> None:
         """Count so many bytes and files more, or less, against a person."""
 
-    async def add(self, kept: Kept) -> None:
+    async def add(self, kept: FileRecord) -> None:
         """Store a new file."""
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> Kept | None:
+    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
         """A file or the tombstone of one."""
 
-    async def files(self, file_ids: Sequence[UUID]) -> list[Kept]:
+    async def files(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
         """Those of these files that are there, in any order."""
 
-    async def store(self, kept: Kept) -> None:
+    async def store(self, kept: FileRecord) -> None:
         """Store what changed about a file: size, type, status, revision, thumbnails, and for how long its
         address is good, whether it counts, when it is purged.
         """
 
-    async def bury(self, kept: Kept, call_id: str, now: datetime) -> None:
+    async def bury(self, kept: FileRecord, call_id: str, now: datetime) -> None:
         """Store it as a tombstone, whose bytes are purged from now on."""
 
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
@@ -57,20 +57,20 @@ class Unit(Protocol):
         """What the call was answered with before; its body does not matter yet."""
 
 
-class Work(Protocol):
+class UnitOfWorkFactory(Protocol):
     """Where the use cases work. A `call` is known by its Idempotency-Key, or else by its own id."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Unit]:
+    def transaction(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Committed at the end, rolled back when the block raises."""
 
-    def snapshot(self) -> AbstractAsyncContextManager[Unit]:
+    def snapshot(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """To read only."""
 
     async def once(
         self,
         call: Any,
         profile_id: UUID,
-        work: Callable[[Unit], Awaitable[File | MeshError]],
+        work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         *,
         keep_refusals: bool = True,
     ) -> File:
@@ -81,7 +81,7 @@ class Work(Protocol):
         """
 
 
-class Leftovers(Protocol):
+class DanglingFiles(Protocol):
     """Finds what nobody needs any longer; two processes that look at once find different things."""
 
     async def overdue(self, now: datetime, size: int) -> int:
@@ -93,7 +93,7 @@ class Leftovers(Protocol):
     async def give_back(self, now: datetime, size: int) -> int:
         """Count tombstones no longer whose address takes no more bytes; gives how many."""
 
-    async def claim(self, now: datetime, until: datetime, size: int) -> list[Leftover]:
+    async def claim(self, now: datetime, until: datetime, size: int) -> list[DanglingFile]:
         """What is to be purged by now. Nobody else is given it before `until`, which names this claim."""
 
     async def settle(self, claim: datetime, done: Collection[UUID], again: Mapping[UUID, datetime]) -> None:
@@ -103,7 +103,7 @@ class Leftovers(Protocol):
         """
 
 
-class Found(Struct, frozen=True):
+class ObjectHead(Struct, frozen=True):
     """An object in S3: its size in bytes, and the tag of exactly these bytes."""
 
     size: int
@@ -124,13 +124,13 @@ class Storage(Protocol):
     async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
         """An address that gives the object with these headers: Content-Type, Content-Disposition."""
 
-    async def look(self, key: str) -> Found | None:
+    async def look(self, key: str) -> ObjectHead | None:
         """What lies there."""
 
-    async def head(self, key: str, found: Found, size: int) -> bytes | None:
+    async def head(self, key: str, found: ObjectHead, size: int) -> bytes | None:
         """The first bytes of exactly that object; None when another lies there by now."""
 
-    async def copy(self, source: str, found: Found, target: str, content_type: str) -> bool:
+    async def copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
         """Copy exactly that object; False when another lies there by now.
 
         A copy outlives the call that began it: who asks for the same again waits for the same one, and what
@@ -180,7 +180,7 @@ class Incoming(Protocol):
         """The next bytes, exactly so many unless the file ends; raises what is wrong with the form."""
 
 
-class Painter(Protocol):
+class ThumbnailRenderer(Protocol):
     """Makes thumbnails."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -196,10 +196,10 @@ class Painter(Protocol):
         """
 
 
-class Unpainted(Protocol):
+class PendingThumbnails(Protocol):
     """Knows the files of which it is not known whether they have thumbnails."""
 
-    async def due(self, now: datetime, size: int) -> list[Kept]:
+    async def due(self, now: datetime, size: int) -> list[FileRecord]:
         """At most so many complete files that are to be tried now.
 
         People have their turns one after another, across calls; whoever's turn it is gives the file that has

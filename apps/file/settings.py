@@ -10,7 +10,7 @@ from msgspec import Meta
 from apps.file.domain.files import Allowance
 from apps.file.domain.types import canonical
 from shared.edge.settings import EdgeSettings
-from shared.kit.settings import Secret
+from shared.kit.config.settings import Secret
 
 _MIB = 1024 * 1024
 _TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")

@@ -9,28 +9,28 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Method
 
-from apps.gateway.forward import Desk, Forward
-from apps.gateway.ports import FileDoor
+from apps.gateway.forward import ApiState, Forward
+from apps.gateway.ports import FileServiceUpstream
 from apps.gateway.routes import accounts, files, messages, servers
 from apps.gateway.routes.route import Page, Route, litestar_path
-from apps.gateway.upload import Upload
+from apps.gateway.upload_proxy import UploadProxy
 from shared.contracts.errors import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     REQUEST_MALFORMED,
     ROUTE_UNKNOWN,
-    MeshError,
+    ServiceError,
 )
-from shared.edge.edge import log_unexpected
-from shared.edge.exchange import Response, current_exchange
-from shared.edge.problems import problem_of
+from shared.edge.middleware import log_unexpected
+from shared.edge.problem_responses import problem_of
+from shared.edge.request_context import Response, current_exchange
 
 ROUTES: tuple[Route, ...] = (*accounts.ROUTES, *servers.ROUTES, *messages.ROUTES, *files.ROUTES)
 
 AnyRequest = Request[Any, Any, Any]
 
 
-def make_app(desk: Desk, door: FileDoor, pages: Sequence[Page]) -> Litestar:
+def make_app(desk: ApiState, door: FileServiceUpstream, pages: Sequence[Page]) -> Litestar:
     """All routes and pages. What each request would pay for and nobody uses, is off in Litestar."""
     methods: dict[str, set[str]] = {}
     for method, path in (*((r.method, r.path) for r in ROUTES), *(("GET", page.path) for page in pages)):
@@ -38,7 +38,7 @@ def make_app(desk: Desk, door: FileDoor, pages: Sequence[Page]) -> Litestar:
     # First, because Litestar else answers OPTIONS by itself, with the methods that it knew at that moment.
     handlers = [_options_handler(path, taken) for path, taken in methods.items()]
     for route in ROUTES:
-        way = Upload(route.path, desk, door) if route.operation.form else Forward(route, desk)
+        way = UploadProxy(route.path, desk, door) if route.operation.form else Forward(route, desk)
         handlers.append(_route_handler(route, way))
     handlers.extend(_page_handler(page) for page in pages)
     return Litestar(
@@ -49,7 +49,7 @@ def make_app(desk: Desk, door: FileDoor, pages: Sequence[Page]) -> Litestar:
     )
 
 
-def _route_handler(route: Route, forward: Forward | Upload) -> HTTPRouteHandler:
+def _route_handler(route: Route, forward: Forward | UploadProxy) -> HTTPRouteHandler:
     async def handle() -> ASGIApp:
         return await forward(current_exchange.get())
 
@@ -80,13 +80,13 @@ def _on_http_exception(request: AnyRequest, exception: HTTPException) -> litesta
     """What Litestar refuses before a handler is asked."""
     headers: list[tuple[bytes, bytes]] = []
     if isinstance(exception, NotFoundException):
-        error = ROUTE_UNKNOWN.error("There is nothing at this path.")
+        error = ROUTE_UNKNOWN.exception("There is nothing at this path.")
     elif isinstance(exception, MethodNotAllowedException):
         allowed = _allowed((exception.headers or {}).get("allow", "").split(", "))
-        error = METHOD_NOT_ALLOWED.error(f"This path takes {allowed}.")
+        error = METHOD_NOT_ALLOWED.exception(f"This path takes {allowed}.")
         headers.append((b"allow", allowed.encode("ascii")))
     elif exception.status_code < 500:
-        error = REQUEST_MALFORMED.error(f"{exception.detail}.")
+        error = REQUEST_MALFORMED.exception(f"{exception.detail}.")
     else:
         return _on_exception(request, exception)
     return _problem(request, error, *headers)
@@ -95,11 +95,11 @@ def _on_http_exception(request: AnyRequest, exception: HTTPException) -> litesta
 def _on_exception(request: AnyRequest, exception: Exception) -> litestar.Response[bytes]:
     """What nobody expected: logged, and not told."""
     log_unexpected(current_exchange.get())
-    return _problem(request, INTERNAL_ERROR.error(""))
+    return _problem(request, INTERNAL_ERROR.exception(""))
 
 
 def _problem(
-    request: AnyRequest, error: MeshError, *headers: tuple[bytes, bytes]
+    request: AnyRequest, error: ServiceError, *headers: tuple[bytes, bytes]
 ) -> litestar.Response[bytes]:
     answer = problem_of(error, current_exchange.get(), *headers)
     named = {name.decode("ascii"): value.decode("latin-1") for name, value in answer.headers}

@@ -5,22 +5,22 @@ from asyncio import CancelledError
 import msgspec
 from msgspec import Struct
 
-from apps.gateway.body import read_json
-from apps.gateway.inputs import Inputs
+from apps.gateway.json_body import read_json
 from apps.gateway.ports import Caller
+from apps.gateway.request_parser import RequestParser
 from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.contracts.file import FileLocation
-from shared.edge.authenticate import Authenticator
-from shared.edge.doorkeeper import caller_of
-from shared.edge.exchange import Exchange, Headers, Response
-from shared.edge.idempotency import request_key
-from shared.edge.limits import Limits
-from shared.edge.problems import problem_of
-from shared.edge.proxies import Proxies
-from shared.kit.call import error_of
+from shared.edge.auth.authenticator import Authenticator
+from shared.edge.auth.token_verification import caller_of
+from shared.edge.client_address.trusted_proxies import TrustedProxies
+from shared.edge.idempotency_key import request_key
+from shared.edge.problem_responses import problem_of
+from shared.edge.rate_limits.policies import RateLimits
+from shared.edge.request_context import Headers, RequestContext, Response
 from shared.kit.clock import now_ms
+from shared.kit.rpc.client import error_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -28,13 +28,13 @@ _JSON = (b"content-type", b"application/json")
 _PRIVATE = (b"cache-control", b"no-store")
 
 
-class Desk(Struct, eq=False):
+class ApiState(Struct, eq=False):
     """What all routes share: the way to the services, and how many requests are in hand."""
 
     caller: Caller
     authenticator: Authenticator
-    proxies: Proxies
-    limits: Limits
+    proxies: TrustedProxies
+    limits: RateLimits
     in_flight_max: int
     body_max_bytes: int
     call_timeout_ms: int
@@ -48,7 +48,7 @@ class Desk(Struct, eq=False):
         """From now on the services can be called."""
         self.open = True
 
-    async def caller_of(self, exchange: Exchange) -> Claims:
+    async def caller_of(self, exchange: RequestContext) -> Claims:
         """Whose token the request carries; the request is counted for that profile.
 
         Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
@@ -59,35 +59,35 @@ class Desk(Struct, eq=False):
 class Forward:
     """Forwards the requests of one route."""
 
-    def __init__(self, route: Route, desk: Desk) -> None:
+    def __init__(self, route: Route, desk: ApiState) -> None:
         self._operation = route.operation
         self._strict = route.strict
-        self._inputs = Inputs(route)
+        self._inputs = RequestParser(route)
         self._desk = desk
 
-    async def __call__(self, exchange: Exchange) -> Response:
+    async def __call__(self, exchange: RequestContext) -> Response:
         """The answer to one request, a problem where it went wrong."""
         desk = self._desk
         if desk.in_flight >= desk.in_flight_max:
             return problem_of(
-                MESH_BUSY.error("The gateway has all the requests in hand that it may."), exchange
+                MESH_BUSY.exception("The gateway has all the requests in hand that it may."), exchange
             )
         desk.in_flight += 1
         try:
             return await self._forward(exchange)
-        except MeshError as error:
+        except ServiceError as error:
             return problem_of(error, exchange)
         except CancelledError:
             if not desk.draining:
                 raise
-            return problem_of(MESH_BUSY.error("The gateway is leaving; try again."), exchange)
+            return problem_of(MESH_BUSY.exception("The gateway is leaving; try again."), exchange)
         finally:
             desk.in_flight -= 1
 
-    async def _forward(self, exchange: Exchange) -> Response:
+    async def _forward(self, exchange: RequestContext) -> Response:
         desk, operation, headers = self._desk, self._operation, exchange.headers
         if not desk.open:
-            raise MESH_BUSY.error("The gateway is starting: Kafka is not there yet.")
+            raise MESH_BUSY.exception("The gateway is starting: Kafka is not there yet.")
         claims = network = None
         if operation.public:
             if not self._strict:

@@ -7,26 +7,26 @@ import signal
 import uvloop
 from prometheus_client import REGISTRY
 
-from apps.gateway.compose import compose
-from apps.gateway.forward import Desk
-from apps.gateway.mesh import STOP_TIMEOUT_S, Mesh
-from apps.gateway.serving import make_server, serve_until
+from apps.gateway.composition import compose
+from apps.gateway.forward import ApiState
+from apps.gateway.http_server import make_server, serve_until
+from apps.gateway.messaging import STOP_TIMEOUT_S, Messaging
 from apps.gateway.settings import GatewaySettings
 from shared.edge.access_log import AccessLog, write_out
-from shared.edge.limits import Limits
-from shared.edge.proxies import Proxies
-from shared.edge.traffic import Traffic
-from shared.kit.garbage import settle_garbage_collection
-from shared.kit.health import Health
-from shared.kit.hidden_memory import hide_memory
-from shared.kit.instance import Instance
-from shared.kit.logs import setup_logging
-from shared.kit.settings import load
+from shared.edge.client_address.trusted_proxies import TrustedProxies
+from shared.edge.http_metrics import HttpMetrics
+from shared.edge.rate_limits.policies import RateLimits
+from shared.kit.config.settings import load
+from shared.kit.health.checks import Health
+from shared.kit.runtime.gc_tuning import tune_gc
+from shared.kit.runtime.hardening import make_undumpable
+from shared.kit.runtime.instance_id import Instance
+from shared.kit.telemetry.json_logging import setup_logging
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT. Raises `SettingsError`, or `PortError` when the port can not be had."""
-    hide_memory()
+    make_undumpable()
     settings = load(GatewaySettings, os.environ)
     instance = Instance("gateway", settings.instance_name)
     setup_logging("gateway", settings.log_level, instance.name)
@@ -39,15 +39,15 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     health = Health()
     serving = health.part("http")
-    proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
-    limits = Limits(
+    proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
+    limits = RateLimits(
         proxies,
         per_minute=settings.rate_limit_per_minute,
         sign_ins_per_minute=settings.sign_in_limit_per_minute,
         callers_max=settings.limit_callers_max,
     )
-    mesh = Mesh(settings, instance, health, limits)
-    desk = Desk(
+    mesh = Messaging(settings, instance, health, limits)
+    desk = ApiState(
         caller=mesh.caller,
         authenticator=mesh.authenticator,
         proxies=proxies,
@@ -59,7 +59,7 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
     traffic = _traffic(desk, mesh)
     access_log = AccessLog(write_out, "gateway", instance) if settings.access_log else None
     server = make_server(compose(settings, desk, mesh.keys, health, traffic, access_log), settings)
-    settle_garbage_collection()
+    tune_gc()
     following = asyncio.create_task(mesh.run(desk.open_now), name="mesh")
     following.add_done_callback(lambda _: stop.set())  # it never ends by itself but by a fault
     try:
@@ -75,9 +75,9 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
         raise fault
 
 
-def _traffic(desk: Desk, mesh: Mesh) -> Traffic:
+def _traffic(desk: ApiState, mesh: Messaging) -> HttpMetrics:
     """The figures that `/metrics` shows beside those of the kit."""
-    traffic = Traffic()
+    traffic = HttpMetrics()
     traffic.gauge("concord_http_requests_in_flight", "API requests in hand", lambda: desk.in_flight)
     traffic.gauge("concord_calls_pending", "Calls that wait for their answer", lambda: mesh.caller.pending)
     traffic.gauge("concord_sessions_revoked", "Revoked sessions remembered", lambda: len(mesh.revocations))

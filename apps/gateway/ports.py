@@ -6,13 +6,13 @@ from msgspec import Struct
 
 from shared.contracts.base import Request
 from shared.contracts.operation import Operation
-from shared.edge.incoming import Tempo
-from shared.edge.passed_on import PassedOn
-from shared.kit.replies import RawReply
+from shared.edge.client_address.internal_hop import InternalHop
+from shared.edge.uploads.body_reader import MinimumRate
+from shared.kit.rpc.reply_consumer import RawReply
 
 
 class Caller(Protocol):
-    """Calls operations of services; `shared.kit.call.MeshClient` in production."""
+    """Calls operations of services; `shared.kit.rpc.client.RpcClient` in production."""
 
     @property
     def pending(self) -> int: ...
@@ -39,7 +39,7 @@ class Caller(Protocol):
     ) -> RawReply: ...
 
 
-class FileDoor(Struct, frozen=True, kw_only=True):
+class FileServiceUpstream(Struct, frozen=True, kw_only=True):
     """Where the file service listens, and the bounds of uploads through this gateway."""
 
     host: str
@@ -47,10 +47,10 @@ class FileDoor(Struct, frozen=True, kw_only=True):
     secure: bool
     uploads_max: int
     uploads_person_max: int
-    tempo: Tempo
+    tempo: MinimumRate
     answer_timeout_s: float
     """How long the answer may take after the last byte."""
-    passed_on: PassedOn
+    passed_on: InternalHop
 
     @property
     def netloc(self) -> str:

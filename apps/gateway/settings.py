@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from apps.gateway.ports import FileDoor
-from shared.edge.incoming import Tempo
-from shared.edge.passed_on import PassedOn
+from apps.gateway.ports import FileServiceUpstream
+from shared.edge.client_address.internal_hop import InternalHop
 from shared.edge.settings import EdgeSettings, is_origin
-from shared.kit.hosts import reachable
-from shared.kit.signatures import signatures_of
+from shared.edge.uploads.body_reader import MinimumRate
+from shared.kit.http.hosts import reachable
+from shared.kit.security.record_signatures import signatures_of
 
 
 class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):
@@ -85,24 +85,24 @@ class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):
         return self.file_public_url.rstrip("/") or f"http://localhost:{self.file_port}"
 
     @property
-    def file_door(self) -> FileDoor:
+    def file_door(self) -> FileServiceUpstream:
         """The way to the file service's port."""
         host, port, secure = reachable(self.file_host), self.file_port, False
         if self.file_service_url:
             parts = urlsplit(self.file_service_url)
             secure = parts.scheme == "https"
             host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-        return FileDoor(
+        return FileServiceUpstream(
             host=host,
             port=port,
             secure=secure,
             uploads_max=self.uploads_max,
             uploads_person_max=self.uploads_person_max,
-            tempo=Tempo(
+            tempo=MinimumRate(
                 stall_timeout_s=self.upload_stall_timeout_ms / 1000,
                 rate_min_bytes_s=self.upload_rate_min_bytes_s,
                 rate_window_s=self.upload_rate_window_ms / 1000,
             ),
             answer_timeout_s=self.upload_answer_timeout_ms / 1000,
-            passed_on=PassedOn(signatures_of(self)),
+            passed_on=InternalHop(signatures_of(self)),
         )

@@ -2,54 +2,54 @@
 
 import os
 
-from apps.message.inbound import Inbound, hear, hear_files
-from apps.message.outbound.contents import Contents
-from apps.message.outbound.files import MeshFiles
-from apps.message.outbound.history import PostgresHistory
-from apps.message.outbound.hot import HotPool
-from apps.message.outbound.messages import PostgresSending
-from apps.message.outbound.purge import PostgresPurge
-from apps.message.outbound.units import PostgresWork
+from apps.message.inbound.kafka import Inbound, hear, hear_files
+from apps.message.outbound.content_encryption import ContentEncryption
+from apps.message.outbound.files import RpcFiles
+from apps.message.outbound.history import SqlHistory
+from apps.message.outbound.pool import ConnectionPool
+from apps.message.outbound.purge import SqlPurge
+from apps.message.outbound.send_batch import SqlSending
+from apps.message.outbound.unit_of_work import sql_unit_of_work_factory
 from apps.message.settings import MessageSettings
 from apps.message.usecases.purge_channels import purge_channels
-from apps.message.usecases.queue_sends import QueueLimits, SendQueue
-from shared.kit.database import Database
-from shared.kit.member_directory import MeshDirectory
-from shared.kit.member_facts import PostgresFacts
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
-from shared.kit.settings import load
-from shared.membership.learn_access import LearnAccess
+from apps.message.usecases.send_queue import QueueLimits, SendQueue
+from shared.kit.config.settings import load
+from shared.kit.database.database import Database
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import ServiceContext
+from shared.membership.adapters.directory import RpcMembershipDirectory
+from shared.membership.adapters.projection import SqlMembershipStore
+from shared.membership.resolver import MembershipResolver
 
 
-async def build(parts: Parts[MessageSettings]) -> None:
+async def build(parts: ServiceContext[MessageSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
     settings, clock, ids = parts.settings, parts.clock, parts.ids
     database = await parts.database(settings.message_database_url)
-    facts = PostgresFacts(database)
-    contents = Contents(settings.message_content_keys)
+    facts = SqlMembershipStore(database)
+    contents = ContentEncryption(settings.message_content_keys)
     client = await parts.client()
-    learn = LearnAccess(MeshDirectory(client), facts, clock)
+    learn = MembershipResolver(RpcMembershipDirectory(client), facts, clock)
 
     writing = await _pool(parts, database, settings.message_lanes + 1)
     reading = await _pool(parts, database, settings.message_history_connections)
     limits = QueueLimits(lanes_at_work=settings.message_lanes)
-    sends = SendQueue(PostgresSending(writing, clock, ids, contents), learn, clock, ids, limits)
+    sends = SendQueue(SqlSending(writing, clock, ids, contents), learn, clock, ids, limits)
     parts.on_stop(sends.close)
 
-    work = PostgresWork(database, clock, ids, contents)
-    history = PostgresHistory(reading, contents)
-    inbound = Inbound(sends, learn, history, work, MeshFiles(client), clock)
-    inbound.register(parts.answers)
+    work = sql_unit_of_work_factory(database, clock, ids, contents)
+    history = SqlHistory(reading, contents)
+    inbound = Inbound(sends, learn, history, work, RpcFiles(client), clock)
+    inbound.register(parts.handlers)
     parts.inbox(("server-events",), hear(facts, clock))
     parts.inbox(("file-events",), hear_files(work, clock))
 
-    purge = PostgresPurge(database)
+    purge = SqlPurge(database)
     parts.every(settings.message_purge_s, lambda: purge_channels(purge, clock))
 
 
-async def _pool(parts: Parts[MessageSettings], database: Database, size: int) -> HotPool:
-    pool = HotPool(database, size)
+async def _pool(parts: ServiceContext[MessageSettings], database: Database, size: int) -> ConnectionPool:
+    pool = ConnectionPool(database, size)
     await pool.open()
     parts.on_stop(pool.close)
     return pool

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from apps.message.domain.messages import Channel, Gate, Stored, Window
-from apps.message.domain.numbering import Draft, Known, New
+from apps.message.domain.messages import Channel, ChannelMembership, Stored, Window
+from apps.message.domain.sending import Draft, NumberedMessage, PriorState
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
 from shared.contracts.file import Attachment
 from shared.contracts.message import Message
-from shared.membership.learn_access import Asker
+from shared.membership.resolver import AccessQuery
 
 
 class StillLocked(Exception):
@@ -38,13 +38,13 @@ class SendUnit(Protocol):
         raised after a bounded time.
         """
 
-    async def known(self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]) -> list[Known]:
+    async def known(self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]) -> list[PriorState]:
         """What is stored about the drafts, in their order, as committed now. After `lock`, never before."""
 
     async def deleted_files(self, file_ids: Collection[UUID]) -> frozenset[UUID]:
         """Those of these files that are known to be deleted. After `lock`, never before."""
 
-    async def add(self, news: Sequence[New], channels: Iterable[Channel]) -> None:
+    async def add(self, news: Sequence[NumberedMessage], channels: Iterable[Channel]) -> None:
         """Store the messages, the channels' counters and an event `message.created` for each message."""
 
 
@@ -58,7 +58,7 @@ class Sending(Protocol):
 class Page(Struct, frozen=True):
     """A part of a history as read: what is known about the reader, and what `Window.cut` needs."""
 
-    gate: Gate
+    gate: ChannelMembership
     anchor: int | None
     """Sequence of the window's anchor; null also when there is no such message."""
     messages: list[Message]
@@ -71,10 +71,10 @@ class History(Protocol):
         """The messages of a window that are not deleted; none for who is no member."""
 
 
-class Unit(Protocol):
+class UnitOfWork(Protocol):
     """One transaction of the cold paths."""
 
-    async def gate(self, channel_id: UUID, profile_id: UUID, *, lock: bool = False) -> Gate:
+    async def gate(self, channel_id: UUID, profile_id: UUID, *, lock: bool = False) -> ChannelMembership:
         """What is known about a profile in a channel; with `lock` the channel's row is locked first."""
 
     async def message(self, channel_id: UUID, message_id: UUID) -> Stored | None:
@@ -102,20 +102,20 @@ class Unit(Protocol):
         """Store the new attachments of a message, and its channel's `messages_revision`."""
 
 
-class Work(Protocol):
+class UnitOfWorkFactory(Protocol):
     """Where the cold paths work."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Unit]:
+    def transaction(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Committed at the end, rolled back when the block raises."""
 
-    def snapshot(self) -> AbstractAsyncContextManager[Unit]:
+    def snapshot(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """To read only."""
 
 
 class Files(Protocol):
     """The file service."""
 
-    async def describe(self, file_ids: Sequence[UUID], asker: Asker) -> tuple[Attachment, ...]:
+    async def describe(self, file_ids: Sequence[UUID], asker: AccessQuery) -> tuple[Attachment, ...]:
         """What is shown of complete files of the asker in its channel, in the order asked.
 
         Raises `file.not_found`, `mesh.timeout`, `mesh.busy`.

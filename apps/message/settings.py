@@ -6,10 +6,10 @@ from typing import Annotated
 from msgspec import Meta
 
 from apps.message.domain.content_keys import read_keys
-from shared.kit.settings import MeshSettings, Secret
+from shared.kit.config.settings import ProcessSettings, Secret
 
 
-class MessageSettings(MeshSettings, frozen=True, kw_only=True):
+class MessageSettings(ProcessSettings, frozen=True, kw_only=True):
     """Settings of the message service."""
 
     message_database_url: Annotated[

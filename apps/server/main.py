@@ -2,29 +2,29 @@
 
 import os
 
-from apps.server.inbound import answer_all, hear
-from apps.server.outbound.codes import RandomCodes
+from apps.server.inbound.kafka import answer_all, hear
 from apps.server.outbound.desk import SqlDesk
-from apps.server.outbound.units import sql_units
+from apps.server.outbound.invite_codes import RandomInviteCodes
+from apps.server.outbound.unit_of_work import sql_unit_of_work_factory
 from apps.server.settings import ServerSettings
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
-from shared.kit.ledger import sweep_requests
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
-from shared.kit.settings import load
+from shared.kit.config.settings import load
+from shared.kit.database.idempotency import sweep_requests
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import ServiceContext
 
 SWEEP_REQUESTS_S = 60
 SWEEP_INVITES_S = 600
 
 
-async def build(parts: Parts[ServerSettings]) -> None:
+async def build(parts: ServiceContext[ServerSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
     settings = parts.settings
     database = await parts.database(settings.server_database_url)
-    units = sql_units(database, parts.clock, parts.ids)
+    units = sql_unit_of_work_factory(database, parts.clock, parts.ids)
     desk = SqlDesk(units, await parts.client())
 
-    answer_all(parts.answers, desk, parts.clock, parts.ids, RandomCodes())
+    answer_all(parts.handlers, desk, parts.clock, parts.ids, RandomInviteCodes())
     parts.inbox(("user-events",), hear(units))
 
     parts.every(settings.server_clean_up_s, lambda: purge_deleted(units))

@@ -1,4 +1,4 @@
-"""What the use cases need from outside. A `Unit` is one transaction; `lock…` holds a row until its end.
+"""What the use cases need from outside. A `UnitOfWork` is one transaction; `lock…` holds a row until its end.
 
 Deleted servers and everything in them are invisible to every method but `purge`.
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from apps.server.domain import InviteRecord, MemberRecord, Membership, ServerRecord
+from apps.server.domain.servers import InviteRecord, MemberRecord, Membership, ServerRecord
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
@@ -131,7 +131,7 @@ class Events(Protocol):
     async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None: ...
 
 
-class Unit(Protocol):
+class UnitOfWork(Protocol):
     """The repositories of one transaction."""
 
     @property
@@ -148,13 +148,13 @@ class Unit(Protocol):
     def events(self) -> Events: ...
 
 
-class Units(Protocol):
+class UnitOfWorkFactory(Protocol):
     """Where units come from, for use cases that need more than one."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Unit]:
+    def transaction(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Written at the end, or not at all when something is raised."""
 
-    def snapshot(self) -> AbstractAsyncContextManager[Unit]:
+    def snapshot(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """For reading."""
 
 
@@ -165,7 +165,7 @@ class Accounts(Protocol):
         """Those of at most 100 profiles that exist. Raises `mesh.timeout` or `mesh.busy`."""
 
 
-class Codes(Protocol):
+class InviteCodes(Protocol):
     """Invite codes that nobody can guess."""
 
     def new(self) -> str: ...

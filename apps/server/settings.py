@@ -4,10 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from shared.kit.settings import MeshSettings, Secret
+from shared.kit.config.settings import ProcessSettings, Secret
 
 
-class ServerSettings(MeshSettings, frozen=True, kw_only=True):
+class ServerSettings(ProcessSettings, frozen=True, kw_only=True):
     """Settings of the server service."""
 
     server_database_url: Annotated[

@@ -7,21 +7,21 @@ from pathlib import Path
 
 from bench.api import Api
 from bench.durability import outboxes
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
+from cli.config.environment import KAFKA_VARIABLE, complete_from_records, database_variable
+from cli.config.ports import LOOPBACK, free_port
+from cli.config.secrets import DATABASES, load_secrets
+from cli.config.settings import Settings, read_settings
 from cli.embedded.databases import ensure_databases, run_sql
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.secrets import DATABASES, load_secrets
-from cli.environment import KAFKA_VARIABLE, complete_from_records, database_variable
 from cli.errors import ConcordError
-from cli.health import unready_parts
+from cli.launcher.service_process import concord_command
 from cli.processes.child import Child
+from cli.processes.health import unready_parts
 from cli.processes.identity import start_mark
-from cli.processes.records import PART, Record
-from cli.service_process import concord_command
-from cli.settings import Settings, read_settings
+from cli.processes.registry import PART, Record
 
 GATEWAYS = ("gateway-1", "gateway-2")
 SERVICES = ("auth-1", "server-1", "message-1", "message-2")

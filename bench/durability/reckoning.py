@@ -17,8 +17,8 @@ from bench.durability.outboxes import Found, Written, check_outboxes
 from bench.durability.scene import Scene
 from cli.errors import ConcordError
 from shared.contracts.event import MESSAGE_CREATED
-from shared.kit.outbox_page import EVENT_TYPE
-from shared.kit.topic_reading import Bounds, Passage
+from shared.kit.kafka.topic_reader import Bounds, TopicReader
+from shared.kit.outbox.batch import EVENT_TYPE
 
 DRAIN_TIMEOUT_S = 120.0
 PAGE_TIMEOUT_S = 60.0
@@ -149,7 +149,7 @@ def _id_of(body: bytes | None) -> str:
 
 async def _read(concord: OwnConcord, topic: str, channels: Iterable[str]) -> _Topic:
     """A topic from its beginning to its end. Raises ConcordError."""
-    passage = Passage(
+    passage = TopicReader(
         {"bootstrap_servers": concord.kafka.bootstrap}, [topic], Bounds(records_max=RECORDS_MAX)
     )
     wanted, created = frozenset(channels), (EVENT_TYPE, MESSAGE_CREATED.name.encode())

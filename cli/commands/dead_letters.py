@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.config.kafka import asked, kafka_options_here
+from cli.config.settings import SERVICES
 from cli.errors import ConcordError
-from cli.kafka_here import asked, kafka_options_here
-from cli.settings import SERVICES
 
 if TYPE_CHECKING:
-    from shared.kit.dead_letters import Box, DeadLetters, Letter
+    from shared.kit.dead_letters.store import DeadLetter, DeadLetterListing, DeadLetterStore
 
 ANSWERING = tuple(name for name in SERVICES if name != "gateway")
 RECORDS_MAX = 100_000
@@ -40,7 +40,7 @@ def dead_letters() -> None:
 @click.option("-n", "--lines", type=click.IntRange(1, 10_000), default=50, show_default=True)
 def list_letters(service: str | None, records: int, everything: bool, lines: int) -> None:
     """List the dead letters, the newest last."""
-    from cli.letter_words import table
+    from cli.output.dead_letters import table
 
     box, _ = opened(service, records)
     letters = [letter for letter in box.letters if everything or letter.redriven_at_ms is None]
@@ -58,7 +58,7 @@ def list_letters(service: str | None, records: int, everything: bool, lines: int
 @records_option
 def show(letter_id: str, records: int) -> None:
     """Show one dead letter, without secrets. ID is SERVICE/PARTITION/OFFSET as `list` tells it."""
-    from cli.letter_words import page
+    from cli.output.dead_letters import page
 
     box, _ = opened(service_of(letter_id), records)
     click.echo("\n".join(page(found(box, letter_id))))
@@ -91,9 +91,9 @@ def redrive(letter_ids: tuple[str, ...], everything: bool, service: str | None, 
     sys.exit(1 if kept else 0)
 
 
-def tell_the_rest(chosen: "list[Letter]") -> int:
+def tell_the_rest(chosen: "list[DeadLetter]") -> int:
     """Say why the others were not sent; returns how many can not be."""
-    from cli.letter_words import moment
+    from cli.output.dead_letters import moment
 
     kept = 0
     for letter in chosen:
@@ -105,17 +105,17 @@ def tell_the_rest(chosen: "list[Letter]") -> int:
     return kept
 
 
-def opened(service: str | None, records: int) -> "tuple[Box, DeadLetters]":
+def opened(service: str | None, records: int) -> "tuple[DeadLetterListing, DeadLetterStore]":
     """The letters of one service or of all."""
-    from shared.kit.dead_letters import DeadLetters
-    from shared.kit.topic_reading import Bounds
+    from shared.kit.dead_letters.store import DeadLetterStore
+    from shared.kit.kafka.topic_reader import Bounds
 
     options = kafka_options_here()
-    letters = DeadLetters(options, (service,) if service else ANSWERING, Bounds(records_max=records))
+    letters = DeadLetterStore(options, (service,) if service else ANSWERING, Bounds(records_max=records))
     return asked(options, letters.read()), letters
 
 
-def found(box: "Box", letter_id: str) -> "Letter":
+def found(box: "DeadLetterListing", letter_id: str) -> "DeadLetter":
     """The letter with this id; raises ConcordError when there is none."""
     letter = box.find(letter_id)
     if letter is None and box.cut:
@@ -137,7 +137,7 @@ def service_of(letter_id: str) -> str:
     return parts[0]
 
 
-def tell_if_cut(box: "Box") -> None:
+def tell_if_cut(box: "DeadLetterListing") -> None:
     """Say so when not all was looked at."""
     if box.cut:
         click.echo(
@@ -146,7 +146,7 @@ def tell_if_cut(box: "Box") -> None:
         )
 
 
-def refuse_if_cut(box: "Box") -> None:
+def refuse_if_cut(box: "DeadLetterListing") -> None:
     """Raises ConcordError when not all was looked at: that a letter was redriven is told far behind it."""
     if box.cut:
         raise ConcordError(

@@ -5,8 +5,8 @@ import secrets
 
 import click
 
-from cli.demo_client import Person, fetch
-from cli.service_process import gateway_address
+from cli.commands.demo_client import Person, fetch
+from cli.launcher.service_process import gateway_address
 
 RECIPE = b"Three minutes, not a second more."
 

@@ -5,9 +5,9 @@ import sys
 
 import click
 
-from cli.checks import all_checks
-from cli.findings import Finding
-from cli.settings import read_settings
+from cli.config.settings import read_settings
+from cli.doctor.checks import all_checks
+from cli.doctor.result import CheckResult
 
 
 @click.command()
@@ -24,7 +24,7 @@ def doctor() -> None:
     sys.exit(1 if wrong else 0)
 
 
-def line(finding: Finding) -> str:
+def line(finding: CheckResult) -> str:
     """One finding as a line."""
     mark = "WRONG" if finding.wrong else "ok"
     return f"{mark:<6} {finding.about:<24}  {finding.text}"

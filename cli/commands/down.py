@@ -4,10 +4,10 @@ import os
 
 import click
 
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
+from cli.config.settings import read_settings
 from cli.errors import ConcordError
-from cli.processes.leftovers import stop_all, stop_leftovers
-from cli.settings import read_settings
+from cli.processes.orphans import stop_all, stop_leftovers
 
 STOP_TIMEOUT_S = 12.0
 

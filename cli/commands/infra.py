@@ -4,10 +4,10 @@ import os
 
 import click
 
-from cli.commands.foreground import run_stack
-from cli.data_folder import DataFolder
-from cli.environment import complete
-from cli.settings import read_settings
+from cli.config.data_folder import DataFolder
+from cli.config.environment import complete
+from cli.config.settings import read_settings
+from cli.launcher.foreground import run_stack
 
 
 @click.group()

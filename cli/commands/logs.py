@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
+from cli.config.settings import read_settings
 from cli.errors import ConcordError
 from cli.processes.child import tail
-from cli.settings import read_settings
 
 POLL_S = 0.2
 

@@ -8,16 +8,15 @@ from importlib import import_module
 
 import click
 
-from cli.commands.prepare import readable_errors
-from cli.data_folder import DataFolder
-from cli.embedded.ports import LOOPBACK, free_port
-from cli.embedded.secrets import DATABASES
-from cli.environment import complete_from_records
-from cli.errors import ConcordError
-from cli.gates import wait_at_gate
-from cli.processes.records import COMMAND, own_record
-from cli.service_process import existing_services, gateway_address, service_module
-from cli.settings import read_settings, whole_number
+from cli.config.data_folder import DataFolder
+from cli.config.environment import complete_from_records
+from cli.config.ports import LOOPBACK, free_port
+from cli.config.secrets import DATABASES
+from cli.config.settings import read_settings, whole_number
+from cli.errors import ConcordError, readable_errors
+from cli.launcher.service_process import existing_services, gateway_address, service_module
+from cli.launcher.start_gate import wait_at_gate
+from cli.processes.registry import COMMAND, own_record
 
 
 @click.command()
@@ -58,13 +57,13 @@ def prepared(service: str) -> bool:
     """Create topics and tables, unless whoever started this process sees to it; False when asked to stop."""
     if os.environ.get("CONCORD_PREPARED") == "1":
         return True
-    from shared.kit.prepare_first import prepare_first
+    from cli.provisioning.wait import provision_before_serving
 
     if service == "gateway":
-        return prepare_first(os.environ, *gateway_address(os.environ), "GATEWAY_PORT")
+        return provision_before_serving(os.environ, *gateway_address(os.environ), "GATEWAY_PORT")
     host = os.environ.get("HEALTH_HOST") or LOOPBACK
     port = whole_number(os.environ, "HEALTH_PORT", 0, 0, 65535)
-    return prepare_first(os.environ, host, port, "HEALTH_PORT")
+    return provision_before_serving(os.environ, host, port, "HEALTH_PORT")
 
 
 def remember(service: str, data: DataFolder) -> Callable[[], None]:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
+from cli.config.ports import LOOPBACK
+from cli.config.settings import read_settings
 from cli.embedded import s3
 from cli.embedded.kafka_probe import serves
-from cli.embedded.ports import LOOPBACK
 from cli.embedded.postgres_state import says_ready
-from cli.health import unready_parts
-from cli.processes.records import Record
-from cli.service_process import health_host
-from cli.settings import read_settings
+from cli.launcher.service_process import health_host
+from cli.processes.health import unready_parts
+from cli.processes.registry import Record
 
 
 @click.command()

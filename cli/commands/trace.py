@@ -6,8 +6,8 @@ from uuid import UUID
 
 import click
 
+from cli.config.kafka import asked, data_folder, kafka_options_here
 from cli.errors import ConcordError
-from cli.kafka_here import asked, data_folder, kafka_options_here
 from shared.kit.clock import epoch_s
 
 SINCE_DEFAULT_S = 3600
@@ -58,7 +58,7 @@ def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> Non
     from cli.tracing.kafka_steps import kafka_steps
     from cli.tracing.log_steps import log_steps
     from cli.tracing.step import STEPS_MAX, time_line
-    from shared.kit.topic_reading import Bounds
+    from shared.kit.kafka.topic_reader import Bounds
 
     if not _ID.fullmatch(trace_id):
         raise ConcordError("An ID has 1 to 64 letters, digits, dots, hyphens and underscores.")

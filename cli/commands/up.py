@@ -4,9 +4,9 @@ import os
 
 import click
 
-from cli.data_folder import DataFolder
-from cli.service_process import existing_services, gateway_address
-from cli.settings import Settings, read_settings
+from cli.config.data_folder import DataFolder
+from cli.config.settings import Settings, read_settings
+from cli.launcher.service_process import existing_services, gateway_address
 
 
 @click.command()
@@ -15,11 +15,11 @@ def up(detach: bool) -> None:
     """Run everything: the embedded parts and all services."""
     settings = read_settings(os.environ)
     if detach:
-        from cli.commands.detach import start_detached
+        from cli.launcher.detach import start_detached
 
         start_detached(settings)
         return
-    from cli.commands.foreground import run_stack
+    from cli.launcher.foreground import run_stack
 
     run_stack(settings, existing_services(), lambda: click.echo(what_to_open(settings)))
 

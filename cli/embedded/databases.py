@@ -3,8 +3,8 @@
 import os
 from collections.abc import Mapping
 
-from cli.embedded.postgres_place import wheel
-from cli.processes.helpers import run_helper
+from cli.embedded.postgres_paths import wheel
+from cli.processes.subprocesses import run_helper
 
 # Names and passwords are our own: letters, digits, "_" and "-".
 ENSURE = """

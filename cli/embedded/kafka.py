@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.embedded.aot import aot_file, use_flags
-from cli.embedded.jars import JarCache, Say
+from cli.config.ports import LOOPBACK, free_port
+from cli.embedded.kafka_aot_cache import aot_file, use_flags
 from cli.embedded.kafka_files import write_files
+from cli.embedded.kafka_jars import JarCache, Say
 from cli.embedded.kafka_probe import serves
-from cli.embedded.ports import LOOPBACK, free_port
 from cli.errors import ConcordError
 from cli.processes.child import Child
-from cli.processes.helpers import run_helper
+from cli.processes.subprocesses import run_helper
 
 START_TIMEOUT_S = 60.0
 # Kafka maps and unmaps its files in ways that Java 25 warns about.

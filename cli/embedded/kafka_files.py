@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli.embedded.ports import LOOPBACK
+from cli.config.ports import LOOPBACK
 from cli.errors import ConcordError
 
 # Light enough for a laptop, with the durability of the defaults.

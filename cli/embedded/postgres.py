@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.embedded.jars import Say
-from cli.embedded.ports import LOOPBACK
-from cli.embedded.postgres_place import cluster_parent, make_cluster_parent, programs
+from cli.config.ports import LOOPBACK
+from cli.config.secrets import write_private
+from cli.embedded.kafka_jars import Say
+from cli.embedded.postgres_paths import cluster_parent, make_cluster_parent, programs
 from cli.embedded.postgres_state import remove_stale_pid_file, says_ready
 from cli.embedded.postgres_user import run_as
-from cli.embedded.secrets import write_private
 from cli.errors import ConcordError
 from cli.processes.child import Child
-from cli.processes.helpers import run_helper
+from cli.processes.subprocesses import run_helper
 
 ADMIN = "concord"
 START_TIMEOUT_S = 30.0

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.embedded.jars import Say
-from cli.embedded.ports import LOOPBACK
+from cli.config.ports import LOOPBACK
+from cli.embedded.kafka_jars import Say
 from cli.errors import ConcordError
 from cli.processes.child import Child
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from cli.errors import ConcordError
 from cli.processes.child import Child, rotate
-from cli.processes.records import PART, SERVICE, Records
+from cli.processes.registry import PART, SERVICE, Records
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0

@@ -6,24 +6,24 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from cli.shown import shown
+from cli.output.terminal import shown
 from cli.tracing.step import STEPS_MAX, Kind, Step
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import LIMITS, all_topics
-from shared.kit.failure_headers import ATTEMPT, ORIGINAL_TOPIC, REASON
-from shared.kit.outbox_page import EVENT_ID, EVENT_TYPE
-from shared.kit.redaction import redact
-from shared.kit.topic_reading import Bounds, Passage, partitions_of
-from shared.kit.wire import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
+from shared.kit.kafka.topic_reader import Bounds, TopicReader, partitions_of
+from shared.kit.outbox.batch import EVENT_ID, EVENT_TYPE
+from shared.kit.telemetry.redaction import redact
+from shared.kit.wire.call import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
+from shared.kit.wire.failure import ATTEMPT, ORIGINAL_TOPIC, REASON
 
 _KNOWN = frozenset(topic.name for topic in all_topics(1)) - {LIMITS}
 
 
 async def kafka_steps(
     options: Mapping[str, Any], trace_id: str, bounds: Bounds, *, bodies: bool
-) -> tuple[list[Step], Passage]:
+) -> tuple[list[Step], TopicReader]:
     """The steps, at most STEPS_MAX, and how much was looked at. Raises KafkaError."""
-    passage = Passage(options, await partitions_of(options, is_ours), bounds)
+    passage = TopicReader(options, await partitions_of(options, is_ours), bounds)
     wanted = trace_id.encode()
     steps: list[Step] = []
     async with aclosing(passage.records()) as records:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.tracing.step import STEPS_MAX, Kind, Step
-from shared.kit.redaction import redact
+from shared.kit.telemetry.redaction import redact
 
 LINE_MAX_BYTES = 1_000_000
 _ACCESS = "gateway.access"

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from cli.shown import cell, printable
+from cli.output.terminal import cell, printable
 
 STEPS_MAX = 10_000
 """Of Kafka, and of the logs."""

@@ -10,7 +10,7 @@ class FieldError(Struct, frozen=True):
     message: str
 
 
-class ErrorKind(Struct, frozen=True, kw_only=True):
+class ErrorCode(Struct, frozen=True, kw_only=True):
     """A code, its HTTP status and title, and the text of its page at `/api/errors/<code>`."""
 
     code: str
@@ -19,19 +19,19 @@ class ErrorKind(Struct, frozen=True, kw_only=True):
     explanation: str
     retry_after_s: int | None = None
 
-    def error(
+    def exception(
         self, detail: str, errors: tuple[FieldError, ...] = (), *, retry_after_s: int | None = None
-    ) -> "MeshError":
+    ) -> "ServiceError":
         """The exception to raise: `detail` is told to the caller, so it holds no secret."""
-        return MeshError(self, detail, errors, retry_after_s)
+        return ServiceError(self, detail, errors, retry_after_s)
 
 
-class MeshError(Exception):
+class ServiceError(Exception):
     """A typed error: raised by a rule, carried by a reply, shown as problem+json."""
 
     def __init__(
         self,
-        kind: ErrorKind,
+        kind: ErrorCode,
         detail: str,
         errors: tuple[FieldError, ...] = (),
         retry_after_s: int | None = None,
@@ -54,13 +54,13 @@ class ErrorReply(Struct, frozen=True, kw_only=True, rename="camel"):
     """When it is worth trying again, if that is known better than the catalogue knows it."""
 
 
-CATALOGUE: dict[str, ErrorKind] = {}
+CATALOGUE: dict[str, ErrorCode] = {}
 
 
 def _kind(
     status: int, code: str, title: str, explanation: str, retry_after_s: int | None = None
-) -> ErrorKind:
-    kind = ErrorKind(
+) -> ErrorCode:
+    kind = ErrorCode(
         code=code, status=status, title=title, explanation=explanation, retry_after_s=retry_after_s
     )
     CATALOGUE[code] = kind

@@ -43,13 +43,13 @@ class ServerFact(Answer, kw_only=True):
     profile_id: Id
 
 
-class ServerGone(Answer, kw_only=True):
+class ServerDeleted(Answer, kw_only=True):
     """A server that was deleted, with all its channels and members."""
 
     id: Id
 
 
-class ChannelGone(Answer, kw_only=True):
+class ChannelDeleted(Answer, kw_only=True):
     """A channel that was deleted, with all its messages."""
 
     id: Id
@@ -65,7 +65,7 @@ class MemberFact(Answer, kw_only=True):
     joined_at: Time
 
 
-class MemberGone(Answer, kw_only=True):
+class MemberLeft(Answer, kw_only=True):
     """A membership that ended."""
 
     server_id: Id
@@ -73,7 +73,7 @@ class MemberGone(Answer, kw_only=True):
     reason: LeftReason
 
 
-class MessageGone(Answer, kw_only=True):
+class MessageDeleted(Answer, kw_only=True):
     """A message that was deleted."""
 
     id: Id
@@ -82,7 +82,7 @@ class MessageGone(Answer, kw_only=True):
     sequence: int
 
 
-class FileGone(Answer, kw_only=True):
+class FileDeleted(Answer, kw_only=True):
     """A file that was deleted."""
 
     id: Id
@@ -128,7 +128,7 @@ SERVER_CREATED = _event(
 )
 SERVER_UPDATED = _event("server.updated", "server", ServerFact, (LIVE, "server-events"), "A server changed")
 SERVER_DELETED = _event(
-    "server.deleted", "server", ServerGone, (LIVE, "server-events"), "A server was deleted"
+    "server.deleted", "server", ServerDeleted, (LIVE, "server-events"), "A server was deleted"
 )
 CHANNEL_CREATED = _event(
     "channel.created", "server", Channel, (LIVE, "server-events", "channels.create"), "A channel was created"
@@ -137,7 +137,7 @@ CHANNEL_UPDATED = _event("channel.updated", "server", Channel, (LIVE, "server-ev
 CHANNEL_DELETED = _event(
     "channel.deleted",
     "server",
-    ChannelGone,
+    ChannelDeleted,
     (LIVE, "server-events", "channels.delete"),
     "A channel was deleted",
 )
@@ -150,7 +150,7 @@ MEMBER_UPDATED = _event(
 MEMBER_LEFT = _event(
     "member.left",
     "server",
-    MemberGone,
+    MemberLeft,
     (LIVE, "server-events", "user.leave-server"),
     "Someone left or was kicked",
 )
@@ -165,9 +165,9 @@ MESSAGE_UPDATED = _event(
     "message.updated", "message", Message, (LIVE, "message-events"), "A message was edited"
 )
 MESSAGE_DELETED = _event(
-    "message.deleted", "message", MessageGone, (LIVE, "message-events"), "A message was deleted"
+    "message.deleted", "message", MessageDeleted, (LIVE, "message-events"), "A message was deleted"
 )
 FILE_COMPLETED = _event(
     "file.completed", "file", File, ("file-events",), "A file was uploaded and found to be what it says"
 )
-FILE_DELETED = _event("file.deleted", "file", FileGone, ("file-events",), "A file was deleted")
+FILE_DELETED = _event("file.deleted", "file", FileDeleted, ("file-events",), "A file was deleted")

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from shared.contracts.base import Answer, Body, Request
-from shared.contracts.errors import ErrorKind
+from shared.contracts.errors import ErrorCode
 from shared.contracts.secrets import secret_fields
 
 SECRET_KEYS = frozenset({"token", "refresh_token"})
@@ -35,7 +35,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     """The part of the request that comes from the query string."""
     key: str
     """Attribute of the request that is the Kafka key: its order is kept."""
-    errors: tuple[ErrorKind, ...] = ()
+    errors: tuple[ErrorCode, ...] = ()
     public: bool = False
     """Needs no access token."""
     hot: bool = False

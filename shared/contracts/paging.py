@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from shared.contracts.errors import FieldError, MeshError
+from shared.contracts.errors import FieldError, ServiceError
 from shared.contracts.validation import validation_failed
 
 T = TypeVar("T")
@@ -58,5 +58,5 @@ class Listing:
         return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _not_ours() -> MeshError:
+def _not_ours() -> ServiceError:
     return validation_failed([FieldError("cursor", "must be the `next` of an earlier page of this list")])

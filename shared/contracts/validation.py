@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 from msgspec.structs import FieldInfo
 
-from shared.contracts.errors import BODY_MALFORMED, VALIDATION_FAILED, FieldError, MeshError
+from shared.contracts.errors import BODY_MALFORMED, VALIDATION_FAILED, FieldError, ServiceError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -30,7 +30,7 @@ def decode_body(raw: bytes, kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise validation_failed(_faults_of_json(raw, kind) or (_fault_of(error, "$"),)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BODY_MALFORMED.error(f"The body is not valid JSON in UTF-8: {error}.") from None
+        raise BODY_MALFORMED.exception(f"The body is not valid JSON in UTF-8: {error}.") from None
     return value
 
 
@@ -53,11 +53,11 @@ def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
     raise validation_failed(faults or (FieldError("$", "is not a valid query"),))
 
 
-def validation_failed(faults: Iterable[FieldError]) -> MeshError:
+def validation_failed(faults: Iterable[FieldError]) -> ServiceError:
     """The error that carries these faults, at most 50 of them."""
     listed = tuple(faults)[:_ERRORS_MAX]
     names = ", ".join(fault.path for fault in listed[:5])
-    return VALIDATION_FAILED.error(f"{len(listed)} thing(s) wrong with: {names}.", listed)
+    return VALIDATION_FAILED.exception(f"{len(listed)} thing(s) wrong with: {names}.", listed)
 
 
 @cache
@@ -69,7 +69,7 @@ def _faults_of_json(raw: bytes, kind: type[msgspec.Struct]) -> tuple[FieldError,
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BODY_MALFORMED.error(f"The body is not valid JSON in UTF-8: {error}.") from None
+        raise BODY_MALFORMED.exception(f"The body is not valid JSON in UTF-8: {error}.") from None
     if not isinstance(value, dict):
         return (FieldError("$", "must be a JSON object"),)
     return tuple(_faults_of(value, kind, strict=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shared.edge.exchange import Response
+from shared.edge.request_context import Response
 
 _METHODS = b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 _REQUEST_HEADERS = b"Authorization, Content-Type, Idempotency-Key, X-Correlation-Id, traceparent"

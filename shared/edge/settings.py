@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from shared.kit.settings import MeshSettings
+from shared.kit.config.settings import ProcessSettings
 
 
-class EdgeSettings(MeshSettings, frozen=True, kw_only=True):
+class EdgeSettings(ProcessSettings, frozen=True, kw_only=True):
     """Who may call, how often, from which pages, over what, and how slowly a body may come."""
 
     redirects_to: ClassVar[tuple[str, ...]] = ("public_url",)

@@ -8,7 +8,7 @@ from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import ChannelAccess
 
 
-class Facts(Protocol):
+class MembershipStore(Protocol):
     """Our copy of the server service's facts. Each call is one transaction; of two facts the newer wins."""
 
     async def channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
@@ -27,7 +27,7 @@ class Facts(Protocol):
         """What the server service answered about a channel and a profile in it, both at once."""
 
 
-class Directory(Protocol):
+class MembershipDirectory(Protocol):
     """The server service."""
 
     async def access(

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
+from cli.config.settings import cache_folder
 from cli.processes.identity import command_words, start_mark
-from cli.processes.records import Records, read
-from cli.settings import cache_folder
-from tests.leftovers import below
-from tests.waiting import eventually
+from cli.processes.registry import Records, read
+from tests.support.orphans import below
+from tests.support.polling import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTSIDE = (

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from cli.embedded.aot import KEEP, TrainingPlace, aot_file, put_in_place, use_flags
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import KafkaOptions
+from cli.embedded.kafka_aot_cache import KEEP, TrainingPlace, aot_file, put_in_place, use_flags
+from cli.embedded.kafka_jars import JarCache
 
 
 def test_other_flags_have_another_cache(jar_cache: JarCache) -> None:

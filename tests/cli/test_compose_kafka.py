@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import java
+from cli.embedded.kafka_jars import JarCache
 
 COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "compose.yaml").read_text())
 OF_THE_IMAGE = {"CLUSTER_ID", "KAFKA_HEAP_OPTS"}
@@ -31,6 +31,6 @@ def test_every_setting_of_kafka_exists(jar_cache: JarCache) -> None:
 
 
 def test_the_image_has_the_version_that_was_tested() -> None:
-    from cli.embedded.jar_list import KAFKA_VERSION
+    from cli.embedded.kafka_jar_list import KAFKA_VERSION
 
     assert COMPOSE["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"

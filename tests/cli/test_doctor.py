@@ -3,10 +3,10 @@
 import socket
 from pathlib import Path
 
-from cli.embedded.ports import LOOPBACK, free_port
-from cli.processes.records import SERVICE, Records, own_record
+from cli.config.ports import LOOPBACK, free_port
+from cli.processes.registry import SERVICE, Records, own_record
 from tests.cli.running import concord, environment
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 
 def wrong(output: str) -> list[str]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from cli.config.ports import LOOPBACK
+from cli.config.secrets import load_secrets
 from cli.embedded.databases import run_sql
 from cli.embedded.kafka_probe import serves
-from cli.embedded.ports import LOOPBACK
-from cli.embedded.secrets import load_secrets
 from tests.cli.running import Running, concord, environment, nothing_left, running
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 # Seconds; on an idle machine each takes a tenth of it.
 pytestmark = pytest.mark.timeout(240)

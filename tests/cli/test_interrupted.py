@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import ROOT
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 SERVERS = 2
 """A Kafka and a Postgres."""

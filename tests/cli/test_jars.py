@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded import jars
-from cli.embedded.jar_list import JARS
-from cli.embedded.jars import JarCache, file_name
+from cli.config.ports import free_port
+from cli.embedded import kafka_jars
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jar_list import JARS
+from cli.embedded.kafka_jars import JarCache, file_name
 from cli.errors import ConcordError
 
 SMALL = "org.jspecify:jspecify:1.0.0"
@@ -111,7 +111,7 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_network_that_is_away_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jars, "REQUEST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(kafka_jars, "REQUEST_TIMEOUT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, never answers
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         cache = JarCache(tmp_path / "cache", repository=url)
@@ -119,5 +119,5 @@ def test_a_network_that_is_away_is_said_at_once(tmp_path: Path, monkeypatch: pyt
         with pytest.raises(ConcordError, match=r"could not be fetched from http://127.0.0.1:.*Timeout"):
             cache.ensure(print)
     # One jar's attempts, not those of 46 jars.
-    assert time.monotonic() - began < jars.ATTEMPTS * jars.REQUEST_TIMEOUT_S + 20
+    assert time.monotonic() - began < kafka_jars.ATTEMPTS * kafka_jars.REQUEST_TIMEOUT_S + 20
     assert len(cache.bad()) == len(JARS)

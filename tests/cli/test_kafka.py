@@ -9,11 +9,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import LOOPBACK, free_port
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_files import escaped
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.kafka_probe import serves
-from cli.embedded.ports import LOOPBACK, free_port
 from cli.errors import ConcordError
 from tests.cli.running import processes_of
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import LOOPBACK
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.kafka_probe import serves
-from cli.embedded.ports import LOOPBACK
 from cli.embedded.postgres_user import NOBODY, namespaces_work, unshare_prefix
 from tests.cli.running import ROOT, environment
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="all tests here run as an ordinary user already")
 

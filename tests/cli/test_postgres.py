@@ -12,16 +12,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from cli.embedded import postgres_place, postgres_user
+from cli.config.ports import LOOPBACK, free_port, is_taken
+from cli.embedded import postgres_paths, postgres_user
 from cli.embedded.databases import ensure_database, run_sql
-from cli.embedded.ports import LOOPBACK, free_port, is_taken
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.postgres_place import cluster_parent, enterable, make_cluster_parent, programs
+from cli.embedded.postgres_paths import cluster_parent, enterable, make_cluster_parent, programs
 from cli.embedded.postgres_user import NOBODY
 from cli.errors import ConcordError
 from tests.cli.running import processes_of
 from tests.cli.test_kafka import listening
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_a_folder_outside_that_is_somebody_elses_is_refused(tmp_path: Path) -> N
 def test_clusters_outside_of_temporary_folders_that_are_gone_are_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_place, "OUTSIDE", tmp_path / "outside")
+    monkeypatch.setattr(postgres_paths, "OUTSIDE", tmp_path / "outside")
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     who = postgres_user.RunAs(uid=NOBODY)
     for name in ("outside", "gone", "here"):
@@ -170,12 +170,12 @@ def test_clusters_outside_of_temporary_folders_that_are_gone_are_swept(
 def test_what_others_put_beside_the_clusters_is_not_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_place, "OUTSIDE", tmp_path)
+    monkeypatch.setattr(postgres_paths, "OUTSIDE", tmp_path)
     foreign = tmp_path / "concord-postgres-of-somebody"
     foreign.mkdir()
     foreign.chmod(0o777)  # as good as somebody else's
-    os.mkfifo(foreign / postgres_place.FOR)  # who reads it waits for ever
-    sweeping = threading.Thread(target=postgres_place.sweep, daemon=True)
+    os.mkfifo(foreign / postgres_paths.FOR)  # who reads it waits for ever
+    sweeping = threading.Thread(target=postgres_paths.sweep, daemon=True)
     sweeping.start()
     sweeping.join(2)
     assert not sweeping.is_alive()
@@ -185,8 +185,8 @@ def test_what_others_put_beside_the_clusters_is_not_looked_at(
 def test_programs_that_another_user_cannot_reach_are_copied_to_where_they_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_place, "OUTSIDE", tmp_path)
-    monkeypatch.setattr(postgres_place, "enterable", lambda _: False)
+    monkeypatch.setattr(postgres_paths, "OUTSIDE", tmp_path)
+    monkeypatch.setattr(postgres_paths, "enterable", lambda _: False)
     folder = programs(postgres_user.RunAs(uid=NOBODY))
     assert folder.is_relative_to(tmp_path)
     done = subprocess.run([folder / "psql", "--version"], check=True, capture_output=True, text=True)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from cli import preparation
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
 from cli.errors import ConcordError
-from cli.gates import Gate, wait_at_gate
-from cli.preparation import Preparation
-from cli.prepared import fingerprint, is_prepared, remember_prepared
-from tests.waiting import eventually
+from cli.launcher import provisioning_step
+from cli.launcher.provisioning_cache import fingerprint, is_prepared, remember_prepared
+from cli.launcher.provisioning_step import Preparation
+from cli.launcher.start_gate import StartGate, wait_at_gate
+from tests.support.polling import eventually
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_another_number_of_partitions_is_not_prepared(data: DataFolder) -> None:
 
 def prepare_by(code: str, data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> Preparation:
     """A preparation whose program is a line of shell."""
-    monkeypatch.setattr(preparation, "concord_command", lambda: ["/bin/sh", "-c", code])
-    return Preparation(os.environ, data, Gate(data.records.folder, "parts"), embedded=True)
+    monkeypatch.setattr(provisioning_step, "concord_command", lambda: ["/bin/sh", "-c", code])
+    return Preparation(os.environ, data, StartGate(data.records.folder, "parts"), embedded=True)
 
 
 def test_a_success_is_remembered(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_a_late_failure_is_said_once(data: DataFolder, monkeypatch: pytest.Monke
 
 
 def test_a_gate_lets_pass_when_it_is_open(tmp_path: Path) -> None:
-    gate = Gate(tmp_path, "parts")
+    gate = StartGate(tmp_path, "parts")
     gate.open()
     wait_at_gate(gate.variable())
     wait_at_gate({})

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cli.processes.identity import command_words, ps_column, start_mark
-from cli.processes.leftovers import stop_leftovers
-from cli.processes.records import PART, SERVICE, Record, Records, own_record
+from cli.processes.orphans import stop_leftovers
+from cli.processes.registry import PART, SERVICE, Record, Records, own_record
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)", "sleeper"]
 STUBBORN = "import signal,time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.processes.identity import start_mark
-from cli.processes.records import SERVICE, Record, Records
+from cli.processes.registry import SERVICE, Record, Records
 from tests.cli.running import nothing_left, processes_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

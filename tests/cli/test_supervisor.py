@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cli.errors import ConcordError
 from cli.processes.child import Child, rotate
-from cli.processes.records import PART, SERVICE, Records
+from cli.processes.registry import PART, SERVICE, Records
 from cli.processes.supervisor import FIRST_PAUSE_S, STOP_WITHIN_S, Supervisor
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 FOREVER = [sys.executable, "-c", "import time; time.sleep(60)"]
 AT_ONCE = [sys.executable, "-c", "raise SystemExit(3)"]

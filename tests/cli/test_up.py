@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.data_folder import DataFolder
-from cli.demo_client import Person
-from cli.environment import complete
-from cli.processes.records import Records
+from cli.commands.demo_client import Person
+from cli.config.data_folder import DataFolder
+from cli.config.environment import complete
+from cli.processes.registry import Records
 from tests.cli.running import PORTS, concord, environment, nothing_left, processes_of, running
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 # Seconds; on an idle machine each takes a tenth of it.
 pytestmark = pytest.mark.timeout(300)

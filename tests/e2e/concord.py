@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 
-from cli.embedded.ports import free_port
-from shared.kit.prepare import prepare
-from tests.unit.kit.calls import SECRET
+from cli.config.ports import free_port
+from cli.provisioning.provision import prepare
+from tests.unit.kit.rpc.calls import SECRET
 
 READY_TIMEOUT_S = 80.0
 STOP_TIMEOUT_S = 10.0

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from cli.config.ports import free_port
 from cli.embedded.databases import ensure_database
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jars import JarCache
 from tests.e2e.concord import Concord
 from tests.e2e.files import Bucket, Room
 from tests.e2e.people import Person, sign_up
-from tests.tested_s3 import TestedS3, s3_settings
+from tests.support.s3 import TestedS3, s3_settings
 
 SERVICES = ("auth", "server", "message", "file")
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from tests.e2e.concord import Concord
 
 CONVERSATION = """\

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.e2e.concord import Concord
 from tests.e2e.files import PNG, Bucket, Room, code, picture, put
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 MOST = 25 * 2**20
 QUOTA = 2**30

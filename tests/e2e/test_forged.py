@@ -15,13 +15,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from shared.contracts.event import MEMBER_JOINED
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.clock import now_ms
-from shared.kit.failure_headers import ATTEMPT, ORIGINAL_TOPIC
-from shared.kit.signatures import Signatures
-from shared.kit.wire import CORRELATION_ID, DEADLINE, REPLY_TO, Headers
+from shared.kit.security.record_signatures import RecordSigner
+from shared.kit.wire.call import CORRELATION_ID, DEADLINE, REPLY_TO, Headers
+from shared.kit.wire.failure import ATTEMPT, ORIGINAL_TOPIC
 from tests.e2e.concord import Concord
 from tests.e2e.people import Person
 
-THEIRS = Signatures("somebody else's secret, as long as ours")
+THEIRS = RecordSigner("somebody else's secret, as long as ours")
 READERS = ("message", "file")
 """Services that keep a copy of who is a member where."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from tests.e2e.concord import Concord, Process
 from tests.e2e.files import PNG, Room
 

@@ -15,14 +15,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.topics import dead_letter_topic
 from shared.contracts.validation import decode_body
 from tests.e2e.concord import Concord, topics_of
 from tests.e2e.people import PASSWORD, Person, sign_up
 from tests.e2e.planted import PLANTED
-from tests.kit.raw import RawName, raw_batch, write_raw
-from tests.unit.kit.calls import SIGNATURES
+from tests.integration.kit.raw import RawName, raw_batch, write_raw
+from tests.unit.kit.rpc.calls import SIGNATURES
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]
 Place: TypeAlias = tuple[str, int, int]
@@ -127,7 +127,7 @@ def _is_refused(topic: str, value: bytes) -> bool:
         return True
     try:
         decode_body(value, OPERATIONS[topic].request)
-    except MeshError:
+    except ServiceError:
         return True
     return False
 

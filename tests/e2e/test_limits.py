@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jars import JarCache
 from tests.e2e.concord import Concord
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, Person

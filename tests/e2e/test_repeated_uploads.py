@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from tests.e2e.concord import Concord
 from tests.e2e.files import PNG, Bucket, Room, code, put
 from tests.e2e.people import Person
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 PATH = "/api/files/upload"
 PART = 5 * 2**20

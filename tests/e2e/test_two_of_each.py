@@ -12,13 +12,13 @@ import asyncpg
 import httpx
 import pytest
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jars import JarCache
 from tests.e2e.concord import Concord, Process
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, Person, sign_up
-from tests.tested_s3 import TestedS3, s3_settings
+from tests.support.s3 import TestedS3, s3_settings
 
 pytestmark = pytest.mark.timeout(300)  # so many processes take long to start on a busy machine
 
@@ -87,7 +87,7 @@ async def clients_of(pair: Pair) -> AsyncIterator[list[httpx.AsyncClient]]:
         ]
 
 
-class Asker:
+class AccessQuery:
     """Someone with a server of his own, who asks through both gateways in turn."""
 
     def __init__(self, pair: Pair, clients: list[httpx.AsyncClient]) -> None:
@@ -137,7 +137,7 @@ class Asker:
 
 async def test_two_hundred_at_once_are_answered_to_those_who_asked(pair: Pair) -> None:
     async with clients_of(pair) as clients:
-        askers = [Asker(pair, clients) for _ in range(40)]
+        askers = [AccessQuery(pair, clients) for _ in range(40)]
         await asyncio.gather(*(asker.a_bit_of_everything() for asker in askers))
     for process in pair.concord.processes:
         if process.service in ("auth", "server", "message"):
@@ -146,7 +146,7 @@ async def test_two_hundred_at_once_are_answered_to_those_who_asked(pair: Pair) -
 
 async def test_sends_through_both_gateways_are_numbered_without_a_gap(pair: Pair) -> None:
     async with clients_of(pair) as clients:
-        asker = Asker(pair, clients)
+        asker = AccessQuery(pair, clients)
         sequences = await asyncio.gather(*(asker.send() for _ in range(200)))
     assert sorted(sequences) == list(range(1, 201))
     for gateway in pair.https:
@@ -201,7 +201,7 @@ def status_of(http: httpx.Client, person: Person) -> int:
 async def test_a_locked_channel_holds_up_its_own_sends_alone(pair: Pair) -> None:
     """Someone else holds the row of one channel; its sends wait for that, in order, and no others."""
     async with clients_of(pair) as clients:
-        locked, *others = (Asker(pair, clients) for _ in range(9))
+        locked, *others = (AccessQuery(pair, clients) for _ in range(9))
         await asyncio.gather(*(asker.send() for asker in (locked, *others)))
         connection = await asyncpg.connect(pair.databases["message"])
         try:

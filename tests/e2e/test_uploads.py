@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.concord import Concord
 from tests.e2e.files import Room, code
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 PATH = "/api/files/upload"
 TIMEOUT_S = 15.0

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.config.ports import free_port
 from cli.embedded.databases import run_sql
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from tests.e2e.concord import Concord
 from tests.e2e.conftest import SERVICES, make_databases

@@ -10,7 +10,7 @@ import httpx
 from shared.contracts.file import FILES_AT_ONCE_MAX
 from tests.e2e.files import picture, put
 from tests.e2e.people import Person
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 WITHIN_S = 10
 SHARED, SENT, STREAMED = (picture((64, 48 + number)) for number in range(3))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts.catalogue import operations_of
-from shared.kit.parts import Parts
-from shared.kit.service import run_service
-from shared.kit.settings import MeshSettings, load
-from shared.kit.wire import Call, Reply
+from shared.kit.config.settings import ProcessSettings, load
+from shared.kit.runtime.service import run_service
+from shared.kit.runtime.service_context import ServiceContext
+from shared.kit.wire.call import Call, Reply
 
 
 def note(effects: Path, call_id: str) -> None:
@@ -31,11 +31,11 @@ def main() -> None:
         note(effects, call.call_id)
         return Reply(200, call.call_id.encode())
 
-    async def build(parts: Parts[MeshSettings]) -> None:
+    async def build(parts: ServiceContext[ProcessSettings]) -> None:
         for operation in operations_of("auth"):
-            parts.answers.one(operation, answer)
+            parts.handlers.register(operation, answer)
 
-    run_service("auth", load(MeshSettings, os.environ), build)
+    run_service("auth", load(ProcessSettings, os.environ), build)
 
 
 if __name__ == "__main__":

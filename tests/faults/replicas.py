@@ -11,12 +11,12 @@ from uuid import uuid4
 
 import httpx
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from shared.contracts.account import USER_SIGNOUT, SignOut
-from shared.contracts.errors import MeshError
-from shared.kit.call import MeshClient
+from shared.contracts.errors import ServiceError
 from shared.kit.clock import now_ms
-from tests.unit.kit.calls import SECRET
+from shared.kit.rpc.client import RpcClient
+from tests.unit.kit.rpc.calls import SECRET
 
 
 class Replica:
@@ -66,7 +66,7 @@ class Load:
     `slowest_s` is counted in pulses of this loop: when the machine has no time for it, both stand still.
     """
 
-    def __init__(self, client: MeshClient, *, deadline_s: float) -> None:
+    def __init__(self, client: RpcClient, *, deadline_s: float) -> None:
         self._client = client
         self._deadline_s = deadline_s
         self._stop = asyncio.Event()
@@ -119,7 +119,7 @@ class Load:
                 correlation_id="load",
                 deadline_ms=deadline_ms,
             )
-        except MeshError as error:
+        except ServiceError as error:
             await asyncio.sleep(0.05)
             return error.kind.code
         if reply.error is not None:

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import httpx
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
-from cli.embedded.postgres_place import wheel
+from cli.embedded.kafka_jars import JarCache
+from cli.embedded.postgres_paths import wheel
 from tests.e2e.concord import Concord
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.load import history_of
-from tests.tested_s3 import TestedS3, s3_settings
-from tests.waiting import eventually
+from tests.support.polling import eventually
+from tests.support.s3 import TestedS3, s3_settings
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("gateway", "auth", "server", "message", "file")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
-from shared.kit.wire import Call, Reply
+from cli.embedded.kafka_jars import JarCache
+from shared.kit.wire.call import Call, Reply
 from tests.faults.replicas import Load
-from tests.kit.mesh import (
+from tests.integration.kit.mesh import (
     answering_all,
     make_request_topics,
     make_topics,

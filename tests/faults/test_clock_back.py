@@ -24,8 +24,8 @@ from tests.e2e.people import PASSWORD, Person, sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.files_go_on import FilesGoOn
 from tests.faults.load import Ledger, check_nothing_lost, history_of, send_until
-from tests.tested_s3 import TestedS3, s3_settings
-from tests.waiting import eventually, until
+from tests.support.polling import eventually, until
+from tests.support.s3 import TestedS3, s3_settings
 
 BACK_S = 5
 SERVICES = ("auth", "server", "message", "file")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
-from tests.tested_s3 import TestedS3, s3_settings
+from tests.support.s3 import TestedS3, s3_settings
 
 FILES = 12
 WITHIN_S = 40

@@ -13,16 +13,16 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.embedded.ports import free_port
+from cli.config.ports import free_port
 from cli.embedded.s3 import EmbeddedS3
 from tests.e2e.concord import Process
 from tests.e2e.files import Bucket
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
-from tests.forgetful_s3 import forgetful_s3
-from tests.hanging_s3 import hanging_beside
-from tests.tested_s3 import s3_settings
-from tests.waiting import eventually
+from tests.support.forgetful_s3 import forgetful_s3
+from tests.support.hanging_s3 import hanging_beside
+from tests.support.polling import eventually
+from tests.support.s3 import s3_settings
 
 GIB = 2**30
 MAY_GROW_KIB = 32 * 1024

@@ -7,10 +7,10 @@ from collections import Counter
 import httpx
 import pytest
 
+from tests.contract.gateway.crowd import all_at_once, open_files, size_mib
 from tests.e2e.people import sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.load import history_of
-from tests.services.gateway.crowd import all_at_once, open_files, size_mib
 
 SENDS = 10_000
 CHANNELS = 8

@@ -14,7 +14,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from tests.e2e.people import sign_up
 from tests.faults.conftest import Mesh
 from tests.faults.load import Ledger, check_nothing_lost, check_problems, send_until
-from tests.waiting import until
+from tests.support.polling import until
 
 DISK_MIB = 192
 Part = EmbeddedKafka | EmbeddedPostgres

@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.concord import Process
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
-from tests.tested_s3 import TestedS3, s3_settings
+from tests.support.s3 import TestedS3, s3_settings
 
 WAITS_FOR_A_LOCK = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'

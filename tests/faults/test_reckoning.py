@@ -15,10 +15,10 @@ from bench.durability.ledger import Entry, Verdict
 from bench.durability.reckoning import reckon
 from bench.durability.scene import Scene, set_scene
 from bench.durability.sender import Sender, Watch
+from cli.config.environment import database_variable
 from cli.embedded.databases import run_sql
-from cli.environment import database_variable
 from shared.contracts.event import MESSAGE_CREATED
-from shared.kit.topic_reading import Bounds, Passage
+from shared.kit.kafka.topic_reader import Bounds, TopicReader
 
 SENDERS = 6
 """Each in a channel of its own."""
@@ -53,7 +53,7 @@ class Damage:
                 await producer.send_and_wait(topic, value, found.key, found.partition, headers=headers)
 
     def _records(self, topic: str) -> AsyncIterator[ConsumerRecord]:
-        return Passage({"bootstrap_servers": self._kafka}, [topic], Bounds()).records()
+        return TopicReader({"bootstrap_servers": self._kafka}, [topic], Bounds()).records()
 
 
 def _is_about(record: ConsumerRecord, message_id: str) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.kit.intake import COMMIT_INTERVAL_S
+from shared.kit.kafka.consumer import COMMIT_INTERVAL_S
 from tests.faults.replicas import Load, Replica
-from tests.kit.mesh import make_request_topics, make_topics, running_client, settings_for
+from tests.integration.kit.mesh import make_request_topics, make_topics, running_client, settings_for
 
 Start = Callable[..., Replica]
 

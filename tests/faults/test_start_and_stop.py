@@ -9,17 +9,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.config.ports import LOOPBACK, free_port
 from cli.embedded.databases import ensure_database
-from cli.embedded.jars import JarCache
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
 from tests.e2e.concord import Concord, Process
 from tests.e2e.people import sign_up
 from tests.faults.load import Ledger, check_nothing_lost, check_problems, history_of, send_until
-from tests.tested_s3 import s3_settings
-from tests.waiting import eventually
+from tests.support.polling import eventually
+from tests.support.s3 import s3_settings
 
 SERVICES = ("gateway", "auth", "server", "message", "file")
 DATABASES = ("auth", "server", "message", "file")

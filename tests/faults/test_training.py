@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded.aot import TrainingPlace, aot_file, train_command
-from cli.embedded.jars import JarCache
+from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import free_port
+from cli.embedded.kafka_aot_cache import TrainingPlace, aot_file, train_command
+from cli.embedded.kafka_jars import JarCache
 from tests.cli.running import ROOT, processes_of
-from tests.waiting import eventually
+from tests.support.polling import eventually
 
 
 @pytest.fixture

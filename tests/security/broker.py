@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
-from cli.acls import Grant
-from cli.embedded.jars import JarCache
+from cli.config.ports import LOOPBACK, free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.ports import LOOPBACK, free_port
-from tests.unit.kit.calls import SECRET
+from cli.embedded.kafka_jars import JarCache
+from cli.generators.kafka_acls import Grant
+from tests.unit.kit.rpc.calls import SECRET
 
 # As Kafka's protocol numbers them.
 RESOURCES = {"topic": 2, "group": 3}

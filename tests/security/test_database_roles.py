@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from cli.config.ports import LOOPBACK
 from cli.embedded.databases import drop_database, ensure_databases
-from cli.embedded.ports import LOOPBACK
 
 ROLES = {"least_auth": "pw-auth", "least_message": "pw-message"}
 

@@ -19,10 +19,10 @@ import httpx
 import pytest
 import yaml
 
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.config.ports import LOOPBACK, free_port
 from cli.embedded.postgres_user import namespaces_work, unshare_prefix
 from shared.contracts.catalogue import SERVICES
-from tests.unit.kit.calls import SECRET
+from tests.unit.kit.rpc.calls import SECRET
 
 ROOT = Path(__file__).parents[2]
 STAGES = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").split("\nFROM ")

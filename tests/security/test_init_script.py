@@ -8,9 +8,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from cli.config.ports import LOOPBACK
 from cli.embedded.databases import drop_database
-from cli.embedded.ports import LOOPBACK
-from cli.embedded.postgres_place import wheel
+from cli.embedded.postgres_paths import wheel
 
 SCRIPT = Path(__file__).parents[2] / "ops" / "postgres" / "init.sh"
 SERVICES = ("auth", "server", "message", "file")

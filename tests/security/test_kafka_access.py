@@ -14,21 +14,21 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from cli.acls import OPERATOR, PREPARE, grants
-from cli.embedded.jars import JarCache
-from shared.kit.dead_letters import DeadLetters, Letter
-from shared.kit.prepare import prepare
-from shared.kit.reply_topics import ReplyTopicCollector, create_reply_topic
-from shared.kit.settings import kafka_options, load
-from shared.kit.signatures import Signatures
-from shared.kit.tool_settings import ToolSettings
-from shared.kit.topic_reading import Bounds
+from cli.embedded.kafka_jars import JarCache
+from cli.generators.kafka_acls import OPERATOR, PREPARE, grants
+from cli.provisioning.provision import prepare
+from shared.kit.config.settings import kafka_options, load
+from shared.kit.config.tool_settings import ToolSettings
+from shared.kit.dead_letters.store import DeadLetter, DeadLetterStore
+from shared.kit.kafka.topic_reader import Bounds
+from shared.kit.rpc.reply_topics import ReplyTopicCollector, create_reply_topic
+from shared.kit.security.record_signatures import RecordSigner
 from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up
 from tests.security.broker import SecuredKafka
-from tests.tested_s3 import TestedS3, s3_settings
-from tests.waiting import eventually
+from tests.support.polling import eventually
+from tests.support.s3 import TestedS3, s3_settings
 
 PROCESSES = ("gateway", "auth", "server", "message", "file")
 
@@ -170,7 +170,7 @@ async def test_nobody_sees_the_topics_of_others(
 
 async def test_callers_delete_idle_reply_topics_of_their_own_service_alone(secured: SecuredKafka) -> None:
     """A service sees the reply topics of those whom it answers, too."""
-    signatures = Signatures(secrets.token_hex(32))
+    signatures = RecordSigner(secrets.token_hex(32))
     callers = ("server", "file", "message", "gateway")
     for user in callers:
         options = client_options(secured, user)
@@ -215,15 +215,17 @@ async def test_a_certificate_of_nobody_is_refused(secured: SecuredKafka) -> None
 async def test_what_fails_is_put_away_and_the_operator_redrives_it(secured: SecuredKafka) -> None:
     async with AIOKafkaProducer(bootstrap_servers=secured.broker.bootstrap) as producer:
         await producer.send_and_wait("server-events", b"no event")
-    letters = DeadLetters(client_options(secured, OPERATOR), ("auth", "server", "message", "file"), Bounds())
+    letters = DeadLetterStore(
+        client_options(secured, OPERATOR), ("auth", "server", "message", "file"), Bounds()
+    )
 
-    async def until(count: int) -> tuple[Letter, ...]:
+    async def until(count: int) -> tuple[DeadLetter, ...]:
         async with asyncio.timeout(20):
             while len(found := await of_the_event()) < count:
                 await asyncio.sleep(0.5)
             return found
 
-    async def of_the_event() -> tuple[Letter, ...]:
+    async def of_the_event() -> tuple[DeadLetter, ...]:
         box = await letters.read()
         found = (letter for letter in box.letters if letter.origin.topic == "server-events")
         return tuple(letter for letter in found if letter.service == "message")

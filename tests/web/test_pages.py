@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.contracts.asyncapi import asyncapi_document
+from apps.gateway.documents.asyncapi.document import asyncapi_document
 
 WEB = Path(__file__).parents[2] / "web"
 ASSETS = "/api/docs/assets/"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from shared.contracts.rate import SECOND_US, Rate
+from shared.contracts.gcra import SECOND_US, Rate
 
 Counts = Mapping[bytes, Rate]
 """The limits that one attempt counts for, by key. It is let through when all of them have room."""

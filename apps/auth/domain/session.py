@@ -92,7 +92,7 @@ class RefreshToken:
     expires_at: datetime
 
 
-class Standing(Enum):
+class TokenState(Enum):
     """What a refresh token is worth now."""
 
     GOOD = auto()
@@ -101,15 +101,15 @@ class Standing(Enum):
     UNKNOWN = auto()
 
 
-def standing(session: Session | None, token: RefreshToken | None, now: datetime) -> Standing:
+def standing(session: Session | None, token: RefreshToken | None, now: datetime) -> TokenState:
     """Judge a token. What has expired is harmless, so it is not held against the session."""
     if session is None or token is None or session.ended_at is not None:
-        return Standing.UNKNOWN
+        return TokenState.UNKNOWN
     if now >= token.expires_at:
-        return Standing.EXPIRED
+        return TokenState.EXPIRED
     if token.digest == session.current or token.generation == session.generation + 1:
-        return Standing.GOOD
-    return Standing.DEAD
+        return TokenState.GOOD
+    return TokenState.DEAD
 
 
 def new_refresh_text(session_id: UUID) -> str:

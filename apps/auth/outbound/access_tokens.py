@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from apps.auth.domain.keys import KeyPolicy, KeyRing, TokenTerms
 from shared.contracts.account import Claims, Jwk, Jwks
 from shared.contracts.clock import Clock, Ids
-from shared.kit.hpke import base64url
-from shared.kit.tokens import ALGORITHM, TokenVerifier
+from shared.kit.security.access_tokens import ALGORITHM, TokenVerifier
+from shared.kit.security.hpke import base64url
 
 
 class JwtAccessTokens:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from apps.auth.domain.account import Account
 from apps.auth.outbound.tables import accounts
 from shared.contracts.account import Profile, PublicProfile
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 
 
 class SqlAccounts:

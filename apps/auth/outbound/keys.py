@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from apps.auth.domain.keys import KeyPair
 from apps.auth.outbound.tables import sealing_keys, signing_keys
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 
 
 class SqlKeys:

@@ -59,12 +59,12 @@ class ArgonPasswords:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= self._waiting_max:
-            raise MESH_BUSY.error("Too many passwords are waiting to be checked.")
+            raise MESH_BUSY.exception("Too many passwords are waiting to be checked.")
         loop = asyncio.get_running_loop()
         try:
             future = self._pool.submit(work)
         except RuntimeError:
-            raise MESH_BUSY.error("This service is stopping.") from None
+            raise MESH_BUSY.exception("This service is stopping.") from None
         self._waiting += 1
         # A caller who gave up frees his place only when the thread does.
         future.add_done_callback(lambda _: self._leave(loop))

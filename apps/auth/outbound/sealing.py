@@ -5,14 +5,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from apps.auth.domain.keys import KeyPolicy, KeyRing
 from shared.contracts.account import Jwk, Jwks
 from shared.contracts.clock import Clock
-from shared.kit.hpke import ALGORITHM, base64url
-from shared.kit.seals import ServiceSeals
+from shared.kit.security.field_encryption import FieldEncryption
+from shared.kit.security.hpke import ALGORITHM, base64url
 
 
 class SealingKeys:
     """`apps.auth.ports.Sealing`: hands the keys that there are to what opens requests."""
 
-    def __init__(self, seals: ServiceSeals, policy: KeyPolicy, clock: Clock) -> None:
+    def __init__(self, seals: FieldEncryption, policy: KeyPolicy, clock: Clock) -> None:
         self._seals = seals
         self._policy = policy
         self._clock = clock

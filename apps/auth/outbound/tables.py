@@ -7,9 +7,9 @@ from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, LargeBinary
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.kit.ledger import requests_table
-from shared.kit.outbox import outbox_tables
-from shared.kit.schema import new_metadata
+from shared.kit.database.idempotency import requests_table
+from shared.kit.database.schema import new_metadata
+from shared.kit.outbox.outbox import outbox_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)

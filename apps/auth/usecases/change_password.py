@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from apps.auth.domain.account import Account
 from apps.auth.domain.attempts import AttemptPolicy
-from apps.auth.ports import Passwords, Unit, Units
-from apps.auth.usecases.attempt_steps import attempt
-from apps.auth.usecases.session_steps import end_sessions
+from apps.auth.ports import Passwords, UnitOfWork, UnitOfWorkFactory
+from apps.auth.usecases.login_throttle import attempt
+from apps.auth.usecases.token_issuing import end_sessions
 from shared.contracts.account import ChangePassword
 from shared.contracts.clock import Clock
 from shared.contracts.errors import (
@@ -23,7 +23,7 @@ _TRIES_MAX = 3
 async def change_password(
     request: ChangePassword,
     key: str | None,
-    units: Units,
+    units: UnitOfWorkFactory,
     passwords: Passwords,
     clock: Clock,
     policy: AttemptPolicy,
@@ -43,31 +43,31 @@ async def change_password(
 
 
 async def _change_verified(
-    request: ChangePassword, key: str | None, units: Units, passwords: Passwords, clock: Clock
+    request: ChangePassword, key: str | None, units: UnitOfWorkFactory, passwords: Passwords, clock: Clock
 ) -> None:
     for _ in range(_TRIES_MAX):
         async with units.snapshot() as unit:
             account = await unit.accounts.by_id(request.profile_id)
         if account is None:
-            raise PROFILE_NOT_FOUND.error("The account does not exist.")
+            raise PROFILE_NOT_FOUND.exception("The account does not exist.")
         if account.was_changed_by(key, clock.now()):
             return await _replay(request, account, passwords)
         if not await passwords.verify(account.password_hash, request.current):
-            raise CREDENTIALS_INVALID.error("The current password is wrong.")
+            raise CREDENTIALS_INVALID.exception("The current password is wrong.")
         changed = replace(account, password_hash=await passwords.hash(request.new), password_changed_by=key)
         async with units.transaction() as unit:
             if await _change(request, account, changed, unit, clock):
                 return None
-    raise MESH_BUSY.error("The password of this account is being changed.")
+    raise MESH_BUSY.exception("The password of this account is being changed.")
 
 
 async def _replay(request: ChangePassword, account: Account, passwords: Passwords) -> None:
     if not await passwords.verify(account.password_hash, request.new):
-        raise IDEMPOTENCY_MISMATCH.error("This Idempotency-Key was used for another change of password.")
+        raise IDEMPOTENCY_MISMATCH.exception("This Idempotency-Key was used for another change of password.")
 
 
 async def _change(
-    request: ChangePassword, verified: Account, changed: Account, unit: Unit, clock: Clock
+    request: ChangePassword, verified: Account, changed: Account, unit: UnitOfWork, clock: Clock
 ) -> bool:
     """Store the change; False when the password is no longer the one that was verified."""
     now = clock.now()
@@ -76,7 +76,7 @@ async def _change(
         return False
     active = await unit.sessions.active(locked.id, now)
     if request.session_id not in {session.id for session in active}:
-        raise TOKEN_INVALID.error("This session has ended.")
+        raise TOKEN_INVALID.exception("This session has ended.")
     account = replace(
         locked,
         password_hash=changed.password_hash,

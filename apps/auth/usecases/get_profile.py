@@ -9,5 +9,5 @@ async def get_profile(request: GetProfile, reader: ProfileReader) -> Profile:
     """The caller's own profile, or `profile.not_found`."""
     profile = await reader.profile(request.profile_id)
     if profile is None:
-        raise PROFILE_NOT_FOUND.error("The account does not exist.")
+        raise PROFILE_NOT_FOUND.exception("The account does not exist.")
     return profile

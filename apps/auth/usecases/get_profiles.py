@@ -1,13 +1,13 @@
 """Public profiles, for other services."""
 
 from apps.auth.domain.account import PROFILES_MAX
-from apps.auth.ports import Unit
+from apps.auth.ports import UnitOfWork
 from shared.contracts.account import GetProfiles, PublicProfiles
 from shared.contracts.errors import FieldError
 from shared.contracts.validation import validation_failed
 
 
-async def get_profiles(request: GetProfiles, unit: Unit) -> PublicProfiles:
+async def get_profiles(request: GetProfiles, unit: UnitOfWork) -> PublicProfiles:
     """Those of at most 100 asked profiles that exist, each once, by id."""
     if len(request.ids) > PROFILES_MAX:
         raise validation_failed((FieldError("ids", f"must be at most {PROFILES_MAX}"),))

@@ -1,12 +1,12 @@
 """The caller's sessions, a page at a time."""
 
-from apps.auth.ports import Unit
+from apps.auth.ports import UnitOfWork
 from shared.contracts.account import ListSessions, Sessions
 from shared.contracts.clock import Clock
 from shared.contracts.paging import Listing, Place
 
 
-async def list_sessions(request: ListSessions, unit: Unit, clock: Clock) -> Sessions:
+async def list_sessions(request: ListSessions, unit: UnitOfWork, clock: Clock) -> Sessions:
     """Active sessions, the one used last first; the caller's own is marked `current`."""
     listing = Listing("sessions", request.profile_id)
     after = listing.start(request.cursor)

@@ -6,21 +6,21 @@ from apps.auth.domain.account import Account
 from apps.auth.domain.session import (
     RefreshToken,
     Session,
-    Standing,
+    TokenState,
     clean_user_agent,
     digest_of,
     session_of,
     standing,
 )
-from apps.auth.ports import Unit, Units
-from apps.auth.usecases.session_steps import Issuer, end_sessions, give_tokens, settled
+from apps.auth.ports import UnitOfWork, UnitOfWorkFactory
+from apps.auth.usecases.token_issuing import Issuer, end_sessions, give_tokens, settled
 from shared.contracts.account import Refresh, Tokens
-from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, MeshError
+from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ServiceError
 
 _TOO_MANY = "This refresh token was used too often, so its session has been ended. Sign in again."
 
 
-async def refresh_tokens(request: Refresh, call_id: str, units: Units, issuer: Issuer) -> Tokens:
+async def refresh_tokens(request: Refresh, call_id: str, units: UnitOfWorkFactory, issuer: Issuer) -> Tokens:
     """Give a successor of a refresh token.
 
     * A good token may be used again, each time for another successor, until one of those is used:
@@ -35,25 +35,25 @@ async def refresh_tokens(request: Refresh, call_id: str, units: Units, issuer: I
     return settled(outcome)
 
 
-async def _rotate(request: Refresh, call_id: str, unit: Unit, issuer: Issuer) -> Tokens | MeshError:
+async def _rotate(request: Refresh, call_id: str, unit: UnitOfWork, issuer: Issuer) -> Tokens | ServiceError:
     account, session, token = await _find(request.refresh_token, unit)
     match standing(session, token, issuer.clock.now()):
-        case Standing.GOOD:
+        case TokenState.GOOD:
             assert account is not None and session is not None and token is not None
             session = _used(session, token, request, issuer)
             await unit.sessions.save(session)
             tokens = await give_tokens(unit, account, session, call_id, issuer)
-            return tokens or TOKEN_INVALID.error(_TOO_MANY)
-        case Standing.EXPIRED:
-            return TOKEN_EXPIRED.error("The refresh token has expired.")
-        case Standing.DEAD:
+            return tokens or TOKEN_INVALID.exception(_TOO_MANY)
+        case TokenState.EXPIRED:
+            return TOKEN_EXPIRED.exception("The refresh token has expired.")
+        case TokenState.DEAD:
             assert account is not None and session is not None
             if not await unit.refresh_tokens.were_given_to(session.id, call_id):
                 await end_sessions(unit, account, [session], issuer.clock.now())
-    return TOKEN_INVALID.error("The refresh token is not valid.")
+    return TOKEN_INVALID.exception("The refresh token is not valid.")
 
 
-async def _find(text: str, unit: Unit) -> tuple[Account | None, Session | None, RefreshToken | None]:
+async def _find(text: str, unit: UnitOfWork) -> tuple[Account | None, Session | None, RefreshToken | None]:
     """Read the token and its session under the lock of its account."""
     session_id = session_of(text)
     known = await unit.sessions.by_id(session_id) if session_id else None

@@ -1,11 +1,13 @@
 """Rotate the keys of one use."""
 
 from apps.auth.domain.keys import KeyPolicy, KeyRing
-from apps.auth.ports import KeyMaker, Keys, KeyUser
+from apps.auth.ports import KeyGenerator, KeyHolder, Keys
 from shared.contracts.clock import Clock
 
 
-async def rotate_keys(stored: Keys, maker: KeyMaker, user: KeyUser, policy: KeyPolicy, clock: Clock) -> None:
+async def rotate_keys(
+    stored: Keys, maker: KeyGenerator, user: KeyHolder, policy: KeyPolicy, clock: Clock
+) -> None:
     """Make the next key when it is due, remove those past use, and work with what there is.
 
     Every replica does this, at any time: keys are numbered, and of two with one number one is stored.

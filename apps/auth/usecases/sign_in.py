@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from apps.auth.domain.account import normal_email
 from apps.auth.domain.attempts import AttemptPolicy
-from apps.auth.ports import Passwords, Units
-from apps.auth.usecases.attempt_steps import attempt, counts_of_sign_in
-from apps.auth.usecases.session_steps import Issuer, enter, settled
+from apps.auth.ports import Passwords, UnitOfWorkFactory
+from apps.auth.usecases.login_throttle import attempt, counts_of_sign_in
+from apps.auth.usecases.token_issuing import Issuer, enter, settled
 from shared.contracts.account import SignedIn, SignIn
 from shared.contracts.errors import CREDENTIALS_INVALID, MESH_BUSY
 
@@ -16,7 +16,7 @@ _TRIES_MAX = 3
 async def sign_in(
     request: SignIn,
     call_id: str,
-    units: Units,
+    units: UnitOfWorkFactory,
     passwords: Passwords,
     issuer: Issuer,
     policy: AttemptPolicy,
@@ -39,14 +39,14 @@ async def sign_in(
 
 
 async def _sign_in(
-    request: SignIn, email: str, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
+    request: SignIn, email: str, call_id: str, units: UnitOfWorkFactory, passwords: Passwords, issuer: Issuer
 ) -> SignedIn:
     for _ in range(_TRIES_MAX):
         async with units.snapshot() as unit:
             account = await unit.accounts.by_email(email)
         right = await passwords.verify(account.password_hash if account else None, request.password)
         if account is None or not right:
-            raise CREDENTIALS_INVALID.error("The e-mail or the password is wrong.")
+            raise CREDENTIALS_INVALID.exception("The e-mail or the password is wrong.")
         outdated = passwords.outdated(account.password_hash)
         renewed = await passwords.hash(request.password) if outdated else account.password_hash
         async with units.transaction() as unit:
@@ -57,4 +57,4 @@ async def _sign_in(
             await unit.accounts.save(locked)
             outcome = await enter(unit, locked, call_id, request, issuer)
         return settled(outcome)
-    raise MESH_BUSY.error("The password of this account is being changed.")
+    raise MESH_BUSY.exception("The password of this account is being changed.")

@@ -1,12 +1,12 @@
 """Sign out: the end of the caller's own session."""
 
-from apps.auth.ports import Unit
-from apps.auth.usecases.session_steps import end_sessions
+from apps.auth.ports import UnitOfWork
+from apps.auth.usecases.token_issuing import end_sessions
 from shared.contracts.account import SignOut
 from shared.contracts.clock import Clock
 
 
-async def sign_out(request: SignOut, unit: Unit, clock: Clock) -> None:
+async def sign_out(request: SignOut, unit: UnitOfWork, clock: Clock) -> None:
     """End this session and tell by `session.revoked`. One that is over already is no error."""
     account = await unit.accounts.lock(request.profile_id)
     session = await unit.sessions.by_id(request.session_id)

@@ -4,15 +4,15 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.auth.domain.account import Account, clean_name, normal_email
-from apps.auth.ports import Passwords, Units
-from apps.auth.usecases.session_steps import Issuer, enter, settled
+from apps.auth.ports import Passwords, UnitOfWorkFactory
+from apps.auth.usecases.token_issuing import Issuer, enter, settled
 from shared.contracts.account import SignedIn, SignUp
 from shared.contracts.errors import EMAIL_TAKEN
 from shared.contracts.event import PROFILE_UPDATED
 
 
 async def sign_up(
-    request: SignUp, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
+    request: SignUp, call_id: str, units: UnitOfWorkFactory, passwords: Passwords, issuer: Issuer
 ) -> SignedIn:
     """Make an account and sign in.
 
@@ -50,12 +50,12 @@ def _new_account(request: SignUp, email: str, password_hash: str, new_id: UUID, 
 
 
 async def _enter_again(
-    request: SignUp, email: str, call_id: str, units: Units, passwords: Passwords, issuer: Issuer
+    request: SignUp, email: str, call_id: str, units: UnitOfWorkFactory, passwords: Passwords, issuer: Issuer
 ) -> SignedIn:
     async with units.snapshot() as unit:
         account = await unit.accounts.by_email(email)
         session = await unit.sessions.opened_by(account.id, call_id) if account else None
-    taken = EMAIL_TAKEN.error("This e-mail address has an account already.")
+    taken = EMAIL_TAKEN.exception("This e-mail address has an account already.")
     if account is None or session is None:
         raise taken
     if not await passwords.verify(account.password_hash, request.password):

@@ -1,14 +1,14 @@
 """Sweep: remove sessions, refresh tokens and counts of attempts that are over."""
 
 from apps.auth.domain.session import SessionPolicy
-from apps.auth.ports import Attic
+from apps.auth.ports import ExpiredRows
 from shared.contracts.clock import Clock
 
 BATCH_MAX = 1_000
 BATCHES_MAX = 100
 
 
-async def sweep(attic: Attic, policy: SessionPolicy, clock: Clock) -> int:
+async def sweep(attic: ExpiredRows, policy: SessionPolicy, clock: Clock) -> int:
     """Remove what has been over for long enough; gives how many rows went.
 
     In batches, each a transaction, and a bounded number of them: the next sweep takes the rest. Tokens

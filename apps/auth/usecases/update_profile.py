@@ -5,21 +5,21 @@ from dataclasses import replace
 from msgspec import UNSET
 
 from apps.auth.domain.account import Account, clean_image_url, clean_name
-from apps.auth.ports import Unit
+from apps.auth.ports import UnitOfWork
 from shared.contracts.account import Profile, UpdateProfile
 from shared.contracts.clock import Clock
 from shared.contracts.errors import PROFILE_NOT_FOUND
 from shared.contracts.event import PROFILE_UPDATED
 
 
-async def update_profile(request: UpdateProfile, unit: Unit, clock: Clock) -> Profile:
+async def update_profile(request: UpdateProfile, unit: UnitOfWork, clock: Clock) -> Profile:
     """Change what is named; `imageUrl: null` takes the image away.
 
     Others learn of it by `profile.updated`. What changes nothing tells nothing.
     """
     account = await unit.accounts.lock(request.profile_id)
     if account is None:
-        raise PROFILE_NOT_FOUND.error("The account does not exist.")
+        raise PROFILE_NOT_FOUND.exception("The account does not exist.")
     changed = _changed(account, request)
     if changed != account:
         changed = replace(changed.bumped(), updated_at=clock.now())

@@ -1,12 +1,14 @@
 """Check an access token for another service."""
 
-from apps.auth.ports import AccessTokens, Unit
+from apps.auth.ports import AccessTokens, UnitOfWork
 from shared.contracts.account import VerifiedToken, VerifyToken
 from shared.contracts.clock import Clock
 from shared.contracts.errors import TOKEN_INVALID
 
 
-async def verify_token(request: VerifyToken, unit: Unit, access: AccessTokens, clock: Clock) -> VerifiedToken:
+async def verify_token(
+    request: VerifyToken, unit: UnitOfWork, access: AccessTokens, clock: Clock
+) -> VerifiedToken:
     """The profile and the claims of a token that holds.
 
     Unlike a gateway it looks at the session itself: one that has ended is `token.invalid` at once.
@@ -15,5 +17,5 @@ async def verify_token(request: VerifyToken, unit: Unit, access: AccessTokens, c
     session = await unit.sessions.by_id(claims.sid)
     account = await unit.accounts.by_id(claims.sub)
     if not (account and session and session.profile_id == account.id and session.active(clock.now())):
-        raise TOKEN_INVALID.error("The access token is not valid: its session has ended.")
+        raise TOKEN_INVALID.exception("The access token is not valid: its session has ended.")
     return VerifiedToken(profile=account.profile(), claims=claims)

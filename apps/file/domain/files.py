@@ -6,15 +6,15 @@ from uuid import UUID
 from msgspec import Struct
 
 from shared.contracts import errors
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.fields import Role
 from shared.contracts.file import Attachment, File, FileStatus
-from shared.membership.access import Unsure, channel_not_found
+from shared.membership.access import MembershipUnknown, channel_not_found
 
 _MAY_DELETE_ALL = frozenset({Role.ADMIN, Role.MODERATOR})
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class ChannelMembership(Struct, frozen=True, kw_only=True):
     """What our copy knows about a profile in a channel. Without a role it is no member there."""
 
     server_id: UUID
@@ -22,7 +22,7 @@ class Place(Struct, frozen=True, kw_only=True):
     role: Role | None
 
 
-class Kept(Struct, kw_only=True):
+class FileRecord(Struct, kw_only=True):
     """A file as it is kept, or the tombstone of one until its bytes are gone."""
 
     file: File
@@ -73,34 +73,34 @@ class Allowance(Struct, frozen=True, kw_only=True):
     def check_size(self, size: int) -> None:
         """Raises `file.too_large`."""
         if size > self.file_max_bytes:
-            raise errors.FILE_TOO_LARGE.error(f"A file may have at most {self.file_max_bytes} bytes.")
+            raise errors.FILE_TOO_LARGE.exception(f"A file may have at most {self.file_max_bytes} bytes.")
 
     def check_quota(self, usage: Usage, size: int) -> None:
         """Whether one more file of this size fits. Raises `quota.exceeded`."""
         if usage.size + size > self.quota_bytes:
             left = max(0, self.quota_bytes - usage.size)
-            raise errors.QUOTA_EXCEEDED.error(
+            raise errors.QUOTA_EXCEEDED.exception(
                 f"Your files may take {self.quota_bytes} bytes in all; {left} are left, {size} are needed."
             )
         if usage.files >= self.quota_files:
-            raise errors.QUOTA_EXCEEDED.error(f"A person may have at most {self.quota_files} files.")
+            raise errors.QUOTA_EXCEEDED.exception(f"A person may have at most {self.quota_files} files.")
 
 
-def file_not_found() -> MeshError:
+def file_not_found() -> ServiceError:
     """The answer to all who may not see a file; why is not told."""
-    return errors.FILE_NOT_FOUND.error("There is no file with this id that you can see.")
+    return errors.FILE_NOT_FOUND.exception("There is no file with this id that you can see.")
 
 
-def admit(place: Place | None) -> Place:
+def admit(place: ChannelMembership | None) -> ChannelMembership:
     """The place of a member. Raises `channel.not_found`, and Unsure when our copy may lag."""
     if place is not None and place.deleted:
         raise channel_not_found()
     if place is None or place.role is None:
-        raise Unsure(channel_not_found())
+        raise MembershipUnknown(channel_not_found())
     return place
 
 
-def check_seen(kept: Kept | None, place: Place | None, profile_id: UUID) -> Kept:
+def check_seen(kept: FileRecord | None, place: ChannelMembership | None, profile_id: UUID) -> FileRecord:
     """A file that a profile may see: members see complete ones, the owner also those that wait.
 
     Raises `file.not_found`, and Unsure when our copy of the members may lag.
@@ -108,27 +108,27 @@ def check_seen(kept: Kept | None, place: Place | None, profile_id: UUID) -> Kept
     if kept is None or kept.deleted or (place is not None and place.deleted):
         raise file_not_found()
     if place is None or place.role is None:
-        raise Unsure(file_not_found())
+        raise MembershipUnknown(file_not_found())
     if not kept.complete and kept.file.profile_id != profile_id:
         raise file_not_found()
     return kept
 
 
-def check_complete(kept: Kept) -> Kept:
+def check_complete(kept: FileRecord) -> FileRecord:
     """Only a complete file has bytes to show. Raises `file.not_found`."""
     if not kept.complete:
         raise file_not_found()
     return kept
 
 
-def check_delete(kept: Kept, place: Place, profile_id: UUID) -> None:
+def check_delete(kept: FileRecord, place: ChannelMembership, profile_id: UUID) -> None:
     """Its owner, an ADMIN or a MODERATOR deletes a file.
 
     Raises Unsure, because a role that was just given may not be known here yet.
     """
     if kept.file.profile_id != profile_id and place.role not in _MAY_DELETE_ALL:
         detail = f"Deleting others' files takes the role ADMIN or MODERATOR; yours is {place.role}."
-        raise Unsure(errors.PERMISSION_DENIED.error(detail))
+        raise MembershipUnknown(errors.PERMISSION_DENIED.exception(detail))
 
 
 def attachment_of(file: File) -> Attachment:

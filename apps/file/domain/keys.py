@@ -23,7 +23,7 @@ def thumbnail_key(file_id: UUID, size: int) -> str:
     return f"thumbnails/{file_id}/{size}.webp"
 
 
-class Leftover(Struct, frozen=True):
+class DanglingFile(Struct, frozen=True):
     """A tombstone, or a complete file that may have left something in its place for uploads."""
 
     file_id: UUID

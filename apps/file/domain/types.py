@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from shared.contracts.errors import FILE_TYPE_NOT_ALLOWED, MeshError
+from shared.contracts.errors import FILE_TYPE_NOT_ALLOWED, ServiceError
 
 SNIFFED_BYTES = 65_536
 """So many bytes from the beginning of a file are looked at."""
@@ -45,7 +45,7 @@ def canonical(content_type: str) -> str:
 def check_allowed(content_type: str, allowed: Collection[str]) -> None:
     """Raises `file.type_not_allowed` for a type (canonical) that is not taken here."""
     if content_type not in allowed:
-        raise FILE_TYPE_NOT_ALLOWED.error(f"Files of the type {content_type} are not taken here.")
+        raise FILE_TYPE_NOT_ALLOWED.exception(f"Files of the type {content_type} are not taken here.")
 
 
 def check_real(content_type: str, looks_like: Collection[str], head: bytes, *, whole: bool) -> None:
@@ -88,9 +88,9 @@ def may_have_thumbnails(content_type: str) -> bool:
     return content_type in _PICTURES
 
 
-def _another(said: str, seen: Collection[str]) -> MeshError:
+def _another(said: str, seen: Collection[str]) -> ServiceError:
     looks = f"; they look like {', '.join(sorted(seen)[:3])}" if seen else ""
-    return FILE_TYPE_NOT_ALLOWED.error(f"The bytes are not of the type {said}{looks}.")
+    return FILE_TYPE_NOT_ALLOWED.exception(f"The bytes are not of the type {said}{looks}.")
 
 
 def _is_text(head: bytes, *, whole: bool) -> bool:

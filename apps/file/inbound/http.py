@@ -14,8 +14,8 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.types import ASGIApp
 from msgspec import Struct
 
-from apps.file.inbound.form import IncomingFile, open_form
-from apps.file.inbound.mesh import Inbound
+from apps.file.inbound.kafka import Inbound
+from apps.file.inbound.multipart import IncomingFile, open_form
 from apps.file.usecases.receive_upload import Admitted, ReceiveUpload
 from shared.contracts.account import Claims
 from shared.contracts.base import Body
@@ -26,33 +26,33 @@ from shared.contracts.errors import (
     METHOD_NOT_ALLOWED,
     REQUEST_MALFORMED,
     ROUTE_UNKNOWN,
-    MeshError,
+    ServiceError,
 )
 from shared.contracts.fields import Id
 from shared.contracts.file import FILE_DOWNLOAD, FILE_UPLOAD, UPLOAD_PATH, DownloadFile, DownloadQuery
 from shared.contracts.operation import Operation
 from shared.contracts.validation import decode_query
-from shared.edge.authenticate import Authenticator
-from shared.edge.doorkeeper import caller_of
-from shared.edge.edge import log_unexpected
-from shared.edge.exchange import Exchange, Response, current_exchange, respond
-from shared.edge.idempotency import key_of, request_key
-from shared.edge.incoming import IncomingBody, Tempo
-from shared.edge.limits import Limits
-from shared.edge.passed_on import HEADER, PassedOn
-from shared.edge.places import Places
-from shared.edge.problems import problem_of
+from shared.edge.auth.authenticator import Authenticator
+from shared.edge.auth.token_verification import caller_of
+from shared.edge.client_address.internal_hop import HEADER, InternalHop
+from shared.edge.idempotency_key import key_of, request_key
+from shared.edge.middleware import log_unexpected
+from shared.edge.problem_responses import problem_of
+from shared.edge.rate_limits.policies import RateLimits
+from shared.edge.request_context import RequestContext, Response, current_exchange, respond
+from shared.edge.uploads.body_reader import IncomingBody, MinimumRate
+from shared.edge.uploads.upload_slots import UploadSlots
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.context import correlation_id_var, traceparent_var
-from shared.kit.wire import Call
-from shared.membership.learn_access import Asker, LearnAccess, informed
+from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var
+from shared.kit.wire.call import Call
+from shared.membership.resolver import AccessQuery, MembershipResolver, with_fresh_membership
 
 _FORM_BYTES = 16_384
 """What a form takes beside its file."""
 _PRIVATE = (b"cache-control", b"no-store")
 
 AnyRequest = Request[Any, Any, Any]
-Answer = Callable[[Exchange], Awaitable[Response]]
+Answer = Callable[[RequestContext], Awaitable[Response]]
 
 
 class _FilePath(Body, kw_only=True, rename=None):
@@ -66,18 +66,18 @@ class Bounds(Struct, frozen=True, kw_only=True):
     uploads_max: int
     uploads_person_max: int
     upload_timeout_s: float
-    tempo: Tempo
+    tempo: MinimumRate
     call_timeout_ms: int
 
 
-class Guard(Struct, frozen=True):
+class UploadAuth(Struct, frozen=True):
     """Who may come in, and how often; who comes by a gateway was counted there."""
 
     authenticator: Authenticator
-    limits: Limits
-    passed_on: PassedOn
+    limits: RateLimits
+    passed_on: InternalHop
 
-    async def caller_of(self, exchange: Exchange) -> Claims:
+    async def caller_of(self, exchange: RequestContext) -> Claims:
         """Whose token the request carries.
 
         Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
@@ -88,13 +88,13 @@ class Guard(Struct, frozen=True):
         return await caller_of(exchange, self.authenticator, self.limits)
 
 
-class Door:
+class FileApp:
     """Answers `POST /api/files/upload` and `GET /api/files/{id}/content`."""
 
     def __init__(
         self,
-        guard: Guard,
-        learn: LearnAccess,
+        guard: UploadAuth,
+        learn: MembershipResolver,
         receive: ReceiveUpload,
         inbound: Inbound,
         bounds: Bounds,
@@ -105,7 +105,7 @@ class Door:
         self._receive = receive
         self._bounds = bounds
         self._ids = SystemIds()
-        self._places = Places(bounds.uploads_max, bounds.uploads_person_max)
+        self._places = UploadSlots(bounds.uploads_max, bounds.uploads_person_max)
 
     def app(self) -> Litestar:
         """The Litestar application of this port, to be put behind an edge."""
@@ -125,11 +125,11 @@ class Door:
             exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
         )
 
-    async def _upload(self, exchange: Exchange) -> Response:
+    async def _upload(self, exchange: RequestContext) -> Response:
         bounds = self._bounds
         length = _length_of(exchange)
         if length is not None and length > bounds.file_max_bytes + _FORM_BYTES:
-            raise FILE_TOO_LARGE.error(f"A file may have at most {bounds.file_max_bytes} bytes.")
+            raise FILE_TOO_LARGE.exception(f"A file may have at most {bounds.file_max_bytes} bytes.")
         profile_id = (await self._guard.caller_of(exchange)).sub
         call = self._repeatable(exchange)
         with self._places.take(profile_id):
@@ -141,7 +141,7 @@ class Door:
                 file = await self._receive.receive(incoming, profile_id, admitted, call)
         return respond(201, "application/json", msgspec.json.encode(file), _PRIVATE)
 
-    async def _content(self, exchange: Exchange) -> Response:
+    async def _content(self, exchange: RequestContext) -> Response:
         """The same as through the gateway: what leads to the bytes in S3."""
         profile_id = (await self._guard.caller_of(exchange)).sub
         fields = decode_query(exchange.scope["path_params"].items(), _FilePath)
@@ -151,14 +151,14 @@ class Door:
         location = (await self._inbound.download(asked, call)).url.encode()
         return Response(302, [(b"location", location), (b"content-length", b"0"), _PRIVATE])
 
-    def _repeatable(self, exchange: Exchange) -> Call | None:
+    def _repeatable(self, exchange: RequestContext) -> Call | None:
         """An upload that came with a key. Raises `validation.failed`."""
         key = key_of(exchange.headers)
         if key is None:
             return None
         return self._call(FILE_UPLOAD, exchange, request_key("POST", UPLOAD_PATH, key))
 
-    def _call(self, operation: Operation, exchange: Exchange, key: str | None = None) -> Call:
+    def _call(self, operation: Operation, exchange: RequestContext, key: str | None = None) -> Call:
         """The request as if it had come by Kafka."""
         return Call(
             operation=operation,
@@ -172,8 +172,8 @@ class Door:
     def _admitted(self, incoming: IncomingFile, profile_id: UUID, correlation_id: str) -> Admitted:
         async def admitted(work: Callable[[], Awaitable[None]]) -> None:
             deadline_ms = now_ms() + self._bounds.call_timeout_ms
-            asker = Asker(incoming.channel_id, profile_id, deadline_ms, correlation_id)
-            await informed(self._learn, asker, work)
+            asker = AccessQuery(incoming.channel_id, profile_id, deadline_ms, correlation_id)
+            await with_fresh_membership(self._learn, asker, work)
 
         return admitted
 
@@ -184,30 +184,30 @@ async def _answered(answer: Answer) -> Response:
     traceparent_var.set(exchange.traceparent)
     try:
         return await answer(exchange)
-    except MeshError as error:
+    except ServiceError as error:
         return problem_of(error, exchange)
 
 
 def _on_http_exception(request: AnyRequest, exception: HTTPException) -> litestar.Response[bytes]:
     """What Litestar refuses before a handler is asked."""
     if isinstance(exception, NotFoundException):
-        return _problem(ROUTE_UNKNOWN.error(f"Here are {UPLOAD_PATH} and /api/files/<id>/content only."))
+        return _problem(ROUTE_UNKNOWN.exception(f"Here are {UPLOAD_PATH} and /api/files/<id>/content only."))
     if isinstance(exception, MethodNotAllowedException):
         allowed = (exception.headers or {}).get("allow", "")
-        error = METHOD_NOT_ALLOWED.error(f"This path takes {allowed}.")
+        error = METHOD_NOT_ALLOWED.exception(f"This path takes {allowed}.")
         return _problem(error, (b"allow", allowed.encode("latin-1")))
     if exception.status_code < 500:
-        return _problem(REQUEST_MALFORMED.error(f"{exception.detail}."))
+        return _problem(REQUEST_MALFORMED.exception(f"{exception.detail}."))
     return _on_exception(request, exception)
 
 
 def _on_exception(request: AnyRequest, exception: Exception) -> litestar.Response[bytes]:
     """What nobody expected: logged, and not told."""
     log_unexpected(current_exchange.get())
-    return _problem(INTERNAL_ERROR.error(""))
+    return _problem(INTERNAL_ERROR.exception(""))
 
 
-def _problem(error: MeshError, *headers: tuple[bytes, bytes]) -> litestar.Response[bytes]:
+def _problem(error: ServiceError, *headers: tuple[bytes, bytes]) -> litestar.Response[bytes]:
     answer = problem_of(error, current_exchange.get(), *headers)
     named = {name.decode("ascii"): value.decode("latin-1") for name, value in answer.headers}
     return litestar.Response(
@@ -221,9 +221,9 @@ async def _within(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise BODY_MALFORMED.error(f"The upload took longer than {seconds:g} s.") from None
+        raise BODY_MALFORMED.exception(f"The upload took longer than {seconds:g} s.") from None
 
 
-def _length_of(exchange: Exchange) -> int | None:
+def _length_of(exchange: RequestContext) -> int | None:
     length = exchange.headers.get(b"content-length", b"")
     return int(length) if length.isdigit() else None

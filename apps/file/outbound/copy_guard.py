@@ -48,7 +48,7 @@ class CopyGuard:
                 log.error(
                     "whoever may upload to this S3 can copy, and so read, all that is in it: use another"
                 )
-                raise MESH_BUSY.error("The file storage is not safe.")
+                raise MESH_BUSY.exception("The file storage is not safe.")
             log.warning(
                 "this S3 takes headers that nobody signed: addresses for uploads are guarded; upgrade it"
             )

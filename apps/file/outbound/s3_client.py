@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, ServiceError
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ GONE = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 _ANOTHER = frozenset({"412", "PreconditionFailed"})
 
 
-class Away(MeshError):
+class Away(ServiceError):
     """What was asked for is not there, or is no longer the same. Who expects no such thing tries again."""
 
     def __init__(self) -> None:
@@ -87,8 +87,8 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _busy() -> MeshError:
-    return MESH_BUSY.error("The file storage does not answer.")
+def _busy() -> ServiceError:
+    return MESH_BUSY.exception("The file storage does not answer.")
 
 
 def _is_own(endpoint_url: str) -> bool:

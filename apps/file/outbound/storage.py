@@ -9,10 +9,10 @@ from typing import IO, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from apps.file.outbound.bounded_executor import BoundedExecutor
 from apps.file.outbound.copy_guard import CopyGuard
 from apps.file.outbound.s3_client import GONE, JOIN_TIMEOUT_S, S3, Away, client_of, code_of, told
-from apps.file.outbound.threads import Threads
-from apps.file.ports import Found
+from apps.file.ports import ObjectHead
 from shared.contracts.file import Upload
 
 log = logging.getLogger(__name__)
@@ -43,10 +43,10 @@ class S3Storage:
         self._guard = CopyGuard()
         for client in {self._client, self._signer}:
             self._guard.watch(client)
-        self._threads = Threads("s3", s3.threads)
-        self._joining = Threads("s3-joining", s3.threads)
-        self._signing = Threads("s3-signing", _SIGNING_THREADS)
-        self._asking = Threads("s3-asking", 1)
+        self._threads = BoundedExecutor("s3", s3.threads)
+        self._joining = BoundedExecutor("s3-joining", s3.threads)
+        self._signing = BoundedExecutor("s3-signing", _SIGNING_THREADS)
+        self._asking = BoundedExecutor("s3-asking", 1)
         self._copies: dict[tuple[str, str, str], asyncio.Task[bool]] = {}
 
     async def open(self) -> None:
@@ -89,12 +89,12 @@ class S3Storage:
         wanted = {f"Response{name.replace('-', '')}": value for name, value in headers.items()}
         return await self._sign("get_object", key, wanted, lambda: life_s)
 
-    async def look(self, key: str) -> Found | None:
+    async def look(self, key: str) -> ObjectHead | None:
         """What lies there."""
         head = await self._head(key)
-        return None if head is None else Found(head["ContentLength"], head["ETag"])
+        return None if head is None else ObjectHead(head["ContentLength"], head["ETag"])
 
-    async def head(self, key: str, found: Found, size: int) -> bytes | None:
+    async def head(self, key: str, found: ObjectHead, size: int) -> bytes | None:
         """The first bytes of exactly that object; None when another lies there by now."""
 
         def read() -> bytes:
@@ -110,7 +110,7 @@ class S3Storage:
         except Away:
             return None
 
-    async def copy(self, source: str, found: Found, target: str, content_type: str) -> bool:
+    async def copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
         """Copy exactly that object; False when another lies there by now.
 
         A copy outlives the call that began it: who asks for the same again waits for the same one, and what
@@ -161,7 +161,12 @@ class S3Storage:
     async def finish(self, key: str, upload: str, tags: Sequence[str]) -> None:
         """Make one object of the parts."""
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
-        whole = {"Bucket": self._bucket, "Key": key, "UploadId": upload, "MultipartUpload": {"Parts": parts}}
+        whole = {
+            "Bucket": self._bucket,
+            "Key": key,
+            "UploadId": upload,
+            "MultipartUpload": {"ServiceContext": parts},
+        }
         await _run(self._joining, lambda: self._patient.complete_multipart_upload(**whole))
 
     async def drop_parts(self, key: str) -> None:
@@ -189,7 +194,7 @@ class S3Storage:
         )
         return url
 
-    async def _copy(self, source: str, found: Found, target: str, content_type: str) -> bool:
+    async def _copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
         tag = found.etag.strip('"')
         there = await self._head(target)
         if there is not None and there["Metadata"].get(_COPIED) == tag:
@@ -254,7 +259,7 @@ class S3Storage:
                     raise
 
 
-async def _run(threads: Threads, work: Callable[[], T]) -> T:
+async def _run(threads: BoundedExecutor, work: Callable[[], T]) -> T:
     """Raises Away, and `mesh.busy` for what is the fault of S3 or of its settings."""
     with told():
         return await threads.run(work)

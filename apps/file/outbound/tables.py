@@ -9,10 +9,10 @@ from sqlmodel import Field, SQLModel
 
 from apps.file.domain.thumbnails import TRIES_MAX
 from shared.contracts.file import FileStatus
-from shared.kit.ledger import requests_table
-from shared.kit.member_tables import member_tables
-from shared.kit.outbox import outbox_tables
-from shared.kit.schema import new_metadata, one_of
+from shared.kit.database.idempotency import requests_table
+from shared.kit.database.schema import new_metadata, one_of
+from shared.kit.outbox.outbox import outbox_tables
+from shared.membership.adapters.tables import membership_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)
@@ -80,6 +80,6 @@ class FileRow(Base, table=True):
     deleting_call: str | None = Field(sa_type=Text)
 
 
-member_tables(metadata)
+membership_tables(metadata)
 outbox_tables(metadata)
 requests_table(metadata)

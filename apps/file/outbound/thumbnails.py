@@ -16,7 +16,7 @@ from typing import IO
 import msgspec
 from msgspec import Struct
 
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.contracts.file import CROPPED_SIZE, THUMBNAIL_SIZES
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class ThumbnailWorkers:
     async def turn(self) -> AsyncIterator[None]:
         """Who is let in may use a desk; raises `mesh.busy` when too many wait."""
         if self._waiting >= _WAITING_MAX:
-            raise MESH_BUSY.error("Too many images wait for their thumbnails.")
+            raise MESH_BUSY.exception("Too many images wait for their thumbnails.")
         self._waiting += 1
         try:
             async with self._turns:
@@ -64,7 +64,7 @@ class ThumbnailWorkers:
             image = await asyncio.to_thread(_file_with_room, size)
         except OSError as error:
             log.error("no room for an image of %d bytes in %s: %s", size, tempfile.gettempdir(), error)
-            raise MESH_BUSY.error("There is no room to work on the image.") from error
+            raise MESH_BUSY.exception("There is no room to work on the image.") from error
         try:
             yield image
         finally:
@@ -130,9 +130,9 @@ async def _answer(worker: Process) -> dict[int, bytes]:
     return made
 
 
-def _failed(why: str) -> MeshError:
+def _failed(why: str) -> ServiceError:
     log.warning("thumbnails could not be made now: %s", why)
-    return MESH_BUSY.error("The thumbnails of this image could not be made now.")
+    return MESH_BUSY.exception("The thumbnails of this image could not be made now.")
 
 
 async def _end(worker: Process) -> None:

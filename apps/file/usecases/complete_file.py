@@ -3,18 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from apps.file.domain.files import Kept, check_seen, file_not_found
+from apps.file.domain.files import FileRecord, check_seen, file_not_found
 from apps.file.domain.keys import file_key, upload_key
 from apps.file.domain.types import SNIFFED_BYTES, check_real
-from apps.file.ports import Found, Sniffer, Storage, Unit, Work
-from apps.file.usecases.steps import discard, make_complete
+from apps.file.ports import ObjectHead, Sniffer, Storage, UnitOfWork, UnitOfWorkFactory
+from apps.file.usecases.upload_steps import discard, make_complete
 from shared.contracts.clock import Clock
-from shared.contracts.errors import FILE_NOT_FOUND, FILE_NOT_UPLOADED, FILE_SIZE_MISMATCH, MeshError
+from shared.contracts.errors import FILE_NOT_FOUND, FILE_NOT_UPLOADED, FILE_SIZE_MISMATCH, ServiceError
 from shared.contracts.file import File, OfFile
 
 
 async def complete_file(
-    request: OfFile, call: Any, work: Work, storage: Storage, sniffer: Sniffer, clock: Clock
+    request: OfFile, call: Any, work: UnitOfWorkFactory, storage: Storage, sniffer: Sniffer, clock: Clock
 ) -> File:
     """The file as others see it from now on.
 
@@ -44,24 +44,24 @@ async def complete_file(
         return await work.once(
             call, request.profile_id, lambda unit: _finish(request, unit), keep_refusals=False
         )
-    except MeshError as error:
+    except ServiceError as error:
         if error.kind is FILE_NOT_FOUND:  # by now: what was just copied is not to stay
             async with work.transaction() as unit:
                 await discard(request.file_id, unit, clock.now())
         raise
 
 
-async def _copy_checked(file: File, storage: Storage, sniffer: Sniffer) -> MeshError | None:
+async def _copy_checked(file: File, storage: Storage, sniffer: Sniffer) -> ServiceError | None:
     """Copy what was uploaded to where nobody else writes; gives why not, when it is to be thrown away.
 
     Raises `file.not_uploaded` while it is not there yet, or changes.
     """
     found = await storage.look(upload_key(file.id))
     if found is None:
-        raise FILE_NOT_UPLOADED.error("There is nothing yet at the address that came with this file.")
+        raise FILE_NOT_UPLOADED.exception("There is nothing yet at the address that came with this file.")
     try:
         await _check(file, found, storage, sniffer)
-    except MeshError as error:
+    except ServiceError as error:
         if error.kind.status >= 500 or error.kind is FILE_NOT_UPLOADED:
             raise
         return error
@@ -70,13 +70,15 @@ async def _copy_checked(file: File, storage: Storage, sniffer: Sniffer) -> MeshE
     return None
 
 
-async def _finish(request: OfFile, unit: Unit) -> File:
+async def _finish(request: OfFile, unit: UnitOfWork) -> File:
     """Share it. The size and the type are those that were said, and checked."""
     kept = await _own(request, unit, lock=True)
     return await make_complete(kept, kept.file.size, kept.file.content_type, unit)
 
 
-async def _refuse(request: OfFile, refusal: MeshError, unit: Unit, now: datetime) -> File | MeshError:
+async def _refuse(
+    request: OfFile, refusal: ServiceError, unit: UnitOfWork, now: datetime
+) -> File | ServiceError:
     """Throw it away, and keep why together with that; unless another call has completed it meanwhile."""
     kept = await unit.file(request.file_id, lock=True)
     if kept is not None and kept.complete and not kept.deleted:
@@ -85,7 +87,7 @@ async def _refuse(request: OfFile, refusal: MeshError, unit: Unit, now: datetime
     return refusal
 
 
-async def _own(request: OfFile, unit: Unit, *, lock: bool = False) -> Kept:
+async def _own(request: OfFile, unit: UnitOfWork, *, lock: bool = False) -> FileRecord:
     """The file, to its owner who is a member. Raises `file.not_found`, and Unsure as `check_seen` does."""
     kept = await unit.file(request.file_id, lock=lock)
     if kept is not None and kept.file.profile_id != request.profile_id:
@@ -94,9 +96,9 @@ async def _own(request: OfFile, unit: Unit, *, lock: bool = False) -> Kept:
     return check_seen(kept, place, request.profile_id)
 
 
-async def _check(file: File, found: Found, storage: Storage, sniffer: Sniffer) -> None:
+async def _check(file: File, found: ObjectHead, storage: Storage, sniffer: Sniffer) -> None:
     if found.size != file.size:
-        raise FILE_SIZE_MISMATCH.error(f"{file.size} bytes were announced, {found.size} came.")
+        raise FILE_SIZE_MISMATCH.exception(f"{file.size} bytes were announced, {found.size} came.")
     head = await storage.head(upload_key(file.id), found, SNIFFED_BYTES)
     if head is None:
         raise _changing()
@@ -104,5 +106,5 @@ async def _check(file: File, found: Found, storage: Storage, sniffer: Sniffer) -
     check_real(file.content_type, looks_like, head, whole=found.size <= SNIFFED_BYTES)
 
 
-def _changing() -> MeshError:
-    return FILE_NOT_UPLOADED.error("Other bytes were just being uploaded: try again.")
+def _changing() -> ServiceError:
+    return FILE_NOT_UPLOADED.exception("Other bytes were just being uploaded: try again.")

@@ -5,15 +5,15 @@ from datetime import timedelta
 from apps.file.domain.files import Allowance
 from apps.file.domain.keys import upload_key
 from apps.file.domain.types import canonical, check_allowed
-from apps.file.ports import Storage, Unit
-from apps.file.usecases.steps import Draft, add_file
+from apps.file.ports import Storage, UnitOfWork
+from apps.file.usecases.upload_steps import Draft, add_file
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import FILE_NOT_UPLOADED
 from shared.contracts.file import CreateFile, File, NewFile
 
 
 async def create_file(
-    request: CreateFile, unit: Unit, allowance: Allowance, clock: Clock, ids: Ids, life_s: int
+    request: CreateFile, unit: UnitOfWork, allowance: Allowance, clock: Clock, ids: Ids, life_s: int
 ) -> File:
     """A file that waits for its bytes, for `life_s` seconds.
 
@@ -51,7 +51,7 @@ async def address_file(
     """
     until, now = file.created_at + timedelta(seconds=life_s), clock.now()
     if until - now < timedelta(seconds=1):
-        raise FILE_NOT_UPLOADED.error(
+        raise FILE_NOT_UPLOADED.exception(
             "The time to upload this file is over. If it was not completed, announce it with another key."
         )
     key = upload_key(file.id)

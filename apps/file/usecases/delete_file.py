@@ -3,12 +3,12 @@
 from uuid import UUID
 
 from apps.file.domain.files import check_delete, check_seen
-from apps.file.ports import Unit
-from apps.file.usecases.steps import throw_away
+from apps.file.ports import UnitOfWork
+from apps.file.usecases.upload_steps import throw_away
 from shared.contracts.clock import Clock
 
 
-async def delete_file(file_id: UUID, profile_id: UUID, call_id: str, unit: Unit, clock: Clock) -> None:
+async def delete_file(file_id: UUID, profile_id: UUID, call_id: str, unit: UnitOfWork, clock: Clock) -> None:
     """Nobody sees the file any longer; its bytes are purged soon.
 
     * Its owner deletes it, an ADMIN or a MODERATOR; all as long as they are members.

@@ -1,12 +1,12 @@
 """Files that their owner wants to attach to a message."""
 
 from apps.file.domain.files import attachment_of
-from apps.file.ports import Unit
+from apps.file.ports import UnitOfWork
 from shared.contracts.errors import FILE_NOT_FOUND
 from shared.contracts.file import Attachments, DescribeFiles
 
 
-async def describe_files(request: DescribeFiles, unit: Unit) -> Attachments:
+async def describe_files(request: DescribeFiles, unit: UnitOfWork) -> Attachments:
     """What a message shows of them, in the order asked.
 
     Each is complete, belongs to this profile and lies in this channel; else it is not found. Whether the
@@ -23,6 +23,6 @@ async def describe_files(request: DescribeFiles, unit: Unit) -> Attachments:
             or kept.file.profile_id != request.profile_id
             or kept.file.channel_id != request.channel_id
         ):
-            raise FILE_NOT_FOUND.error(f"{file_id} is no complete file of yours in this channel.")
+            raise FILE_NOT_FOUND.exception(f"{file_id} is no complete file of yours in this channel.")
         items.append(attachment_of(kept.file))
     return Attachments(items=items)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from apps.file.domain.files import Kept, check_complete
+from apps.file.domain.files import FileRecord, check_complete
 from apps.file.domain.keys import file_key
 from apps.file.domain.names import disposition
 from apps.file.domain.types import may_be_shown
@@ -12,7 +12,7 @@ from shared.contracts.file import FileLocation
 
 
 async def download_file(
-    kept: Kept, storage: Storage, clock: Clock, life_s: int, *, inline: bool
+    kept: FileRecord, storage: Storage, clock: Clock, life_s: int, *, inline: bool
 ) -> FileLocation:
     """An address that is good for `life_s` seconds, of a file that the caller may see.
 

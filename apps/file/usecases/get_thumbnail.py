@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from apps.file.domain.files import Kept, check_complete
+from apps.file.domain.files import FileRecord, check_complete
 from apps.file.domain.keys import thumbnail_key
 from apps.file.ports import Storage
 from apps.file.usecases.make_thumbnails import CONTENT_TYPE, MakeThumbnails
@@ -12,7 +12,7 @@ from shared.contracts.file import FileLocation
 
 
 async def get_thumbnail(
-    kept: Kept, size: int, thumbnails: MakeThumbnails, storage: Storage, clock: Clock, life_s: int
+    kept: FileRecord, size: int, thumbnails: MakeThumbnails, storage: Storage, clock: Clock, life_s: int
 ) -> FileLocation:
     """An address that is good for `life_s` seconds, of a thumbnail of a file that the caller may see.
 
@@ -20,7 +20,7 @@ async def get_thumbnail(
     """
     file = check_complete(kept).file
     if not await thumbnails.make(kept):
-        raise FILE_NO_THUMBNAIL.error("This file is no image that thumbnails can be made of.")
+        raise FILE_NO_THUMBNAIL.exception("This file is no image that thumbnails can be made of.")
     headers = {"Content-Type": CONTENT_TYPE, "Content-Disposition": "inline"}
     url = await storage.download_address(thumbnail_key(file.id, size), life_s, headers)
     return FileLocation(url=url, expires_at=clock.now() + timedelta(seconds=life_s))

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apps.file.domain.files import Kept
+from apps.file.domain.files import FileRecord
 from apps.file.domain.keys import file_key, thumbnail_key
 from apps.file.domain.thumbnails import can_have_any, given_up, may_try, one_try_less, one_try_more
-from apps.file.ports import Painter, Storage, Unpainted, Work
+from apps.file.ports import PendingThumbnails, Storage, ThumbnailRenderer, UnitOfWorkFactory
 from shared.contracts.clock import Clock
-from shared.contracts.errors import FILE_NO_THUMBNAIL, MESH_BUSY, MeshError
+from shared.contracts.errors import FILE_NO_THUMBNAIL, MESH_BUSY, ServiceError
 from shared.contracts.file import THUMBNAIL_SIZES
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,14 @@ class MakeThumbnails:
     * A file that is deleted meanwhile leaves no thumbnails behind.
     """
 
-    def __init__(self, work: Work, storage: Storage, painter: Painter, clock: Clock, size_max: int) -> None:
+    def __init__(
+        self,
+        work: UnitOfWorkFactory,
+        storage: Storage,
+        painter: ThumbnailRenderer,
+        clock: Clock,
+        size_max: int,
+    ) -> None:
         self._work = work
         self._storage = storage
         self._painter = painter
@@ -51,7 +58,7 @@ class MakeThumbnails:
         self._under_way: dict[UUID, asyncio.Task[bool]] = {}
         self._of_person: Counter[UUID] = Counter()
 
-    async def make(self, kept: Kept) -> bool:
+    async def make(self, kept: FileRecord) -> bool:
         """Whether the file has thumbnails, when this is done.
 
         Raises `mesh.busy` when that is not known yet, or too many images of this person wait;
@@ -60,16 +67,16 @@ class MakeThumbnails:
         if kept.thumbnails is not None:
             return kept.thumbnails
         if kept.file.id not in self._under_way and self._of_person[kept.file.profile_id] >= PERSON_MAX:
-            raise MESH_BUSY.error("Too many images of this person wait for their thumbnails.")
+            raise MESH_BUSY.exception("Too many images of this person wait for their thumbnails.")
         return await asyncio.shield(self._task(kept))
 
-    def begin(self, kept: Kept) -> None:
+    def begin(self, kept: FileRecord) -> None:
         """Make them soon, waiting for nothing: what does not fit in now is found by `make_due`."""
         room = len(self._under_way) < BEGUN_MAX and self._of_person[kept.file.profile_id] < BEGUN_PERSON_MAX
         if kept.thumbnails is None and room:
             self._task(kept)
 
-    async def make_due(self, unpainted: Unpainted) -> int:
+    async def make_due(self, unpainted: PendingThumbnails) -> int:
         """Make those that nobody asked for, or that failed before; gives how many were tried."""
         tried = 0
         for _ in range(PIECES_MAX):
@@ -87,7 +94,7 @@ class MakeThumbnails:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _task(self, kept: Kept) -> "asyncio.Task[bool]":
+    def _task(self, kept: FileRecord) -> "asyncio.Task[bool]":
         file_id, profile_id = kept.file.id, kept.file.profile_id
         task = self._under_way.get(file_id)
         if task is None:
@@ -102,10 +109,10 @@ class MakeThumbnails:
         if not self._of_person[profile_id]:
             del self._of_person[profile_id]
         error = None if done.cancelled() else done.exception()  # nobody may be waiting for it any longer
-        if error is not None and not isinstance(error, MeshError):
+        if error is not None and not isinstance(error, ServiceError):
             log.error("thumbnails of %s failed", file_id, exc_info=error)
 
-    async def _make(self, kept: Kept) -> bool:
+    async def _make(self, kept: FileRecord) -> bool:
         if not can_have_any(kept, self._size_max):
             return await self._decide(kept.file.id, made=False)
         async with self._painter.turn():
@@ -114,7 +121,7 @@ class MakeThumbnails:
                 return await self._decide(kept.file.id, made=await self._paint(counted))
         return await self._made_elsewhere(kept.file.id)
 
-    async def _begin_try(self, file_id: UUID) -> Kept | None:
+    async def _begin_try(self, file_id: UUID) -> FileRecord | None:
         """The file with this try counted; None when it is not for us to try now."""
         async with self._work.transaction() as unit:
             kept, now = await unit.file(file_id, lock=True), self._clock.now()
@@ -124,7 +131,7 @@ class MakeThumbnails:
             await unit.store(counted)
             return counted
 
-    async def _paint(self, counted: Kept) -> bool:
+    async def _paint(self, counted: FileRecord) -> bool:
         file_id = counted.file.id
         async with self._painter.desk(counted.file.size) as image:
             await self._fetch(counted, image)
@@ -134,17 +141,17 @@ class MakeThumbnails:
             await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
         return bool(pictures)
 
-    async def _fetch(self, counted: Kept, image: IO[bytes]) -> None:
+    async def _fetch(self, counted: FileRecord, image: IO[bytes]) -> None:
         """Get it from the storage. Where that does not hand it out, nothing is said of the image."""
         try:
             there = await self._storage.fetch(file_key(counted.file.id), image)
-        except MeshError:
+        except ServiceError:
             await self._give_back(counted)
             raise
         if not there:
-            raise MESH_BUSY.error("The file storage does not have the image now.")
+            raise MESH_BUSY.exception("The file storage does not have the image now.")
 
-    async def _give_back(self, counted: Kept) -> None:
+    async def _give_back(self, counted: FileRecord) -> None:
         async with self._work.transaction() as unit:
             kept = await unit.file(counted.file.id, lock=True)
             if kept is not None and not kept.deleted:
@@ -171,7 +178,7 @@ class MakeThumbnails:
             if kept.thumbnails is not None:
                 return kept.thumbnails
             if given_up(kept):
-                raise FILE_NO_THUMBNAIL.error("Its thumbnails could not be made. Ask again in an hour.")
+                raise FILE_NO_THUMBNAIL.exception("Its thumbnails could not be made. Ask again in an hour.")
             if time.monotonic() > until:
-                raise MESH_BUSY.error("The thumbnails of this image could not be made yet.")
+                raise MESH_BUSY.exception("The thumbnails of this image could not be made yet.")
             await asyncio.sleep(_LOOK_S)

@@ -21,11 +21,11 @@ from apps.file.domain.types import (
     check_real,
     is_said,
 )
-from apps.file.ports import FirstAnswer, Incoming, Sniffer, Storage, Unit, Work
-from apps.file.usecases.digested import Digested
-from apps.file.usecases.steps import Draft, add_file, discard, make_complete
+from apps.file.ports import FirstAnswer, Incoming, Sniffer, Storage, UnitOfWork, UnitOfWorkFactory
+from apps.file.usecases.hashing_reader import HashingReader
+from apps.file.usecases.upload_steps import Draft, add_file, discard, make_complete
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.errors import FieldError, MeshError
+from shared.contracts.errors import FieldError, ServiceError
 from shared.contracts.file import File
 from shared.contracts.validation import validation_failed
 
@@ -33,13 +33,13 @@ log = logging.getLogger(__name__)
 
 Admitted = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Does something that needs a member; when our copy of the members says no it asks, and does it again."""
-Share = Callable[[Unit], Awaitable[File]]
+Share = Callable[[UnitOfWork], Awaitable[File]]
 """Makes a file complete within a transaction."""
 Sharing = Callable[[Share], Awaitable[File]]
 """Does that in a transaction: each time, or once for each key."""
 
 
-class Pace(Struct, frozen=True):
+class PartLimits(Struct, frozen=True):
     """How much of an upload is in memory, and how many seconds it may take."""
 
     part_bytes: int
@@ -51,11 +51,11 @@ class ReceiveUpload:
 
     def __init__(
         self,
-        work: Work,
+        work: UnitOfWorkFactory,
         storage: Storage,
         sniffer: Sniffer,
         allowance: Allowance,
-        pace: Pace,
+        pace: PartLimits,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -84,7 +84,7 @@ class ReceiveUpload:
         """
         if call is None:
             return await self._receive(incoming, profile_id, admitted, self._share)
-        digested = Digested(incoming)
+        digested = HashingReader(incoming)
         async with self._work.snapshot() as unit:
             first_answer = await unit.known(call, profile_id)
         if first_answer is not None:
@@ -121,7 +121,7 @@ class ReceiveUpload:
         size, content_type = await self._pass_on(incoming, draft)
         done: list[File] = []
 
-        async def share(unit: Unit) -> File:
+        async def share(unit: UnitOfWork) -> File:
             kept = await unit.file(draft.id, lock=True)
             admit(await unit.place(draft.channel_id, draft.profile_id))
             if kept is None or kept.deleted:
@@ -138,7 +138,7 @@ class ReceiveUpload:
         async with self._work.transaction() as unit:
             return await work(unit)
 
-    async def _compare(self, digested: Digested, first_answer: FirstAnswer) -> File:
+    async def _compare(self, digested: HashingReader, first_answer: FirstAnswer) -> File:
         """Read all of it, within the same bounds, and keep nothing."""
         total = 0
         while piece := await digested.read(self._pace.part_bytes):
@@ -200,5 +200,5 @@ class ReceiveUpload:
         try:
             async with self._work.transaction() as unit:
                 await discard(draft.id, unit, self._clock.now(), addressed=False)
-        except MeshError as error:
+        except ServiceError as error:
             log.warning("a broken upload is left to the sweep: %s", error)

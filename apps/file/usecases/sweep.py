@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from apps.file.domain.keys import Leftover, file_key
-from apps.file.ports import Leftovers, Storage
+from apps.file.domain.keys import DanglingFile, file_key
+from apps.file.ports import DanglingFiles, Storage
 from shared.contracts.clock import Clock
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 
 PIECE_ROWS = 200
 PURGED_AT_ONCE = 50
@@ -19,7 +19,7 @@ CLAIM_LIFE = timedelta(minutes=10)
 """Who claimed a piece and died leaves it to others so much later."""
 
 
-async def sweep_uploads(leftovers: Leftovers, clock: Clock) -> int:
+async def sweep_uploads(leftovers: DanglingFiles, clock: Clock) -> int:
     """Bury files that were not completed in time, and those of deleted channels; gives how many rows went.
 
     Their room in the quotas is free as soon as their addresses take no more bytes.
@@ -36,7 +36,7 @@ async def sweep_uploads(leftovers: Leftovers, clock: Clock) -> int:
     return rows
 
 
-async def purge_bytes(leftovers: Leftovers, storage: Storage, clock: Clock, writes_end: timedelta) -> int:
+async def purge_bytes(leftovers: DanglingFiles, storage: Storage, clock: Clock, writes_end: timedelta) -> int:
     """Delete the bytes of what was buried, and what was written to places for uploads; gives how many files.
 
     * Every key that may ever be written has a row, until all that was begun has ended: `writes_end` after the
@@ -55,7 +55,7 @@ async def purge_bytes(leftovers: Leftovers, storage: Storage, clock: Clock, writ
         held: set[UUID] = set()
         try:
             removed = await _remove(piece, storage, held)
-        except MeshError:
+        except ServiceError:
             others = {leftover.file_id: now for leftover in piece if leftover.file_id not in held}
             await leftovers.settle(claim, (), others)
             raise
@@ -64,7 +64,7 @@ async def purge_bytes(leftovers: Leftovers, storage: Storage, clock: Clock, writ
     return files
 
 
-async def _remove(piece: Sequence[Leftover], storage: Storage, held: set[UUID]) -> list[Leftover]:
+async def _remove(piece: Sequence[DanglingFile], storage: Storage, held: set[UUID]) -> list[DanglingFile]:
     """Gives those that have nothing left; the others are claimed again later: nobody waits for them.
 
     When it raises, `held` has the file that it was at: only the claim's end lets that one be tried again.
@@ -79,7 +79,7 @@ async def _remove(piece: Sequence[Leftover], storage: Storage, held: set[UUID]) 
 
 
 def _outcome(
-    removed: Sequence[Leftover], now: datetime, writes_end: timedelta
+    removed: Sequence[DanglingFile], now: datetime, writes_end: timedelta
 ) -> tuple[list[UUID], dict[UUID, datetime]]:
     """What is done for good, and when the rest is looked at again."""
     closing = {leftover.file_id: leftover.closes_at(writes_end) for leftover in removed}

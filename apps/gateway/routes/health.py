@@ -4,11 +4,11 @@ import msgspec
 
 from apps.gateway.routes.route import Page
 from shared.contracts.errors import ROUTE_UNKNOWN
-from shared.edge.exchange import Exchange, Response, respond
-from shared.edge.problems import problem_of
-from shared.edge.proxies import came_by_proxy
-from shared.kit.health import Health, Report
-from shared.kit.health_server import metrics
+from shared.edge.client_address.trusted_proxies import came_by_proxy
+from shared.edge.problem_responses import problem_of
+from shared.edge.request_context import RequestContext, Response, respond
+from shared.kit.health.checks import Health, Report
+from shared.kit.health.server import metrics
 
 _TAG = "Health"
 _FRESH = (b"cache-control", b"no-store")
@@ -56,19 +56,19 @@ class HealthPages:
             ),
         )
 
-    async def live(self, exchange: Exchange) -> Response:
+    async def live(self, exchange: RequestContext) -> Response:
         """The event loop turns."""
         return respond(200, "application/json", b'{"status":"alive"}', _FRESH)
 
-    async def ready(self, exchange: Exchange) -> Response:
+    async def ready(self, exchange: RequestContext) -> Response:
         """200 when every part is ready, else 503."""
         report = await self._health.report()
         status = 200 if report.is_ready else 503
         return respond(status, "application/json", msgspec.json.encode(report), _FRESH)
 
-    async def metrics(self, exchange: Exchange) -> Response:
+    async def metrics(self, exchange: RequestContext) -> Response:
         """In the format that the caller reads best; not for the world behind a proxy."""
         if came_by_proxy(exchange):
-            return problem_of(ROUTE_UNKNOWN.error("There is nothing at this path."), exchange)
+            return problem_of(ROUTE_UNKNOWN.exception("There is nothing at this path."), exchange)
         answer = metrics(exchange.headers.get(b"accept", b"").decode("latin-1"))
         return respond(answer.status, answer.content_type, answer.body, _FRESH)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from shared.contracts.operation import Operation
-from shared.edge.exchange import Exchange, Response
+from shared.edge.request_context import RequestContext, Response
 
 _PARAMETER = re.compile(r"{(\w+)}")
 
@@ -39,7 +39,7 @@ class Page(Struct, frozen=True, kw_only=True):
     outcomes: dict[int, str]
     schema: type[Struct] | None = None
     """The shape of a JSON answer, when it is worth telling."""
-    respond: Callable[[Exchange], Awaitable[Response]]
+    respond: Callable[[RequestContext], Awaitable[Response]]
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.contracts import errors
-from shared.contracts.errors import FieldError, MeshError
+from shared.contracts.errors import FieldError, ServiceError
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.message import Message, ReadHistory
 from shared.contracts.validation import validation_failed
-from shared.membership.access import Unsure, channel_not_found
+from shared.membership.access import MembershipUnknown, channel_not_found
 
 SIDES = ("before", "after", "around", "cursor")
 """The bounds of a page of history; at most one of them may be given."""
@@ -42,21 +42,21 @@ class Stored(Struct, kw_only=True):
     """The call that deleted it: the same call, delivered twice, is answered the same twice."""
 
 
-class Gate(Struct, kw_only=True, frozen=True):
+class ChannelMembership(Struct, kw_only=True, frozen=True):
     """What our copy knows about a profile in a channel."""
 
     channel: Channel | None
     role: Role | None
 
 
-def message_not_found() -> MeshError:
+def message_not_found() -> ServiceError:
     """The answer for an unknown and for a deleted message alike."""
-    return errors.MESSAGE_NOT_FOUND.error("There is no message with this id in this channel.")
+    return errors.MESSAGE_NOT_FOUND.exception("There is no message with this id in this channel.")
 
 
-def not_text() -> MeshError:
+def not_text() -> ServiceError:
     """The answer for a channel that carries voice or video."""
-    return errors.CHANNEL_NOT_TEXT.error("Messages live in TEXT channels only.")
+    return errors.CHANNEL_NOT_TEXT.exception("Messages live in TEXT channels only.")
 
 
 def trimmed(content: str) -> str:
@@ -64,7 +64,7 @@ def trimmed(content: str) -> str:
     return content.strip()
 
 
-def admit(gate: Gate) -> tuple[Channel, Role]:
+def admit(gate: ChannelMembership) -> tuple[Channel, Role]:
     """The channel and the role of a member.
 
     Raises `channel.not_found` for a deleted channel, which never comes back, and Unsure when the channel or
@@ -73,7 +73,7 @@ def admit(gate: Gate) -> tuple[Channel, Role]:
     if gate.channel is None or gate.role is None:
         if gate.channel is not None and gate.channel.deleted:
             raise channel_not_found()
-        raise Unsure(channel_not_found())
+        raise MembershipUnknown(channel_not_found())
     if gate.channel.deleted:
         raise channel_not_found()
     return gate.channel, gate.role
@@ -94,7 +94,7 @@ def without_attachment(message: Message, file_id: UUID) -> Message:
 def check_edit(message: Message, profile_id: UUID) -> None:
     """Only its author edits a message; raises `permission.denied`."""
     if message.profile_id != profile_id:
-        raise errors.PERMISSION_DENIED.error("Only its author may edit a message.")
+        raise errors.PERMISSION_DENIED.exception("Only its author may edit a message.")
 
 
 def check_delete(message: Message, profile_id: UUID, role: Role) -> None:
@@ -104,7 +104,7 @@ def check_delete(message: Message, profile_id: UUID, role: Role) -> None:
     """
     if message.profile_id != profile_id and role not in _MAY_DELETE_ALL:
         detail = f"Deleting others' messages takes the role ADMIN or MODERATOR; yours is {role}."
-        raise Unsure(errors.PERMISSION_DENIED.error(detail))
+        raise MembershipUnknown(errors.PERMISSION_DENIED.exception(detail))
 
 
 def edited(message: Message, content: str, now: datetime) -> Message | None:

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from shared.contracts.file import FILE_DESCRIBE, Attachment, Attachments, DescribeFiles
-from shared.kit.call import MeshClient
-from shared.membership.learn_access import Asker
+from shared.kit.rpc.client import RpcClient
+from shared.membership.resolver import AccessQuery
 
 
-class MeshFiles:
+class RpcFiles:
     """Asks the file service about attachments."""
 
-    def __init__(self, client: MeshClient) -> None:
+    def __init__(self, client: RpcClient) -> None:
         self._client = client
 
-    async def describe(self, file_ids: Sequence[UUID], asker: Asker) -> tuple[Attachment, ...]:
+    async def describe(self, file_ids: Sequence[UUID], asker: AccessQuery) -> tuple[Attachment, ...]:
         """What is shown of complete files. Raises `file.not_found`, `mesh.timeout`, `mesh.busy`."""
         found: Attachments = await self._client.call(
             FILE_DESCRIBE,

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import asyncpg
 
-from apps.message.domain.messages import Channel, Gate, Window
-from apps.message.outbound.contents import Contents
-from apps.message.outbound.hot import HotPool
+from apps.message.domain.messages import Channel, ChannelMembership, Window
+from apps.message.outbound.content_encryption import ContentEncryption
+from apps.message.outbound.pool import ConnectionPool
 from apps.message.outbound.rows import attachments_of, role_of, type_of
 from apps.message.ports import Page
 from shared.contracts.message import Message
@@ -44,10 +44,10 @@ _AROUND_ANCHOR = f"""
 """  # noqa: S608 (put together from the above)
 
 
-class PostgresHistory:
+class SqlHistory:
     """Where histories are read."""
 
-    def __init__(self, pool: HotPool, contents: Contents) -> None:
+    def __init__(self, pool: ConnectionPool, contents: ContentEncryption) -> None:
         self._pool = pool
         self._contents = contents
 
@@ -61,15 +61,17 @@ class PostgresHistory:
                 bounds = (window.older + 2, window.anchor, window.newer)
                 rows = await connection.fetch(_AROUND_ANCHOR, channel_id, profile_id, *bounds)
         if not rows:
-            return Page(Gate(channel=None, role=None), None, [])
+            return Page(ChannelMembership(channel=None, role=None), None, [])
         server_id, kind, deleted, role, anchor = rows[0][:5]
         channel = Channel(id=channel_id, server_id=server_id, type=type_of(kind), deleted=deleted)
         return Page(
-            Gate(channel=channel, role=role_of(role)), anchor, _messages(channel, rows, self._contents)
+            ChannelMembership(channel=channel, role=role_of(role)),
+            anchor,
+            _messages(channel, rows, self._contents),
         )
 
 
-def _messages(channel: Channel, rows: Sequence[asyncpg.Record], contents: Contents) -> list[Message]:
+def _messages(channel: Channel, rows: Sequence[asyncpg.Record], contents: ContentEncryption) -> list[Message]:
     channel_id, server_id = channel.id, channel.server_id
     return [
         Message(

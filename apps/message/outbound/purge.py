@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import TextClause, text
 
-from shared.kit.database import Database
+from shared.kit.database.database import Database
 
 # Two processes may purge at once: each takes another channel or server.
 _CHANNEL = text(
@@ -44,7 +44,7 @@ _SERVER_PURGED = text("UPDATE servers SET purged_at = :now WHERE id = :id")
 _FORGET_FILES = text("DELETE FROM deleted_files WHERE deleted_at < :before")
 
 
-class PostgresPurge:
+class SqlPurge:
     """Deletes what nobody can see any longer."""
 
     def __init__(self, database: Database) -> None:

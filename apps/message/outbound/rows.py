@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from apps.message.domain.messages import Channel, Stored
-from apps.message.outbound.contents import Contents
+from apps.message.outbound.content_encryption import ContentEncryption
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.file import Attachment
 from shared.contracts.message import Message
@@ -48,7 +48,7 @@ def channel_of(row: Row) -> Channel:
     )
 
 
-def message_of(row: Row, contents: Contents) -> Message:
+def message_of(row: Row, contents: ContentEncryption) -> Message:
     """A message of a row that has MESSAGE_COLUMNS by name; a tombstone's content is empty."""
     stored = row["content"] or ""
     return Message(
@@ -70,7 +70,7 @@ def attachments_of(value: str | None) -> tuple[Attachment, ...]:
     return () if value is None else _decode_attachments(value)
 
 
-def stored_of(row: Row, contents: Contents) -> Stored:
+def stored_of(row: Row, contents: ContentEncryption) -> Stored:
     """A message or tombstone of a row that has STORED_COLUMNS by name."""
     return Stored(
         message=message_of(row, contents),

@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.kit.ledger import requests_table
-from shared.kit.member_tables import member_tables
-from shared.kit.outbox import outbox_tables
-from shared.kit.schema import new_metadata
+from shared.kit.database.idempotency import requests_table
+from shared.kit.database.schema import new_metadata
+from shared.kit.outbox.outbox import outbox_tables
+from shared.membership.adapters.tables import membership_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)
@@ -89,7 +89,7 @@ class DeletedFileRow(Base, table=True):
 
 
 # Whoever changes the messages of a channel locks its row first.
-member_tables(
+membership_tables(
     metadata,
     Column("last_sequence", BigInteger, server_default=text("0"), nullable=False),
     Column("messages_revision", BigInteger, server_default=text("0"), nullable=False),

@@ -1,13 +1,13 @@
 """Delete a message."""
 
 from apps.message.domain.messages import admit, check_delete, message_not_found
-from apps.message.ports import Unit
+from apps.message.ports import UnitOfWork
 from shared.contracts.clock import Clock
-from shared.contracts.event import MESSAGE_DELETED, MessageGone
+from shared.contracts.event import MESSAGE_DELETED, MessageDeleted
 from shared.contracts.message import OfMessage
 
 
-async def delete_message(request: OfMessage, call_id: str, unit: Unit, clock: Clock) -> None:
+async def delete_message(request: OfMessage, call_id: str, unit: UnitOfWork, clock: Clock) -> None:
     """Leave a tombstone in the place of the message.
 
     * Its author deletes it, an ADMIN or a MODERATOR; all as long as they are members.
@@ -24,7 +24,7 @@ async def delete_message(request: OfMessage, call_id: str, unit: Unit, clock: Cl
     message = stored.message
     check_delete(message, request.profile_id, role)
     revision = channel.messages_revision + 1
-    gone = MessageGone(
+    gone = MessageDeleted(
         id=message.id, channel_id=channel.id, server_id=channel.server_id, sequence=message.sequence
     )
     await unit.bury(message, call_id, clock.now(), revision)

@@ -1,15 +1,15 @@
 """A file was deleted: no message shows it any longer."""
 
 from apps.message.domain.messages import without_attachment
-from apps.message.ports import Unit, Work
+from apps.message.ports import UnitOfWork, UnitOfWorkFactory
 from shared.contracts.clock import Clock
-from shared.contracts.event import MESSAGE_UPDATED, FileGone
+from shared.contracts.event import MESSAGE_UPDATED, FileDeleted
 
 PIECE = 100
 """Messages changed in one transaction."""
 
 
-async def detach_file(gone: FileGone, work: Work, clock: Clock) -> None:
+async def detach_file(gone: FileDeleted, work: UnitOfWorkFactory, clock: Clock) -> None:
     """Take the file from the messages of its channel.
 
     * It is remembered as deleted under the channel's lock: a message that is on its way goes without it.
@@ -22,7 +22,7 @@ async def detach_file(gone: FileGone, work: Work, clock: Clock) -> None:
             more = await _detach_piece(gone, unit, clock)
 
 
-async def _detach_piece(gone: FileGone, unit: Unit, clock: Clock) -> bool:
+async def _detach_piece(gone: FileDeleted, unit: UnitOfWork, clock: Clock) -> bool:
     channel = await unit.lock_channel(gone.channel_id)
     await unit.note_deleted_file(gone.id, clock.now())
     if channel is None or channel.deleted:

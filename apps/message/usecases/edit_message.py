@@ -1,13 +1,13 @@
 """Edit a message."""
 
 from apps.message.domain.messages import admit, check_edit, edited, message_not_found
-from apps.message.ports import Unit
+from apps.message.ports import UnitOfWork
 from shared.contracts.clock import Clock
 from shared.contracts.event import MESSAGE_UPDATED
 from shared.contracts.message import EditMessage, Message
 
 
-async def edit_message(request: EditMessage, unit: Unit, clock: Clock) -> Message:
+async def edit_message(request: EditMessage, unit: UnitOfWork, clock: Clock) -> Message:
     """The message with its new content.
 
     * Its author edits it, as long as he is a member; a deleted message is not found.

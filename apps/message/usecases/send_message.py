@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from apps.message.domain.numbering import Batch, Decision, Draft
+from apps.message.domain.sending import Batch, Decision, Draft
 from apps.message.ports import SendUnit
 from shared.contracts.clock import Clock, Ids
 

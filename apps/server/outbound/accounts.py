@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from shared.contracts.account import PROFILES_GET, GetProfiles, PublicProfile, PublicProfiles
-from shared.kit.call import MeshClient
-from shared.kit.wire import Call
+from shared.kit.rpc.client import RpcClient
+from shared.kit.wire.call import Call
 
 
 class AuthAccounts:
     """`apps.server.ports.Accounts` on behalf of one call: under its deadline and correlation id."""
 
-    def __init__(self, client: MeshClient, call: Call) -> None:
+    def __init__(self, client: RpcClient, call: Call) -> None:
         self._client = client
         self._call = call
 

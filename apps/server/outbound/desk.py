@@ -1,17 +1,17 @@
 """Where the inbound side gets its units and its accounts from."""
 
 from apps.server.outbound.accounts import AuthAccounts
-from apps.server.outbound.units import SqlUnit
+from apps.server.outbound.unit_of_work import SqlUnitOfWork
 from apps.server.ports import Accounts
-from shared.kit.call import MeshClient
-from shared.kit.units import SqlUnits
-from shared.kit.wire import Call
+from shared.kit.database.unit_of_work import SqlUnitOfWorkFactory
+from shared.kit.rpc.client import RpcClient
+from shared.kit.wire.call import Call
 
 
 class SqlDesk:
-    """`apps.server.inbound.Desk` over Postgres and the mesh."""
+    """`apps.server.inbound.kafka.Desk` over Postgres and the mesh."""
 
-    def __init__(self, units: SqlUnits[SqlUnit], client: MeshClient) -> None:
+    def __init__(self, units: SqlUnitOfWorkFactory[SqlUnitOfWork], client: RpcClient) -> None:
         self.units = units
         self._client = client
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, not_, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from apps.server.domain import InviteRecord
+from apps.server.domain.servers import InviteRecord
 from apps.server.outbound.tables import invites, servers
 from apps.server.ports import InviteCount
 from shared.contracts.paging import Place

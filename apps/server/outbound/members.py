@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, insert, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from apps.server.domain import MemberRecord
+from apps.server.domain.servers import MemberRecord
 from apps.server.outbound.tables import members, servers
 from shared.contracts.fields import Role
 from shared.contracts.paging import Place

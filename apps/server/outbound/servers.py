@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, Table, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from apps.server.domain import Membership, ServerRecord
+from apps.server.domain.servers import Membership, ServerRecord
 from apps.server.outbound.tables import channels, invites, members, servers
 from shared.contracts.fields import Role
 from shared.contracts.paging import Place

@@ -8,9 +8,9 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.contracts.fields import ChannelType, Role
-from shared.kit.ledger import requests_table
-from shared.kit.outbox import outbox_tables
-from shared.kit.schema import new_metadata, one_of
+from shared.kit.database.idempotency import requests_table
+from shared.kit.database.schema import new_metadata, one_of
+from shared.kit.outbox.outbox import outbox_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)

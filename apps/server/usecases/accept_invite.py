@@ -1,7 +1,7 @@
 """invite.accept"""
 
-from apps.server.domain import SERVERS_MAX, MemberRecord, ServerRecord
-from apps.server.ports import Unit
+from apps.server.domain.servers import SERVERS_MAX, MemberRecord, ServerRecord
+from apps.server.ports import UnitOfWork
 from apps.server.usecases.find_invite import invite_expired, invite_not_found, server_id_of
 from apps.server.usecases.steps import record, with_channels
 from shared.contracts import errors, event
@@ -10,7 +10,7 @@ from shared.contracts.fields import Role
 from shared.contracts.server import OfInvite, Server
 
 
-async def accept_invite(request: OfInvite, unit: Unit, clock: Clock) -> Server:
+async def accept_invite(request: OfInvite, unit: UnitOfWork, clock: Clock) -> Server:
     """Join a server by its standing code or by an invite, as GUEST.
 
     * Who is in already gets the server and uses nothing up, even when the invite is no longer good.
@@ -30,7 +30,7 @@ async def accept_invite(request: OfInvite, unit: Unit, clock: Clock) -> Server:
     return await with_channels(unit, server)
 
 
-async def _use(code: str, server: ServerRecord, unit: Unit, clock: Clock, *, already_in: bool) -> None:
+async def _use(code: str, server: ServerRecord, unit: UnitOfWork, clock: Clock, *, already_in: bool) -> None:
     """Check the code again, now that nobody can change it, and count the use."""
     if server.invite_code == code:
         return
@@ -46,9 +46,9 @@ async def _use(code: str, server: ServerRecord, unit: Unit, clock: Clock, *, alr
     await unit.invites.save(invite)
 
 
-async def _join(request: OfInvite, server: ServerRecord, unit: Unit, clock: Clock) -> None:
+async def _join(request: OfInvite, server: ServerRecord, unit: UnitOfWork, clock: Clock) -> None:
     if await unit.members.count_of(request.profile_id) >= SERVERS_MAX:
-        raise errors.SERVER_LIMIT.error(f"You are in {SERVERS_MAX} servers.")
+        raise errors.SERVER_LIMIT.exception(f"You are in {SERVERS_MAX} servers.")
     member = MemberRecord(
         server_id=server.id, profile_id=request.profile_id, role=Role.GUEST, joined_at=clock.now()
     )

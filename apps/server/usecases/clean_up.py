@@ -1,7 +1,7 @@
 """What runs from time to time: take away the rows that nobody can see any longer."""
 
-from apps.server.domain import INVITE_MEMORY
-from apps.server.ports import Units
+from apps.server.domain.servers import INVITE_MEMORY
+from apps.server.ports import UnitOfWorkFactory
 from shared.contracts.clock import Clock
 
 ROWS_MAX = 500
@@ -10,7 +10,7 @@ PIECES_MAX = 100
 """Transactions in one run."""
 
 
-async def purge_deleted(units: Units) -> int:
+async def purge_deleted(units: UnitOfWorkFactory) -> int:
     """Take away rows of deleted servers, in pieces. Returns how many; what is left waits for the next run."""
     purged = 0
     for _ in range(PIECES_MAX):
@@ -22,7 +22,7 @@ async def purge_deleted(units: Units) -> int:
     return purged
 
 
-async def sweep_invites(units: Units, clock: Clock) -> int:
+async def sweep_invites(units: UnitOfWorkFactory, clock: Clock) -> int:
     """Forget invites that have not been good for 30 days, in pieces. Returns how many."""
     swept = 0
     for _ in range(PIECES_MAX):

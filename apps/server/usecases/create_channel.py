@@ -1,14 +1,14 @@
 """channel.create"""
 
-from apps.server.domain import CHANNELS_MAX, Action, require
-from apps.server.ports import Unit
+from apps.server.domain.servers import CHANNELS_MAX, Action, require
+from apps.server.ports import UnitOfWork
 from apps.server.usecases.steps import lock_server, record
 from shared.contracts import errors, event
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.server import Channel, CreateChannel
 
 
-async def create_channel(request: CreateChannel, unit: Unit, clock: Clock, ids: Ids) -> Channel:
+async def create_channel(request: CreateChannel, unit: UnitOfWork, clock: Clock, ids: Ids) -> Channel:
     """Make a channel.
 
     * ADMIN or MODERATOR.
@@ -18,7 +18,7 @@ async def create_channel(request: CreateChannel, unit: Unit, clock: Clock, ids: 
     server, caller = await lock_server(unit, request.server_id, request.profile_id)
     require(caller.role, Action.CREATE_CHANNEL)
     if server.channel_count >= CHANNELS_MAX:
-        raise errors.CHANNEL_LIMIT.error(f"This server has {CHANNELS_MAX} channels.")
+        raise errors.CHANNEL_LIMIT.exception(f"This server has {CHANNELS_MAX} channels.")
     now = clock.now()
     channel = Channel(
         id=ids.new(),

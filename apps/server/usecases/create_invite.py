@@ -2,15 +2,17 @@
 
 from datetime import timedelta
 
-from apps.server.domain import INVITES_KEPT_MAX, INVITES_MAX, Action, InviteRecord, require
-from apps.server.ports import Codes, Unit
+from apps.server.domain.servers import INVITES_KEPT_MAX, INVITES_MAX, Action, InviteRecord, require
+from apps.server.ports import InviteCodes, UnitOfWork
 from apps.server.usecases.steps import lock_server
 from shared.contracts import errors
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.server import CreateInvite, Invite
 
 
-async def create_invite(request: CreateInvite, unit: Unit, clock: Clock, ids: Ids, codes: Codes) -> Invite:
+async def create_invite(
+    request: CreateInvite, unit: UnitOfWork, clock: Clock, ids: Ids, codes: InviteCodes
+) -> Invite:
     """Make an invite.
 
     * ADMIN or MODERATOR.
@@ -22,7 +24,7 @@ async def create_invite(request: CreateInvite, unit: Unit, clock: Clock, ids: Id
     require(caller.role, Action.CREATE_INVITE)
     count = await unit.invites.count(server.id, now)
     if count.good >= INVITES_MAX:
-        raise errors.INVITE_LIMIT.error(f"This server has {INVITES_MAX} invites that are still good.")
+        raise errors.INVITE_LIMIT.exception(f"This server has {INVITES_MAX} invites that are still good.")
     if count.all >= INVITES_KEPT_MAX:
         await unit.invites.remove_spent(server.id, now)
     invite = InviteRecord(

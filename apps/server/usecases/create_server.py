@@ -1,7 +1,7 @@
 """create.server"""
 
-from apps.server.domain import FIRST_CHANNEL, SERVERS_MAX, MemberRecord, ServerRecord
-from apps.server.ports import Codes, Unit
+from apps.server.domain.servers import FIRST_CHANNEL, SERVERS_MAX, MemberRecord, ServerRecord
+from apps.server.ports import InviteCodes, UnitOfWork
 from apps.server.usecases.steps import record
 from shared.contracts import errors, event
 from shared.contracts.clock import Clock, Ids
@@ -9,7 +9,9 @@ from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import Channel, CreateServer, Server
 
 
-async def create_server(request: CreateServer, unit: Unit, clock: Clock, ids: Ids, codes: Codes) -> Server:
+async def create_server(
+    request: CreateServer, unit: UnitOfWork, clock: Clock, ids: Ids, codes: InviteCodes
+) -> Server:
     """Make a server with a first channel, a standing invite code and its creator as ADMIN.
 
     * A person is in at most 100 servers, exactly, however many requests run at once.
@@ -17,7 +19,7 @@ async def create_server(request: CreateServer, unit: Unit, clock: Clock, ids: Id
     """
     await unit.members.lock_person(request.profile_id)
     if await unit.members.count_of(request.profile_id) >= SERVERS_MAX:
-        raise errors.SERVER_LIMIT.error(f"You are in {SERVERS_MAX} servers.")
+        raise errors.SERVER_LIMIT.exception(f"You are in {SERVERS_MAX} servers.")
     server = _server(request, clock, ids, codes)
     channel = _first_channel(server, ids)
     member = MemberRecord(
@@ -32,7 +34,7 @@ async def create_server(request: CreateServer, unit: Unit, clock: Clock, ids: Id
     return server.answer([channel])
 
 
-def _server(request: CreateServer, clock: Clock, ids: Ids, codes: Codes) -> ServerRecord:
+def _server(request: CreateServer, clock: Clock, ids: Ids, codes: InviteCodes) -> ServerRecord:
     now = clock.now()
     return ServerRecord(
         id=ids.new(),

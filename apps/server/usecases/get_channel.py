@@ -1,11 +1,11 @@
 """channel.get"""
 
-from apps.server.ports import Unit
+from apps.server.ports import UnitOfWork
 from apps.server.usecases.steps import channel_not_found
 from shared.contracts.server import Channel, OfChannel
 
 
-async def get_channel(request: OfChannel, unit: Unit) -> Channel:
+async def get_channel(request: OfChannel, unit: UnitOfWork) -> Channel:
     """A channel, for the members of its server."""
     channel = await unit.channels.of_member(request.channel_id, request.profile_id)
     if channel is None:

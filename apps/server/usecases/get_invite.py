@@ -1,12 +1,12 @@
 """invite.get"""
 
-from apps.server.ports import Unit
+from apps.server.ports import UnitOfWork
 from apps.server.usecases.find_invite import invite_expired, invite_not_found
 from shared.contracts.clock import Clock
 from shared.contracts.server import InvitePreview, OfInvite
 
 
-async def get_invite(request: OfInvite, unit: Unit, clock: Clock) -> InvitePreview:
+async def get_invite(request: OfInvite, unit: UnitOfWork, clock: Clock) -> InvitePreview:
     """What a code leads to, for anyone who is signed in and holds it.
 
     * The standing code never expires.

@@ -1,10 +1,10 @@
 """profile.updated, heard from the auth service."""
 
-from apps.server.ports import Unit
+from apps.server.ports import UnitOfWork
 from shared.contracts.account import PublicProfile
 
 
-async def keep_profile(profile: PublicProfile, unit: Unit) -> None:
+async def keep_profile(profile: PublicProfile, unit: UnitOfWork) -> None:
     """Keep our copy of a public profile.
 
     * The higher revision wins, so an event may come late, early or twice.

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from apps.server.domain import LISTED_CHANNELS_MAX, Membership
-from apps.server.ports import Unit
+from apps.server.domain.servers import LISTED_CHANNELS_MAX, Membership
+from apps.server.ports import UnitOfWork
 from shared.contracts.paging import Listing, Place
 from shared.contracts.server import ListServers, Servers
 
 
-async def list_servers(request: ListServers, unit: Unit) -> Servers:
+async def list_servers(request: ListServers, unit: UnitOfWork) -> Servers:
     """The servers that the caller is in, the one joined first at the top, each with its channels.
 
     * A page ends early where its servers would have more than 700 channels together, so that it fits into

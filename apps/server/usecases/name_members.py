@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from apps.server.domain import MemberRecord
-from apps.server.ports import Accounts, Units
+from apps.server.domain.servers import MemberRecord
+from apps.server.ports import Accounts, UnitOfWorkFactory
 from shared.contracts.account import PublicProfile
 from shared.contracts.server import Member
 
@@ -14,7 +14,7 @@ NAMELESS = "unknown"
 
 
 async def name_members(
-    reader_id: UUID, members: Sequence[MemberRecord], units: Units, accounts: Accounts
+    reader_id: UUID, members: Sequence[MemberRecord], units: UnitOfWorkFactory, accounts: Accounts
 ) -> list[Member]:
     """The members as others see them. Raises `mesh.timeout` or `mesh.busy` as auth is.
 

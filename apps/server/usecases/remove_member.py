@@ -1,7 +1,7 @@
 """member.remove"""
 
-from apps.server.domain import Action, kick, require
-from apps.server.ports import Unit
+from apps.server.domain.servers import Action, kick, require
+from apps.server.ports import UnitOfWork
 from apps.server.usecases.leave_server import end_membership, leave
 from apps.server.usecases.steps import lock_server
 from shared.contracts import errors
@@ -9,7 +9,7 @@ from shared.contracts.event import LeftReason
 from shared.contracts.server import OfMember
 
 
-async def remove_member(request: OfMember, unit: Unit) -> None:
+async def remove_member(request: OfMember, unit: UnitOfWork) -> None:
     """Kick a member, who may come back by an invite.
 
     * ADMIN anyone but the owner, MODERATOR guests.
@@ -22,8 +22,8 @@ async def remove_member(request: OfMember, unit: Unit) -> None:
     require(caller.role, Action.KICK_GUEST)
     member = await unit.members.get(request.server_id, request.member_id)
     if member is None:
-        raise errors.MEMBER_NOT_FOUND.error(f"{request.member_id} is no member of this server.")
+        raise errors.MEMBER_NOT_FOUND.exception(f"{request.member_id} is no member of this server.")
     if member.profile_id == server.profile_id:
-        raise errors.PERMISSION_DENIED.error("The owner can not be kicked; nobody can do that.")
+        raise errors.PERMISSION_DENIED.exception("The owner can not be kicked; nobody can do that.")
     require(caller.role, kick(member.role))
     await end_membership(unit, server, member, LeftReason.KICKED)

@@ -1,14 +1,14 @@
 """invite.revoke"""
 
-from apps.server.domain import Action, require
-from apps.server.ports import Codes, Unit
+from apps.server.domain.servers import Action, require
+from apps.server.ports import InviteCodes, UnitOfWork
 from apps.server.usecases.find_invite import invite_not_found, server_id_of
 from apps.server.usecases.regenerate_code import replace_code
 from shared.contracts.clock import Clock
 from shared.contracts.server import OfInvite
 
 
-async def revoke_invite(request: OfInvite, unit: Unit, clock: Clock, codes: Codes) -> None:
+async def revoke_invite(request: OfInvite, unit: UnitOfWork, clock: Clock, codes: InviteCodes) -> None:
     """Make a code let nobody in any longer.
 
     * ADMIN or MODERATOR of the invite's server; who is no member there does not learn that it exists.

@@ -2,15 +2,15 @@
 
 from msgspec import UNSET
 
-from apps.server.domain import Action, require
-from apps.server.ports import Unit
+from apps.server.domain.servers import Action, require
+from apps.server.ports import UnitOfWork
 from apps.server.usecases.steps import lock_channel, record
 from shared.contracts import event
 from shared.contracts.clock import Clock
 from shared.contracts.server import Channel, UpdateChannel
 
 
-async def update_channel(request: UpdateChannel, unit: Unit, clock: Clock) -> Channel:
+async def update_channel(request: UpdateChannel, unit: UnitOfWork, clock: Clock) -> Channel:
     """Rename a channel.
 
     * ADMIN or MODERATOR.

@@ -2,15 +2,15 @@
 
 from msgspec import UNSET
 
-from apps.server.domain import Action, require
-from apps.server.ports import Unit
+from apps.server.domain.servers import Action, require
+from apps.server.ports import UnitOfWork
 from apps.server.usecases.steps import lock_server, record, with_channels
 from shared.contracts import event
 from shared.contracts.clock import Clock
 from shared.contracts.server import Server, UpdateServer
 
 
-async def update_server(request: UpdateServer, unit: Unit, clock: Clock) -> Server:
+async def update_server(request: UpdateServer, unit: UnitOfWork, clock: Clock) -> Server:
     """Change a server's name or image.
 
     * ADMIN only.

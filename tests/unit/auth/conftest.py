@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from apps.auth.outbound.memory import MemoryKeys, MemoryUnits
+from tests.fakes.auth.adapters import MemoryKeys, MemoryUnitOfWorkFactory
 from tests.unit.auth.world import Told, World
 
 
@@ -15,7 +15,7 @@ async def world() -> World:
 
 def memory_world() -> World:
     """A world that has not begun."""
-    units = MemoryUnits()
+    units = MemoryUnitOfWorkFactory()
 
     async def told() -> list[Told]:
         return [

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from apps.auth.domain.attempts import AttemptPolicy
-from apps.auth.ports import Unit
+from apps.auth.ports import UnitOfWork
 from shared.contracts.errors import (
     CREDENTIALS_INVALID,
     IDEMPOTENCY_MISMATCH,
     MESH_BUSY,
     RATE_LIMITED,
-    MeshError,
+    ServiceError,
 )
 from tests.unit.auth.world import PASSWORD, World, refusal
 
@@ -40,7 +40,7 @@ async def test_known_and_unknown_e_mails_are_limited_alike(world: World, email: 
     await world.sign_up()
     assert await guesses(world, 30, email=email) == AT_ONCE
     assert len(world.passwords.verified) == AT_ONCE
-    with pytest.raises(MeshError) as refused:
+    with pytest.raises(ServiceError) as refused:
         await world.sign_in(email, "wrong", network=EVE)
     assert refused.value.retry_after_s == 120
     assert "120 s" in refused.value.detail
@@ -69,7 +69,7 @@ async def test_a_clock_that_is_put_back_shuts_nobody_out(world: World) -> None:
     await guesses(world, AT_ONCE)
     world.clock.go_on(days=-1)
     assert await guesses(world, 1) == 0
-    with pytest.raises(MeshError) as refused:
+    with pytest.raises(ServiceError) as refused:
         await world.sign_in(network=EVE)
     assert refused.value.retry_after_s == 120
     world.clock.go_on(seconds=120)
@@ -130,7 +130,7 @@ async def test_what_could_not_be_looked_at_is_not_counted(
     await world.sign_up()
 
     async def busy(password_hash: str | None, password: str) -> bool:
-        raise MESH_BUSY.error("Too many passwords are waiting to be checked.")
+        raise MESH_BUSY.exception("Too many passwords are waiting to be checked.")
 
     with monkeypatch.context() as patched:
         patched.setattr(world.passwords, "verify", busy)
@@ -177,7 +177,7 @@ async def test_who_is_cut_off_once_more_while_it_is_given_back_is_not_counted_ei
     taken = False
 
     @asynccontextmanager
-    async def slow() -> AsyncIterator[Unit]:
+    async def slow() -> AsyncIterator[UnitOfWork]:
         nonlocal taken
         if taken and not begun.is_set():
             begun.set()

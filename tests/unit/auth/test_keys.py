@@ -8,10 +8,10 @@ import pytest
 
 from apps.auth.domain.keys import KeyRing
 from apps.auth.outbound.access_tokens import JwtAccessTokens
-from apps.auth.outbound.key_maker import Ed25519KeyMaker, thumbprint
+from apps.auth.outbound.key_generator import Ed25519KeyGenerator, thumbprint
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID
 from shared.kit.clock import SystemIds
-from shared.kit.tokens import TokenVerifier, public_keys
+from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from tests.unit.auth.world import START, World, refusal
 
 HOUR = timedelta(hours=1)
@@ -142,12 +142,12 @@ def test_signing_without_a_key_is_a_fault() -> None:
 
 
 def test_a_clock_that_goes_back_finds_a_key() -> None:
-    key = Ed25519KeyMaker().new(1, START, START)
+    key = Ed25519KeyGenerator().new(1, START, START)
     assert KeyRing([key]).current(START - HOUR) is key
 
 
 def test_the_private_half_is_not_shown() -> None:
-    key = Ed25519KeyMaker().new(1, START, START)
+    key = Ed25519KeyGenerator().new(1, START, START)
     assert str(key.private) not in repr(key)
 
 

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from apps.auth.domain import session as rules
-from shared.contracts.errors import CREDENTIALS_INVALID, TOKEN_EXPIRED, TOKEN_INVALID, MeshError
+from shared.contracts.errors import CREDENTIALS_INVALID, TOKEN_EXPIRED, TOKEN_INVALID, ServiceError
 from tests.unit.auth.world import World, refusal
 
 
@@ -137,7 +137,7 @@ async def test_one_successor_too_many_ends_the_session(world: World) -> None:
     first = signed_up.refresh_token
     given = [await world.refresh(first) for _ in range(rules.SUCCESSORS_MAX)]
     assert await world.revoked() == []
-    with pytest.raises(MeshError, match="Sign in again") as caught:
+    with pytest.raises(ServiceError, match="Sign in again") as caught:
         await world.refresh(first)
     assert caught.value.kind is TOKEN_INVALID
     assert await world.revoked() == [world.session_id(signed_up)]
@@ -153,7 +153,7 @@ async def test_one_successor_too_many_ends_the_session(world: World) -> None:
 async def test_a_sign_in_delivered_too_often_ends_its_session(
     world: World, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr("apps.auth.usecases.session_steps.SUCCESSORS_MAX", 3)
+    monkeypatch.setattr("apps.auth.usecases.token_issuing.SUCCESSORS_MAX", 3)
     enter = world.sign_up if how == "sign up" else world.sign_in
     if how == "sign in":
         await world.sign_up()
@@ -165,7 +165,7 @@ async def test_a_sign_in_delivered_too_often_ends_its_session(
 
 
 async def test_the_trail_of_dead_tokens_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.auth.usecases.session_steps.TRAIL_MAX", 3)
+    monkeypatch.setattr("apps.auth.usecases.token_issuing.TRAIL_MAX", 3)
     given = [(await world.sign_up()).refresh_token]
     for _ in range(6):
         given.append((await world.refresh(given[-1])).refresh_token)

@@ -11,7 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from hypothesis.strategies import integers, sampled_from
 
 from apps.auth.domain.session import SUCCESSORS_MAX
-from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorKind, MeshError
+from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorCode, ServiceError
 from tests.unit.auth.conftest import memory_world
 from tests.unit.auth.world import World
 
@@ -39,7 +39,7 @@ class Model:
         self.given.append(Given(text, expires_at, parent))
         return self.given[-1]
 
-    def use(self, token: Given, now: datetime) -> ErrorKind | None:
+    def use(self, token: Given, now: datetime) -> ErrorCode | None:
         """What using a token has to lead to; None is a successor."""
         if self.over:
             return TOKEN_INVALID
@@ -84,7 +84,7 @@ class RefreshRule(RuleBasedStateMachine):
 
     @initialize(target=tokens, successors_max=sampled_from([1, 2, 3, SUCCESSORS_MAX]))
     def open_both(self, successors_max: int) -> Any:
-        self.patch.setattr("apps.auth.usecases.session_steps.SUCCESSORS_MAX", successors_max)
+        self.patch.setattr("apps.auth.usecases.token_issuing.SUCCESSORS_MAX", successors_max)
         self.models = (Model(successors_max), Model(successors_max))
         signed_up = self.run(self.world.sign_up())
         signed_in = self.run(self.world.sign_in())
@@ -102,7 +102,7 @@ class RefreshRule(RuleBasedStateMachine):
         expected = self.models[number].use(given, self.world.clock.now())
         try:
             answer = self.run(self.world.refresh(given.text))
-        except MeshError as error:
+        except ServiceError as error:
             assert error.kind is expected, (error.kind, expected)
             return token
         assert expected is None, expected

@@ -8,12 +8,12 @@ import pytest
 from apps.auth.outbound.sealing import SealingKeys
 from apps.auth.usecases.get_keys import get_keys
 from shared.contracts.account import SEALING, USER_VERIFY_TOKEN, GetKeys, Jwk
-from shared.contracts.errors import SEAL_KEY_GONE, MeshError
-from shared.kit.hpke import public_key
-from shared.kit.seals import ServiceSeals, seal_request
-from shared.kit.wire import Call, request_headers
+from shared.contracts.errors import SEAL_KEY_GONE, ServiceError
+from shared.kit.security.field_encryption import FieldEncryption, seal_request
+from shared.kit.security.hpke import public_key
+from shared.kit.wire.call import Call, request_headers
 from tests.unit.auth.world import World
-from tests.unit.kit.calls import call_of
+from tests.unit.kit.rpc.calls import call_of
 
 CALL: Call = call_of(USER_VERIFY_TOKEN)
 BODY = b'{"token":"a.b.c"}'
@@ -27,7 +27,7 @@ def sealed_to(key: Jwk) -> bytes:
     return seal_request(CALL, BODY, key.kid, public_key(key.x))
 
 
-def opened(seals: ServiceSeals, body: bytes) -> bytes:
+def opened(seals: FieldEncryption, body: bytes) -> bytes:
     return seals.open_request(CALL, request_headers(CALL, b""), body)[1]
 
 
@@ -44,7 +44,7 @@ async def test_they_are_published_apart_from_those_that_sign(world: World) -> No
 
 
 async def test_a_new_key_is_known_to_all_replicas_before_anybody_is_told_to_use_it(world: World) -> None:
-    other_seals = ServiceSeals()
+    other_seals = FieldEncryption()
     other = SealingKeys(other_seals, world.sealing_policy, world.clock)
     await world.rotate_sealing(other)
     old = first(world)
@@ -72,13 +72,13 @@ async def test_what_was_sealed_to_a_key_is_lost_when_the_key_is_removed(world: W
     world.clock.go_on(seconds=1)
     await world.rotate_sealing()
     assert await stored(world) == [first(world).kid]
-    with pytest.raises(MeshError) as raised:
+    with pytest.raises(ServiceError) as raised:
         opened(world.seals, body)
     assert raised.value.kind is SEAL_KEY_GONE
 
 
 async def test_two_replicas_at_once_make_one_key(world: World) -> None:
-    other = SealingKeys(ServiceSeals(), world.sealing_policy, world.clock)
+    other = SealingKeys(FieldEncryption(), world.sealing_policy, world.clock)
     world.clock.go_on(days=1)
     await asyncio.gather(*(world.rotate_sealing(one) for one in (world.sealing, other) * 3))
     assert len(await stored(world)) == 2

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from apps.auth.settings import AuthSettings
-from shared.kit.settings import SettingsError, load
-from tests.unit.kit.calls import SECRET
+from shared.kit.config.settings import SettingsError, load
+from tests.unit.kit.rpc.calls import SECRET
 
 URL = {"AUTH_DATABASE_URL": "postgresql://auth:hunter2@localhost/auth", "MESH_SECRET": SECRET}
 

@@ -12,25 +12,25 @@ from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.domain.keys import KeyPolicy, TokenTerms
 from apps.auth.domain.session import SessionPolicy
 from apps.auth.outbound.access_tokens import JwtAccessTokens
-from apps.auth.outbound.key_maker import Ed25519KeyMaker, X25519KeyMaker
-from apps.auth.outbound.memory import PlainPasswords
+from apps.auth.outbound.key_generator import Ed25519KeyGenerator, X25519KeyGenerator
 from apps.auth.outbound.sealing import SealingKeys
-from apps.auth.ports import Attic, Keys, ProfileReader, Units
+from apps.auth.ports import ExpiredRows, Keys, ProfileReader, UnitOfWorkFactory
 from apps.auth.usecases.change_password import change_password
 from apps.auth.usecases.list_sessions import list_sessions
 from apps.auth.usecases.refresh_tokens import refresh_tokens
 from apps.auth.usecases.revoke_session import revoke_session
 from apps.auth.usecases.rotate_keys import rotate_keys
-from apps.auth.usecases.session_steps import Issuer
 from apps.auth.usecases.sign_in import sign_in
 from apps.auth.usecases.sign_out import sign_out
 from apps.auth.usecases.sign_up import sign_up
+from apps.auth.usecases.token_issuing import Issuer
 from apps.auth.usecases.update_profile import update_profile
 from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as contract
-from shared.contracts.errors import ErrorKind, MeshError
+from shared.contracts.errors import ErrorCode, ServiceError
 from shared.kit.clock import SystemIds
-from shared.kit.seals import ServiceSeals
+from shared.kit.security.field_encryption import FieldEncryption
+from tests.fakes.auth.adapters import PlainPasswords
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -63,13 +63,13 @@ class World:
 
     def __init__(
         self,
-        units: Units,
+        units: UnitOfWorkFactory,
         told: Callable[[], Awaitable[list[Told]]],
         signing_keys: Keys,
         sealing_keys: Keys,
         *,
         reader: ProfileReader,
-        attic: Attic,
+        attic: ExpiredRows,
     ) -> None:
         self.units = units
         self.reader = reader
@@ -83,7 +83,7 @@ class World:
         self.access = self.another_replica()
         self.sealing_keys = sealing_keys
         self.sealing_policy = KeyPolicy(rotation=timedelta(days=1), overlap=timedelta(hours=2))
-        self.seals = ServiceSeals()
+        self.seals = FieldEncryption()
         self.sealing = SealingKeys(self.seals, self.sealing_policy, self.clock)
         self.issuer = Issuer(
             access=self.access,
@@ -104,12 +104,12 @@ class World:
 
     async def rotate(self, access: JwtAccessTokens | None = None) -> None:
         await rotate_keys(
-            self.signing_keys, Ed25519KeyMaker(), access or self.access, self.key_policy, self.clock
+            self.signing_keys, Ed25519KeyGenerator(), access or self.access, self.key_policy, self.clock
         )
 
     async def rotate_sealing(self, sealing: SealingKeys | None = None) -> None:
         await rotate_keys(
-            self.sealing_keys, X25519KeyMaker(), sealing or self.sealing, self.sealing_policy, self.clock
+            self.sealing_keys, X25519KeyGenerator(), sealing or self.sealing, self.sealing_policy, self.clock
         )
 
     def call_id(self) -> str:
@@ -196,10 +196,10 @@ class World:
         return [UUID(event.data["sessionId"]) for event in await self.events("session.revoked")]
 
 
-async def refusal(work: Awaitable[Any]) -> ErrorKind:
+async def refusal(work: Awaitable[Any]) -> ErrorCode:
     """The kind of error that this ends in."""
     try:
         result = await work
-    except MeshError as error:
+    except ServiceError as error:
         return error.kind
     raise AssertionError(f"it was not refused, it gave {result!r}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.data_folder import DataFolder
+from cli.config.data_folder import DataFolder
 from cli.errors import ConcordError
 
 

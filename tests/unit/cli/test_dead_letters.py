@@ -7,8 +7,8 @@ from click.testing import CliRunner, Result
 
 from cli.commands import dead_letters as command
 from cli.errors import ConcordError
-from shared.kit.dead_letters import Box, Letter
-from tests.unit.kit.test_dead_letters import letter
+from shared.kit.dead_letters.store import DeadLetter, DeadLetterListing
+from tests.unit.kit.dead_letters.test_store import letter
 
 
 class Letters:
@@ -17,7 +17,7 @@ class Letters:
     def __init__(self) -> None:
         self.sent: list[str] = []
 
-    def redrive(self, letters: list[Letter]) -> list[Letter]:
+    def redrive(self, letters: list[DeadLetter]) -> list[DeadLetter]:
         self.sent += [one.id for one in letters]
         return letters
 
@@ -27,7 +27,7 @@ Run = Callable[..., tuple[Result, list[str]]]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    def call(box: Box, *words: str) -> tuple[Result, list[str]]:
+    def call(box: DeadLetterListing, *words: str) -> tuple[Result, list[str]]:
         letters = Letters()
         monkeypatch.setattr(command, "opened", lambda service, records: (box, letters))
         monkeypatch.setattr(command, "kafka_options_here", dict)
@@ -42,21 +42,21 @@ ID = letter().id
 
 @pytest.mark.parametrize("words", [("redrive", ID), ("redrive", "--all"), ("redrive", "message/0/99")])
 def test_nothing_is_redriven_when_not_all_was_looked_at(run: Run, words: tuple[str, ...]) -> None:
-    result, sent = run(Box((letter(),), cut=True), *words)
+    result, sent = run(DeadLetterListing((letter(),), cut=True), *words)
     assert sent == []
     assert isinstance(result.exception, ConcordError)
     assert "Raise --records" in str(result.exception)
 
 
 def test_an_id_named_twice_is_sent_once(run: Run) -> None:
-    result, sent = run(Box((letter(),)), "redrive", ID, ID)
+    result, sent = run(DeadLetterListing((letter(),)), "redrive", ID, ID)
     assert sent == [ID]
     assert result.exit_code == 0
     assert "1 redriven" in result.output
 
 
 def test_what_is_shown_of_a_part_says_so(run: Run) -> None:
-    result, _ = run(Box((letter(),), cut=True), "show", ID)
+    result, _ = run(DeadLetterListing((letter(),), cut=True), "show", ID)
     assert "may show as waiting: raise --records" in result.output
-    result, _ = run(Box((letter(),), cut=True), "show", "message/0/99")
+    result, _ = run(DeadLetterListing((letter(),), cut=True), "show", "message/0/99")
     assert "there is more" in str(result.exception)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo_client import Person
+from cli.commands.demo_client import Person
 from cli.errors import ConcordError
 
 SIGNED_UP = b'{"accessToken": "a", "profile": {"id": "1"}}'
@@ -25,7 +25,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, *found: tuple[int, bytes, int]) -> 
         return status, body, headers
 
     monkeypatch.setattr(Person, "_request", request)
-    monkeypatch.setattr("cli.demo_client.time.sleep", slept.append)
+    monkeypatch.setattr("cli.commands.demo_client.time.sleep", slept.append)
     return slept
 
 

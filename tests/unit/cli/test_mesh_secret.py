@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.data_folder import DataFolder
-from cli.embedded.secrets import load_secrets
-from cli.environment import check_secret, complete
+from cli.config.data_folder import DataFolder
+from cli.config.environment import check_secret, complete
+from cli.config.secrets import load_secrets
 from cli.errors import ConcordError
-from shared.kit.settings import SECRET_MIN_CHARS
+from shared.kit.config.settings import SECRET_MIN_CHARS
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.embedded import ports
-from cli.embedded.ports import LOOPBACK, free_port, is_taken
+from cli.config import ports
+from cli.config.ports import LOOPBACK, free_port, is_taken
 
 DRAW = """
-from cli.embedded import ports
+from cli.config import ports
 ports.LOWEST, ports.HIGHEST = {lowest}, {highest}
 print(ports.free_port())
 """

@@ -17,7 +17,7 @@ from cli.tracing import log_steps as logs
 from cli.tracing.kafka_steps import is_ours, kind_of, step_of
 from cli.tracing.log_steps import log_steps
 from cli.tracing.step import Kind, Step, in_order, time_line
-from shared.kit.topic_reading import Bounds
+from shared.kit.kafka.topic_reader import Bounds
 
 ID = "walk-1"
 
@@ -134,7 +134,7 @@ async def test_the_steps_of_kafka_are_bounded_and_reading_ends(monkeypatch: pyte
     async def no_partitions(*_: object) -> dict[str, int]:
         return {}
 
-    monkeypatch.setattr(kafka, "Passage", Endless)
+    monkeypatch.setattr(kafka, "TopicReader", Endless)
     monkeypatch.setattr(kafka, "partitions_of", no_partitions)
     monkeypatch.setattr(kafka, "STEPS_MAX", 5)
     steps, _ = await kafka.kafka_steps({}, ID, Bounds(), bodies=False)

@@ -10,7 +10,7 @@ from shared.contracts import account, errors, file, message, server
 from shared.contracts.account import USER_REFRESH, Refresh
 from shared.contracts.base import Answer, Body, Request
 from shared.contracts.catalogue import ERRORS, EVENTS, OPERATIONS, SERVICES, operations_of
-from shared.contracts.errors import ErrorKind, FieldError
+from shared.contracts.errors import ErrorCode, FieldError
 from shared.contracts.event import LIVE
 from shared.contracts.examples import example_of
 from shared.contracts.operation import Operation
@@ -95,7 +95,7 @@ def test_all_json_is_camel_case() -> None:
 
 
 def test_every_error_is_in_the_catalogue_once() -> None:
-    kinds = [value for value in vars(errors).values() if isinstance(value, ErrorKind)]
+    kinds = [value for value in vars(errors).values() if isinstance(value, ErrorCode)]
     assert len({kind.code for kind in kinds}) == len(kinds) == len(ERRORS)
     for code, kind in ERRORS.items():
         assert code == kind.code
@@ -128,7 +128,7 @@ def test_published_codes_stay(status: int, codes: str) -> None:
 
 
 def test_an_error_carries_what_was_wrong() -> None:
-    error = errors.VALIDATION_FAILED.error("1 thing", (FieldError("content", "is required"),))
+    error = errors.VALIDATION_FAILED.exception("1 thing", (FieldError("content", "is required"),))
     assert str(error) == "validation.failed: 1 thing"
     assert (error.kind, error.detail, error.errors[0].path) == (
         errors.VALIDATION_FAILED,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import fields
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.message import SendMessageBody
 from shared.contracts.validation import decode_body
 
@@ -64,7 +64,7 @@ def test_content_is_what_trimming_leaves(content: str) -> None:
     "raw", [rb'{"content":"\ud800"}', rb'{"content":"\udc00a"}', rb'{"content":"\ud800\ud800"}']
 )
 def test_lone_surrogates_are_refused(raw: bytes) -> None:
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         decode_body(raw, SendMessageBody)
     assert caught.value.kind.status == 400
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from shared.contracts import errors
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.paging import Listing, Place
 from tests.unit.server.world import refused
 
@@ -34,7 +34,7 @@ def test_the_last_page_has_no_cursor() -> None:
 
 @pytest.mark.parametrize("other", [Listing("channels", OWNER), Listing("members", UUID(int=8))])
 def test_a_cursor_of_another_list_is_refused(other: Listing) -> None:
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         other.start(cursor_of(Listing("members", OWNER)))
     assert caught.value.kind is errors.VALIDATION_FAILED
     assert [fault.path for fault in caught.value.errors] == ["cursor"]

@@ -14,7 +14,7 @@ from msgspec import Struct
 from shared.contracts.account import PageQuery, SignIn, SignUpBody, UpdateProfileBody
 from shared.contracts.base import Body, Request
 from shared.contracts.catalogue import OPERATIONS
-from shared.contracts.errors import BODY_MALFORMED, VALIDATION_FAILED, ErrorReply, FieldError, MeshError
+from shared.contracts.errors import BODY_MALFORMED, VALIDATION_FAILED, ErrorReply, FieldError, ServiceError
 from shared.contracts.examples import example_of
 from shared.contracts.message import HistoryQuery, SendMessageBody
 from shared.contracts.server import CreateChannelBody, CreateInviteBody, OfInvite, UpdateMemberBody
@@ -32,20 +32,20 @@ NAMES = sorted({field.encode_name for kind in BODIES for field in msgspec.struct
 
 
 def faults(raw: bytes, kind: type[Struct]) -> dict[str, str]:
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         decode_body(raw, kind)
     assert caught.value.kind is VALIDATION_FAILED
     return {fault.path: fault.message for fault in caught.value.errors}
 
 
 def query_faults(pairs: list[tuple[str, str]], kind: type[Struct]) -> dict[str, str]:
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         decode_query(pairs, kind)
     assert caught.value.kind is VALIDATION_FAILED
     return {fault.path: fault.message for fault in caught.value.errors}
 
 
-def check_told(error: MeshError) -> None:
+def check_told(error: ServiceError) -> None:
     """The error can be told to the caller: it can be encoded and is of a bearable size."""
     told = ErrorReply(
         code=error.kind.code, status=error.kind.status, detail=error.detail, errors=error.errors
@@ -95,7 +95,7 @@ def test_a_body_that_is_no_object(raw: bytes) -> None:
     "raw", [b"", b" ", b"{", b"{}x", b"\xff", b'{"content": "\xff"}', b"[" * 100_000, b"{'a': 1}", b"NaN"]
 )
 def test_a_body_that_is_no_json(raw: bytes) -> None:
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         decode_body(raw, SendMessageBody)
     assert caught.value.kind is BODY_MALFORMED
     check_told(caught.value)
@@ -118,7 +118,7 @@ def test_a_request_may_have_fields_that_we_do_not_know_yet() -> None:
 def test_what_the_caller_sent_is_not_sent_back_at_length() -> None:
     huge = "x" * 200_000
     for raw in ({"role": huge}, {huge: 1}, {"role": "\ud800"}, {"\ud800": 1}):
-        with pytest.raises(MeshError) as caught:
+        with pytest.raises(ServiceError) as caught:
             decode_body(json.dumps(raw).encode(), UpdateMemberBody)
         check_told(caught.value)
         assert len(msgspec.json.encode(caught.value.errors)) < 2_000
@@ -138,7 +138,7 @@ def test_what_the_caller_sent_is_not_sent_back_at_length() -> None:
 def test_no_value_makes_it_slow(kind: type[Struct], value: str) -> None:
     raw = json.dumps({field.encode_name: value for field in msgspec.structs.fields(kind)}).encode()
     begun = time.process_time()
-    with suppress(MeshError):
+    with suppress(ServiceError):
         decode_body(raw, kind)
     assert time.process_time() - begun < 1
 
@@ -182,7 +182,7 @@ def test_any_change_of_a_good_body_gives_a_struct_or_a_typed_error(
 def check_decoding(raw: bytes, kind: type[Struct]) -> None:
     try:
         decoded = decode_body(raw, kind)
-    except MeshError as error:
+    except ServiceError as error:
         assert error.kind in (BODY_MALFORMED, VALIDATION_FAILED)
         assert (error.kind is VALIDATION_FAILED) == bool(error.errors)
         check_told(error)
@@ -217,7 +217,7 @@ def test_a_parameter_twice_is_refused() -> None:
 def test_any_query_gives_a_struct_or_a_typed_error(kind: type[Body], pairs: list[tuple[str, str]]) -> None:
     try:
         decoded = decode_query(pairs, kind)
-    except MeshError as error:
+    except ServiceError as error:
         assert error.kind is VALIDATION_FAILED
         assert error.errors
         check_told(error)
@@ -226,7 +226,7 @@ def test_any_query_gives_a_struct_or_a_typed_error(kind: type[Body], pairs: list
 
 
 def test_the_error_names_what_is_wrong() -> None:
-    with pytest.raises(MeshError) as caught:
+    with pytest.raises(ServiceError) as caught:
         decode_body(b"{}", SendMessageBody)
     assert caught.value.detail == "1 thing(s) wrong with: content."
     assert caught.value.errors == (FieldError("content", "is required"),)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.acls import CALLS, GROUP, HEARS, TOPIC, commands, grants, page
+from cli.generators.kafka_acls import CALLS, GROUP, HEARS, TOPIC, commands, grants, page
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES
 from shared.contracts.topics import all_topics
 
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "kafka-access.md"
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text() == page(), "run: python -m cli.acls > docs/kafka-access.md"
+    assert PAGE.read_text() == page(), "run: python -m cli.generators.kafka_acls > docs/kafka-access.md"
 
 
 def test_every_topic_has_a_reader_or_is_for_others_and_a_writer() -> None:

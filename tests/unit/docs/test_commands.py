@@ -7,7 +7,7 @@ import click
 import pytest
 
 from cli.main import concord
-from tests.tested_s3 import URL
+from tests.support.s3 import URL
 from tests.unit.docs.pages import BLOCK, PAGES, ROOT, code_of, name_of
 
 RUN_AS_PASTED = {

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from apps.file.outbound.memory.storage import MemoryStorage
 from apps.file.usecases import sweep
 from shared.contracts.errors import MESH_BUSY
+from tests.fakes.file.storage import MemoryStorage
 from tests.unit.file.world import EXPIRED, NOTHING, WRITES_END, Form, World, refused
 
 
@@ -83,7 +83,7 @@ async def test_parts_that_can_not_be_dropped_hold_nobody_up(
 
     async def drop(key: str) -> None:
         if key == stuck:
-            raise MESH_BUSY.error("It will not go.")
+            raise MESH_BUSY.exception("It will not go.")
         await drop_parts(key)
 
     with monkeypatch.context() as broken:

@@ -9,24 +9,24 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from apps.file.inbound.http import Bounds, Door, Guard
-from apps.file.inbound.serving import edge_of, limits_of
+from apps.file.inbound.http import Bounds, FileApp, UploadAuth
+from apps.file.inbound.http_listener import edge_of, limits_of
 from apps.file.settings import FileSettings
 from shared.contracts.file import FILE_UPLOAD, DownloadFile, File, FileLocation, FileStatus
-from shared.edge.authenticate import Authenticator
-from shared.edge.incoming import Tempo
-from shared.edge.keys import Keys
-from shared.edge.passed_on import HEADER, PassedOn
-from shared.edge.proxies import Proxies
-from shared.edge.revocations import Revocations
-from shared.edge.traffic import Traffic
+from shared.edge.auth.authenticator import Authenticator
+from shared.edge.auth.jwks_cache import JwksCache
+from shared.edge.auth.revoked_sessions import RevokedSessions
+from shared.edge.client_address.internal_hop import HEADER, InternalHop
+from shared.edge.client_address.trusted_proxies import TrustedProxies
+from shared.edge.http_metrics import HttpMetrics
+from shared.edge.uploads.body_reader import MinimumRate
 from shared.kit.clock import SystemClock
-from shared.kit.context import traceparent_var
-from shared.kit.health import Part
-from shared.kit.tokens import TokenVerifier, public_keys
-from shared.kit.wire import Call
-from tests.unit.gateway.fakes import PROFILE_ID, FakeCaller, Signer
-from tests.unit.kit.calls import SECRET, SIGNATURES
+from shared.kit.health.checks import Part
+from shared.kit.security.access_tokens import TokenVerifier, public_keys
+from shared.kit.telemetry.log_context import traceparent_var
+from shared.kit.wire.call import Call
+from tests.fakes.gateway import PROFILE_ID, FakeCaller, Signer
+from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 CHANNEL = uuid4()
 BOUNDS = Bounds(
@@ -34,7 +34,7 @@ BOUNDS = Bounds(
     uploads_max=2,
     uploads_person_max=1,
     upload_timeout_s=1.0,
-    tempo=Tempo(stall_timeout_s=0.2, rate_min_bytes_s=1024, rate_window_s=0.4),
+    tempo=MinimumRate(stall_timeout_s=0.2, rate_min_bytes_s=1024, rate_window_s=0.4),
     call_timeout_ms=1000,
 )
 PATH = "/api/files/upload"
@@ -85,17 +85,20 @@ def client_of(service: Service, **changes: Any) -> httpx.AsyncClient:
     """Ada at a port with these settings."""
     settings = FileSettings(file_database_url="", mesh_secret=SECRET, **changes)
     clock = SystemClock()
-    keys = Keys(FakeCaller(), Part(), 120)
+    keys = JwksCache(FakeCaller(), Part(), 120)
     keys.by_kid.update(public_keys(SIGNER.jwks))
     keys.document = b"{}"
     verifier = TokenVerifier(keys.by_kid, "concord", "concord", clock)
-    authenticator = Authenticator(verifier, keys, Revocations(clock, timedelta(minutes=15), 10))
+    authenticator = Authenticator(verifier, keys, RevokedSessions(clock, timedelta(minutes=15), 10))
     authenticator.caught_up = True
-    proxies, passed_on = Proxies(settings.trusted_proxies, settings.proxy_header), PassedOn(SIGNATURES)
-    guard = Guard(authenticator, limits_of(settings, proxies), passed_on)
+    proxies, passed_on = (
+        TrustedProxies(settings.trusted_proxies, settings.proxy_header),
+        InternalHop(SIGNATURES),
+    )
+    guard = UploadAuth(authenticator, limits_of(settings, proxies), passed_on)
     behind = cast(Any, service)
-    app = Door(guard, behind, behind, behind, BOUNDS).app()
-    edge = edge_of(app, settings, proxies, passed_on, Traffic(), None)
+    app = FileApp(guard, behind, behind, behind, BOUNDS).app()
+    edge = edge_of(app, settings, proxies, passed_on, HttpMetrics(), None)
     headers = {"Authorization": TOKEN, "X-Correlation-Id": "mine"}
     transport = httpx.ASGITransport(app=edge)
     return httpx.AsyncClient(transport=transport, base_url="http://file", headers=headers)
@@ -239,7 +242,7 @@ async def test_callers_have_a_limit(service: Service) -> None:
 async def test_who_comes_by_a_gateway_was_counted_there(service: Service) -> None:
     async with client_of(service, rate_limit_per_minute=1) as http:
         assert (await http.post(PATH, **FORM)).status_code == 201
-        name, value = PassedOn(SIGNATURES).header(TOKEN.encode())
+        name, value = InternalHop(SIGNATURES).header(TOKEN.encode())
         passed_on = {name.decode(): value.decode()}
         for _ in range(3):
             done = await http.post(PATH, headers=passed_on, **FORM)

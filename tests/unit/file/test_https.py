@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from apps.file.settings import FileSettings
-from shared.edge.passed_on import HEADER, PassedOn
-from shared.kit.settings import SettingsError, load
+from shared.edge.client_address.internal_hop import HEADER, InternalHop
+from shared.kit.config.settings import SettingsError, load
 from tests.unit.file.test_http import FORM, PATH, TOKEN, Service, client_of
-from tests.unit.kit.calls import SECRET, SIGNATURES
+from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 ADDRESS = "https://files.example.org"
 GATEWAY = "https://chat.example.org"
@@ -46,7 +46,7 @@ async def test_who_comes_by_https_is_served_and_told_to_stay(http: httpx.AsyncCl
 
 async def test_what_a_gateway_passes_on_comes_in_over_plain_http(http: httpx.AsyncClient) -> None:
     """And nobody else does who writes such a header."""
-    name, value = PassedOn(SIGNATURES).header(TOKEN.encode())
+    name, value = InternalHop(SIGNATURES).header(TOKEN.encode())
     done = await http.post(PATH, headers={name.decode(): value.decode()}, **FORM)
     assert (done.status_code, HSTS in done.headers) == (201, False)
     for other in ("x", "", value.decode()[:-1] + "?"):

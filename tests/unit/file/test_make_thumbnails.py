@@ -11,19 +11,19 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from apps.file.domain.files import Kept
+from apps.file.domain.files import FileRecord
 from apps.file.domain.thumbnails import TRIES_MAX
 from apps.file.usecases import make_thumbnails
 from apps.file.usecases.make_thumbnails import MakeThumbnails
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.contracts.file import THUMBNAIL_SIZES, File, FileStatus
-from tests.waiting import until
+from tests.support.polling import until
 
 ID = UUID(int=1)
 SIZE_MAX = 1000
 
 
-def kept(content_type: str = "image/png", size: int = 10) -> Kept:
+def kept(content_type: str = "image/png", size: int = 10) -> FileRecord:
     file = File(
         id=ID,
         channel_id=UUID(int=2),
@@ -34,14 +34,14 @@ def kept(content_type: str = "image/png", size: int = 10) -> Kept:
         status=FileStatus.COMPLETE,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
-    return Kept(file=file, server_id=UUID(int=4))
+    return FileRecord(file=file, server_id=UUID(int=4))
 
 
 class Outside:
     """The database, the storage, the workers and the time, all of which may fail."""
 
     def __init__(self) -> None:
-        self.row: Kept | None = kept()
+        self.row: FileRecord | None = kept()
         self.objects: dict[str, bytes] = {}
         self.painted = dict.fromkeys(THUMBNAIL_SIZES, b"webp")
         self.paintings = 0
@@ -61,10 +61,10 @@ class Outside:
 
     snapshot = transaction
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> Kept | None:
+    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
         return self.row
 
-    async def store(self, row: Kept) -> None:
+    async def store(self, row: FileRecord) -> None:
         self.row = row
 
     @asynccontextmanager
@@ -93,13 +93,13 @@ class Outside:
     def _check(self, call: str) -> None:
         if self.away == call:
             self.meanwhile()
-            raise MESH_BUSY.error("S3 is away")
+            raise MESH_BUSY.exception("S3 is away")
 
     async def remove(self, keys: list[str]) -> None:
         for key in keys:
             self.objects.pop(key, None)
 
-    async def due(self, now: datetime, size: int) -> list[Kept]:
+    async def due(self, now: datetime, size: int) -> list[FileRecord]:
         row = self.row
         waits = row is None or row.thumbnails is not None or row.thumbnail_tries >= TRIES_MAX
         return [] if row is None or waits or (row.thumbnails_after or now) > now else [row]
@@ -116,8 +116,8 @@ def made_of(outside: Any) -> MakeThumbnails:
     return MakeThumbnails(outside, outside, outside, outside, SIZE_MAX)
 
 
-def refused(code: str) -> "pytest.RaisesExc[MeshError]":
-    return pytest.raises(MeshError, match=code.replace(".", r"\."))
+def refused(code: str) -> "pytest.RaisesExc[ServiceError]":
+    return pytest.raises(ServiceError, match=code.replace(".", r"\."))
 
 
 async def test_made_once_however_many_ask(outside: Outside) -> None:
@@ -140,14 +140,14 @@ async def test_what_can_not_be_read_is_remembered(outside: Outside) -> None:
 
 
 @pytest.mark.parametrize("what", [kept("text/plain"), kept(size=SIZE_MAX + 1)])
-async def test_what_is_no_image_or_too_large_is_never_fetched(outside: Outside, what: Kept) -> None:
+async def test_what_is_no_image_or_too_large_is_never_fetched(outside: Outside, what: FileRecord) -> None:
     outside.row = what
     assert await made_of(outside).make(what) is False
     assert (outside.row.thumbnails, outside.paintings) == (False, 0)
 
 
 @pytest.mark.parametrize(
-    "fault", [MESH_BUSY.error("S3 is away"), RuntimeError("anything"), asyncio.CancelledError()]
+    "fault", [MESH_BUSY.exception("S3 is away"), RuntimeError("anything"), asyncio.CancelledError()]
 )
 async def test_any_other_fault_is_not_remembered_as_none(outside: Outside, fault: BaseException) -> None:
     outside.fault = fault
@@ -199,7 +199,7 @@ async def test_for_a_storage_that_takes_nothing_it_is_not_painted_without_end(ou
 
 async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside) -> None:
     making = made_of(outside)
-    outside.fault = MESH_BUSY.error("the worker was killed")
+    outside.fault = MESH_BUSY.exception("the worker was killed")
     await making.make_due(outside)
     outside.time += timedelta(seconds=61)
     outside.away = "fetch"
@@ -234,7 +234,7 @@ async def test_what_has_changed_meanwhile_is_not_given_back(outside: Outside) ->
     ):
         outside.row, outside.away = kept(), "fetch"
 
-        def change(changed: Kept | None = changed) -> None:
+        def change(changed: FileRecord | None = changed) -> None:
             outside.row = changed
 
         outside.meanwhile = change
@@ -244,7 +244,7 @@ async def test_what_has_changed_meanwhile_is_not_given_back(outside: Outside) ->
 
 
 async def test_it_is_tried_by_itself_less_and_less_often_and_then_when_asked(outside: Outside) -> None:
-    outside.fault = MESH_BUSY.error("the worker was killed")
+    outside.fault = MESH_BUSY.exception("the worker was killed")
     making = made_of(outside)
     tries_s = []
     begun = outside.time
@@ -319,7 +319,7 @@ async def test_who_asks_for_all_of_his_own_leaves_room_for_others(outside: Outsi
     assert all("mesh.busy" in str(each) for each in refusals)
 
 
-def another(number: int, *, person: int) -> Kept:
+def another(number: int, *, person: int) -> FileRecord:
     """A file of somebody."""
     return replace(kept(), file=replace(kept().file, id=UUID(int=number), profile_id=UUID(int=person)))
 

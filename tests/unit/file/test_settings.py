@@ -7,16 +7,16 @@ import msgspec
 import pytest
 
 from apps.file.settings import FileSettings
-from shared.kit.environ import describe, env_name
-from shared.kit.settings import MeshSettings, SettingsError, load
-from tests.unit.kit.calls import SECRET
+from shared.kit.config.env import describe, env_name
+from shared.kit.config.settings import ProcessSettings, SettingsError, load
+from tests.unit.kit.rpc.calls import SECRET
 
 GOOD = {"MESH_SECRET": SECRET, "FILE_DATABASE_URL": "postgresql://file:secret@127.0.0.1:5432/file"}
 ROWS = {row.name: row for row in describe(FileSettings)}
 OWN = [
     field
     for field in msgspec.structs.fields(FileSettings)
-    if field.name not in {of_all.name for of_all in msgspec.structs.fields(MeshSettings)}
+    if field.name not in {of_all.name for of_all in msgspec.structs.fields(ProcessSettings)}
 ]
 NUMBERS = [env_name(field) for field in OWN if type(field.default) is int]
 GIB = 2**30

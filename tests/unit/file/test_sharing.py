@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from apps.file.domain.files import Usage
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.file import FileStatus
 from tests.unit.file.world import ALLOWANCE, EXPIRED, WRITES_END, Form, World, refused
 
@@ -144,10 +144,10 @@ async def test_a_file_that_is_deleted_while_it_is_completed(world: World) -> Non
         world.complete(made.file.id), world.delete(made.file.id), return_exceptions=True
     )
     assert outcomes[1] is None
-    assert not isinstance(outcomes[0], BaseException) or isinstance(outcomes[0], MeshError)
+    assert not isinstance(outcomes[0], BaseException) or isinstance(outcomes[0], ServiceError)
     assert await refused(world.get(made.file.id, world.ada)) == "file.not_found"
     told = await world.outside.events()
-    assert told == ([] if isinstance(outcomes[0], MeshError) else ["file.completed", "file.deleted"])
+    assert told == ([] if isinstance(outcomes[0], ServiceError) else ["file.completed", "file.deleted"])
 
 
 async def test_deleting_twice(world: World) -> None:

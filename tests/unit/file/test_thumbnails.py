@@ -19,7 +19,7 @@ from PIL import Image
 
 from apps.file.outbound import thumbnails
 from apps.file.outbound.thumbnails import ThumbnailWorkers
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def workers() -> ThumbnailWorkers:
     return ThumbnailWorkers(1, timeout_s=20)
 
 
-def busy() -> "pytest.RaisesExc[MeshError]":
-    return pytest.raises(MeshError, match=r"mesh\.busy")
+def busy() -> "pytest.RaisesExc[ServiceError]":
+    return pytest.raises(ServiceError, match=r"mesh\.busy")
 
 
 def image(

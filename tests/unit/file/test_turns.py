@@ -6,12 +6,12 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from apps.file.domain.files import Kept
+from apps.file.domain.files import FileRecord
 from apps.file.domain.keys import file_key
 from apps.file.domain.thumbnails import TRIES_MAX
-from apps.file.outbound.memory.storage import MemoryStorage
 from apps.file.usecases.make_thumbnails import DUE_AT_ONCE, PIECES_MAX, MakeThumbnails
 from shared.contracts.file import File, FileStatus
+from tests.fakes.file.storage import MemoryStorage
 from tests.unit.file.world import IDS, World
 
 MANY = 500
@@ -29,7 +29,7 @@ class Shelf(MemoryStorage):
         return True
 
 
-def image_of(world: World, person: UUID) -> Kept:
+def image_of(world: World, person: UUID) -> FileRecord:
     """Complete, and nobody has looked at it."""
     file = File(
         id=IDS.new(),
@@ -41,17 +41,17 @@ def image_of(world: World, person: UUID) -> Kept:
         status=FileStatus.COMPLETE,
         created_at=world.clock.now(),
     )
-    return Kept(file=file, server_id=world.server.id)
+    return FileRecord(file=file, server_id=world.server.id)
 
 
-async def add(world: World, *images: Kept) -> None:
+async def add(world: World, *images: FileRecord) -> None:
     async with world.outside.work.transaction() as unit:
         for image in images:
             await unit.add(image)
             await unit.store(image)  # tries too
 
 
-async def due(world: World, size: int = DUE_AT_ONCE) -> list[Kept]:
+async def due(world: World, size: int = DUE_AT_ONCE) -> list[FileRecord]:
     return await world.outside.unpainted.due(world.clock.now(), size)
 
 

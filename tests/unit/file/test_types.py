@@ -18,9 +18,9 @@ from apps.file.domain.types import (
     may_be_shown,
     may_have_thumbnails,
 )
-from apps.file.outbound.sniffing import PureMagic
+from apps.file.outbound.content_types import PureMagic
 from apps.file.settings import FileSettings
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 
 ALLOWED = FileSettings(file_database_url="").allowance().types
 
@@ -135,7 +135,7 @@ async def refuses(said: str, body: bytes, *, whole: bool = True) -> bool:
     looks_like = await PureMagic().looks_like(body)
     try:
         check_real(canonical(said), looks_like, body, whole=whole)
-    except MeshError as error:
+    except ServiceError as error:
         assert error.kind.code == "file.type_not_allowed"
         return True
     return False
@@ -198,7 +198,7 @@ def test_one_name_for_each_type(one: str, other: str) -> None:
 
 def test_only_types_that_are_allowed() -> None:
     check_allowed("image/png", ALLOWED)
-    with pytest.raises(MeshError, match=r"file\.type_not_allowed"):
+    with pytest.raises(ServiceError, match=r"file\.type_not_allowed"):
         check_allowed("text/html", ALLOWED)
 
 
@@ -213,7 +213,7 @@ async def test_a_type_that_was_not_said_is_guessed(expected: str, body: bytes) -
 
 @pytest.mark.parametrize("body", [HTML, SVG, PROGRAM, bytes(100)])
 async def test_what_is_guessed_is_allowed(body: bytes) -> None:
-    with pytest.raises(MeshError, match=r"file\.type_not_allowed"):
+    with pytest.raises(ServiceError, match=r"file\.type_not_allowed"):
         best_guess(await PureMagic().looks_like(body), body, ALLOWED, whole=True)
 
 

@@ -12,20 +12,14 @@ from uuid import UUID
 import msgspec
 
 from apps.file.domain.files import Allowance, Usage
-from apps.file.inbound.mesh import Inbound, Lives, Tools, hear
-from apps.file.outbound.memory.facts import MemoryFacts
-from apps.file.outbound.memory.leftovers import MemoryLeftovers
-from apps.file.outbound.memory.storage import MemoryStorage
-from apps.file.outbound.memory.store import Store
-from apps.file.outbound.memory.units import MemoryWork
-from apps.file.outbound.memory.unpainted import MemoryUnpainted
-from apps.file.outbound.sniffing import PureMagic
-from apps.file.ports import Leftovers, Storage, Unpainted, Work
+from apps.file.inbound.kafka import Dependencies, Inbound, UrlTtl, hear
+from apps.file.outbound.content_types import PureMagic
+from apps.file.ports import DanglingFiles, PendingThumbnails, Storage, UnitOfWorkFactory
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
-from apps.file.usecases.receive_upload import Pace, ReceiveUpload
+from apps.file.usecases.receive_upload import PartLimits, ReceiveUpload
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.fields import Role
 from shared.contracts.file import (
     FILE_COMPLETE,
@@ -48,9 +42,15 @@ from shared.contracts.file import (
 )
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemClock, SystemIds, now_ms
-from shared.kit.wire import Call
-from shared.membership.learn_access import Asker, LearnAccess, informed
-from shared.membership.ports import Facts
+from shared.kit.wire.call import Call
+from shared.membership.ports import MembershipStore
+from shared.membership.resolver import AccessQuery, MembershipResolver, with_fresh_membership
+from tests.fakes.file.dangling_files import MemoryDanglingFiles
+from tests.fakes.file.membership import MemoryMembershipStore
+from tests.fakes.file.pending_thumbnails import MemoryPendingThumbnails
+from tests.fakes.file.storage import MemoryStorage
+from tests.fakes.file.store import Store
+from tests.fakes.file.unit_of_work import MemoryUnitOfWorkFactory
 from tests.unit.membership.server_service import ServerService
 
 IDS = SystemIds()
@@ -79,11 +79,11 @@ class MovedClock:
 class Outside:
     """The adapters of one kind, and what a client and an operator see of them."""
 
-    work: Work
+    work: UnitOfWorkFactory
     storage: Storage
-    leftovers: Leftovers
-    unpainted: Unpainted
-    facts: Facts
+    leftovers: DanglingFiles
+    unpainted: PendingThumbnails
+    facts: MembershipStore
     clock: MovedClock
     events: Callable[[], Awaitable[list[str]]]
     rows: Callable[[], Awaitable[int]]
@@ -114,11 +114,11 @@ def memory() -> Outside:
         return sorted([*storage.objects, *(key for key, _ in storage.parts)])
 
     return Outside(
-        work=MemoryWork(store, clock),
+        work=MemoryUnitOfWorkFactory(store, clock),
         storage=storage,
-        leftovers=MemoryLeftovers(store),
-        unpainted=MemoryUnpainted(store),
-        facts=MemoryFacts(store),
+        leftovers=MemoryDanglingFiles(store),
+        unpainted=MemoryPendingThumbnails(store),
+        facts=MemoryMembershipStore(store),
         clock=clock,
         events=events,
         rows=rows,
@@ -183,10 +183,10 @@ class World:
         self.clock, self.storage = outside.clock, outside.storage
         self.server = ServerService()
         self.painter = Sketcher()
-        self.learn = LearnAccess(self.server, outside.facts, SystemClock())
+        self.learn = MembershipResolver(self.server, outside.facts, SystemClock())
         self.hear = hear(outside.facts, outside.clock)
         self.ada, self.ben, self.eve = IDS.new(), IDS.new(), IDS.new()
-        tools = Tools(
+        tools = Dependencies(
             work=outside.work,
             storage=outside.storage,
             sniffer=PureMagic(),
@@ -195,13 +195,13 @@ class World:
             thumbnails=MakeThumbnails(
                 outside.work, outside.storage, self.painter, outside.clock, ALLOWANCE.file_max_bytes
             ),
-            lives=Lives(LIFE_S, LIFE_S),
+            lives=UrlTtl(LIFE_S, LIFE_S),
             clock=outside.clock,
             ids=IDS,
         )
         self.inbound = Inbound(tools)
         self.receiving = ReceiveUpload(
-            tools.work, tools.storage, tools.sniffer, ALLOWANCE, Pace(PART, LIFE_S), tools.clock, IDS
+            tools.work, tools.storage, tools.sniffer, ALLOWANCE, PartLimits(PART, LIFE_S), tools.clock, IDS
         )
 
     async def begin(self) -> None:
@@ -248,8 +248,8 @@ class World:
         call = None if key is None else _call(FILE_UPLOAD, None, key=key)
 
         async def admitted(work: Callable[[], Awaitable[None]]) -> None:
-            asker = Asker(form.channel_id, self.ada, now_ms() + 10_000, "the correlation id")
-            await informed(self.learn, asker, work)
+            asker = AccessQuery(form.channel_id, self.ada, now_ms() + 10_000, "the correlation id")
+            await with_fresh_membership(self.learn, asker, work)
 
         return await self.receiving.receive(form, self.ada, admitted, call)
 
@@ -309,7 +309,7 @@ async def refused(work: Awaitable[Any]) -> str:
     """The code of the error that something is answered with."""
     try:
         answer = await work
-    except MeshError as error:
+    except ServiceError as error:
         return error.kind.code
     raise AssertionError(f"it was answered with {answer}")
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.gateway.app import ROUTES
-from tests.unit.gateway.conftest import World
+from tests.support.gateway import World
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
 SEND = f"/api/channels/{CHANNEL}/messages"

@@ -14,9 +14,9 @@ from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.examples import example_of
 from shared.contracts.file import FileLocation
 from shared.kit.clock import now_ms
-from shared.kit.replies import RawReply
-from tests.unit.gateway.conftest import World, client_of
-from tests.unit.gateway.fakes import PROFILE_ID, SESSION_ID
+from shared.kit.rpc.reply_consumer import RawReply
+from tests.fakes.gateway import PROFILE_ID, SESSION_ID
+from tests.support.gateway import World, client_of
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
 SEND = f"/api/channels/{CHANNEL}/messages"
@@ -108,7 +108,7 @@ async def test_the_deadline_is_the_call_timeout(world: World, api: httpx.AsyncCl
 
 
 async def test_typed_errors_become_problems(world: World, api: httpx.AsyncClient) -> None:
-    world.caller.fail_with(e.CHANNEL_NOT_FOUND.error("There is no such channel."))
+    world.caller.fail_with(e.CHANNEL_NOT_FOUND.exception("There is no such channel."))
     response = await api.post(SEND, json={"content": "a"})
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
@@ -127,9 +127,9 @@ async def test_typed_errors_become_problems(world: World, api: httpx.AsyncClient
     ("kind", "seconds"), [(e.MESH_BUSY, "1"), (e.MESH_TIMEOUT, "2"), (e.RATE_LIMITED, "1")]
 )
 async def test_says_when_to_try_again(
-    kind: e.ErrorKind, seconds: str, world: World, api: httpx.AsyncClient
+    kind: e.ErrorCode, seconds: str, world: World, api: httpx.AsyncClient
 ) -> None:
-    world.caller.raise_with(kind.error("not now"))
+    world.caller.raise_with(kind.exception("not now"))
     response = await api.get("/api/auth/me")
     assert (response.status_code, response.headers["retry-after"]) == (kind.status, seconds)
 
@@ -145,7 +145,7 @@ async def test_what_nobody_expected_is_not_told(
 
 
 async def test_details_of_a_services_fault_are_not_told(world: World, api: httpx.AsyncClient) -> None:
-    world.caller.fail_with(e.INTERNAL_ERROR.error("division by zero in line 7"))
+    world.caller.fail_with(e.INTERNAL_ERROR.exception("division by zero in line 7"))
     response = await api.get("/api/auth/me")
     assert response.status_code == 500
     assert "line 7" not in response.text
@@ -159,7 +159,7 @@ async def test_a_reply_that_can_not_be_read_is_our_fault(world: World, api: http
 async def test_lone_surrogates_of_a_service_do_not_break_the_problem(
     world: World, api: httpx.AsyncClient
 ) -> None:
-    world.caller.raise_with(e.CHANNEL_NOT_FOUND.error("no \ud800"))
+    world.caller.raise_with(e.CHANNEL_NOT_FOUND.exception("no \ud800"))
     assert (await api.get("/api/auth/me")).json()["detail"] == "no ?"
 
 

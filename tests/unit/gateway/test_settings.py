@@ -3,8 +3,8 @@
 import pytest
 
 from apps.gateway.settings import GatewaySettings
-from shared.kit.settings import SettingsError, load
-from tests.unit.kit.calls import SECRET
+from shared.kit.config.settings import SettingsError, load
+from tests.unit.kit.rpc.calls import SECRET
 
 MESH = {"MESH_SECRET": SECRET}
 

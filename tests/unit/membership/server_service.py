@@ -8,7 +8,7 @@ import msgspec
 
 from shared.contracts import event as events
 from shared.contracts.base import Answer
-from shared.contracts.errors import CHANNEL_NOT_FOUND, MeshError
+from shared.contracts.errors import CHANNEL_NOT_FOUND, ServiceError
 from shared.contracts.event import Event, EventType
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import Channel, ChannelAccess
@@ -28,7 +28,7 @@ class ServerService:
         self.members: dict[UUID, Role] = {}
         self.deleted = False
         self.calls = 0
-        self.away: MeshError | None = None
+        self.away: ServiceError | None = None
         self.slow: asyncio.Event | None = None
 
     def add_channel(self, kind: ChannelType = ChannelType.TEXT) -> tuple[UUID, Event]:
@@ -44,7 +44,7 @@ class ServerService:
     def delete_channel(self, channel_id: UUID) -> Event:
         """A channel is deleted."""
         del self.channels[channel_id]
-        return self._tell(events.CHANNEL_DELETED, events.ChannelGone(id=channel_id, server_id=self.id))
+        return self._tell(events.CHANNEL_DELETED, events.ChannelDeleted(id=channel_id, server_id=self.id))
 
     def join(self, profile_id: UUID, role: Role = Role.GUEST) -> Event:
         """Someone joins."""
@@ -59,18 +59,18 @@ class ServerService:
     def kick(self, profile_id: UUID) -> Event:
         """Someone is kicked."""
         del self.members[profile_id]
-        gone = events.MemberGone(server_id=self.id, profile_id=profile_id, reason=events.LeftReason.KICKED)
+        gone = events.MemberLeft(server_id=self.id, profile_id=profile_id, reason=events.LeftReason.KICKED)
         return self._tell(events.MEMBER_LEFT, gone)
 
     def delete(self) -> Event:
         """The server is deleted."""
         self.deleted = True
-        return self._tell(events.SERVER_DELETED, events.ServerGone(id=self.id))
+        return self._tell(events.SERVER_DELETED, events.ServerDeleted(id=self.id))
 
     def answer(self, channel_id: UUID, profile_id: UUID) -> ChannelAccess:
         """What it would answer now; raises `channel.not_found`."""
         if self.deleted or channel_id not in self.channels:
-            raise CHANNEL_NOT_FOUND.error("no such channel")
+            raise CHANNEL_NOT_FOUND.exception("no such channel")
         return ChannelAccess(
             channel_id=channel_id,
             server_id=self.id,

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import msgspec
 
-from shared.contracts.errors import FILE_NOT_FOUND, MeshError
-from shared.contracts.event import FILE_DELETED, Event, FileGone
+from shared.contracts.errors import FILE_NOT_FOUND, ServiceError
+from shared.contracts.event import FILE_DELETED, Event, FileDeleted
 from shared.contracts.file import Attachment
 from shared.kit.clock import SystemClock, SystemIds
-from shared.membership.learn_access import Asker, Key
+from shared.membership.resolver import AccessQuery, Key
 
 IDS = SystemIds()
 
@@ -18,8 +18,8 @@ class FileService:
     """Complete files: whose, and where."""
 
     def __init__(self) -> None:
-        self.asked: list[Asker] = []
-        self.failure: MeshError | None = None
+        self.asked: list[AccessQuery] = []
+        self.failure: ServiceError | None = None
         self.files: dict[UUID, Key] = {}
 
     def add(self, channel_id: UUID, profile_id: UUID) -> UUID:
@@ -31,7 +31,7 @@ class FileService:
     def delete(self, file_id: UUID, server_id: UUID) -> Event:
         """Delete a file; gives the event of it."""
         channel_id, _ = self.files.pop(file_id)
-        gone = FileGone(id=file_id, channel_id=channel_id, server_id=server_id)
+        gone = FileDeleted(id=file_id, channel_id=channel_id, server_id=server_id)
         return Event(
             id=IDS.new(),
             type=FILE_DELETED.name,
@@ -40,11 +40,11 @@ class FileService:
             data=msgspec.Raw(msgspec.json.encode(gone)),
         )
 
-    async def describe(self, file_ids: Sequence[UUID], asker: Asker) -> tuple[Attachment, ...]:
+    async def describe(self, file_ids: Sequence[UUID], asker: AccessQuery) -> tuple[Attachment, ...]:
         """What is shown of them."""
         self.asked.append(asker)
         if self.failure is not None:
             raise self.failure
         if any(self.files.get(one) != asker.key for one in file_ids):
-            raise FILE_NOT_FOUND.error("no such file")
+            raise FILE_NOT_FOUND.exception("no such file")
         return tuple(Attachment(id=one, name="a.png", size=9, content_type="image/png") for one in file_ids)

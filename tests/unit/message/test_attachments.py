@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.contracts.errors import MESH_BUSY, MeshError
+from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.contracts.message import Message
 from tests.unit.message.world import IDS, World, ask
 
@@ -45,20 +45,20 @@ async def test_only_own_files_of_this_channel(world: World) -> None:
     channel, other = await world.channel(), await world.channel()
     ada, ben = await world.member(), await world.member()
     for file in (world.files.add(channel, ben), world.files.add(other, ada), IDS.new()):
-        with pytest.raises(MeshError, match=r"file\.not_found"):
+        with pytest.raises(ServiceError, match=r"file\.not_found"):
             await world.send(channel, ada, attachments=(file,))
     file = world.files.add(channel, ada)
-    with pytest.raises(MeshError, match=r"validation\.failed"):
+    with pytest.raises(ServiceError, match=r"validation\.failed"):
         await world.send(channel, ada, attachments=(file, file))
-    with pytest.raises(MeshError, match=r"channel\.not_found"):
+    with pytest.raises(ServiceError, match=r"channel\.not_found"):
         await world.send(channel, IDS.new(), attachments=(file,))
 
 
 async def test_without_the_file_service_it_is_busy_and_nothing_is_sent(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     file = world.files.add(channel, ada)
-    world.files.failure = MESH_BUSY.error("away")
-    with pytest.raises(MeshError, match=r"mesh\.busy"):
+    world.files.failure = MESH_BUSY.exception("away")
+    with pytest.raises(ServiceError, match=r"mesh\.busy"):
         await world.send(channel, ada, attachments=(file,))
     assert (await world.history(channel, ada)).items == []
 

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from apps.message.outbound.memory.store import Store
-from apps.message.usecases.queue_sends import QueueLimits
-from shared.contracts.errors import MESH_BUSY, MeshError
-from shared.kit.answers import Later
-from tests.unit.message.test_queue_sends import Faulty
+from apps.message.usecases.send_queue import QueueLimits
+from shared.contracts.errors import MESH_BUSY, ServiceError
+from shared.kit.rpc.handlers import Deferred
+from tests.fakes.message.store import Store
+from tests.unit.message.test_send_queue import Faulty
 from tests.unit.message.world import IDS, World, ask, memory, message_of
 
 
@@ -29,7 +29,7 @@ class Chaos:
 
     def fail(self) -> None:
         if self.random.random() < 0.05:
-            raise MESH_BUSY.error("the connection is lost")
+            raise MESH_BUSY.exception("the connection is lost")
 
     async def settle_in(self) -> None:
         self.channels = [await self.world.channel() for _ in range(3)]
@@ -53,7 +53,7 @@ class Chaos:
                 for n in range(self.random.randint(1, 6))
             ]
             for asked, outcome in zip(batch, await self.world.inbound.send(batch), strict=True):
-                waiting = asyncio.ensure_future(outcome.outcome) if isinstance(outcome, Later) else outcome
+                waiting = asyncio.ensure_future(outcome.outcome) if isinstance(outcome, Deferred) else outcome
                 outcomes.append((asked.request.channel_id, asked.request.profile_id, waiting))
             await asyncio.sleep(self.random.choice([0, 0, 0.003]))
         return [
@@ -74,7 +74,7 @@ async def test_nothing_is_lost_doubled_or_misnumbered(seed: int) -> None:
     lines: dict[tuple[UUID, UUID], list[int]] = defaultdict(list)
     answered = []
     for channel, person, outcome in outcomes:
-        if isinstance(outcome, MeshError):
+        if isinstance(outcome, ServiceError):
             assert outcome.kind is MESH_BUSY
             continue
         answered.append(message_of(outcome).id)

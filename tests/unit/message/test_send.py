@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, MeshError
+from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, ServiceError
 from shared.contracts.fields import ChannelType
 from shared.kit.clock import now_ms
-from shared.kit.wire import Reply
+from shared.kit.wire.call import Reply
 from tests.unit.message.world import IDS, World, ask, message_of, refused
 
 
@@ -86,7 +86,7 @@ async def test_an_idempotency_key_twice_in_one_batch(world: World) -> None:
         [ask(channel, ada, "a", key="k"), ask(channel, ada, "a", key="k"), ask(channel, ada, "b", key="k")]
     )
     assert message_of(one) == message_of(two)
-    assert isinstance(other, MeshError)
+    assert isinstance(other, ServiceError)
     assert other.kind.code == "idempotency.mismatch"
 
 
@@ -135,7 +135,7 @@ async def test_one_refusal_in_a_batch_concerns_nobody_else(world: World) -> None
     outcomes = await world.send_all(
         [ask(text, ada), ask(audio, ada), ask(text, stranger), ask(nowhere, ada), ask(text, ada)]
     )
-    codes = [outcome.kind.code if isinstance(outcome, MeshError) else "ok" for outcome in outcomes]
+    codes = [outcome.kind.code if isinstance(outcome, ServiceError) else "ok" for outcome in outcomes]
     assert codes == ["ok", "channel.not_text", "channel.not_found", "channel.not_found", "ok"]
     assert [message_of(outcomes[place]).sequence for place in (0, 4)] == [1, 2]
 
@@ -190,13 +190,13 @@ async def test_who_came_back_may_post_at_once(world: World) -> None:
 
 async def test_without_the_server_service_only_strangers_are_held_up(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
-    world.server.away = MESH_TIMEOUT.error("nobody answers")
+    world.server.away = MESH_TIMEOUT.exception("nobody answers")
     soon = now_ms() + 40
     known, stranger = await world.send_all([ask(channel, ada), ask(channel, IDS.new(), deadline_ms=soon)])
     assert message_of(known).sequence == 1
-    assert isinstance(stranger, MeshError)
+    assert isinstance(stranger, ServiceError)
     assert stranger.kind is MESH_TIMEOUT
-    world.server.away = MESH_BUSY.error("too many")
+    world.server.away = MESH_BUSY.exception("too many")
     assert await refused(world.send(channel, IDS.new())) == "mesh.busy"
 
 

@@ -8,15 +8,11 @@ from uuid import UUID
 
 import msgspec
 
-from apps.message.inbound import Inbound, hear, hear_files
-from apps.message.outbound.memory.facts import MemoryFacts, MemoryPurge
-from apps.message.outbound.memory.sending import MemorySending
-from apps.message.outbound.memory.store import Store
-from apps.message.outbound.memory.units import MemoryHistory, MemoryWork
-from apps.message.ports import History, Purge, Sending, Work
-from apps.message.usecases.queue_sends import QueueLimits, SendQueue
+from apps.message.inbound.kafka import Inbound, hear, hear_files
+from apps.message.ports import History, Purge, Sending, UnitOfWorkFactory
+from apps.message.usecases.send_queue import QueueLimits, SendQueue
 from shared.contracts.clock import Clock, Ids
-from shared.contracts.errors import MeshError
+from shared.contracts.errors import ServiceError
 from shared.contracts.event import Event
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.message import (
@@ -33,11 +29,15 @@ from shared.contracts.message import (
     SendMessage,
 )
 from shared.contracts.operation import Operation
-from shared.kit.answers import Asked, Later, Outcome
 from shared.kit.clock import SystemClock, SystemIds, now_ms
-from shared.kit.wire import Call, Reply
-from shared.membership.learn_access import LearnAccess
-from shared.membership.ports import Facts
+from shared.kit.rpc.handlers import Deferred, Received, Result
+from shared.kit.wire.call import Call, Reply
+from shared.membership.ports import MembershipStore
+from shared.membership.resolver import MembershipResolver
+from tests.fakes.message.membership import MemoryMembershipStore, MemoryPurge
+from tests.fakes.message.send_batch import MemorySending
+from tests.fakes.message.store import Store
+from tests.fakes.message.unit_of_work import MemoryHistory, MemoryUnitOfWorkFactory
 from tests.unit.membership.server_service import ServerService
 from tests.unit.message.file_service import FileService
 
@@ -60,8 +60,8 @@ class Outside:
 
     sending: Sending
     history: History
-    work: Work
-    facts: Facts
+    work: UnitOfWorkFactory
+    facts: MembershipStore
     purge: Purge
     events: Callable[[], Awaitable[list[Happened]]]
     clock: Clock = field(default_factory=SystemClock)
@@ -78,8 +78,8 @@ def memory() -> tuple[Outside, Store]:
             for told in store.outbox
         ]
 
-    sending, history, work = MemorySending(store), MemoryHistory(store), MemoryWork(store)
-    return Outside(sending, history, work, MemoryFacts(store), MemoryPurge(store), events), store
+    sending, history, work = MemorySending(store), MemoryHistory(store), MemoryUnitOfWorkFactory(store)
+    return Outside(sending, history, work, MemoryMembershipStore(store), MemoryPurge(store), events), store
 
 
 class World:
@@ -88,7 +88,7 @@ class World:
     def __init__(self, outside: Outside, limits: QueueLimits | None = None) -> None:
         self.server = ServerService()
         self.outside = outside
-        self.learn = LearnAccess(self.server, outside.facts, outside.clock)
+        self.learn = MembershipResolver(self.server, outside.facts, outside.clock)
         self.queue = SendQueue(outside.sending, self.learn, outside.clock, outside.ids, limits)
         self.files = FileService()
         self.inbound = Inbound(
@@ -115,15 +115,15 @@ class World:
         for event in events:
             await self.hear(event)
 
-    async def send_all(self, asked: Sequence[Asked[SendMessage]]) -> list[Outcome]:
+    async def send_all(self, asked: Sequence[Received[SendMessage]]) -> list[Result]:
         """One batch; waits for those that were put aside."""
         outcomes = await self.inbound.send(asked)
-        return [await it.outcome if isinstance(it, Later) else it for it in outcomes]  # type: ignore[misc]
+        return [await it.outcome if isinstance(it, Deferred) else it for it in outcomes]  # type: ignore[misc]
 
-    async def reply(self, asked: Asked[SendMessage]) -> Reply:
+    async def reply(self, asked: Received[SendMessage]) -> Reply:
         """A batch of one; raises the error that it is answered with."""
         (outcome,) = await self.send_all([asked])
-        if isinstance(outcome, MeshError):
+        if isinstance(outcome, ServiceError):
             raise outcome
         assert isinstance(outcome, Reply)
         return outcome
@@ -179,15 +179,15 @@ def ask(
     nonce: str | None = None,
     attachments: tuple[UUID, ...] = (),
     **more: Any,
-) -> Asked[SendMessage]:
+) -> Received[SendMessage]:
     """A request to send; `key` is an Idempotency-Key."""
     request = SendMessage(
         channel_id=channel_id, profile_id=profile_id, content=content, nonce=nonce, attachments=attachments
     )
-    return Asked(request, call(MESSAGE_SEND, body=msgspec.json.encode(request), **more))
+    return Received(request, call(MESSAGE_SEND, body=msgspec.json.encode(request), **more))
 
 
-def message_of(outcome: Outcome) -> Message:
+def message_of(outcome: Result) -> Message:
     """The message of a reply."""
     assert isinstance(outcome, Reply), outcome
     assert isinstance(outcome.body, Message)
@@ -198,7 +198,7 @@ async def refused(work: Awaitable[Any]) -> str:
     """The code of the error that something is answered with."""
     try:
         answer = await work
-    except MeshError as error:
+    except ServiceError as error:
         return error.kind.code
     raise AssertionError(f"it was answered with {answer}")
 

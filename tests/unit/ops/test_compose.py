@@ -14,11 +14,11 @@ import yaml
 from click.testing import CliRunner
 
 from cli.commands.prepare import prepare
+from cli.config.settings import SERVICES
+from cli.launcher.service_process import existing_services
 from cli.main import COMMANDS
-from cli.service_process import existing_services
-from cli.settings import SERVICES
-from shared.kit.environ import Settings, describe, load
-from shared.kit.prepare import PrepareSettings
+from cli.provisioning.provision import PrepareSettings
+from shared.kit.config.env import Settings, describe, load
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "compose.yaml").read_text()
@@ -108,7 +108,7 @@ def test_every_setting_of_the_preparation_exists() -> None:
 
 def test_what_the_preparation_is_given_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     given: list[Mapping[str, str]] = []
-    monkeypatch.setattr("shared.kit.prepare.prepare", given.append)
+    monkeypatch.setattr("cli.provisioning.provision.prepare", given.append)
     environ = {**valued("prepare", EXAMPLE), "CONCORD_DATA": str(tmp_path)}
     for name in set(os.environ) - {"PATH"}:
         monkeypatch.delenv(name)
@@ -226,7 +226,7 @@ def test_a_process_needs_nothing_of_the_embedded_parts() -> None:
     """The image is without these packages."""
     (line,) = re.findall(r"pip uninstall -y (.*)$", DOCKERFILE, re.M)
     absent = [name.replace("-", "_") for name in line.split()]
-    modules = ["cli.commands.run", "cli.commands.prepare", "cli.probe", "shared.kit.prepare"]
+    modules = ["cli.commands.run", "cli.commands.prepare", "cli.healthcheck", "cli.provisioning.provision"]
     modules += [f"apps.{service}.main" for service in existing_services()]
     script = (
         "import sys\n"

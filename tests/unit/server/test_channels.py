@@ -2,15 +2,15 @@
 
 from uuid import UUID
 
-from apps.server.domain import CHANNELS_MAX
-from apps.server.ports import Unit
+from apps.server.domain.servers import CHANNELS_MAX
+from apps.server.ports import UnitOfWork
 from shared.contracts import errors
 from shared.contracts import server as ops
 from shared.contracts.fields import ChannelType, Role
 from tests.unit.server.world import NEVER, World, refused
 
 
-async def fill(unit: Unit, server_id: UUID, wanted: int, world: World) -> None:
+async def fill(unit: UnitOfWork, server_id: UUID, wanted: int, world: World) -> None:
     """Give a server this many channels without asking for each."""
     server = await unit.servers.lock(server_id)
     assert server is not None

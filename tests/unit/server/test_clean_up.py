@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.server.domain import INVITE_MEMORY
+from apps.server.domain.servers import INVITE_MEMORY
 from apps.server.usecases import clean_up
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
 from shared.contracts import errors

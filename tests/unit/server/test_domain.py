@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.server.domain import Action, kick, may, require
+from apps.server.domain.servers import Action, kick, may, require
 from shared.contracts import errors
 from shared.contracts.fields import Role
 from tests.unit.server.world import refused

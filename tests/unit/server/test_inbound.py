@@ -7,10 +7,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from apps.server.inbound import answer_all, hear
+from apps.server.inbound.kafka import answer_all, hear
 from apps.server.outbound.accounts import AuthAccounts
-from apps.server.outbound.codes import CODE_BYTES, RandomCodes
-from apps.server.outbound.memory.profiles import MemoryAccounts
+from apps.server.outbound.invite_codes import CODE_BYTES, RandomInviteCodes
 from apps.server.settings import ServerSettings
 from shared.contracts.account import PROFILES_GET, GetProfiles, PublicProfile, PublicProfiles
 from shared.contracts.base import Answer
@@ -18,12 +17,13 @@ from shared.contracts.event import PROFILE_UPDATED, SESSION_REVOKED, Event, Even
 from shared.contracts.fields import InviteCode
 from shared.contracts.operation import Operation
 from shared.contracts.server import MEMBER_LIST
-from shared.kit.answers import Answers
-from shared.kit.call import MeshClient
 from shared.kit.clock import SystemIds
-from shared.kit.environ import SettingsError, load
-from shared.kit.wire import Call
-from tests.unit.kit.calls import SECRET
+from shared.kit.config.env import SettingsError, load
+from shared.kit.rpc.client import RpcClient
+from shared.kit.rpc.handlers import HandlerRegistry
+from shared.kit.wire.call import Call
+from tests.fakes.server.profiles import MemoryAccounts
+from tests.unit.kit.rpc.calls import SECRET
 from tests.unit.server.world import FakeClock, FakeCodes, MemoryDesk, World
 
 ADA = PublicProfile(id=UUID(int=1), name="Ada", image_url=None, revision=4)
@@ -45,9 +45,9 @@ async def known(world: World) -> list[PublicProfile]:
 
 
 def test_every_operation_of_the_contract_is_answered() -> None:
-    answers = Answers("server")
-    answer_all(answers, MemoryDesk(MemoryAccounts()), FakeClock(), SystemIds(), FakeCodes())
-    assert answers.missing() == []
+    handlers = HandlerRegistry("server")
+    answer_all(handlers, MemoryDesk(MemoryAccounts()), FakeClock(), SystemIds(), FakeCodes())
+    assert handlers.unhandled() == []
 
 
 async def test_a_profile_that_changed_is_kept(world: World) -> None:
@@ -76,14 +76,14 @@ async def test_auth_is_asked_in_the_name_and_the_time_of_the_call() -> None:
             return PublicProfiles(items=[ADA])
 
     call = Call(operation=MEMBER_LIST, correlation_id="c", call_id="i", deadline_ms=123)
-    accounts = AuthAccounts(cast(MeshClient, Client()), call)
+    accounts = AuthAccounts(cast(RpcClient, Client()), call)
     assert await accounts.profiles(UUID(int=9), (ADA.id,)) == [ADA]
     request = GetProfiles(reader_id=UUID(int=9), ids=[ADA.id])
     assert asked == [(PROFILES_GET, request, {"correlation_id": "c", "deadline_ms": 123})]
 
 
 def test_codes_can_not_be_guessed_and_fit_the_contract() -> None:
-    codes = {RandomCodes().new() for _ in range(1000)}
+    codes = {RandomInviteCodes().new() for _ in range(1000)}
     assert len(codes) == 1000
     assert CODE_BYTES * 8 >= 64
     (meta,) = InviteCode.__metadata__  # type: ignore[attr-defined]

@@ -5,15 +5,15 @@ from uuid import UUID
 
 import pytest
 
-from apps.server.domain import INVITES_MAX, InviteRecord
-from apps.server.ports import Unit
+from apps.server.domain.servers import INVITES_MAX, InviteRecord
+from apps.server.ports import UnitOfWork
 from shared.contracts import errors
 from shared.contracts import server as ops
 from shared.contracts.fields import Role
 from tests.unit.server.world import World, refused
 
 
-async def fill(unit: Unit, server: ops.Server, count: int, world: World, *, good: bool) -> list[str]:
+async def fill(unit: UnitOfWork, server: ops.Server, count: int, world: World, *, good: bool) -> list[str]:
     """Give a server this many invites without asking for each."""
     now, codes = world.clock.now(), []
     for _ in range(count):

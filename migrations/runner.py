@@ -1,0 +1,120 @@
+"""Brings a service's database to the newest revision, whoever else does the same at this moment."""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+import migrations
+from shared.kit.database.errors import database_errors
+
+_log = logging.getLogger(__name__)
+
+_LOCK = 0x436F6E636F7264  # "Concord": the advisory lock of whoever migrates this database
+_LOCK_WAIT_S = 60.0
+_ROOT = Path(migrations.__file__).parent
+
+
+async def migrate(service: str, url: str) -> bool:
+    """Run what is missing; True when there was something. A service without revisions is passed over.
+
+    Raises `mesh.busy` when the database is away or another process migrates it for longer than a minute.
+    """
+    head = head_of(service)
+    if head is None or await _current(url) == head:
+        return False
+    with database_errors():
+        async with connect(url) as connection:
+            await _lock(connection)
+            changed = await _version(connection) != head
+            if changed:
+                await connection.run_sync(_upgrade, service)
+                _log.info("%s: the database is at revision %s now", service, head)
+            return changed
+
+
+def head_of(service: str) -> str | None:
+    """The newest revision, read from the file names `NNNN_what.py`; None when there is none."""
+    numbers = [path.name[:4] for path in (_ROOT / service).glob("[0-9][0-9][0-9][0-9]_*.py")]
+    return max(numbers, default=None)
+
+
+def service_metadata(service: str) -> MetaData:
+    """The tables of a service: `metadata` of its `outbound/tables.py`."""
+    tables = importlib.import_module(f"apps.{service}.outbound.tables")
+    metadata: MetaData = tables.metadata
+    return metadata
+
+
+def alembic_config(service: str, connection: Connection) -> Any:
+    """Alembic's configuration for one service, over a connection that is open."""
+    from alembic.config import Config  # slow to import, and seldom needed
+
+    config = Config()
+    config.set_main_option("script_location", str(_ROOT).replace("%", "%%"))
+    config.set_main_option("version_locations", str(_ROOT / service).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes.update(connection=connection, service=service)
+    return config
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[AsyncConnection]:
+    """One connection for schema changes: a lock is waited for 10 s, a statement may take long."""
+
+    async def creator() -> asyncpg.Connection:
+        settings = {"application_name": "concord migrate", "lock_timeout": "10000", "timezone": "UTC"}
+        return await asyncpg.connect(url, timeout=10, server_settings=settings)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=creator, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def _current(url: str) -> str | None:
+    """The revision of a database, by the shortest way: most starts find nothing to do."""
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+            return version
+        except asyncpg.UndefinedTableError:
+            return None
+        finally:
+            await connection.close()
+
+
+async def _version(connection: AsyncConnection) -> str | None:
+    exists = await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    version = await connection.scalar(text("SELECT version_num FROM alembic_version")) if exists else None
+    await connection.rollback()
+    return version
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    """Taken for the session, so that it outlives the transactions of the revisions."""
+    deadline = asyncio.get_running_loop().time() + _LOCK_WAIT_S
+    while not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
+        await connection.rollback()
+        if asyncio.get_running_loop().time() > deadline:
+            raise TimeoutError("another process has been migrating this database for a minute")
+        await asyncio.sleep(0.2)
+    await connection.rollback()
+
+
+def _upgrade(connection: Connection, service: str) -> None:
+    from alembic import command
+
+    command.upgrade(alembic_config(service, connection), "head")
+    connection.commit()

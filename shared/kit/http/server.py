@@ -1,0 +1,37 @@
+"""uvicorn as every process uses it: with connections of our own, and without signals, logs and figures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from shared.kit.http.asgi import Asgi
+from shared.kit.http.protocol import HttpBounds, bounded_protocol
+
+
+class Server(uvicorn.Server):
+    """Signals belong to the process, not to the server."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them as they are."""
+        yield
+
+
+def make_server(app: Asgi, bounds: HttpBounds, *, keep_alive_ms: int, drain_timeout_ms: int) -> Server:
+    """Serves an application; its owner calls `serve` with sockets and sets `should_exit`."""
+    options: dict[str, Any] = {
+        "http": bounded_protocol(bounds),
+        "loop": "uvloop",
+        "ws": "none",
+        "lifespan": "off",
+        "interface": "asgi3",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": keep_alive_ms / 1000,
+        "timeout_graceful_shutdown": drain_timeout_ms / 1000,
+    }
+    return Server(uvicorn.Config(app, **options))

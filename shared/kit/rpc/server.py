@@ -1,0 +1,100 @@
+"""The answering side of a service: one consumer for all cold operations, one for each hot one."""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker
+
+from shared.contracts.catalogue import operations_of
+from shared.contracts.errors import ServiceError
+from shared.contracts.topics import CONSUMER_GROUPS
+from shared.kit.config.settings import ProcessSettings
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
+from shared.kit.kafka.consumer import PartitionConsumer
+from shared.kit.kafka.producer import Producer
+from shared.kit.rpc.dispatcher import Dispatcher
+from shared.kit.rpc.handlers import HandlerRegistry
+from shared.kit.rpc.responder import Responder
+from shared.kit.security.field_encryption import FieldEncryption
+from shared.kit.security.record_signatures import signatures_of
+from shared.kit.wire.failure import Failure, Origin
+
+log = logging.getLogger(__name__)
+
+
+class RpcServer:
+    """Attach it before the broker starts; `ready` is set when the group gave each consumer its part."""
+
+    def __init__(
+        self,
+        handlers: HandlerRegistry,
+        producer: Producer,
+        failures: DeadLetterPublisher,
+        settings: ProcessSettings,
+        seals: FieldEncryption,
+    ) -> None:
+        self.ready = asyncio.Event()
+        self._handlers = handlers
+        self._failures = failures
+        self._settings = settings
+        self._intakes: list[PartitionConsumer] = []
+        self._assigned: set[str] = set()
+        signatures = signatures_of(settings)
+        self._dispatcher = Dispatcher(
+            handlers,
+            Responder(producer, signatures, seals),
+            signatures,
+            seals,
+            self._put_away,
+            lane_max=settings.lane_max,
+            in_flight_max=settings.in_flight_max,
+            batch_max=settings.batch_max,
+            timeout_ms=settings.call_timeout_ms,
+        )
+
+    def attach(self, broker: KafkaBroker) -> None:
+        """Subscribe to the topics of all operations of the service."""
+        operations = operations_of(self._handlers.service)
+        cold = [operation.name for operation in operations if not operation.hot]
+        for topics in (cold, *([operation.name] for operation in operations if operation.hot)):
+            self._attach(broker, topics)
+
+    def start(self) -> None:
+        """Begin to commit; called when the broker has started."""
+        for intake in self._intakes:
+            intake.start()
+
+    async def stop(self) -> None:
+        """Take no more requests, finish and commit those in hand, within the drain time."""
+        await asyncio.gather(*(intake.stop() for intake in self._intakes))
+
+    async def _put_away(self, record: ConsumerRecord, error: ServiceError) -> None:
+        """A request may hold a password or a token: what the dead letters keep is where it was."""
+        origin = Origin(record.topic, record.partition, record.offset)
+        stripped = replace(record, value=b"")
+        try:
+            await self._failures.put_away(stripped, origin, Failure(str(error), final=True))
+        except (KafkaError, OSError) as away:
+            log.warning("a bad request of %s could not be put away: %r", record.topic, away)
+
+    def _attach(self, broker: KafkaBroker, topics: list[str]) -> None:
+        def assigned() -> None:
+            self._assigned.add(topics[0])
+            if len(self._assigned) == len(self._intakes):
+                self.ready.set()
+
+        intake = PartitionConsumer(
+            self._dispatcher.accept,
+            drain_timeout_s=self._settings.drain_timeout_ms / 1000,
+            on_assigned=assigned,
+        )
+        intake.attach(
+            broker,
+            topics,
+            CONSUMER_GROUPS[self._handlers.service],
+            max_records=self._settings.batch_max,
+        )
+        self._intakes.append(intake)

@@ -1,0 +1,105 @@
+"""The life of a service process: come up in whatever order the others do, serve, leave cleanly."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import uvloop
+from faststream.kafka import KafkaBroker
+
+from shared.kit.config.settings import ProcessSettings, kafka_options
+from shared.kit.dead_letters.publisher import DeadLetterPublisher
+from shared.kit.events.consumer import EventConsumer
+from shared.kit.health.checks import Health
+from shared.kit.health.server import serve_health
+from shared.kit.kafka.broker import make_broker, start_together
+from shared.kit.kafka.close import close_quietly
+from shared.kit.kafka.producer import Producer
+from shared.kit.rpc.server import RpcServer
+from shared.kit.runtime.gc_tuning import tune_gc
+from shared.kit.runtime.hardening import make_undumpable
+from shared.kit.runtime.instance_id import Instance
+from shared.kit.runtime.service_context import ServiceContext
+from shared.kit.runtime.startup import retry_until_available
+from shared.kit.telemetry.json_logging import setup_logging
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=ProcessSettings)
+Build = Callable[[ServiceContext[S]], Awaitable[None]]
+
+_WAITING_MAX = 20_000
+
+
+def run_service(name: str, settings: S, build: Build[S]) -> None:
+    """Run a service until SIGTERM or SIGINT. `build` gets the parts before anything is consumed."""
+    make_undumpable()
+    instance = Instance(name, settings.instance_name)
+    setup_logging(name, settings.log_level, instance.name)
+    uvloop.run(_until_stopped(name, instance.name, settings, build))
+
+
+async def _until_stopped(name: str, instance: str, settings: S, build: Build[S]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        health = Health()
+        running = health.part("service")
+        server = await serve_health(health, settings.health_host, settings.health_port)
+        stack.push_async_callback(server.close)
+        starting = asyncio.create_task(_start(name, instance, settings, build, stack, health))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        else:
+            starting.result()
+            tune_gc()
+            running.ready()
+            log.info("ready, health at port %d", server.port)
+        await stopped
+        running.down("stopping")
+        log.info("stopping")
+
+
+async def _start(
+    name: str, instance: str, settings: S, build: Build[S], stack: AsyncExitStack, health: Health
+) -> None:
+    options = kafka_options(settings)
+    producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
+    await retry_until_available(health.part("kafka connecting"), producer.start)
+    stack.push_async_callback(producer.stop)
+    health.probe("kafka", producer.ping)
+    parts = ServiceContext(name, instance, settings, producer, stack, health)
+    await build(parts)
+    if missing := parts.handlers.unhandled():
+        raise RuntimeError(f"nobody handlers {', '.join(missing)}")
+    await _consume(parts, producer, make_broker(options, instance), stack)
+
+
+async def _consume(
+    parts: ServiceContext[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack
+) -> None:
+    options = kafka_options(parts.settings)
+    failures = DeadLetterPublisher(parts.service, options)
+    stack.push_async_callback(failures.stop)
+    answering = RpcServer(parts.handlers, producer, failures, parts.settings, parts.seals)
+    answering.attach(broker)
+    inbox = EventConsumer(parts.service, options, parts.settings)
+    for topics, handler in parts.hears:
+        inbox.add(topics, handler)
+    inbox.attach(broker)
+    stack.push_async_callback(close_quietly, broker.stop)
+    consuming = parts.health.part("consumers")
+    await start_together(broker)
+    consuming.down("waiting for the group")
+    for consumer in (answering, inbox):
+        consumer.start()
+        stack.push_async_callback(consumer.stop)
+    await asyncio.gather(answering.ready.wait(), inbox.ready.wait())
+    consuming.ready()

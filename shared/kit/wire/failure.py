@@ -1,0 +1,106 @@
+"""What a record says about its failures in its headers: its origin, its tries, the reason."""
+
+import traceback
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from aiokafka import ConsumerRecord
+from msgspec import Struct
+
+from shared.kit.telemetry.redaction import redact
+from shared.kit.wire.call import Headers, header_text
+
+ORIGINAL_TOPIC = "original-topic"
+ORIGINAL_PARTITION = "original-partition"
+ORIGINAL_OFFSET = "original-offset"
+ATTEMPT = "attempt"
+REASON = "reason"
+TRACE = "trace"
+DEAD_LETTER = "dead-letter"
+"""On a record that was redriven: the id of the dead letter that it was."""
+TRUNCATED = "truncated"
+"""On a record whose value did not fit where it was put: how many bytes it had."""
+FAILURE_HEADERS = (
+    *(ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET),
+    *(ATTEMPT, REASON, TRACE, DEAD_LETTER, TRUNCATED),
+)
+
+_REASON_MAX_CHARS = 300
+
+
+class Origin(Struct, frozen=True):
+    """Where a record was first read, and how many times it was tried before."""
+
+    topic: str
+    partition: int
+    offset: int
+    attempt: int = 0
+
+
+class Failure(Struct, frozen=True):
+    """Why a record was not processed; `final` means that no further try can help."""
+
+    reason: str
+    trace: str = ""
+    final: bool = False
+
+    @classmethod
+    def of(cls, error: BaseException, *, final: bool = False) -> "Failure":
+        """From an exception: its kind, its text without secrets, and the line of ours that raised it."""
+        text = redact(str(error))[:_REASON_MAX_CHARS]
+        return cls(f"{type(error).__name__}: {text}".rstrip(": "), _line_of(error), final)
+
+
+def origin_of(record: ConsumerRecord) -> Origin:
+    """Read from the headers of a record that failed before; else the record's own place."""
+    texts = {
+        name: text
+        for name, value in record.headers
+        if (text := header_text(value)) and name in FAILURE_HEADERS
+    }
+    own = Origin(record.topic, record.partition, record.offset)
+    if ORIGINAL_TOPIC not in texts:
+        return own
+    partition, offset, attempt = (
+        _number(texts.get(name)) for name in (ORIGINAL_PARTITION, ORIGINAL_OFFSET, ATTEMPT)
+    )
+    return Origin(texts[ORIGINAL_TOPIC], partition, offset, attempt)
+
+
+def redriven(headers: Iterable[tuple[str, bytes]]) -> Headers:
+    """The headers of a dead letter that is to be tried anew: its origin stays, its attempts are forgotten."""
+    kept = [pair for pair in headers if pair[0] not in (ATTEMPT, REASON, TRACE, DEAD_LETTER)]
+    return [*kept, (ATTEMPT, b"0")]
+
+
+def foreign_headers(headers: Iterable[tuple[str, bytes]]) -> Headers:
+    """The headers that a record had before it failed; that it was redriven belongs to them."""
+    own = [name for name in FAILURE_HEADERS if name != DEAD_LETTER]
+    return [(name, value) for name, value in headers if name not in own]
+
+
+def failure_headers(origin: Origin, attempt: int, failure: Failure) -> Headers:
+    """The headers of a record that failed for the `attempt`th time."""
+    texts = {
+        ORIGINAL_TOPIC: origin.topic,
+        ORIGINAL_PARTITION: str(origin.partition),
+        ORIGINAL_OFFSET: str(origin.offset),
+        ATTEMPT: str(attempt),
+        REASON: failure.reason,
+        TRACE: failure.trace,
+    }
+    return [(name, text.encode(errors="replace")) for name, text in texts.items()]
+
+
+def _line_of(error: BaseException) -> str:
+    """The innermost line of our own code: `apps/message/inbound/kafka.py:41 in take_in`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if {"apps", "shared"} & set(PurePath(frame.filename).parts)]
+    if not (ours or frames):
+        return ""
+    frame = (ours or frames)[-1]
+    return f"{'/'.join(PurePath(frame.filename).parts[-3:])}:{frame.lineno} in {frame.name}"
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else 0

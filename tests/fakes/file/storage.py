@@ -1,0 +1,166 @@
+"""A bucket in memory. Its addresses are good for `send` and `read` only."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import count
+from typing import IO
+
+from msgspec import Struct
+
+from apps.file.ports import ObjectHead
+from shared.contracts.clock import Clock
+from shared.contracts.errors import MESH_BUSY
+from shared.contracts.file import Upload
+
+
+class Stored(Struct, frozen=True):
+    """An object."""
+
+    body: bytes
+    content_type: str
+
+    @property
+    def etag(self) -> str:
+        """The tag of exactly these bytes."""
+        return f'"{hashlib.sha256(self.body).hexdigest()}"'
+
+
+class _Address(Struct, frozen=True):
+    key: str
+    until: datetime
+    headers: dict[str, str]
+
+
+class MemoryStorage:
+    """One bucket."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.objects: dict[str, Stored] = {}
+        self._numbers = count()
+        self.parts: dict[tuple[str, str], dict[int, bytes]] = {}
+        """Of unfinished objects, by key and upload."""
+        self.away = False
+        """Set it, and nothing answers any more, but for addresses."""
+        self.stuck: set[str] = set()
+        """Keys that can not be deleted."""
+        self._clock = clock
+        self._addresses: dict[str, _Address] = {}
+
+    def send(self, upload: Upload, body: bytes) -> int:
+        """What a client does with an address; the status that S3 answers with."""
+        address = self._addresses[upload.url]
+        sent = {**upload.headers, "Content-Length": str(len(body))}
+        if self._clock.now() > address.until or sent != address.headers:
+            return 403
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        if sent.get("x-amz-checksum-sha256", digest) != digest:
+            return 400
+        self.objects[address.key] = Stored(body, upload.headers["Content-Type"])
+        return 200
+
+    def read(self, url: str) -> bytes | None:
+        """What a client gets at an address; None where nothing is."""
+        address = self._addresses[url]
+        found = self.objects.get(address.key)
+        return None if found is None or self._clock.now() > address.until else found.body
+
+    async def upload_address(
+        self, key: str, size: int, content_type: str, sha256: str | None, until: datetime, now: datetime
+    ) -> Upload:
+        """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
+        headers = {"Content-Type": content_type, "Content-Length": str(size)}
+        if sha256 is not None:
+            headers |= {"x-amz-checksum-sha256": sha256, "x-amz-sdk-checksum-algorithm": "SHA256"}
+        if until - now < timedelta(seconds=1):
+            raise MESH_BUSY.exception("The address would be dead at once.")
+        url = self._address(_Address(key, until, headers))
+        return Upload(method="PUT", url=url, headers=dict(headers), expires_at=until)
+
+    async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
+        """An address that gives the object with these headers: Content-Type, Content-Disposition."""
+        return self._address(_Address(key, self._clock.now() + timedelta(seconds=life_s), headers))
+
+    async def look(self, key: str) -> ObjectHead | None:
+        """What lies there."""
+        self._check()
+        found = self.objects.get(key)
+        return None if found is None else ObjectHead(len(found.body), found.etag)
+
+    async def head(self, key: str, found: ObjectHead, size: int) -> bytes | None:
+        """The first bytes of exactly that object; None when another lies there by now."""
+        there = self._same(key, found)
+        return None if there is None else there.body[:size]
+
+    async def copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
+        """Copy exactly that object; False when another lies there by now."""
+        there = self._same(source, found)
+        if there is not None:
+            self.objects[target] = Stored(there.body, content_type)
+        return there is not None
+
+    async def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Store an object."""
+        self._check()
+        self.objects[key] = Stored(body, content_type)
+
+    async def fetch(self, key: str, target: IO[bytes]) -> bool:
+        """Write an object into a file; False when it is not there."""
+        self._check()
+        if key not in self.objects:
+            return False
+        target.write(self.objects[key].body)
+        target.flush()
+        return True
+
+    async def begin(self, key: str, content_type: str) -> str:
+        """Begin an object in parts; gives the id of this upload."""
+        self._check()
+        upload = f"{content_type} {next(self._numbers)}"
+        self.parts[key, upload] = {}
+        return upload
+
+    async def part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        """Send a part, numbered from 1; gives its tag."""
+        self._check()
+        if (key, upload) not in self.parts:
+            raise MESH_BUSY.exception("The file storage does not have what it had.")
+        self.parts[key, upload][number] = body
+        return Stored(body, "").etag
+
+    async def finish(self, key: str, upload: str, tags: Sequence[str]) -> None:
+        """Make one object of the parts."""
+        self._check()
+        parts = self.parts.pop((key, upload), None)
+        if parts is None or [Stored(parts[number], "").etag for number in sorted(parts)] != list(tags):
+            raise MESH_BUSY.exception("The file storage does not have what it had.")
+        body = b"".join(parts[number] for number in sorted(parts))
+        self.objects[key] = Stored(body, upload.partition(" ")[0])
+
+    async def drop_parts(self, key: str) -> None:
+        """Throw away the parts of whatever was begun there and not finished."""
+        self._check()
+        for begun in [begun for begun in self.parts if begun[0] == key]:
+            del self.parts[begun]
+
+    async def remove(self, keys: Sequence[str]) -> frozenset[str]:
+        """Delete these objects; gives those that S3 would not delete. What is not there does not matter."""
+        self._check()
+        for key in set(keys) - self.stuck:
+            self.objects.pop(key, None)
+        return frozenset(self.stuck.intersection(keys))
+
+    def _address(self, address: _Address) -> str:
+        url = f"memory://{address.key}?{next(self._numbers)}"
+        self._addresses[url] = address
+        return url
+
+    def _same(self, key: str, found: ObjectHead) -> Stored | None:
+        self._check()
+        there = self.objects.get(key)
+        return there if there is not None and there.etag == found.etag else None
+
+    def _check(self) -> None:
+        if self.away:
+            raise MESH_BUSY.exception("The file storage does not answer.")

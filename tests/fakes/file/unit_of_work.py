@@ -1,0 +1,149 @@
+"""Files in memory."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from apps.file.domain.files import ChannelMembership, FileRecord, Usage
+from apps.file.ports import FirstAnswer, UnitOfWork
+from shared.contracts.base import Answer
+from shared.contracts.clock import Clock
+from shared.contracts.errors import ServiceError
+from shared.contracts.event import EventType
+from shared.contracts.file import File
+from shared.kit.database.idempotency import KEY_LIFE, REDELIVERY_LIFE
+from shared.kit.wire.call import Call
+from tests.fakes.file.store import Answered, Row, Store, Told, Transaction
+
+
+class MemoryUnitOfWorkFactory:
+    """Where the use cases work."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[UnitOfWork]:
+        """Committed at the end, rolled back when the block raises."""
+        async with self._store.begin() as transaction:
+            yield MemoryUnitOfWork(self._store, transaction, self._clock)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[UnitOfWork]:
+        """To read only."""
+        async with self._store.begin() as transaction:
+            yield MemoryUnitOfWork(self._store, transaction, self._clock)
+
+    async def once(
+        self,
+        call: Call,
+        profile_id: UUID,
+        work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
+        *,
+        keep_refusals: bool = True,
+    ) -> File:
+        """Do the work in a transaction, unless the call was answered before: then its first answer."""
+        key = _key_of(call, profile_id)
+        async with self._store.begin() as transaction:
+            await transaction.hold(key)
+            answered = self._store.answer_to(key, self._clock.now())
+            if answered is None:
+                answered = await self._answer(call, work, transaction, keep_refusals)
+                transaction.changes.append(partial(self._store.answered.update, {key: answered}))
+        return answered.answer(call.body)
+
+    async def _answer(
+        self,
+        call: Call,
+        work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
+        transaction: Transaction,
+        keep_refusals: bool,
+    ) -> Answered:
+        """A refusal that is raised undoes the work, one that is given does not."""
+        outcome: File | ServiceError
+        try:
+            outcome = await work(MemoryUnitOfWork(self._store, transaction, self._clock))
+        except ServiceError as error:
+            if error.kind.status >= 500 or not keep_refusals:
+                raise
+            transaction.changes.clear()
+            outcome = error
+        life = REDELIVERY_LIFE if call.idempotency_key is None else KEY_LIFE
+        return Answered(call.body, outcome, self._clock.now() + life)
+
+
+class MemoryUnitOfWork:
+    """One transaction."""
+
+    def __init__(self, store: Store, transaction: Transaction, clock: Clock) -> None:
+        self._store = store
+        self._transaction = transaction
+        self._clock = clock
+
+    async def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
+        """What is known about a profile in a channel."""
+        return self._store.place(channel_id, profile_id)
+
+    async def lock_usage(self, profile_id: UUID) -> Usage:
+        """What a person's files take, locked until the end."""
+        await self._transaction.hold(("usage", profile_id))
+        return self._store.usage.get(profile_id, Usage(0, 0))
+
+    async def charge(self, profile_id: UUID, size: int, files: int) -> None:
+        """Count so many bytes and files more, or less, against a person."""
+        self._transaction.changes.append(lambda: self._store.charge(profile_id, size, files))
+
+    async def add(self, kept: FileRecord) -> None:
+        """Store a new file."""
+        row = Row(_copy_of(kept))
+        self._transaction.changes.append(lambda: self._store.files.update({kept.file.id: row}))
+
+    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
+        """A file or the tombstone of one."""
+        if lock:
+            await self._transaction.hold(file_id)
+        row = self._store.files.get(file_id)
+        return None if row is None else _copy_of(row.kept)
+
+    async def files(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
+        """Those of these files that are there, in any order."""
+        return [_copy_of(self._store.files[one].kept) for one in set(file_ids) & self._store.files.keys()]
+
+    async def store(self, kept: FileRecord) -> None:
+        """Store what changed about a file."""
+        self._change(_copy_of(kept), None)
+
+    async def bury(self, kept: FileRecord, call_id: str, now: datetime) -> None:
+        """Store it as a tombstone, whose bytes are purged from now on."""
+        self._change(replace(_copy_of(kept), deleted=True, deleting_call=call_id, purge_at=now), now)
+
+    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+        """Write an event that is sent if, and only if, this transaction commits."""
+        told = Told(kind, key, revision, replace(data))
+        self._transaction.changes.append(lambda: self._store.outbox.append(told))
+
+    async def known(self, call: Call, profile_id: UUID) -> FirstAnswer | None:
+        """What the call was answered with before."""
+        found = self._store.answer_to(_key_of(call, profile_id), self._clock.now())
+        return None if found is None else found.answer
+
+    def _change(self, kept: FileRecord, deleted_at: datetime | None) -> None:
+        def commit() -> None:
+            row = self._store.files[kept.file.id]
+            row.kept, row.deleted_at = kept, deleted_at or row.deleted_at
+
+        self._transaction.changes.append(commit)
+
+
+def _copy_of(kept: FileRecord) -> FileRecord:
+    """So that nobody changes what is committed."""
+    return replace(kept, file=replace(kept.file))
+
+
+def _key_of(call: Call, profile_id: UUID) -> tuple[UUID, str]:
+    return profile_id, call.idempotency_key or f"call {call.operation.name} {call.call_id}"

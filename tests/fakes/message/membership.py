@@ -1,0 +1,103 @@
+"""Our copy of the server service's facts, and the purge, in memory."""
+
+from datetime import datetime
+from uuid import UUID
+
+from apps.message.domain.messages import Channel
+from shared.contracts.fields import ChannelType, Role
+from shared.contracts.server import ChannelAccess
+from tests.fakes.message.store import Store
+
+
+class MemoryMembershipStore:
+    """Of two facts about the same thing the newer wins."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
+        """A channel exists. Nothing brings a deleted one back."""
+        if server_id in self._store.servers_gone:
+            return
+        known = self._store.channels.get(channel_id)
+        if known is None:
+            self._meet(channel_id, server_id, kind, revision)
+        elif revision > self._store.channel_revisions[channel_id]:
+            known.type = kind
+            self._store.channel_revisions[channel_id] = revision
+
+    async def channel_gone(self, channel_id: UUID, server_id: UUID, revision: int, now: datetime) -> None:
+        """A channel was deleted."""
+        if server_id in self._store.servers_gone:
+            return
+        if channel_id not in self._store.channels:
+            self._meet(channel_id, server_id, None, revision)
+        self._store.channels[channel_id].deleted = True
+        revisions = self._store.channel_revisions
+        revisions[channel_id] = max(revision, revisions[channel_id])
+
+    async def member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
+        """A membership as of a revision; without a role it is none, which is remembered as well."""
+        if server_id in self._store.servers_gone:
+            return
+        _, known = self._store.members.get((server_id, profile_id), (None, -1))
+        if revision > known:
+            self._store.members[server_id, profile_id] = (role, revision)
+
+    async def server_gone(self, server_id: UUID, revision: int, now: datetime) -> None:
+        """A server was deleted, and all its channels with it."""
+        self._store.servers_gone.add(server_id)
+        for channel in self._store.channels.values():
+            channel.deleted |= channel.server_id == server_id
+
+    async def access(self, access: ChannelAccess, profile_id: UUID) -> None:
+        """What the server service answered about a channel and a profile in it, both at once."""
+        if access.server_id in self._store.servers_gone:
+            return
+        if access.channel_id not in self._store.channels:
+            self._meet(access.channel_id, access.server_id, access.type, access.revision)
+        await self.member(access.server_id, profile_id, access.role, access.revision)
+
+    def _meet(self, channel_id: UUID, server_id: UUID, kind: ChannelType | None, revision: int) -> None:
+        self._store.channels[channel_id] = Channel(
+            id=channel_id, server_id=server_id, type=kind, deleted=False
+        )
+        self._store.channel_revisions[channel_id] = revision
+
+
+class MemoryPurge:
+    """Deletes what nobody can see any longer."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def piece(self, size: int, now: datetime) -> int:
+        """Delete up to `size` rows of one channel or server; 0 when nothing is left to do."""
+        deleted = (channel.id for channel in self._store.channels.values() if channel.deleted)
+        for channel_id in sorted(set(deleted) - self._store.channels_purged):
+            return self._purge_channel(channel_id, size)
+        for server_id in sorted(self._store.servers_gone - self._store.servers_purged):
+            return self._purge_server(server_id, size)
+        return 0
+
+    async def forget_deleted_files(self, before: datetime) -> None:
+        """Forget files that were deleted before then."""
+        gone = [file_id for file_id, at in self._store.deleted_files.items() if at < before]
+        for file_id in gone:
+            del self._store.deleted_files[file_id]
+
+    def _purge_channel(self, channel_id: UUID, size: int) -> int:
+        rows = self._store.rows(channel_id)
+        gone = len(rows[:size])
+        del rows[:size]
+        if gone < size:
+            self._store.channels_purged.add(channel_id)
+        return max(gone, 1)
+
+    def _purge_server(self, server_id: UUID, size: int) -> int:
+        gone = [key for key in self._store.members if key[0] == server_id][:size]
+        for key in gone:
+            del self._store.members[key]
+        if len(gone) < size:
+            self._store.servers_purged.add(server_id)
+        return max(len(gone), 1)

@@ -1,0 +1,99 @@
+"""A revoked session is remembered as long as a token of it may live, and no longer."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from shared.contracts.event import PROFILE_UPDATED, SESSION_REVOKED, Event, SessionRevoked
+from shared.edge.auth.revoked_sessions import RevokedSessions
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+TTL = timedelta(minutes=15)
+
+
+class SetClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def now(self) -> datetime:
+        return self.time
+
+
+def session(number: int) -> UUID:
+    return UUID(int=number)
+
+
+def revoked(number: int, at: datetime = NOON, kind: str = SESSION_REVOKED.name) -> bytes:
+    data = SessionRevoked(session_id=session(number), profile_id=session(0))
+    return msgspec.json.encode(
+        Event(
+            id=session(99), type=kind, occurred_at=at, revision=1, data=msgspec.Raw(msgspec.json.encode(data))
+        )
+    )
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def revocations(clock: SetClock) -> RevokedSessions:
+    return RevokedSessions(clock, TTL, 3)
+
+
+def test_hears_of_sessions(revocations: RevokedSessions) -> None:
+    revocations.hear(revoked(1))
+    assert session(1) in revocations
+    assert session(2) not in revocations
+
+
+def test_passes_over_other_events(revocations: RevokedSessions) -> None:
+    revocations.hear(revoked(1, kind=PROFILE_UPDATED.name))
+    assert len(revocations) == 0
+
+
+@pytest.mark.parametrize("value", [b"", b"{}", b"\xff", b"[]", revoked(1).replace(b"sessionId", b"x")])
+def test_garbage_is_said(value: bytes, revocations: RevokedSessions) -> None:
+    with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
+        revocations.hear(value)
+    assert len(revocations) == 0
+
+
+def test_forgets_when_no_token_can_be_alive(revocations: RevokedSessions, clock: SetClock) -> None:
+    revocations.hear(revoked(1))
+    clock.time = NOON + TTL
+    revocations.sweep()
+    assert session(1) in revocations
+    clock.time = NOON + TTL + timedelta(minutes=1)
+    revocations.sweep()
+    assert session(1) not in revocations
+
+
+def test_old_news_are_no_news(revocations: RevokedSessions) -> None:
+    revocations.hear(revoked(1, NOON - timedelta(hours=1)))
+    assert len(revocations) == 0
+
+
+def test_a_clock_ahead_keeps_nothing_for_ever(revocations: RevokedSessions, clock: SetClock) -> None:
+    revocations.hear(revoked(1, NOON + timedelta(days=365)))
+    clock.time = NOON + TTL + timedelta(minutes=2)
+    revocations.sweep()
+    assert len(revocations) == 0
+
+
+def test_is_bounded_and_says_what_it_drops(
+    revocations: RevokedSessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1, 5):
+        revocations.hear(revoked(number))
+    assert [session(number) in revocations for number in range(1, 5)] == [False, True, True, True]
+    assert "REVOCATIONS_MAX" in caplog.text
+
+
+def test_reads_back_further_than_a_token_lives(revocations: RevokedSessions) -> None:
+    assert revocations.since <= NOON - TTL

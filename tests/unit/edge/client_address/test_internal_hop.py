@@ -1,0 +1,41 @@
+"""Only a gateway can say that it counted a caller, for one token and a short time."""
+
+from dataclasses import dataclass
+
+from shared.edge.client_address.internal_hop import InternalHop
+from shared.kit.security.record_signatures import RecordSigner
+from tests.unit.kit.rpc.calls import SIGNATURES
+
+TOKEN = b"Bearer a.b.c"
+
+
+@dataclass
+class At:
+    now_ms: int = 1_777_636_800_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+def test_it_holds_for_its_token_and_a_minute() -> None:
+    at = At()
+    passed_on = InternalHop(SIGNATURES, at)
+    _, value = passed_on.header(TOKEN)
+    assert passed_on.holds(value, TOKEN)
+    assert not passed_on.holds(value, b"Bearer d.e.f")
+    at.now_ms += 59_000
+    assert passed_on.holds(value, TOKEN)
+    at.now_ms += 2_000
+    assert not passed_on.holds(value, TOKEN)
+
+
+def test_nobody_else_can_write_it() -> None:
+    at = At()
+    passed_on = InternalHop(SIGNATURES, at)
+    _, value = passed_on.header(TOKEN)
+    until, _, signature = value.partition(b".")
+    later = b"%d" % (int(until) + 1)
+    _, stranger = InternalHop(RecordSigner("x" * 32), at).header(TOKEN)
+    record = until + b"." + SIGNATURES.signature("file.create", until, TOKEN, [])[1]
+    for other in (later + b"." + signature, until + b".", b".", until, b"", b"\xff", stranger, record, None):
+        assert not passed_on.holds(other, TOKEN)

@@ -1,0 +1,81 @@
+"""Bodies that stand still, drip or break off."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from shared.contracts.errors import ServiceError
+from shared.edge.uploads.body_reader import IncomingBody, MinimumRate
+
+TEMPO = MinimumRate(stall_timeout_s=20, rate_min_bytes_s=100, rate_window_s=30)
+
+
+class Sender:
+    """Sends pieces of these sizes, each after a pause, on a clock that does not wait."""
+
+    def __init__(self, *pieces: tuple[float, int]) -> None:
+        self.now_s = 0.0
+        self._pieces = list(pieces)
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._pieces:
+            return {"type": "http.disconnect"}
+        pause_s, size = self._pieces.pop(0)
+        self.now_s += pause_s
+        return {"type": "http.request", "body": bytes(size), "more_body": True}
+
+    async def detail(self, tempo: MinimumRate = TEMPO, our_pause_s: float = 0.0) -> str:
+        """What is said when the body is given up."""
+        body = IncomingBody(self.receive, tempo, lambda: self.now_s)
+        with pytest.raises(ServiceError) as raised:
+            while await body.next() is not None:
+                self.now_s += our_pause_s
+        assert raised.value.kind.code == "body.malformed"
+        return raised.value.detail
+
+
+BROKEN = "The connection ended before the body did."
+SLOW = "The body came too slowly: it takes 100 bytes a second, on the average of 30 s."
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([(1, 1)] * 29, BROKEN),  # too early to say
+        ([(1, 1)] * 30, SLOW),
+        ([(1, 99)] * 30, SLOW),
+        ([(1, 100)] * 300, BROKEN),
+        ([(19, 10), (1, 1000), *[(1, 300)] * 10], BROKEN),  # a pause, and on as fast as before
+        ([(0, 10**6), *[(1, 1)] * 60], SLOW),  # a good beginning buys one window
+    ],
+)
+async def test_the_average_of_each_window_counts(pieces: list[tuple[float, int]], expected: str) -> None:
+    assert await Sender(*pieces).detail() == expected
+
+
+async def test_who_waits_for_us_is_not_slow() -> None:
+    assert await Sender(*[(0.1, 10)] * 200).detail(our_pause_s=60) == BROKEN
+
+
+async def test_any_rate_will_do_where_none_is_set() -> None:
+    tempo = MinimumRate(stall_timeout_s=20, rate_min_bytes_s=0, rate_window_s=30)
+    assert await Sender(*[(10, 0)] * 50).detail(tempo) == BROKEN
+
+
+async def test_a_body_that_stands_still() -> None:
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(5)
+        return {}
+
+    tempo = MinimumRate(stall_timeout_s=0.05, rate_min_bytes_s=0, rate_window_s=1)
+    with pytest.raises(ServiceError, match=r"Nothing came for 0\.05 s"):
+        await IncomingBody(receive, tempo).next()
+
+
+async def test_after_the_last_piece_there_is_nothing_to_wait_for() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    body = IncomingBody(receive, TEMPO)
+    assert [await body.next(), await body.next(), await body.next()] == [b"x", None, None]

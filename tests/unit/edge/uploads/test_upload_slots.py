@@ -1,0 +1,56 @@
+"""Places for uploads: bounded for all and for each, and never all in a few hands."""
+
+from contextlib import ExitStack
+from uuid import UUID
+
+import pytest
+
+from shared.contracts.errors import ServiceError
+from shared.edge.uploads.upload_slots import UploadSlots
+
+
+def person(number: int) -> UUID:
+    return UUID(int=number)
+
+
+def taken_by(places: UploadSlots, who: UUID, stack: ExitStack) -> str:
+    try:
+        stack.enter_context(places.take(who))
+    except ServiceError as error:
+        assert error.retry_after_s == 5
+        return error.kind.code
+    return "fine"
+
+
+def test_a_place_is_given_back() -> None:
+    places = UploadSlots(1, 1)
+    for _ in range(2):
+        with pytest.raises(KeyError), places.take(person(1)):
+            assert places.taken == 1
+            raise KeyError
+    assert places.taken == 0
+
+
+def test_one_person_has_so_many() -> None:
+    places = UploadSlots(100, 2)
+    with ExitStack() as stack:
+        assert [taken_by(places, person(1), stack) for _ in range(3)] == ["fine", "fine", "rate.limited"]
+        assert taken_by(places, person(2), stack) == "fine"
+
+
+def test_all_together_have_so_many() -> None:
+    places = UploadSlots(2, 1)
+    with ExitStack() as stack:
+        assert [taken_by(places, person(who), stack) for who in range(3)] == ["fine", "fine", "mesh.busy"]
+
+
+def test_a_few_greedy_people_leave_half_of_them() -> None:
+    """Four who take as many as they get: eight others still have a place each."""
+    places = UploadSlots(16, 4)
+    with ExitStack() as stack:
+        for _ in range(4):
+            for who in range(4):
+                taken_by(places, person(who), stack)
+        assert places.taken == 8
+        assert [taken_by(places, person(who), stack) for who in range(10, 18)] == ["fine"] * 8
+        assert taken_by(places, person(18), stack) == "mesh.busy"

@@ -1,0 +1,275 @@
+"""The documents say what the routes do: what a machine can compare, it compares here."""
+
+import re
+from typing import Any
+
+import httpx
+import jsonschema
+import msgspec
+import pytest
+import schemathesis
+from litestar import Litestar
+
+from apps.gateway.app import ROUTES
+from apps.gateway.documents.openapi.operation import errors_of
+from apps.gateway.documents.pages import ASSETS, WEB
+from apps.gateway.routes.route import Route
+from shared.contracts.errors import CATALOGUE
+from shared.contracts.examples import example_of
+from tests.support.gateway import World, client_of, new_world
+
+LOCAL_REFERENCE = re.compile(r"""(?:src|href|url\()=?["']?((?:https?:)?//[^"')\s]+)""")
+
+
+@pytest.fixture
+async def document(http: httpx.AsyncClient) -> dict[str, Any]:
+    return (await http.get("/api/openapi.json")).json()  # type: ignore[no-any-return]
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def routes_of(app: Litestar) -> set[tuple[str, str]]:
+    """What Litestar really serves."""
+    found = set()
+    for route in app.routes:
+        path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
+        found |= {(str(method), path) for method in route.methods if method != "OPTIONS"}  # type: ignore[union-attr]
+    return found
+
+
+async def test_it_tells_where_the_file_service_has_a_port_of_its_own() -> None:
+    world = new_world(public_url="https://chat.example.org", file_public_url="https://files.example.org/")
+    async with client_of(world) as http:
+        document = (await http.get("/api/openapi.json")).json()
+    everywhere = ["/", "https://chat.example.org"]
+    assert [server["url"] for server in document["servers"]] == everywhere
+    told = {
+        path: [server["url"] for server in operation["servers"]]
+        for (_, path), operation in operations(document).items()
+        if "servers" in operation
+    }
+    both = [*everywhere, "https://files.example.org"]
+    assert told == {"/api/files/upload": both, "/api/files/{fileId}/content": both}
+
+
+async def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
+    schemathesis.openapi.from_dict(document).validate()
+    assert document["openapi"].startswith("3.1")
+
+
+async def test_it_names_every_route_and_no_other(document: dict[str, Any], world: World) -> None:
+    app: Any = world.edge._app
+    assert set(operations(document)) == routes_of(app)
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = re.findall(r'"\$ref":"#/components/schemas/([^"]+)"', msgspec.json.encode(document).decode())
+    assert references
+    assert set(references) <= document["components"]["schemas"].keys()
+
+
+async def test_every_operation_is_told_completely(document: dict[str, Any]) -> None:
+    ids = []
+    tags = {tag["name"] for tag in document["tags"]}
+    for (_, path), operation in operations(document).items():
+        ids.append(operation["operationId"])
+        assert operation["summary"]
+        assert operation["description"]
+        assert set(operation["tags"]) <= tags
+        named = [p["name"] for p in operation["parameters"] if p["in"] == "path"]
+        assert named == re.findall(r"{(\w+)}", path)
+        for response in operation["responses"].values():
+            assert response["description"]
+            assert "X-Correlation-Id" in response["headers"]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation.name)
+async def test_errors_are_told_by_status_and_code(route: Route, document: dict[str, Any]) -> None:
+    responses = operations(document)[route.method, route.path]["responses"]
+    told = {
+        (int(status), code)
+        for status, response in responses.items()
+        for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    }
+    assert told == {(kind.status, kind.code) for kind in errors_of(route)}
+    assert {kind.code for kind in route.operation.errors} <= {code for _, code in told}
+    assert {200, 201, 204, 302} & {int(status) for status in responses}
+    for status in route.operation.also:
+        assert str(status) in responses
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.operation.body], ids=lambda route: route.operation.name
+)
+async def test_the_example_of_a_body_works(
+    route: Route, document: dict[str, Any], api: httpx.AsyncClient
+) -> None:
+    form = route.operation.form
+    media_type = "multipart/form-data" if form else "application/json"
+    content = operations(document)[route.method, route.path]["requestBody"]["content"][media_type]
+    body = route.operation.body
+    assert body is not None
+    assert msgspec.convert(content["example"], body)
+    check(content["example"], content["schema"], document)
+    if form:
+        return  # see tests/e2e/test_files.py
+    path = {name: example_of(route.operation.request)[name] for name in route.parameters}
+    response = await api.request(route.method, route.path.format(**path), json=content["example"])
+    assert response.status_code == route.operation.status
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if route.operation.answer and route.operation.status != 302],
+    ids=lambda route: route.operation.name,
+)
+async def test_the_example_of_an_answer_fits_its_schema(route: Route, document: dict[str, Any]) -> None:
+    responses = operations(document)[route.method, route.path]["responses"]
+    content = responses[str(route.operation.status)]["content"]["application/json"]
+    check(content["example"], content["schema"], document)
+
+
+async def test_examples_of_errors_fit_the_schema_of_problems(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        for response in operation["responses"].values():
+            content = response.get("content", {}).get("application/problem+json", {"examples": {}})
+            for code, example in content["examples"].items():
+                assert example["value"]["code"] == code
+                check(example["value"], content["schema"], document)
+
+
+async def test_a_real_problem_fits_its_schema(document: dict[str, Any], api: httpx.AsyncClient) -> None:
+    problem = (await api.post("/api/servers", json={"x": 1})).json()
+    check(problem, {"$ref": "#/components/schemas/Problem"}, document)
+
+
+async def test_public_operations_need_no_token(document: dict[str, Any]) -> None:
+    for route in ROUTES:
+        security = operations(document)[route.method, route.path]["security"]
+        assert security == ([] if route.operation.public else [{"bearer": []}])
+
+
+async def test_only_operations_that_take_a_key_name_it(document: dict[str, Any]) -> None:
+    for route in ROUTES:
+        parameters = operations(document)[route.method, route.path]["parameters"]
+        assert ("Idempotency-Key" in [p["name"] for p in parameters]) == route.operation.idempotent
+
+
+def test_all_that_is_posted_takes_a_key_but_what_answers_with_tokens() -> None:
+    posted = [route.operation for route in ROUTES if route.method == "POST"]
+    without = {operation.name for operation in posted if not operation.idempotent}
+    assert without == {"user.signup", "user.signin", "user.refresh"}
+
+
+def check(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
+    """Raises ValidationError when the value does not fit; formats are looked at too."""
+    whole = {**schema, "components": document["components"]}
+    jsonschema.Draft202012Validator(
+        whole, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    ).validate(value)
+
+
+async def test_the_public_address_is_told() -> None:
+    world = new_world(public_url="https://chat.example.org/")
+    transport = httpx.ASGITransport(app=world.edge)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+        servers = (await http.get("/api/openapi.json")).json()["servers"]
+    assert [server["url"] for server in servers] == ["/", "https://chat.example.org"]
+
+
+async def test_every_error_code_has_its_page(http: httpx.AsyncClient) -> None:
+    listed = (await http.get("/api/errors")).json()["items"]
+    assert {kind["code"] for kind in listed} == set(CATALOGUE)
+    for kind in CATALOGUE.values():
+        told = (await http.get(f"/api/errors/{kind.code}")).json()
+        assert (told["status"], told["title"]) == (kind.status, kind.title)
+        page = await http.get(f"/api/errors/{kind.code}", headers={"Accept": "text/html"})
+        assert page.headers["content-type"].startswith("text/html")
+        assert kind.code in page.text
+    assert "mesh.busy" in (await http.get("/api/errors", headers={"Accept": "text/html"})).text
+    assert (await http.get("/api/errors/no.such")).status_code == 404
+    assert (await http.get("/api/errors/%3Cscript%3E", headers={"Accept": "text/html"})).status_code == 404
+
+
+@pytest.mark.parametrize("page", ["/api/docs", "/api/asyncapi"])
+async def test_pages_load_from_here_only(page: str, http: httpx.AsyncClient) -> None:
+    response = await http.get(page)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert not LOCAL_REFERENCE.findall(response.text)
+    assets = re.findall(rf'"{ASSETS}/([^"]+)"', response.text)
+    assert assets
+    for asset in assets:
+        assert (await http.get(f"{ASSETS}/{asset}")).status_code == 200
+
+
+async def test_every_asset_is_served_with_its_kind_and_cached(http: httpx.AsyncClient) -> None:
+    kinds = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".png": "image/png",
+             ".svg": "image/svg+xml"}  # fmt: skip
+    files = [path for path in (WEB / "assets").rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        name = path.relative_to(WEB / "assets").as_posix()
+        response = await http.get(f"{ASSETS}/{name}", headers={"Accept-Encoding": "identity"})
+        assert response.content == path.read_bytes()
+        assert response.headers["content-type"] == kinds.get(path.suffix, response.headers["content-type"])
+        assert ("immutable" in response.headers["cache-control"]) == name.startswith("vendor/")
+        again = await http.get(f"{ASSETS}/{name}", headers={"If-None-Match": response.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "name", ["../docs.html", "%2e%2e/docs.html", "nope.js", "vendor", "/etc/passwd", "..%2fdocs.html"]
+)
+async def test_nothing_else_is_an_asset(name: str, http: httpx.AsyncClient) -> None:
+    assert (await http.get(f"{ASSETS}/{name}")).status_code == 404
+
+
+async def test_large_documents_are_compressed_for_who_can(http: httpx.AsyncClient) -> None:
+    plain = await http.get("/api/openapi.json", headers={"Accept-Encoding": "identity"})
+    packed = await http.get("/api/openapi.json", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < len(plain.content) / 4
+
+
+async def test_the_messages_in_kafka_are_told(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/api/asyncapi.json")).json()
+    assert document["asyncapi"].startswith("3.")
+
+
+async def test_home_leads_to_the_documents(http: httpx.AsyncClient) -> None:
+    response = await http.get("/")
+    assert (response.status_code, response.headers["location"]) == (302, "/api/docs")
+
+
+async def test_the_public_keys_are_told_once_they_are_there(world: World, http: httpx.AsyncClient) -> None:
+    document, world.keys.document = world.keys.document, None
+    try:
+        assert (await http.get("/.well-known/jwks.json")).json()["code"] == "mesh.busy"
+        world.keys.document = b'{"keys":[{"kid":"k1"}]}'
+        response = await http.get("/.well-known/jwks.json")
+        assert response.json() == {"keys": [{"kid": "k1"}]}
+        assert "max-age" in response.headers["cache-control"]
+    finally:
+        world.keys.document = document
+
+
+async def test_health_names_what_is_not_ready(http: httpx.AsyncClient, world: World) -> None:
+    response = await http.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["parts"] == {"keys": "starting"}
+    world.health._parts["keys"].ready()  # type: ignore[union-attr]
+    assert (await http.get("/health/ready")).status_code == 200
+    world.health._parts["keys"].down("starting")  # type: ignore[union-attr]
+    assert (await http.get("/health/live")).json() == {"status": "alive"}

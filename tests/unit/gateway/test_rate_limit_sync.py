@@ -1,0 +1,147 @@
+"""What gateways tell each other of callers, without Kafka in between."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from prometheus_client import REGISTRY
+
+from apps.gateway.rate_limit_sync import RateLimitSync
+from shared.contracts.errors import ServiceError
+from shared.contracts.rate_limits import Taken
+from shared.edge.client_address.trusted_proxies import TrustedProxies
+from shared.edge.rate_limits.policies import RateLimits
+from shared.edge.request_context import RequestContext
+from tests.unit.kit.rpc.calls import SIGNATURES
+
+ADA = UUID(int=1)
+NOW_MS = 1_777_636_800_000
+
+
+class Node:
+    """A gateway's limits and its gossip."""
+
+    def __init__(self, per_minute: int = 20) -> None:
+        self.now_ms = NOW_MS
+        proxies = TrustedProxies((), "x-forwarded-for")
+        self.limits = RateLimits(proxies, per_minute=per_minute, sign_ins_per_minute=4, callers_max=1000)
+        producer: Any = None
+        self.gossip = RateLimitSync(self.limits, producer, {}, SIGNATURES, lambda: self.now_ms)
+
+    def take(self, count: int, public: bool = False) -> int:
+        """How many of so many requests are let through."""
+        passed = 0
+        for _ in range(count):
+            scope: Any = {"client": ("203.0.113.7", 1), "headers": []}
+            exchange = RequestContext(scope, None, lambda: "id")  # type: ignore[arg-type]
+            try:
+                if public:
+                    self.limits.take_strict(exchange)
+                else:
+                    self.limits.take(ADA, exchange)
+                passed += 1
+            except ServiceError:
+                pass
+        return passed
+
+    def news(self) -> bytes:
+        record = self.gossip.news()
+        assert record is not None
+        return record.value
+
+
+def late_records() -> float:
+    return REGISTRY.get_sample_value("concord_limits_late_total") or 0
+
+
+@pytest.fixture
+def nodes() -> Iterator[tuple[Node, Node]]:
+    yield Node(), Node()
+
+
+def test_two_gateways_keep_one_limit(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    assert one.take(12) == 12
+    two.gossip.hear(one.news())
+    assert two.take(20) == 8
+    one.gossip.hear(two.news())
+    assert one.take(5) == 0
+
+
+def test_sign_ins_are_told_from_the_first_on(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    assert one.take(1, public=True) == 1
+    told = msgspec.json.decode(one.news(), type=Taken)
+    assert told.sign_ins == {"203.0.113.7": 1}
+    two.gossip.hear(msgspec.json.encode(told))
+    assert two.take(9, public=True) == 3
+
+
+def test_who_took_little_is_not_spoken_of() -> None:
+    node = Node(per_minute=100)
+    node.take(4)
+    assert node.gossip.news() is None
+    node.take(1)
+    assert msgspec.json.decode(node.news(), type=Taken).callers == {ADA: 5}
+    assert node.gossip.news() is None
+
+
+def test_a_record_read_twice_counts_once_and_ones_own_not_at_all(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    one.take(5)
+    first = one.news()
+    one.take(5)
+    second = one.news()  # in the same millisecond
+    for value in (first, second, first, second):
+        two.gossip.hear(value)
+        one.gossip.hear(value)
+    assert (one.take(20), two.take(20)) == (10, 10)
+
+
+def test_what_is_paid_back_when_it_arrives_counts_no_more(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    one.take(20)
+    two.now_ms += 30_000
+    value = one.news()
+    two.gossip.hear(value)
+    assert two.take(30) == 10
+    late = Node()
+    late.now_ms += 61_000
+    before = late_records()
+    late.gossip.hear(value)
+    assert late.take(30) == 20
+    assert late_records() == before + 1, "clocks that differ by so much are seen in the figures"
+
+
+def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]) -> None:
+    one, two = nodes
+    two.now_ms -= 3_600_000
+    one.take(12)
+    two.gossip.hear(one.news())
+    assert two.take(20) == 8
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"{}", b"[]", b"\xff", b'{"node": "x"}',
+     b'{"node": "x", "atMs": 1, "callers": {"nobody": 1}, "networks": {}, "signIns": {}}',
+     b'{"node": "x", "atMs": 1, "callers": {}, "networks": {"a": 0}, "signIns": {}}',
+     b'{"node": "x", "atMs": 1, "callers": {}, "networks": {"a": -5}, "signIns": {}}',
+     b'{"node": "x", "atMs": -1, "callers": {}, "networks": {}, "signIns": {}}'],
+)  # fmt: skip
+def test_garbage_is_refused_and_changes_nothing(value: bytes) -> None:
+    node = Node()
+    with pytest.raises(msgspec.MsgspecError):
+        node.gossip.hear(value)
+    assert node.take(30) == 20
+
+
+def test_nodes_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.gateway.rate_limit_sync._NODES_MAX", 3)
+    node = Node()
+    for number in range(10):
+        taken = Taken(node=f"n{number}", at_ms=NOW_MS, callers={}, networks={}, sign_ins={})
+        node.gossip.hear(msgspec.json.encode(taken))
+    assert list(node.gossip._heard_ms) == ["n7", "n8", "n9"]
