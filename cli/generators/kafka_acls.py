@@ -69,7 +69,7 @@ def grants() -> tuple[Grant, ...]:
 
 
 def _caller(principal: str) -> Iterator[Grant]:
-    """Who asks: its requests, and the reply topics of its processes, which they make and sweep themselves."""
+    """Who asks: its requests, and the reply topics of its processes, which they create and delete themselves."""
     operations = CALLS.get(principal, ())
     if not operations:
         return
@@ -79,7 +79,7 @@ def _caller(principal: str) -> Iterator[Grant]:
         principal=principal,
         resource=TOPIC,
         names=replies,
-        operations=("Create", "Read", "Write", "Delete"),
+        operations=("Create", "Read", "Write", "Delete", "DescribeConfigs"),
         prefixed=True,
     )
 
@@ -137,7 +137,8 @@ more. With the StandardAuthorizer and `allow.everyone.if.no.acl.found=false` (th
 refused: auth can not read messages, a gateway can not publish events, nobody reads the requests of another service.
 The names of the users are in the first column; choose others if you like.
 
-Reading, writing and deleting include `Describe`. A name that ends in `*` is a prefix (`--resource-pattern-type
+Reading, writing and deleting include `Describe`; `DescribeConfigs` shows a process which idle reply topics are its
+mesh's own, to delete them. A name that ends in `*` is a prefix (`--resource-pattern-type
 prefixed`). `prepare` is who runs `concord prepare`; processes started with `CONCORD_PREPARED=1` need none of its
 rights. `operator` is who runs `concord trace` and `concord dead-letters`: the steps of a call may stand in any topic,
 so it reads all of them but `rate-limits`, which shows addresses. Passwords, tokens and signed addresses of files are sealed there, messages are not:

@@ -1,6 +1,7 @@
 """Kafka with TLS, SCRAM and the documented ACLs: each process works with exactly those."""
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 
 import httpx
@@ -20,6 +21,8 @@ from shared.kit.config.settings import kafka_options, load
 from shared.kit.config.tool_settings import ToolSettings
 from shared.kit.dead_letters.store import DeadLetter, DeadLetterStore
 from shared.kit.kafka.topic_reader import Bounds
+from shared.kit.rpc.reply_topics import ReplyTopicCollector, create_reply_topic
+from shared.kit.security.record_signatures import RecordSigner
 from tests.e2e.concord import Concord, Process, topics_of
 from tests.e2e.conftest import make_databases
 from tests.e2e.people import sign_up
@@ -163,6 +166,23 @@ async def test_nobody_sees_the_topics_of_others(
     finally:
         await admin.close()
     assert described["error_code"] == code
+
+
+async def test_callers_delete_idle_reply_topics_of_their_own_service_alone(secured: SecuredKafka) -> None:
+    """A service sees the reply topics of those whom it answers, too."""
+    signatures = RecordSigner(secrets.token_hex(32))
+    callers = ("server", "file", "message", "gateway")
+    for user in callers:
+        options = client_options(secured, user)
+        for name in ("own", "idle"):
+            await create_reply_topic(options, f"{user}.replies.{name}", 1, signatures)
+        async with AIOKafkaProducer(**options) as producer:
+            await producer.send_and_wait(f"{user}.replies.own", b"beat")
+    for user in callers:
+        collector = ReplyTopicCollector(
+            client_options(secured, user), f"{user}.replies.own", signatures, idle_after_ms=0
+        )
+        assert await collector.collect() == [f"{user}.replies.idle"]
 
 
 @pytest.mark.usefixtures("concord")

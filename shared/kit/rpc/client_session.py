@@ -13,7 +13,7 @@ from shared.kit.config.settings import ProcessSettings
 from shared.kit.kafka.producer import Producer, Record
 from shared.kit.rpc.client import RpcClient
 from shared.kit.rpc.reply_consumer import RawReply, ReplyReader
-from shared.kit.rpc.reply_topics import BEAT_INTERVAL_S, Sweeper, create_reply_topic
+from shared.kit.rpc.reply_topics import BEAT_INTERVAL_S, ReplyTopicCollector, create_reply_topic
 from shared.kit.security.record_signatures import signatures_of
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class RpcClientSession:
         self._options = options
         self._replication_factor = settings.kafka_replication_factor
         self._upkeep: asyncio.Task[None] | None = None
-        signatures = signatures_of(settings)
+        self._signatures = signatures = signatures_of(settings)
         self.client = RpcClient(
             producer, self._topic, signatures, pending_max=PENDING_MAX, timeout_ms=settings.call_timeout_ms
         )
@@ -62,18 +62,18 @@ class RpcClientSession:
         self.client.resolve(call_id, reply)
 
     async def _make_topic(self) -> None:
-        await create_reply_topic(self._options, self._topic, self._replication_factor)
+        await create_reply_topic(self._options, self._topic, self._replication_factor, self._signatures)
         # A beat has no call id, so that no reader takes it for a reply.
         self._producer.send(self._topic, 0, Record(b"beat", b"{}", []))
 
     async def _keep_up(self) -> None:
-        sweeper = Sweeper(self._options)
+        collector = ReplyTopicCollector(self._options, self._topic, self._signatures)
         while True:
-            # Not all at the same time, though they may have started together: one sweep is enough.
+            # Not all at the same time, though they may have started together: one look is enough.
             await asyncio.sleep(self._beat_interval_s * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             try:
                 # Made again each time, should somebody have deleted it.
                 await self._make_topic()
-                await sweeper.sweep()
+                await collector.collect()
             except (KafkaError, OSError) as error:
                 log.warning("the upkeep of reply topics has to wait: %r", error)

@@ -66,6 +66,14 @@ class RecordSigner:
         named = [(TOPICS, topics.encode())] if " " in topics else []
         return [*named, self.signature(topics, key, body, headers)]
 
+    def tags(self, purpose: str, text: str) -> list[str]:
+        """Return keyed tags of a text, of 32 hexadecimal digits: by the first secret, then by the other one.
+
+        No record is written in the same form, so no signature is a tag.
+        """
+        form = _form((purpose, text))
+        return [mac.of(form).decode() for mac in (self._first, self._other) if mac is not None]
+
     def fault(
         self, topic: str, key: bytes | None, body: bytes | None, headers: Sequence[tuple[str, Any]]
     ) -> str | None:

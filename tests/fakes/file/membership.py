@@ -42,5 +42,5 @@ class MemoryMembershipStore:
 
     async def save_access(self, access: ChannelAccess, profile_id: UUID) -> None:
         """What the server service answered about a channel and a profile in it, both at once."""
-        await self.channel(access.channel_id, access.server_id, access.type, access.revision)
-        await self.member(access.server_id, profile_id, access.role, access.revision)
+        await self.save_channel(access.channel_id, access.server_id, access.type, access.revision)
+        await self.save_member(access.server_id, profile_id, access.role, access.revision)

@@ -58,7 +58,7 @@ class MemoryMembershipStore:
             return
         if access.channel_id not in self._store.channels:
             self._meet(access.channel_id, access.server_id, access.type, access.revision)
-        await self.member(access.server_id, profile_id, access.role, access.revision)
+        await self.save_member(access.server_id, profile_id, access.role, access.revision)
 
     def _meet(self, channel_id: UUID, server_id: UUID, kind: ChannelType | None, revision: int) -> None:
         self._store.channels[channel_id] = Channel(

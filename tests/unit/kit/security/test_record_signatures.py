@@ -45,6 +45,17 @@ def test_no_two_records_have_the_same_signature(
     assert (SIGNATURES.signature(*one) == SIGNATURES.signature(*two)) is (one == two)
 
 
+@given(st.text(max_size=9), st.text(max_size=9))
+def test_a_tag_belongs_to_one_secret_and_one_text(one: str, two: str) -> None:
+    [tag] = SIGNATURES.tags("purpose", one)
+    assert len(tag) == 32
+    assert (SIGNATURES.tags("purpose", two) == [tag]) is (one == two)
+    assert SIGNATURES.tags("another purpose", one) != [tag]
+    [other] = RecordSigner("another secret").tags("purpose", one)
+    assert other != tag
+    assert RecordSigner("another secret", SECRET).tags("purpose", one) == [other, tag]
+
+
 def test_the_form_is_the_documented_one() -> None:
     """So that other programs can sign as well."""
     headers = [("call_id", b"1"), ("deadline", b"22")]
