@@ -229,7 +229,7 @@ def health() -> Json:
 
 async def _health_port() -> Json:
     waiting, ready = Health(), Health()
-    waiting.part("something")
+    waiting.component("something")
     found: Json = {}
     for title, state in (("ready", ready), ("not ready", waiting)):
         transport = httpx.ASGITransport(app=health_app(state))

@@ -170,10 +170,10 @@ async def test_unknown_keys_are_asked_for_again_after_a_while() -> None:
     caller = FakeCaller(answer=lambda sent: RawReply(200, msgspec.json.encode(Signer().jwks)))
     keys = JwksCache(caller, Component(), 60, lambda: now)
     for number in range(5):
-        await keys.find(Signer(f"x{number}").token())
+        await keys.refresh_for(Signer(f"x{number}").token())
     assert len(caller.sent) == 1
     now = UNKNOWN_KID_INTERVAL_S
-    await keys.find(Signer("y").token())
+    await keys.refresh_for(Signer("y").token())
     assert len(caller.sent) == 2
 
 
