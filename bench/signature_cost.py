@@ -12,7 +12,8 @@ from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.message import MESSAGE_SEND, Message, SendMessage
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import Call, Headers, reply_headers, request_headers
+from shared.kit.wire.call import Call, reply_headers, request_headers
+from shared.kit.wire.headers import Headers
 
 _TIMES = 2_000
 

@@ -13,8 +13,8 @@ from shared.contracts.topics import LIMITS, all_topics
 from shared.kit.kafka.topic_reader import Bounds, TopicReader, partitions_of
 from shared.kit.outbox.batch import EVENT_ID, EVENT_TYPE
 from shared.kit.telemetry.redaction import redact
-from shared.kit.wire.call import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_TOPIC, REASON
+from shared.kit.wire.headers import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
 
 _KNOWN = frozenset(topic.name for topic in all_topics(1)) - {LIMITS}
 

@@ -16,7 +16,6 @@ from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.kafka.close import close_quietly
 from shared.kit.kafka.topic_reader import Bounds, TopicReader
-from shared.kit.wire.call import Headers, header_text
 from shared.kit.wire.failure import (
     DEAD_LETTER,
     ORIGINAL_OFFSET,
@@ -27,6 +26,7 @@ from shared.kit.wire.failure import (
     origin_of,
     redriven,
 )
+from shared.kit.wire.headers import Headers, header_text
 
 REDRIVEN = "redriven"
 """The header of the record that tells it: `partition/offset` of the letter."""

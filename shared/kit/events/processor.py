@@ -16,8 +16,8 @@ from shared.kit.clock import now_ms
 from shared.kit.dead_letters.publisher import DeadLetterPublisher
 from shared.kit.security.record_signatures import SENTENCES, RecordSigner, note_refused
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var
-from shared.kit.wire.call import CORRELATION_ID, header_text
 from shared.kit.wire.failure import Failure, origin_of
+from shared.kit.wire.headers import CORRELATION_ID, header_text
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from msgspec import Struct
 
-from shared.kit.wire.call import Headers
+from shared.kit.wire.headers import Headers
 
 log = logging.getLogger(__name__)
 

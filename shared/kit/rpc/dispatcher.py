@@ -17,7 +17,6 @@ from shared.contracts.errors import (
     ServiceError,
 )
 from shared.contracts.validation import decode_body
-from shared.kit.clock import now_ms
 from shared.kit.kafka.keyed_executor import KeyedExecutor
 from shared.kit.rpc.batcher import Batcher, being_cancelled
 from shared.kit.rpc.handlers import Handler, HandlerRegistry, Received, Result
@@ -82,7 +81,7 @@ class Dispatcher:
         """Take a record; `finished` is called once, when its reply is written or nobody is to be told."""
         operation = OPERATIONS[record.topic]
         body = record.value or b""
-        call = read_call(operation, record.headers, body, now_ms() + self._timeout_ms)
+        call = read_call(operation, record.headers, body, self._timeout_ms)
         if call.remaining_s() <= 0:
             refused.labels(operation.name, "expired").inc()
             finished()

@@ -16,7 +16,7 @@ from msgspec import Struct
 from shared.kit.kafka import steady
 from shared.kit.kafka.close import close_quietly
 from shared.kit.security.record_signatures import RecordSigner, note_refused
-from shared.kit.wire.call import CALL_ID, ERROR, STATUS, Headers, header_text
+from shared.kit.wire.headers import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from aiokafka.errors import (
 from shared.contracts.topics import REPLY_RETENTION_MS
 from shared.kit.kafka.close import close_quietly
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import REPLY_TOPIC
+from shared.kit.wire.headers import REPLY_TOPIC
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from shared.kit.kafka.producer_batch import Done
 from shared.kit.rpc.handlers import Result
 from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import ERROR, Call, Headers, Reply, reply_headers
+from shared.kit.wire.call import Call, Reply, reply_headers
+from shared.kit.wire.headers import ERROR, Headers
 
 log = logging.getLogger(__name__)
 

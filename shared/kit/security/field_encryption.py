@@ -16,7 +16,8 @@ from msgspec import Raw, structs
 from shared.contracts.errors import SEAL_BROKEN, SEAL_KEY_GONE
 from shared.contracts.secrets import Sealed
 from shared.kit.security.hpke import DecryptionError, public_key, seal, unseal
-from shared.kit.wire.call import DEADLINE, Call
+from shared.kit.wire.call import Call
+from shared.kit.wire.headers import DEADLINE
 
 Body = dict[str, Raw]
 Change = Callable[[str, Raw], Any]

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.kit.config.settings import ProcessSettings
 from shared.kit.telemetry.metrics import records_by_other_secret, records_refused
-from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
 from shared.kit.wire.failure import FAILURE_HEADERS
+from shared.kit.wire.headers import SIGNATURE, TOPICS, Headers
 
 log = logging.getLogger(__name__)
 

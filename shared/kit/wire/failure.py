@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from msgspec import Struct
 
 from shared.kit.telemetry.redaction import redact
-from shared.kit.wire.call import Headers, header_text
+from shared.kit.wire.headers import Headers, header_text
 
 ORIGINAL_TOPIC = "original-topic"
 ORIGINAL_PARTITION = "original-partition"

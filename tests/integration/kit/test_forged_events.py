@@ -16,8 +16,8 @@ from shared.kit.config.settings import kafka_options
 from shared.kit.dead_letters.store import DeadLetterStore
 from shared.kit.kafka.topic_reader import Bounds
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import SIGNATURE, Headers
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC
+from shared.kit.wire.headers import SIGNATURE, Headers
 from tests.integration.kit.inbox_place import Place, event, headers_of
 from tests.integration.kit.mesh import make_topics, settings_for
 from tests.support.polling import until

@@ -9,7 +9,8 @@ from shared.kit.clock import now_ms
 from shared.kit.kafka.producer import Record
 from shared.kit.rpc.handlers import Received
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import ERROR, STATUS, Call
+from shared.kit.wire.call import Call
+from shared.kit.wire.headers import ERROR, STATUS
 
 NOBODY = UUID(int=0)
 SECRET = "the secret of the mesh that tests make"

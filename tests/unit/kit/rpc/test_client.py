@@ -14,7 +14,7 @@ from shared.kit.kafka.producer import Producer
 from shared.kit.rpc.client import RpcClient, decode_reply
 from shared.kit.rpc.reply_consumer import RawReply
 from shared.kit.telemetry.log_context import traceparent_var
-from shared.kit.wire.call import CALL_ID, DEADLINE, REPLY_TO, TRACEPARENT
+from shared.kit.wire.headers import CALL_ID, DEADLINE, REPLY_TO, TRACEPARENT
 from tests.unit.kit.rpc.calls import SIGNATURES, Outbox
 
 

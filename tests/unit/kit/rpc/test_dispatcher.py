@@ -23,7 +23,8 @@ from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var
 from shared.kit.telemetry.metrics import refused
-from shared.kit.wire.call import SIGNATURE, Call, Reply, request_headers
+from shared.kit.wire.call import Call, Reply, request_headers
+from shared.kit.wire.headers import SIGNATURE
 from tests.unit.kit.rpc.calls import NOBODY, SECRET, SIGNATURES, Outbox, call_of
 
 Handler = Callable[[Any, Call], Awaitable[Reply]]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from shared.kit.security.record_signatures import FORGED, MISPLACED, UNSIGNED, RecordSigner
-from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
 from shared.kit.wire.failure import FAILURE_HEADERS
+from shared.kit.wire.headers import SIGNATURE, TOPICS, Headers
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=5).filter(
