@@ -10,7 +10,7 @@ from cli.output.terminal import shown
 from cli.tracing.step import STEPS_MAX, Kind, Step
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import LIMITS, all_topics
-from shared.kit.kafka.topic_reader import Bounds, TopicReader, partitions_of
+from shared.kit.kafka.topic_reader import ReadLimits, TopicReader, partitions_of
 from shared.kit.outbox.batch import EVENT_ID, EVENT_TYPE
 from shared.kit.telemetry.redaction import redact
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_TOPIC, REASON
@@ -20,7 +20,7 @@ _KNOWN = frozenset(topic.name for topic in all_topics(1)) - {LIMITS}
 
 
 async def kafka_steps(
-    options: Mapping[str, Any], trace_id: str, bounds: Bounds, *, bodies: bool
+    options: Mapping[str, Any], trace_id: str, bounds: ReadLimits, *, bodies: bool
 ) -> tuple[list[Step], TopicReader]:
     """The steps, at most STEPS_MAX, and how much was looked at. Raises KafkaError."""
     passage = TopicReader(options, await partitions_of(options, is_ours), bounds)

@@ -78,7 +78,7 @@ class EventProcessor:
 
     def _check(self, record: ConsumerRecord, topic: str) -> None:
         """Raises `signature.invalid`. What waited in a retry topic was signed for its first topic."""
-        fault = self._signatures.fault(topic, record.key, record.value, record.headers)
+        fault = self._signatures.verify(topic, record.key, record.value, record.headers)
         if fault is not None:
             note_refused("event", topic, fault)
             raise SIGNATURE_INVALID.exception(SENTENCES[fault])

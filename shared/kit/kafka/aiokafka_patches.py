@@ -4,12 +4,12 @@ Two patches are applied to the whole process by `apply`:
 
 * Clients pause between requests for metadata. Without a leader aiokafka 0.14 requests metadata again as soon
   as the last request failed; where a closed port refuses at once, that takes half a core in every process for
-  as long as the brokers are away. Related: https://github.com/aio-libs/aiokafka/issues/1155.
-* Consumers skip record batches that they cannot read. Anyone who may write to a topic can write a header whose
-  name is not UTF-8, or compress with a codec that is not installed here. The broker accepts both; aiokafka
-  raises, keeps its position and meets the same batch again, while the records around it are lost to the
-  caller. (FastStream's own batch parser fails on such header values as well, which is why `consumer` reads raw
-  records: https://github.com/ag2ai/faststream/issues/2458.)
+  as long as the brokers are away. The fetcher has the same fault after a partition's error, which is open
+  upstream: https://github.com/aio-libs/aiokafka/issues/1155.
+* Consumers skip record batches that they cannot read. Anyone who may write to a topic can write a header
+  whose name is not UTF-8, or compress with a codec that is not installed here. The broker accepts both;
+  aiokafka raises, keeps its position and meets the same batch again, while the records around it are lost
+  to the caller.
 
 The functions reach into one client each, where its public interface has no means.
 

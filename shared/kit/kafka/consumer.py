@@ -1,9 +1,9 @@
 """A member of a consumer group: it dispatches batches without waiting for their records, and commits each
 partition up to its lowest uncompleted record.
 
-FastStream's `ack()` commits the whole position, and its automatic reply is awaited before the next message, so
-both are done here instead. Records are left unparsed because FastStream's batch parser decodes every header as
-UTF-8 and fails on others (https://github.com/ag2ai/faststream/issues/2458).
+FastStream's `ack()` commits the whole position, and its automatic reply is awaited before the next message,
+so both are done here instead. Records are left unparsed because FastStream's batch parser decodes every
+header as UTF-8 and fails on others (https://github.com/ag2ai/faststream/issues/2458).
 """
 
 import asyncio
@@ -36,7 +36,7 @@ HEARTBEAT_INTERVAL_MS = 500
 _COMMIT_TIMEOUT_S = 2.0
 """aiokafka retries without a limit while no broker answers; a process that stops must not."""
 _NEVER_MS = 10 * 365 * 86_400_000
-"""After an empty poll FastStream sleeps for as long as the poll could have taken; so no poll may end empty."""
+"""After an empty poll FastStream sleeps as long as the poll could have taken; so no poll may end empty."""
 
 
 class PartitionConsumer(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """Run jobs with the same key in order, and jobs with different keys concurrently.
 
-Submitting never blocks, so the next poll never waits for the slowest handler. Both the jobs of one key and all
-jobs together are bounded; a job beyond a bound is rejected, which does not affect other keys.
+Submitting never blocks, so the next poll never waits for the slowest handler. Both the jobs of one key and
+all jobs together are bounded; a job beyond a bound is rejected, which does not affect other keys.
 """
 
 import asyncio

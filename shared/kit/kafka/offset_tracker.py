@@ -25,7 +25,7 @@ class OffsetTracker:
 
     @property
     def unfinished(self) -> int:
-        """How many records were started and are not below `position` yet."""
+        """The number of started records that are not below `position` yet."""
         return len(self._started)
 
     @property

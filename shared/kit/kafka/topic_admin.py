@@ -127,7 +127,7 @@ def _is_transient(error: type[KafkaError], name: str, message: Sequence[str | No
 
 
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
-    """Wait until the topics have leaders: a broker may not know a topic yet when its creation is confirmed."""
+    """Wait until the topics have leaders: a broker may not know a topic yet after it was created."""
     while True:
         described = await admin.describe_topics([topic.name for topic in topics])
         if all(_has_leaders(topic) for topic in described):

@@ -1,7 +1,8 @@
 """Group commit: the requests that were queued while a batch was processed form the next batch.
 
 With one caller that is a batch of one and costs nothing; under load it divides the cost of a transaction by
-the number of requests in it. (DeWitt et al., Implementation Techniques for Main Memory Database Systems, 1984.)
+the number of requests in it. Source: DeWitt et al., Implementation Techniques for Main Memory Database
+Systems, SIGMOD 1984.
 """
 
 import asyncio

@@ -155,7 +155,7 @@ def decode_reply(operation: Operation, reply: RawReply) -> Answer | None:
 
 
 def error_of(reply: RawReply) -> ServiceError:
-    """Return the error in a reply, or `internal.error` if it is unreadable: that is not the caller's fault."""
+    """Return the error in a reply, or `internal.error` if it is unreadable."""
     try:
         error = msgspec.json.decode(reply.body, type=ErrorReply)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -37,7 +37,7 @@ REQUEST_MAX_BYTES = 256 * 1024
 """The gateway limits bodies to far less; a larger request did not come through it."""
 
 _DEAD_LETTERS = b"\x00dead letters"
-"""The key of dead letters in the executor. Their number is bounded, so a flood of garbage fills nothing else."""
+"""The executor's key for dead letters: their number is bounded, so a flood of garbage fills nothing else."""
 
 
 class RequestRecord(Protocol):

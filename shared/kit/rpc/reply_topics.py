@@ -33,8 +33,8 @@ HEARTBEAT_INTERVAL_S = 120.0
 IDLE_AFTER_MS = 3 * REPLY_RETENTION_MS
 """A marked reply topic without a new record for this long belongs to no process any longer."""
 GAP_MAX_MS = int(2 * HEARTBEAT_INTERVAL_S * 1000)
-"""The most that the time between two looks counts: it may have been an outage of Kafka, a sleep of the
-machine or a jump of the broker's clock, in which no process could send a heartbeat."""
+"""The longest time between two checks that counts as idle: more may have been an outage of Kafka, a suspended
+machine or a jump of the broker's clock, during which no process could send a heartbeat."""
 REPLY_MAX_BYTES = 4 * 1024 * 1024
 """Kafka's own bound, 1 MiB, is less than the largest page: JSON takes six bytes for a control character."""
 _MARKS = 2**35
@@ -47,7 +47,7 @@ def reply_topic_configs(topic: str, signer: RecordSigner) -> list[dict[str, str]
     """Return the settings of a reply topic that this mesh creates, for each secret; the first one signs.
 
     The time of a record is the broker's (`LogAppendTime`), so that no clock of another host matters. A topic
-    with other values is never deleted: after a change of a value here, the former one should be accepted as well.
+    with other values is never deleted, so when a value changes here, the former one should stay accepted.
     """
     return [
         {
@@ -86,7 +86,7 @@ async def create_reply_topic(
 class ReplyTopicCollector:
     """Deletes the marked reply topics of processes that have ended.
 
-    A topic is idle when the end offsets of all its partitions stayed the same over looks that span
+    A topic is idle when the end offsets of all its partitions stayed the same over checks that span
     `idle_after_ms` by the broker's time, which is the time of the newest record in `own_topic`.
     """
 
@@ -155,7 +155,7 @@ class ReplyTopicCollector:
 
     async def _look(self, topics: list[str]) -> tuple[int | None, dict[str, dict[int, int]]]:
         """Return the broker's time in ms (None: unknown) and, by topic and partition, the end offsets."""
-        # A topic that another process deletes meanwhile is asked for again and again until the time is over.
+        # aiokafka looks up a topic that another process deletes meanwhile until this timeout.
         consumer = AIOKafkaConsumer(
             group_id=None,
             enable_auto_commit=False,

@@ -1,4 +1,4 @@
-"""Sends the results of requests as reply records. A request without a reply topic is processed all the same."""
+"""Sends the results of requests as reply records. Requests without a reply topic get none."""
 
 import logging
 
@@ -41,7 +41,9 @@ class Responder:
             return
 
         def on_delivery(error: BaseException | None) -> None:
-            if isinstance(error, MessageSizeTooLargeError):  # it was alone in its batch: no other reply failed
+            if isinstance(
+                error, MessageSizeTooLargeError
+            ):  # it was alone in its batch: no other reply failed
                 too_large = INTERNAL_ERROR.exception("The answer is larger than a reply may be.")
                 self._sign_and_send(call, _encode_error(call, too_large), lambda _: ack())
             else:
@@ -85,7 +87,9 @@ class Responder:
 
     def _send(self, call: Call, reply: EncodedReply, on_delivery: OnDelivery) -> None:
         headers, body = reply
-        if not self._producer.send(call.reply_to or "", Record(None, body, headers, on_delivery), partition=0):
+        if not self._producer.send(
+            call.reply_to or "", Record(None, body, headers, on_delivery), partition=0
+        ):
             log.warning("a reply to %s was dropped: too many wait to be written", call.operation.name)
             on_delivery(None)
 

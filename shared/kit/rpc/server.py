@@ -78,7 +78,9 @@ class RpcServer:
         try:
             await self._dead_letters.dead_letter(stripped, origin, Failure(str(error), final=True))
         except (KafkaError, OSError) as away:
-            log.warning("a bad request of %s could not be written to the dead letters: %r", record.topic, away)
+            log.warning(
+                "a bad request of %s could not be written to the dead letters: %r", record.topic, away
+            )
 
     def _attach(self, broker: KafkaBroker, topics: list[str]) -> None:
         def on_assigned() -> None:
