@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from shared.kit.wire.call import Headers
+from shared.kit.wire.headers import Headers
 
 Line = tuple[str, int]
 """A topic and a partition: what is sent there keeps its order."""
