@@ -7,8 +7,8 @@ import pytest
 from shared.contracts import topics
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S
-from shared.kit.config.settings import kafka_options
 from shared.kit.dead_letters.store import DeadLetterStore
+from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.topic_reader import Bounds
 from tests.integration.kit.inbox_place import Place, event, headers_of
 from tests.integration.kit.mesh import settings_for
