@@ -129,7 +129,7 @@ class Leases:
         self._first = False
 
 
-# Registers this relay, deletes expired ones (at its first renewal also one of the same name), counts the rest.
+# Registers this relay, deletes expired ones (at its first renewal also one of its own name), counts the rest.
 _REGISTER = """
 WITH expired AS (
     DELETE FROM outbox_relays

@@ -1,4 +1,4 @@
-"""The transactional outbox: events are written in the transaction of the change itself; a relay sends them."""
+"""The transactional outbox: events are written in the transaction of the change; a relay sends them."""
 
 from collections.abc import Sequence
 from datetime import datetime

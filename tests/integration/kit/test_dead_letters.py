@@ -66,9 +66,9 @@ async def test_more_than_is_looked_at_is_told(place: Place) -> None:
     async with place.inbox(handler):
         await place.read(place.dead, 5)
     box = await letters_of(place, records_max=3).read()
-    assert (len(box.letters), box.cut) == (3, True)
+    assert (len(box.letters), box.truncated) == (3, True)
     box = await letters_of(place, records_max=5).read()
-    assert (len(box.letters), box.cut) == (5, False)
+    assert (len(box.letters), box.truncated) == (5, False)
     assert await letters_of(Place(place.bootstrap, "nobody")).read() == type(box)(())
 
 
