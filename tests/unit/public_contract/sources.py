@@ -32,7 +32,7 @@ from shared.kit.config.env import Settings, document
 from shared.kit.config.settings import ToolSettings
 from shared.kit.events.consumer import EventConsumer
 from shared.kit.health.checks import Health
-from shared.kit.health.server import health_app
+from shared.kit.health.endpoints import health_app
 from shared.kit.telemetry.json_logging import JsonFormatter
 from shared.kit.wire.call import REPLY_TOPIC
 from tests.support.gateway import client_of, new_world
