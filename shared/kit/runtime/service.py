@@ -26,6 +26,7 @@ from shared.kit.runtime.instance_id import Instance
 from shared.kit.runtime.service_context import ServiceContext
 from shared.kit.runtime.startup import retry_until_available
 from shared.kit.runtime.watchdog import watched
+from shared.kit.security import record_signatures
 from shared.kit.telemetry.json_logging import setup_logging
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def run_service(name: str, settings: S, build: Build[S]) -> None:
     """Run a service until SIGTERM or SIGINT. `build` is called before anything is consumed."""
     make_undumpable()
     instance = Instance(name, settings.instance_name)
-    setup_logging(name, settings.log_level, instance.name)
+    setup_logging(name, settings.log_level, instance.name, throttled=(record_signatures.__name__,))
     uvloop.run(watched(_until_stopped(name, instance.name, settings, build)))
 
 
@@ -50,7 +51,7 @@ async def _until_stopped(name: str, instance: str, settings: S, build: Build[S])
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         health = Health()
-        running = health.component("service")
+        component = health.component("service")
         server = await serve_health(health, settings.health_host, settings.health_port)
         stack.push_async_callback(server.close)
         starting = asyncio.create_task(_start(name, instance, settings, build, stack, health))
@@ -62,10 +63,10 @@ async def _until_stopped(name: str, instance: str, settings: S, build: Build[S])
         else:
             starting.result()
             tune_gc()
-            running.ready()
+            component.ready()
             log.info("ready, health at port %d", server.port)
         await stopped
-        running.down("stopping")
+        component.down("stopping")
         log.info("stopping")
 
 
