@@ -23,6 +23,7 @@ from shared.kit.runtime.gc_tuning import tune_gc
 from shared.kit.runtime.hardening import make_undumpable
 from shared.kit.runtime.instance_id import Instance
 from shared.kit.runtime.watchdog import watched
+from shared.kit.security import record_signatures
 from shared.kit.telemetry.json_logging import setup_logging
 
 
@@ -32,7 +33,7 @@ def main() -> None:
     aiokafka_patches.apply()
     settings = load(GatewaySettings, os.environ)
     instance = Instance("gateway", settings.instance_name)
-    setup_logging("gateway", settings.log_level, instance.name)
+    setup_logging("gateway", settings.log_level, instance.name, throttled=(record_signatures.__name__,))
     uvloop.run(watched(_run(settings, instance.name)))
 
 

@@ -20,8 +20,8 @@ def data_folder() -> DataFolder:
 
 def kafka_options_here() -> dict[str, Any]:
     """aiokafka's options for the Kafka that is named, or runs in the data folder. Raises ConcordError."""
-    from shared.kit.config.settings import kafka_options, load
-    from shared.kit.config.tool_settings import ToolSettings
+    from shared.kit.config.settings import ToolSettings, load
+    from shared.kit.kafka.options import kafka_options
 
     with readable_errors():
         settings = load(ToolSettings, complete_from_records(os.environ, data_folder(), ()))

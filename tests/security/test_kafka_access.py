@@ -17,9 +17,9 @@ from aiokafka.errors import (
 from cli.embedded.kafka_jars import JarCache
 from cli.generators.kafka_acls import OPERATOR, PREPARE, grants
 from cli.provisioning.provision import prepare
-from shared.kit.config.settings import kafka_options, load
-from shared.kit.config.tool_settings import ToolSettings
+from shared.kit.config.settings import ToolSettings, load
 from shared.kit.dead_letters.store import DeadLetter, DeadLetterStore
+from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.topic_reader import ReadLimits
 from shared.kit.rpc.reply_topics import ReplyTopicCollector, create_reply_topic
 from shared.kit.security.record_signatures import RecordSigner

@@ -76,7 +76,7 @@ class RpcServer:
         origin = Origin(record.topic, record.partition, record.offset)
         stripped = replace(record, value=b"")
         try:
-            await self._dead_letters.dead_letter(stripped, origin, Failure(str(error), final=True))
+            await self._dead_letters.publish(stripped, origin, Failure(str(error), retryable=False))
         except (KafkaError, OSError) as away:
             log.warning(
                 "a bad request of %s could not be written to the dead letters: %r", record.topic, away

@@ -38,17 +38,17 @@ class Origin(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """The reason why a record was not processed; `final` if no further attempt can succeed."""
+    """The reason why a record was not processed; `retryable` unless no further attempt can succeed."""
 
     reason: str
     trace: str = ""
-    final: bool = False
+    retryable: bool = True
 
     @classmethod
-    def of(cls, error: BaseException, *, final: bool = False) -> "Failure":
+    def of(cls, error: BaseException, *, retryable: bool = True) -> "Failure":
         """Describe an exception: its class, its text with secrets redacted, and our line that raised it."""
         text = redact(str(error))[:_REASON_MAX_CHARS]
-        return cls(f"{type(error).__name__}: {text}".rstrip(": "), _line_of(error), final)
+        return cls(f"{type(error).__name__}: {text}".rstrip(": "), _line_of(error), retryable)
 
 
 def origin_of(record: ConsumerRecord) -> Origin:

@@ -11,10 +11,10 @@ import sys
 
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS
-from shared.kit.config.settings import kafka_options
 from shared.kit.events.consumer import EventConsumer
 from shared.kit.kafka import aiokafka_patches
 from shared.kit.kafka.broker import make_broker
+from shared.kit.kafka.options import kafka_options
 from tests.integration.kit.mesh import settings_for
 
 

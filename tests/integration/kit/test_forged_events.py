@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.clock import now_ms
-from shared.kit.config.settings import kafka_options
 from shared.kit.dead_letters.store import DeadLetterStore
+from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.topic_reader import ReadLimits
 from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC

@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared.contracts.account import KEYS_GET, GetKeys, Jwk, Jwks
 from shared.contracts.errors import ServiceError
-from shared.kit.config.settings import kafka_options
+from shared.kit.kafka.options import kafka_options
 from shared.kit.rpc import reply_topics
 from shared.kit.rpc.client_session import RpcClientSession
 from shared.kit.rpc.reply_topics import ReplyTopicCollector, create_reply_topic, reply_topic_configs
