@@ -108,10 +108,10 @@ def tell_the_rest(chosen: "list[DeadLetter]") -> int:
 def opened(service: str | None, records: int) -> "tuple[DeadLetterListing, DeadLetterStore]":
     """The letters of one service or of all."""
     from shared.kit.dead_letters.store import DeadLetterStore
-    from shared.kit.kafka.topic_reader import Bounds
+    from shared.kit.kafka.topic_reader import ReadLimits
 
     options = kafka_options_here()
-    letters = DeadLetterStore(options, (service,) if service else ANSWERING, Bounds(records_max=records))
+    letters = DeadLetterStore(options, (service,) if service else ANSWERING, ReadLimits(records_max=records))
     return asked(options, letters.read()), letters
 
 

@@ -37,6 +37,9 @@ def asked(options: dict[str, Any], work: Coroutine[Any, Any, T]) -> T:
 
     from aiokafka.errors import KafkaError
 
+    from shared.kit.kafka import aiokafka_patches
+
+    aiokafka_patches.apply()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it is told below, once
     try:
         return asyncio.run(work)

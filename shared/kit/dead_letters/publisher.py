@@ -15,8 +15,8 @@ from prometheus_client import Counter
 
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.kafka.close import close_quietly
-from shared.kit.wire.call import Headers
 from shared.kit.wire.failure import TRUNCATED, Failure, Origin, failure_headers, foreign_headers
+from shared.kit.wire.headers import Headers
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,7 @@ from msgspec.structs import replace
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.kafka.close import close_quietly
-from shared.kit.kafka.topic_reader import Bounds, TopicReader
-from shared.kit.wire.call import Headers, header_text
+from shared.kit.kafka.topic_reader import ReadLimits, TopicReader
 from shared.kit.wire.failure import (
     DEAD_LETTER,
     ORIGINAL_OFFSET,
@@ -27,6 +26,7 @@ from shared.kit.wire.failure import (
     origin_of,
     redriven,
 )
+from shared.kit.wire.headers import Headers, header_text
 
 REDRIVEN = "redriven"
 """The header of the marker: `partition/offset` of the redriven letter."""
@@ -100,7 +100,7 @@ class DeadLetterListing(Struct, frozen=True):
 class DeadLetterStore:
     """The dead letters of some services."""
 
-    def __init__(self, options: Mapping[str, Any], services: Iterable[str], bounds: Bounds) -> None:
+    def __init__(self, options: Mapping[str, Any], services: Iterable[str], bounds: ReadLimits) -> None:
         self._options = options
         self._services = {dead_letter_topic(service): service for service in services}
         self._bounds = bounds
@@ -119,7 +119,7 @@ class DeadLetterStore:
                 redriven_at.setdefault(f"{service}/{position}", record.timestamp)
         letters.sort(key=lambda letter: (letter.timestamp_ms, letter.offset))
         marked = (replace(letter, redriven_at_ms=redriven_at.get(letter.id)) for letter in letters)
-        return DeadLetterListing(tuple(marked), reader.cut)
+        return DeadLetterListing(tuple(marked), reader.truncated)
 
     async def redrive(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
         """Send these letters to their first retry topic, in their order; return those that were sent.

@@ -49,7 +49,7 @@ class EventConsumer:
         for name, topics in (("events", list(self._processor.handlers)), ("retries", retries)):
             self._consumers[name] = consumer = PausingConsumer(
                 self._processor.process,
-                in_hand_max=self._settings.in_flight_max,
+                in_flight_max=self._settings.in_flight_max,
                 records_max=self._settings.batch_max,
                 drain_timeout_s=self._settings.drain_timeout_ms / 1000,
                 on_assigned=self._on_assigned(name),

@@ -16,8 +16,8 @@ from shared.kit.clock import now_ms
 from shared.kit.dead_letters.publisher import DeadLetterPublisher
 from shared.kit.security.record_signatures import SENTENCES, RecordSigner, note_refused
 from shared.kit.telemetry.log_context import correlation_id_var, operation_var
-from shared.kit.wire.call import CORRELATION_ID, header_text
 from shared.kit.wire.failure import Failure, origin_of
+from shared.kit.wire.headers import CORRELATION_ID, header_text
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class EventProcessor:
 
     def _verify(self, record: ConsumerRecord, topic: str) -> None:
         """Raise `signature.invalid` if it is. The record of a retry topic was signed for its first topic."""
-        fault = self._signatures.fault(topic, record.key, record.value, record.headers)
+        fault = self._signatures.verify(topic, record.key, record.value, record.headers)
         if fault is not None:
             note_refused("event", topic, fault)
             raise SIGNATURE_INVALID.exception(SENTENCES[fault])

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
-from shared.kit.kafka import steady
+from shared.kit.kafka import aiokafka_patches
 from shared.kit.kafka.close import close_quietly
 from shared.kit.security.record_signatures import RecordSigner, note_refused
 
@@ -22,8 +22,6 @@ _SLOW_START_S = 5.0
 _skipped = Counter("concord_tail_skipped", "Records of a followed topic that could not be read", ["topic"])
 
 Offsets = dict[TopicPartition, int]
-
-steady.install()
 
 
 class TopicTailer:
@@ -65,6 +63,7 @@ class TopicTailer:
 
     async def _follow(self) -> None:
         """Follow the topic over one connection. Raises KafkaError."""
+        aiokafka_patches.require_applied()
         # Without a group all partitions of the topic are assigned, also those added later. These, and a log
         # that was truncated beyond our position, are read from their beginning.
         consumer = AIOKafkaConsumer(
@@ -116,7 +115,7 @@ class TopicTailer:
         value = record.value
         if value is None:
             return
-        if (fault := self._signatures.fault(record.topic, record.key, value, record.headers)) is not None:
+        if (fault := self._signatures.verify(record.topic, record.key, value, record.headers)) is not None:
             note_refused("event", record.topic, fault)
             return
         try:

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from shared.contracts.topics import dead_letter_topic
 from shared.kit.outbox.records import OutboxRecord, Rejections
-from shared.kit.wire.call import CORRELATION_ID, Headers
 from shared.kit.wire.failure import ORIGINAL_TOPIC, REASON, TRUNCATED
+from shared.kit.wire.headers import CORRELATION_ID, Headers
 
 EVENT_ID = "event_id"
 EVENT_TYPE = "event_type"

@@ -14,8 +14,8 @@ from aiokafka.errors import (
 )
 
 from shared.kit.clock import now_ms
-from shared.kit.kafka.partitioner import partition_for
-from shared.kit.kafka.producer_fencing import abort_producer, guard_sends
+from shared.kit.kafka.aiokafka_patches import abort_producer, guard_sends
+from shared.kit.kafka.producer import partition_for
 from shared.kit.outbox.records import LeaseLost, OutboxRecord, Rejected
 
 _BATCH_BYTES = 512 * 1024

@@ -7,7 +7,7 @@ from uuid import UUID
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from shared.kit.wire.call import Headers
+from shared.kit.wire.headers import Headers
 
 _log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from shared.kit.dead_letters.publisher import DeadLetterPublisher
 from shared.kit.events.consumer import EventConsumer
 from shared.kit.health.checks import Health
 from shared.kit.health.server import serve_health
+from shared.kit.kafka import aiokafka_patches
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
 from shared.kit.kafka.options import kafka_options
@@ -40,6 +41,7 @@ _WAITING_MAX = 20_000
 def run_service(name: str, settings: S, build: Build[S]) -> None:
     """Run a service until SIGTERM or SIGINT. `build` is called before anything is consumed."""
     make_undumpable()
+    aiokafka_patches.apply()
     instance = Instance(name, settings.instance_name)
     setup_logging(name, settings.log_level, instance.name, throttled=(record_signatures.__name__,))
     uvloop.run(watched(_until_stopped(name, instance.name, settings, build)))

@@ -9,7 +9,7 @@ from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S
 from shared.kit.dead_letters.store import DeadLetterStore
 from shared.kit.kafka.options import kafka_options
-from shared.kit.kafka.topic_reader import Bounds
+from shared.kit.kafka.topic_reader import ReadLimits
 from tests.integration.kit.inbox_place import Place, event, headers_of
 from tests.integration.kit.mesh import settings_for
 from tests.support.polling import until
@@ -17,7 +17,7 @@ from tests.support.polling import until
 
 def letters_of(place: Place, **bounds: int) -> DeadLetterStore:
     options = kafka_options(settings_for(place.bootstrap))
-    return DeadLetterStore(options, (place.service,), Bounds(**bounds))
+    return DeadLetterStore(options, (place.service,), ReadLimits(**bounds))
 
 
 @pytest.mark.usefixtures("quick_retries")

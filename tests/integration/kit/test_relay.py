@@ -285,9 +285,9 @@ async def test_one_signature_holds_in_every_topic_of_an_event_and_nowhere_else(p
         (record,) = await read_all(place.bootstrap, topic)
         assert dict(record.headers)["topics"] == f"{place.topic} {place.copy}".encode()
         checked = (record.key, record.value, record.headers)
-        assert SIGNATURES.fault(topic, *checked) is None
-        assert SIGNATURES.fault("elsewhere", *checked) == MISPLACED
-        assert SIGNATURES.fault(topic, record.key, record.value + b" ", record.headers) == FORGED
+        assert SIGNATURES.verify(topic, *checked) is None
+        assert SIGNATURES.verify("elsewhere", *checked) == MISPLACED
+        assert SIGNATURES.verify(topic, record.key, record.value + b" ", record.headers) == FORGED
 
 
 async def test_metrics_and_reports_tell_how_it_goes(place: Place, keys: list[UUID]) -> None:

@@ -261,7 +261,7 @@ async def test_a_caller_whose_topic_was_deleted_gets_replies_again(
     async with running_service(settings, handlers), running_producer(settings) as producer:
         name = secrets.token_hex(4)
         calling = RpcClientSession(
-            "gateway", name, producer, kafka_options(settings), settings, beat_interval_s=0.5
+            "gateway", name, producer, kafka_options(settings), settings, heartbeat_interval_s=0.5
         )
         await calling.start()
         assert await calling.client.call(KEYS_GET, GetKeys())

@@ -34,7 +34,7 @@ from shared.kit.events.consumer import EventConsumer
 from shared.kit.health.checks import Health
 from shared.kit.health.endpoints import health_app
 from shared.kit.telemetry.json_logging import JsonFormatter
-from shared.kit.wire.call import REPLY_TOPIC
+from shared.kit.wire.headers import REPLY_TOPIC
 from tests.support.gateway import client_of, new_world
 from tests.unit.kit.rpc.calls import SECRET
 from tests.unit.public_contract.http_api import http_api
