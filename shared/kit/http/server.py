@@ -7,7 +7,8 @@ from typing import Any
 import uvicorn
 
 from shared.kit.http.asgi import Asgi
-from shared.kit.http.protocol import HttpBounds, bounded_protocol
+from shared.kit.http.connection_limits import HttpBounds
+from shared.kit.http.protocol import bounded_protocol
 
 
 class Server(uvicorn.Server):

@@ -1,14 +1,16 @@
-"""Signatures: what was signed holds, whatever it is; whatever else is changed in it is found out."""
+"""Signatures: any record that was signed is valid; any change of it is detected."""
 
 import hmac
 from itertools import pairwise
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.kit.security.record_signatures import FORGED, MISPLACED, UNSIGNED, RecordSigner
+from shared.kit.security.record_signatures import FORGED, MISPLACED, UNSIGNED, RecordSigner, canonical_bytes
 from shared.kit.wire.failure import FAILURE_HEADERS
 from shared.kit.wire.headers import SIGNATURE, TOPICS, Headers
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
