@@ -5,7 +5,7 @@ number. After the response, the rest of the body is discarded up to a limit.
 """
 
 from asyncio import AbstractEventLoop, TimerHandle
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -27,7 +27,7 @@ _DISCARDED_FOR_S = 60.0
 """After the response the rest of the body is discarded for at most this long; otherwise an unauthenticated
 client could hold the connection for the whole upload timeout."""
 _READ_INTERVAL_S = 60.0
-"""A client must read some of a long response in this time; otherwise it could stay in memory without a limit."""
+"""A client must read some of a long response in this time; otherwise it could stay in memory indefinitely."""
 
 
 class HttpBounds(Struct, frozen=True, kw_only=True):
@@ -133,14 +133,12 @@ class ConnectionLimits:
         """True while a head is parsed; the headers after a chunked body (trailers) belong to none."""
         return self._in_head
 
-    def on_head(self, url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    def on_head(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
         """Return False if a complete head is too large; `rejection` is the error then."""
         self._in_head = False
         self._clear_deadline()
-        pairs = list(headers)
-        if len(url) + sum(map(len, chain.from_iterable(pairs))) > self._bounds.head_max_bytes or (
-            len(pairs) > _HEADERS_MAX
-        ):
+        size = len(url) + sum(map(len, chain.from_iterable(headers)))
+        if size > self._bounds.head_max_bytes or len(headers) > _HEADERS_MAX:
             self.rejection = self._head_too_large()
             return False
         self._discarded_bytes = self._unparsed_bytes = 0
@@ -152,7 +150,7 @@ class ConnectionLimits:
         return True
 
     def on_body(self, size: int) -> bool:
-        """Return True if a part of a body is to be used, False if it is discarded: the request is answered."""
+        """Return False if a part of a body is to be discarded, because the request is answered already."""
         self._unparsed_bytes = 0
         if not self._connection.is_answered():
             return True
