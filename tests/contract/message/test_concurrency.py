@@ -94,7 +94,8 @@ async def test_a_nonce_from_two_replicas_at_once(make_world: MakeWorld, database
     assert len(await check_whole(database, channel)) == 20
 
 
-async def test_a_held_lock_delays_its_channel_only(world: World, service_url: str) -> None:
+async def test_a_held_lock_delays_its_channel_only(postgres_world: World, service_url: str) -> None:
+    world = postgres_world
     one, two, ada = await world.channel(), await world.channel(), await world.member()
     connection = await asyncpg.connect(service_url)
     holding = connection.transaction()
@@ -102,7 +103,7 @@ async def test_a_held_lock_delays_its_channel_only(world: World, service_url: st
     await connection.execute("SELECT 1 FROM channels WHERE id = $1 FOR UPDATE", one)
 
     held = asyncio.create_task(world.send_all([ask(one, ada, "a"), ask(one, ada, "b")]))
-    while one not in world.queue._lanes:
+    while not len(world.queue._lock_queue):
         await asyncio.sleep(0.005)
     mixed = asyncio.create_task(world.send_all([ask(one, ada, "c"), ask(two, ada, "x")]))
     for turn in range(5):
@@ -200,7 +201,7 @@ async def test_once_a_deletion_was_heard_nothing_is_stored(make_world: MakeWorld
 
     senders = asyncio.gather(*(sender(world) for world in worlds))
     await asyncio.sleep(0.1)
-    await worlds[0].hear(worlds[0].server.delete_channel(channel))
+    await worlds[0].on_server_event(worlds[0].server.delete_channel(channel))
     count = len(await stored(database, channel))
     await senders
     assert len(await stored(database, channel)) == count > 0
@@ -215,15 +216,16 @@ async def test_nothing_slips_in_beside_the_deletion_of_its_server(make_world: Ma
         joined = world.server.join(ada)
         answer = world.outside.facts.save_access(world.server.answer(channel, ada), ada)
         gone = world.server.delete()
-        facts = [answer, *(world.hear(event) for event in (created, joined, gone))]
+        facts = [answer, *(world.on_server_event(event) for event in (created, joined, gone))]
         random.shuffle(facts)
         await asyncio.gather(*facts)
-        async with world.outside.work.snapshot() as unit:
-            gate = await unit.gate(channel, ada)
+        async with world.outside.units.snapshot() as unit:
+            gate = await unit.membership(channel, ada)
         assert gate.channel is None or gate.channel.deleted
 
 
-async def test_the_data_of_one_harm_no_other(world: World, database: Database) -> None:
+async def test_the_data_of_one_send_harms_no_other(postgres_world: World, database: Database) -> None:
+    world = postgres_world
     channel, ada = await world.channel(), await world.member()
     batch = [ask(channel, ada, "no\x00 text" if n == 5 else f"{n}") for n in range(12)]
     outcomes = await world.send_all(batch)

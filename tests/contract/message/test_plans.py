@@ -25,7 +25,7 @@ FILL = """
 STATEMENTS = {
     "lock": (send_batch._LOCK, 1, {"channels_pkey"}),
     "lock skipping": (send_batch._LOCK_SKIPPING, 1, {"channels_pkey"}),
-    "known": (send_batch._KNOWN, 5, {"members_pkey", "messages_request", "messages_nonce"}),
+    "prior states": (send_batch._PRIOR_STATES, 5, {"members_pkey", "messages_request", "messages_nonce"}),
     "find": (send_batch._FIND, 2, {"messages_pkey"}),
     "add": (send_batch._ADD, 22, {"channels_pkey"}),
     "newest": (history._NEWEST, 3, {"channels_pkey", "members_pkey", "messages_pkey"}),

@@ -12,7 +12,7 @@ from apps.message.usecases.send_queue import QueueLimits
 from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.kit.rpc.handlers import Deferred
 from tests.fakes.message.store import Store
-from tests.unit.message.test_send_queue import Faulty
+from tests.unit.message.faults import FailingCommits
 from tests.unit.message.world import IDS, World, ask, memory, message_of
 
 
@@ -22,8 +22,8 @@ class Chaos:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         outside, self.store = memory()
-        self.world = World(outside, QueueLimits(lanes_at_work=2, lane_batch_max=4))
-        self.world.queue._sending = Faulty(self.world, self.fail, self.fail)
+        outside.send_units = FailingCommits(outside.send_units, before=self.fail, after=self.fail)
+        self.world = World(outside, QueueLimits(locked_channels_max=2, lock_batch_max=4))
         self.channels: list[UUID] = []
         self.people: list[UUID] = []
 
@@ -52,7 +52,7 @@ class Chaos:
                 ask(self.random.choice(self.channels), self.random.choice(self.people), f"{turn} {n}")
                 for n in range(self.random.randint(1, 6))
             ]
-            for asked, outcome in zip(batch, await self.world.inbound.send(batch), strict=True):
+            for asked, outcome in zip(batch, await self.world.send_batch(batch), strict=True):
                 waiting = asyncio.ensure_future(outcome.outcome) if isinstance(outcome, Deferred) else outcome
                 outcomes.append((asked.request.channel_id, asked.request.profile_id, waiting))
             await asyncio.sleep(self.random.choice([0, 0, 0.003]))
@@ -94,6 +94,5 @@ async def test_nothing_is_lost_doubled_or_misnumbered(seed: int) -> None:
         stored
     )  # type: ignore[attr-defined]
     assert len(chaos.store.outbox) == len(stored)
-    assert not chaos.world.queue._lanes
-    assert not chaos.world.queue._asking
-    assert chaos.world.queue._waiting == 0
+    queue = chaos.world.queue
+    assert (len(queue._lock_queue), len(queue._membership_queue), queue._waiting) == (0, 0, 0)
