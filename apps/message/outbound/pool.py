@@ -53,6 +53,10 @@ class ConnectionPool:
                     await connection.execute("DISCARD PLANS")
                 yield connection
 
+    def committed(self) -> None:
+        """Report a commit on one of the connections: it wakes the relay of the outbox."""
+        self._database.committed()
+
     def _has_old_plans(self, pid: int) -> bool:
         now_s = time.monotonic()
         if now_s - self._planned_s.get(pid, 0) < _PLAN_LIFE_S:
@@ -62,13 +66,3 @@ class ConnectionPool:
         is_known = pid in self._planned_s
         self._planned_s[pid] = now_s
         return is_known
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
-        """Begin a transaction; commit it at the end.
-
-        Raises `mesh.busy`, also when the connection was lost during the commit, whose result is unknown then.
-        """
-        async with self.connection() as connection, connection.transaction():
-            yield connection
-        self._database.committed()

@@ -86,9 +86,13 @@ class SqlSendUnitOfWorkFactory:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[SendUnitOfWork]:
-        """Begin a transaction; commit it at the end. Raises `mesh.busy` as `ConnectionPool.transaction`."""
-        async with self._pool.transaction() as connection:
+        """Begin a transaction; commit it at the end.
+
+        Raises `mesh.busy`, also when the connection was lost during the commit, whose result is unknown then.
+        """
+        async with self._pool.connection() as connection, connection.transaction():
             yield SqlSendUnitOfWork(connection, self._clock, self._ids, self._contents)
+        self._pool.committed()
 
 
 class SqlSendUnitOfWork:

@@ -1,4 +1,4 @@
-"""Messages with files: who may attach what, and what becomes of it."""
+"""Messages with files: permissions to attach them, and their deletion."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ def ids_of(message: Message) -> list[UUID]:
     return [file.id for file in message.attachments]
 
 
-async def test_a_message_shows_its_files_wherever_it_is_read(world: World) -> None:
+async def test_every_read_of_a_message_shows_its_files(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     files = [world.files.add(channel, ada) for _ in range(3)]
     message = await world.send(channel, ada, attachments=tuple(files))
@@ -27,17 +27,17 @@ async def test_a_message_shows_its_files_wherever_it_is_read(world: World) -> No
     assert [len(event.data["attachments"]) for event in created] == [3, 0]
 
 
-async def test_nobody_is_asked_about_a_message_without_files(world: World) -> None:
+async def test_a_message_without_files_needs_no_file_service(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     await world.send(channel, ada)
-    assert world.files.asked == []
+    assert world.files.queries == []
 
 
 async def test_a_batch_with_and_without_files_is_answered_in_its_order(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     file = world.files.add(channel, ada)
-    asked = [ask(channel, ada, f"{n}", attachments=(file,) if n % 2 else ()) for n in range(6)]
-    outcomes = await world.send_all(asked)
+    batch = [ask(channel, ada, f"{n}", attachments=(file,) if n % 2 else ()) for n in range(6)]
+    outcomes = await world.send_all(batch)
     assert [outcome.body.content for outcome in outcomes] == [f"{n}" for n in range(6)]  # type: ignore[union-attr]
 
 
@@ -54,7 +54,7 @@ async def test_only_own_files_of_this_channel(world: World) -> None:
         await world.send(channel, IDS.new(), attachments=(file,))
 
 
-async def test_without_the_file_service_it_is_busy_and_nothing_is_sent(world: World) -> None:
+async def test_without_the_file_service_nothing_is_sent(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     file = world.files.add(channel, ada)
     world.files.failure = MESH_BUSY.exception("away")
@@ -63,7 +63,7 @@ async def test_without_the_file_service_it_is_busy_and_nothing_is_sent(world: Wo
     assert (await world.history(channel, ada)).items == []
 
 
-async def test_the_same_nonce_gives_the_first_message_although_its_file_is_gone(world: World) -> None:
+async def test_the_same_nonce_gives_the_first_message_although_its_file_was_deleted(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     file = world.files.add(channel, ada)
     first = await world.send(channel, ada, nonce="one", attachments=(file,))
@@ -74,26 +74,26 @@ async def test_the_same_nonce_gives_the_first_message_although_its_file_is_gone(
 
 async def test_a_deleted_file_disappears_from_the_messages(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
-    gone, stays = world.files.add(channel, ada), world.files.add(channel, ada)
-    both = await world.send(channel, ada, attachments=(gone, stays))
-    only = await world.send(channel, ada, attachments=(gone,))
+    deleted, stays = world.files.add(channel, ada), world.files.add(channel, ada)
+    both = await world.send(channel, ada, attachments=(deleted, stays))
+    only = await world.send(channel, ada, attachments=(deleted,))
     await world.send(channel, ada, attachments=(stays,))
-    event = world.files.delete(gone, both.server_id)
+    event = world.files.delete(deleted, both.server_id)
     await world.on_file_event(event)
     await world.on_file_event(event)  # again changes nothing
     assert ids_of(await world.get(both, ada)) == [stays]
-    left = await world.get(only, ada)
-    assert (left.attachments, left.edited_at) == ((), None)
+    without = await world.get(only, ada)
+    assert (without.attachments, without.edited_at) == ((), None)
     updated = [event for event in await world.events() if event.type == "message.updated"]
     assert [event.revision for event in updated] == [4, 5]
 
 
-async def test_a_file_that_is_deleted_on_the_way_is_left_out(world: World) -> None:
+async def test_a_file_that_is_deleted_during_the_send_is_left_out(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     file = world.files.add(channel, ada)
     server_id = (await world.send(channel, ada)).server_id
     await world.on_file_event(world.files.delete(file, server_id))
-    world.files.files[file] = (channel, ada)  # it was asked about just before it was deleted
+    world.files.files[file] = (channel, ada)  # it was described just before its deletion
     assert (await world.send(channel, ada, attachments=(file,))).attachments == ()
 
 

@@ -1,4 +1,4 @@
-"""Reading, editing and deleting one message. These rules hold in memory and on Postgres alike."""
+"""Reading, editing and deleting one message."""
 
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ from tests.unit.message.world import IDS, World, now_of, refused
 
 
 def unknown(message: Message) -> Message:
-    """A message of that channel that does not exist."""
+    """Return a message of that channel that does not exist."""
     return replace(message, id=uuid4())
 
 
@@ -28,18 +28,18 @@ async def test_its_author_edits_a_message(world: World) -> None:
     assert (await world.history(channel, ada)).items == [edited]
 
 
-async def test_an_edit_is_told_with_the_next_revision(world: World) -> None:
+async def test_an_edit_is_published_with_the_next_revision(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     message = await world.send(channel, ada)
     await world.edit(message, ada, "edited")
     await world.send(channel, ada)
-    told = await world.events()
-    assert [(event.type, event.revision) for event in told] == [
+    published = await world.events()
+    assert [(event.type, event.revision) for event in published] == [
         ("message.created", 1),
         ("message.updated", 2),
         ("message.created", 3),
     ]
-    assert (told[1].key, told[1].data["content"]) == (world.server.id, "edited")
+    assert (published[1].key, published[1].data["content"]) == (world.server.id, "edited")
 
 
 async def test_the_same_content_changes_nothing(world: World) -> None:
@@ -58,7 +58,7 @@ async def test_nobody_else_edits_it(world: World, role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.MODERATOR])
-async def test_who_may_deletes_it(world: World, role: Role) -> None:
+async def test_an_admin_or_moderator_deletes_it(world: World, role: Role) -> None:
     channel, ada, other = await world.channel(), await world.member(), await world.member(role)
     message = await world.send(channel, ada)
     await world.delete(message, other)
@@ -66,7 +66,7 @@ async def test_who_may_deletes_it(world: World, role: Role) -> None:
     assert world.server.calls == 0
 
 
-async def test_a_guest_deletes_his_own_only(world: World) -> None:
+async def test_a_guest_deletes_only_their_own(world: World) -> None:
     channel, ada, bob = await world.channel(), await world.member(), await world.member()
     message = await world.send(channel, ada)
     assert await refused(world.delete(message, bob)) == "permission.denied"
@@ -75,7 +75,7 @@ async def test_a_guest_deletes_his_own_only(world: World) -> None:
     assert (await world.history(channel, ada)).items == []
 
 
-async def test_who_was_just_promoted_may_delete_at_once(world: World) -> None:
+async def test_a_new_moderator_may_delete_at_once(world: World) -> None:
     channel, ada, bob = await world.channel(), await world.member(), await world.member()
     message = await world.send(channel, ada)
     world.server.promote(bob, Role.MODERATOR)
@@ -83,13 +83,13 @@ async def test_who_was_just_promoted_may_delete_at_once(world: World) -> None:
     assert await refused(world.get(message, ada)) == "message.not_found"
 
 
-async def test_a_deletion_is_told_without_the_content(world: World) -> None:
+async def test_a_deletion_is_published_without_the_content(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     message = await world.send(channel, ada)
     await world.delete(message, ada)
-    told = (await world.events())[-1]
-    assert (told.type, told.key, told.revision) == ("message.deleted", world.server.id, 2)
-    assert told.data == {
+    published = (await world.events())[-1]
+    assert (published.type, published.key, published.revision) == ("message.deleted", world.server.id, 2)
+    assert published.data == {
         "id": str(message.id),
         "channelId": str(channel),
         "serverId": str(world.server.id),
@@ -130,7 +130,7 @@ async def test_an_unknown_message_is_not_found(world: World) -> None:
         assert await refused(world.delete(nothing, ada)) == "message.not_found"
 
 
-async def test_who_left_may_no_longer_touch_his_own(world: World) -> None:
+async def test_a_former_member_may_not_change_their_messages(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     message = await world.send(channel, ada)
     await world.on_server_event(world.server.kick(ada))
@@ -141,7 +141,7 @@ async def test_who_left_may_no_longer_touch_his_own(world: World) -> None:
     assert await world.get(message, ada) == message
 
 
-async def test_strangers_do_not_see_it(world: World) -> None:
+async def test_a_non_member_does_not_see_it(world: World) -> None:
     channel, ada, eve = await world.channel(), await world.member(), IDS.new()
     message = await world.send(channel, ada)
     assert await refused(world.get(message, eve)) == "channel.not_found"
@@ -149,7 +149,7 @@ async def test_strangers_do_not_see_it(world: World) -> None:
     assert await refused(world.delete(message, eve)) == "channel.not_found"
 
 
-async def test_who_has_just_joined_reads_at_once(world: World) -> None:
+async def test_a_new_member_reads_at_once(world: World) -> None:
     channel, ada, bob = await world.channel(), await world.member(), IDS.new()
     message = await world.send(channel, ada)
     world.server.join(bob)

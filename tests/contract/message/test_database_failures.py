@@ -7,7 +7,7 @@ from tests.unit.message.faults import FailingCommits, RejectingBadContent, busy_
 from tests.unit.message.world import World, ask, contents, refused
 
 
-async def test_a_bad_row_fails_alone(world: World) -> None:
+async def test_a_rejected_row_fails_alone(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     world.use_send_units(RejectingBadContent(world.outside.send_units))
     batch = [ask(channel, ada, "bad" if n in (2, 3, 8) else f"{n}") for n in range(10)]

@@ -1,4 +1,4 @@
-"""Pages of a history, against a naive model. These rules hold in memory and on Postgres alike."""
+"""Pages of a history, compared with a naive model."""
 
 from uuid import UUID, uuid4
 
@@ -11,7 +11,7 @@ from tests.unit.message.world import IDS, World, ask, message_of, refused
 
 
 async def written(world: World, count: int, deleted: set[int]) -> tuple[UUID, UUID, list[Message]]:
-    """A channel with so many messages, some of them (by sequence) deleted; its member; all of them."""
+    """Return a channel, its member and its messages, some of which (by sequence) are deleted."""
     channel, ada = await world.channel(), await world.member()
     outcomes = await world.send_all([ask(channel, ada, f"message {n}") for n in range(1, count + 1)])
     messages = [message_of(outcome) for outcome in outcomes]
@@ -22,7 +22,7 @@ async def written(world: World, count: int, deleted: set[int]) -> tuple[UUID, UU
 
 
 def model(alive: list[int], side: str, anchor: int, limit: int) -> list[int]:
-    """The sequences of a page, by the contract's words."""
+    """Return the sequences of a page as the contract describes it."""
     older = [n for n in reversed(alive) if n < anchor]
     newer = [n for n in alive if n > anchor]
     if side == "around":
@@ -98,14 +98,14 @@ async def test_a_message_of_another_channel_is_no_anchor(world: World) -> None:
             assert await refused(world.history(channel, ada, **{side: anchor})) == "message.not_found"
 
 
-async def test_two_bounds_are_refused_and_both_named(world: World) -> None:
+async def test_two_bounds_are_an_error_that_names_both(world: World) -> None:
     channel, ada, messages = await written(world, 2, set())
     with pytest.raises(Exception, match=r"validation.failed") as caught:
         await world.history(channel, ada, before=messages[0].id, cursor=messages[1].id)
-    assert [fault.path for fault in caught.value.errors] == ["before", "cursor"]
+    assert [error.path for error in caught.value.errors] == ["before", "cursor"]
 
 
-async def test_strangers_see_nothing(world: World) -> None:
+async def test_a_non_member_sees_nothing(world: World) -> None:
     channel, _, messages = await written(world, 2, set())
     eve = IDS.new()
     assert await refused(world.history(channel, eve)) == "channel.not_found"
@@ -113,7 +113,7 @@ async def test_strangers_see_nothing(world: World) -> None:
     assert await refused(world.history(uuid4(), eve)) == "channel.not_found"
 
 
-async def test_who_has_just_joined_reads_at_once(world: World) -> None:
+async def test_a_new_member_reads_at_once(world: World) -> None:
     channel, _, messages = await written(world, 2, set())
     bob = IDS.new()
     world.server.join(bob)

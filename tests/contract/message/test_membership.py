@@ -1,4 +1,4 @@
-"""Our copy of the server service's facts, in whatever order they come. In memory and on Postgres alike."""
+"""Our copy of the server service's channels and members, with events in any order; and its purge."""
 
 from uuid import UUID
 
@@ -18,12 +18,12 @@ PROFILES = (IDS.new(), IDS.new())
 Fact = Event | tuple[ChannelAccess, UUID]
 
 
-async def gate_of(world: World, channel_id: UUID, profile_id: UUID) -> ChannelMembership:
+async def membership_of(world: World, channel_id: UUID, profile_id: UUID) -> ChannelMembership:
     async with world.outside.units.snapshot() as unit:
         return await unit.membership(channel_id, profile_id)
 
 
-async def take(world: World, fact: Fact) -> None:
+async def apply(world: World, fact: Fact) -> None:
     if isinstance(fact, Event):
         await world.on_server_event(fact)
     else:
@@ -31,7 +31,7 @@ async def take(world: World, fact: Fact) -> None:
 
 
 def live(server: ServerService, steps: list[int]) -> tuple[list[UUID], list[Fact]]:
-    """Some history of a server: all channels there ever were, its events, and what it answered in between."""
+    """Return all channels that a server ever had, and its events and answers in a random history."""
     channels: list[UUID] = []
     facts: list[Fact] = []
     for step in steps:
@@ -69,18 +69,18 @@ async def test_the_order_and_repetition_of_facts_make_no_difference(
     channels, facts = live(server, steps)
     again = data.draw(st.lists(st.sampled_from(facts), max_size=10))
     for fact in data.draw(st.permutations([*facts, *again])):
-        await take(world, fact)
+        await apply(world, fact)
     for channel_id in channels:
         for profile_id in PROFILES:
-            gate = await gate_of(world, channel_id, profile_id)
+            membership = await membership_of(world, channel_id, profile_id)
             if server.deleted:
-                assert gate.channel is None or gate.channel.deleted
+                assert membership.channel is None or membership.channel.deleted
                 continue
-            assert gate.channel is not None
-            assert gate.channel.deleted is (channel_id not in server.channels)
-            assert gate.role == server.members.get(profile_id)
-            if not gate.channel.deleted:
-                assert gate.channel.type is server.channels[channel_id]
+            assert membership.channel is not None
+            assert membership.channel.deleted is (channel_id not in server.channels)
+            assert membership.role == server.members.get(profile_id)
+            if not membership.channel.deleted:
+                assert membership.channel.type is server.channels[channel_id]
 
 
 async def test_an_older_answer_does_not_beat_a_newer_event(world: World) -> None:
@@ -88,7 +88,7 @@ async def test_an_older_answer_does_not_beat_a_newer_event(world: World) -> None
     answer = world.server.answer(channel, ada)
     await world.on_server_event(world.server.kick(ada))
     await world.outside.facts.save_access(answer, ada)
-    assert (await gate_of(world, channel, ada)).role is None
+    assert (await membership_of(world, channel, ada)).role is None
 
 
 async def test_an_older_event_does_not_beat_a_newer_answer(world: World) -> None:
@@ -97,42 +97,42 @@ async def test_an_older_event_does_not_beat_a_newer_answer(world: World) -> None
     world.server.join(ada, Role.MODERATOR)
     await world.outside.facts.save_access(world.server.answer(channel, ada), ada)
     await world.on_server_event(kicked)
-    assert (await gate_of(world, channel, ada)).role is Role.MODERATOR
+    assert (await membership_of(world, channel, ada)).role is Role.MODERATOR
 
 
-async def test_other_events_are_let_pass(world: World) -> None:
+async def test_other_events_are_ignored(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     strange = world.server.join(ada)
     strange.type = "server.painted"
     await world.on_server_event(strange)
-    assert (await gate_of(world, channel, ada)).role is Role.GUEST
+    assert (await membership_of(world, channel, ada)).role is Role.GUEST
 
 
 @pytest.mark.parametrize("whole_server", [False, True])
-async def test_what_was_deleted_is_purged_and_nothing_else(world: World, whole_server: bool) -> None:
+async def test_only_deleted_channels_and_servers_are_purged(world: World, whole_server: bool) -> None:
     other = World(world.outside)
-    doomed, ada = await world.channel(), await world.member()
-    kept, bob = await other.channel(), await other.member()
-    await world.send_all([ask(doomed, ada, f"{n}") for n in range(25)])
-    await other.send(kept, bob, "stays")
+    deleted, ada = await world.channel(), await world.member()
+    other_channel, bob = await other.channel(), await other.member()
+    await world.send_all([ask(deleted, ada, f"{n}") for n in range(25)])
+    await other.send(other_channel, bob, "stays")
     await world.on_server_event(
-        world.server.delete() if whole_server else world.server.delete_channel(doomed)
+        world.server.delete() if whole_server else world.server.delete_channel(deleted)
     )
 
-    pieces = [await world.outside.purge.delete_batch(10, world.outside.clock.now()) for _ in range(8)]
-    assert pieces[:3] == [10, 10, 5]
-    assert pieces[-1] == 0
+    counts = [await world.outside.purge.delete_batch(10, world.outside.clock.now()) for _ in range(8)]
+    assert counts[:3] == [10, 10, 5]
+    assert counts[-1] == 0
     assert await purge_channels(world.outside.purge, world.outside.clock) == 0
-    assert [message.content for message in (await other.history(kept, bob)).items] == ["stays"]
-    assert (await other.send(kept, bob)).sequence == 2
-    assert await refused(world.history(doomed, ada)) == "channel.not_found"
+    assert [message.content for message in (await other.history(other_channel, bob)).items] == ["stays"]
+    assert (await other.send(other_channel, bob)).sequence == 2
+    assert await refused(world.history(deleted, ada)) == "channel.not_found"
 
 
-async def test_a_member_who_comes_after_the_purge_of_his_server_stays_out(world: World) -> None:
+async def test_a_member_who_joins_after_the_purge_of_their_server_stays_out(world: World) -> None:
     channel, ada = await world.channel(), IDS.new()
-    joined, gone = world.server.join(ada), world.server.delete()
-    await world.on_server_event(gone)
+    joined, deleted = world.server.join(ada), world.server.delete()
+    await world.on_server_event(deleted)
     await purge_channels(world.outside.purge, world.outside.clock)
     await world.on_server_event(joined)
-    assert (await gate_of(world, channel, ada)).role is None
+    assert (await membership_of(world, channel, ada)).role is None
     assert await refused(world.send(channel, ada)) == "channel.not_found"

@@ -1,4 +1,4 @@
-"""What becomes of a message that is sent. These rules hold in memory and on Postgres alike."""
+"""Sending messages: numbers, events, repeated requests, permissions."""
 
 import asyncio
 
@@ -30,15 +30,15 @@ async def test_each_channel_is_numbered_by_itself_from_one(world: World) -> None
     assert (await world.send(one, ada)).sequence == 4
 
 
-async def test_each_message_is_told_once_with_the_revision_of_its_channel(world: World) -> None:
+async def test_each_message_is_published_once_with_the_revision_of_its_channel(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
-    messages = [message_of(it) for it in await world.send_all([ask(channel, ada) for _ in range(3)])]
-    told = await world.events()
-    assert [(event.type, event.key, event.revision) for event in told] == [
+    messages = [message_of(result) for result in await world.send_all([ask(channel, ada) for _ in range(3)])]
+    published = await world.events()
+    assert [(event.type, event.key, event.revision) for event in published] == [
         ("message.created", world.server.id, revision) for revision in (1, 2, 3)
     ]
-    assert [event.data["id"] for event in told] == [str(message.id) for message in messages]
-    assert told[0].data.keys() == {
+    assert [event.data["id"] for event in published] == [str(message.id) for message in messages]
+    assert published[0].data.keys() == {
         *("id", "channelId", "serverId", "profileId", "sequence", "content", "nonce", "createdAt"),
         "editedAt",
         "attachments",
@@ -90,7 +90,7 @@ async def test_an_idempotency_key_twice_in_one_batch(world: World) -> None:
     assert other.kind.code == "idempotency.mismatch"
 
 
-async def test_an_idempotency_key_is_refused_for_another_body(world: World) -> None:
+async def test_an_idempotency_key_with_another_body_is_an_error(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     await world.send(channel, ada, "a", key="k")
     assert await refused(world.send(channel, ada, "b", key="k")) == "idempotency.mismatch"
@@ -99,13 +99,13 @@ async def test_an_idempotency_key_is_refused_for_another_body(world: World) -> N
 
 async def test_the_same_call_delivered_twice_is_answered_the_same_twice(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
-    asked = ask(channel, ada, nonce="n")
-    first, again = await world.reply(asked), await world.reply(asked)
+    received = ask(channel, ada, nonce="n")
+    first, again = await world.reply(received), await world.reply(received)
     assert (again.status, message_of(again)) == (201, message_of(first))
     assert len(await world.events()) == 1
 
 
-async def test_a_message_deleted_meanwhile_does_not_come_back(world: World) -> None:
+async def test_a_repeated_request_does_not_restore_a_deleted_message(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     message = await world.send(channel, ada, nonce="n", key="k")
     await world.delete(message, ada)
@@ -123,13 +123,13 @@ async def test_a_known_message_is_answered_as_it_is_now(world: World) -> None:
 
 async def test_only_text_channels_take_messages(world: World) -> None:
     ada = await world.member()
-    for kind in (ChannelType.AUDIO, ChannelType.VIDEO):
-        channel = await world.channel(kind)
+    for channel_type in (ChannelType.AUDIO, ChannelType.VIDEO):
+        channel = await world.channel(channel_type)
         assert await refused(world.send(channel, ada)) == "channel.not_text"
         assert await refused(world.history(channel, ada)) == "channel.not_text"
 
 
-async def test_one_refusal_in_a_batch_concerns_nobody_else(world: World) -> None:
+async def test_an_error_in_a_batch_concerns_no_other_send(world: World) -> None:
     text, audio, ada = await world.channel(), await world.channel(ChannelType.AUDIO), await world.member()
     stranger, nowhere = IDS.new(), IDS.new()
     outcomes = await world.send_all(
@@ -137,10 +137,10 @@ async def test_one_refusal_in_a_batch_concerns_nobody_else(world: World) -> None
     )
     codes = [outcome.kind.code if isinstance(outcome, ServiceError) else "ok" for outcome in outcomes]
     assert codes == ["ok", "channel.not_text", "channel.not_found", "channel.not_found", "ok"]
-    assert [message_of(outcomes[place]).sequence for place in (0, 4)] == [1, 2]
+    assert [message_of(outcomes[index]).sequence for index in (0, 4)] == [1, 2]
 
 
-async def test_a_member_who_is_not_known_yet_is_asked_for_once(world: World) -> None:
+async def test_an_unknown_member_takes_one_query(world: World) -> None:
     channel, _ = world.server.add_channel()
     ada = IDS.new()
     world.server.join(ada)
@@ -151,7 +151,7 @@ async def test_a_member_who_is_not_known_yet_is_asked_for_once(world: World) -> 
     assert world.server.calls == 1
 
 
-async def test_those_who_are_known_do_not_wait_for_those_who_are_not(world: World) -> None:
+async def test_known_members_do_not_wait_for_unknown_ones(world: World) -> None:
     channel, ada, bob = await world.channel(), await world.member(), IDS.new()
     world.server.join(bob)
     world.server.slow = asyncio.Event()
@@ -166,14 +166,14 @@ async def test_those_who_are_known_do_not_wait_for_those_who_are_not(world: Worl
     assert (await late).sequence == 4
 
 
-async def test_who_has_just_joined_may_post_at_once(world: World) -> None:
+async def test_a_new_member_may_send_at_once(world: World) -> None:
     channel, bob = await world.channel(), IDS.new()
     assert await refused(world.send(channel, bob)) == "channel.not_found"
     world.server.join(bob)
     assert (await world.send(channel, bob)).sequence == 1
 
 
-async def test_who_was_kicked_may_not_post(world: World) -> None:
+async def test_a_kicked_member_may_not_send(world: World) -> None:
     channel, bob = await world.channel(), await world.member()
     await world.send(channel, bob)
     await world.on_server_event(world.server.kick(bob))
@@ -181,14 +181,14 @@ async def test_who_was_kicked_may_not_post(world: World) -> None:
     assert await refused(world.history(channel, bob)) == "channel.not_found"
 
 
-async def test_who_came_back_may_post_at_once(world: World) -> None:
+async def test_a_member_who_joined_again_may_send_at_once(world: World) -> None:
     channel, bob = await world.channel(), await world.member()
     await world.on_server_event(world.server.kick(bob))
     world.server.join(bob)
     assert (await world.send(channel, bob)).sequence == 1
 
 
-async def test_without_the_server_service_only_strangers_are_held_up(world: World) -> None:
+async def test_without_the_server_service_only_unknown_authors_wait(world: World) -> None:
     channel, ada = await world.channel(), await world.member()
     world.server.away = MESH_TIMEOUT.exception("nobody answers")
     soon = now_ms() + 40
@@ -216,8 +216,8 @@ async def test_a_deleted_channel_is_gone_at_once(world: World) -> None:
 async def test_a_deleted_server_takes_its_channels_along(world: World, known: bool) -> None:
     channel, ada = await world.channel(), await world.member()
     other, late = world.server.add_channel()
-    gone = world.server.delete()
-    await world.on_server_events(*([late, gone] if known else [gone, late]))
+    deleted = world.server.delete()
+    await world.on_server_events(*([late, deleted] if known else [deleted, late]))
     for channel_id in (channel, other):
         assert await refused(world.send(channel_id, ada)) == "channel.not_found"
         assert await refused(world.history(channel_id, ada)) == "channel.not_found"

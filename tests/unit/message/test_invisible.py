@@ -1,4 +1,4 @@
-"""Many requests at once for channels that the caller cannot see: each is refused, none stops the process."""
+"""Many requests at once for channels that the caller cannot see: each gets an error, none blocks."""
 
 import asyncio
 from collections.abc import Coroutine

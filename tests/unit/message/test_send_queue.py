@@ -21,7 +21,7 @@ def later(world: World, batch: list[Received[SendMessage]]) -> "asyncio.Task[lis
     return asyncio.create_task(work())
 
 
-async def test_a_locked_channel_holds_up_its_own_messages_only() -> None:
+async def test_a_locked_channel_delays_its_own_messages_only() -> None:
     outside, store = memory()
     world = World(outside)
     one, two, ada = await world.channel(), await world.channel(), await world.member()
@@ -40,7 +40,7 @@ async def test_a_locked_channel_holds_up_its_own_messages_only() -> None:
     assert contents(await world.send_all([ask(one, ada, "e")])) == ["5 e"]
 
 
-async def test_a_stranger_in_a_locked_channel_keeps_his_order() -> None:
+async def test_an_unknown_author_in_a_locked_channel_keeps_their_order() -> None:
     outside, store = memory()
     world = World(outside)
     channel, ada, bob = await world.channel(), await world.member(), IDS.new()
@@ -58,7 +58,7 @@ async def test_a_stranger_in_a_locked_channel_keeps_his_order() -> None:
     assert await last == ["4 3"]
 
 
-async def test_more_locked_channels_than_lanes_at_work() -> None:
+async def test_more_locked_channels_than_are_waited_for_at_once() -> None:
     outside, store = memory()
     world = World(outside, QueueLimits(locked_channels_max=2))
     ada = await world.member()
@@ -74,7 +74,7 @@ async def test_more_locked_channels_than_lanes_at_work() -> None:
     assert await asyncio.gather(*stuck[:4]) == [["1 hello"]] * 4
 
 
-async def test_what_nobody_waits_for_any_longer_is_not_written() -> None:
+async def test_a_send_whose_caller_gave_up_is_not_stored() -> None:
     outside, store = memory()
     world = World(outside)
     channel, ada = await world.channel(), await world.member()
@@ -92,7 +92,7 @@ async def test_what_nobody_waits_for_any_longer_is_not_written() -> None:
     assert contents(await world.send_all([ask(channel, ada, "b")])) == ["2 b"]
 
 
-async def test_what_waits_is_bounded() -> None:
+async def test_the_number_of_waiting_sends_is_bounded() -> None:
     outside, store = memory()
     world = World(outside, QueueLimits(waiting_max=3))
     channel, other, ada = await world.channel(), await world.channel(), await world.member()
@@ -105,17 +105,17 @@ async def test_what_waits_is_bounded() -> None:
     assert contents(await world.send_all([ask(channel, ada)])) == ["4 hello"]
 
 
-async def test_what_was_held_up_is_not_overtaken_by_the_other_half() -> None:
+async def test_a_deferred_send_is_not_overtaken_by_the_other_half() -> None:
     outside, store = memory()
     world = World(outside)
     channel, ada = await world.channel(), await world.member()
     free = await world.channel()
     await store.lock_of(channel).acquire()
-    refusals = iter(range(9))
+    rejections = iter(range(9))
 
     def release_between_the_halves() -> None:
-        # The whole batch, its first half and the bad one alone were refused: the second half is next.
-        if next(refusals) == 2:
+        # The whole batch, its first half and the bad one alone were rejected: the second half is next.
+        if next(rejections) == 2:
             store.lock_of(channel).release()
 
     world.use_send_units(RejectingBadContent(outside.send_units, release_between_the_halves))
