@@ -204,7 +204,8 @@ async def test_after_a_deletion_event_nothing_is_stored(make_world: MakeWorld, d
                 return
 
     senders = asyncio.gather(*(sender(world) for world in worlds))
-    await asyncio.sleep(0.1)
+    while not await stored(database, channel):
+        await asyncio.sleep(0.01)
     await worlds[0].on_server_event(worlds[0].server.delete_channel(channel))
     count = len(await stored(database, channel))
     await senders
