@@ -18,6 +18,13 @@ PROFILES = (IDS.new(), IDS.new())
 Fact = Event | tuple[ChannelAccess, UUID]
 
 
+@pytest.fixture(params=["memory", "postgres"])
+def world(request: pytest.FixtureRequest) -> World:
+    """Return the service over both kinds of adapters; encryption does not matter here."""
+    world: World = request.getfixturevalue(f"{request.param}_world")
+    return world
+
+
 async def membership_of(world: World, channel_id: UUID, profile_id: UUID) -> ChannelMembership:
     async with world.outside.units.snapshot() as unit:
         return await unit.membership(channel_id, profile_id)
