@@ -1,4 +1,4 @@
-"""What the message service reads from its environment, beside what every service reads."""
+"""The settings of the message service."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -10,7 +10,7 @@ from shared.kit.config.settings import ProcessSettings, Secret
 
 
 class MessageSettings(ProcessSettings, frozen=True, kw_only=True):
-    """Settings of the message service."""
+    """The settings of every service and those of the message service."""
 
     message_database_url: Annotated[
         Secret,
@@ -35,7 +35,7 @@ class MessageSettings(ProcessSettings, frozen=True, kw_only=True):
     ] = 5
 
     def problems(self) -> Iterator[str]:
-        """Contents are only encrypted with keys that are some."""
+        """Yield a problem if a content key is malformed."""
         yield from super().problems()
         try:
             read_keys(self.message_content_keys)

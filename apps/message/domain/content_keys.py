@@ -1,6 +1,6 @@
-"""The keys that contents may be encrypted with, as they are named: `id:base64` of 32 bytes each. Pure.
+"""The keys that may encrypt contents, written as `id:base64` of 32 bytes each. Pure.
 
-`plain` in the first place is no key: contents are written as they are, and those that were encrypted read.
+`plain` in the first position is no key: new contents are stored as they are, encrypted ones stay readable.
 """
 
 import binascii
@@ -12,20 +12,20 @@ PLAIN = "plain"
 _KEY = re.compile(r"([A-Za-z0-9._-]{1,32}):([A-Za-z0-9+/]{43}=)")
 
 
-def read_keys(keys: Iterable[str]) -> dict[str, bytes]:
-    """The keys by their ids, in order. Raises ValueError, whose text shows no key."""
-    found: dict[str, bytes] = {}
-    for number, text in enumerate(keys, 1):
+def read_keys(texts: Iterable[str]) -> dict[str, bytes]:
+    """Return the keys by their ids, in order. Raises ValueError, whose text contains no key."""
+    keys: dict[str, bytes] = {}
+    for number, text in enumerate(texts, 1):
         if (number, text) == (1, PLAIN):
             continue
         match = _KEY.fullmatch(text)
         if match is None:
             raise ValueError(f"key {number} must be id:base64 of 32 bytes")
-        name, encoded = match.groups()
-        if name in found:
-            raise ValueError(f"the id {name} comes twice")
+        key_id, encoded = match.groups()
+        if key_id in keys:
+            raise ValueError(f"the id {key_id} comes twice")
         try:
-            found[name] = b64decode(encoded, validate=True)
+            keys[key_id] = b64decode(encoded, validate=True)
         except binascii.Error:
             raise ValueError(f"key {number} must be id:base64 of 32 bytes") from None
-    return found
+    return keys

@@ -1,4 +1,4 @@
-"""Messages in channels: what is stored, how messages are numbered, who may do what. Pure."""
+"""Messages in channels, and the permissions to change them. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,12 +10,10 @@ from msgspec.structs import replace
 from shared.contracts import errors
 from shared.contracts.errors import FieldError, ServiceError
 from shared.contracts.fields import ChannelType, Role
-from shared.contracts.message import Message, ReadHistory
+from shared.contracts.message import Message
 from shared.contracts.validation import validation_failed
 from shared.membership.access import MembershipUnknown, channel_not_found
 
-SIDES = ("before", "after", "around", "cursor")
-"""The bounds of a page of history; at most one of them may be given."""
 _MAY_DELETE_ALL = frozenset({Role.ADMIN, Role.MODERATOR})
 
 
@@ -28,10 +26,10 @@ class Channel(Struct, kw_only=True):
     deleted: bool
     last_sequence: int = 0
     messages_revision: int = 0
-    """Counts what ever happened to the channel's messages; the revision of their events."""
+    """The number of changes to the channel's messages; the revision of their events."""
 
 
-class Stored(Struct, kw_only=True):
+class StoredMessage(Struct, kw_only=True):
     """A message as stored; a deleted one is a tombstone: it keeps its id and number, its content is gone."""
 
     message: Message
@@ -39,129 +37,76 @@ class Stored(Struct, kw_only=True):
     fingerprint: bytes | None = None
     """SHA-256 of the request, when an Idempotency-Key came with it; a tombstone has none."""
     deleting_call: str | None = None
-    """The call that deleted it: the same call, delivered twice, is answered the same twice."""
+    """The call that deleted it: the same call, delivered twice, gets the same reply twice."""
 
 
 class ChannelMembership(Struct, kw_only=True, frozen=True):
-    """What our copy knows about a profile in a channel."""
+    """A channel and a profile's role in it, as far as our copy knows them."""
 
     channel: Channel | None
     role: Role | None
 
 
 def message_not_found() -> ServiceError:
-    """The answer for an unknown and for a deleted message alike."""
+    """Return the error for an unknown and for a deleted message alike."""
     return errors.MESSAGE_NOT_FOUND.exception("There is no message with this id in this channel.")
 
 
 def not_text() -> ServiceError:
-    """The answer for a channel that carries voice or video."""
+    """Return the error for a channel that carries voice or video."""
     return errors.CHANNEL_NOT_TEXT.exception("Messages live in TEXT channels only.")
 
 
-def trimmed(content: str) -> str:
-    """Content without white space around it; its contract has checked that something remains."""
+def trim(content: str) -> str:
+    """Return the content without white space around it; its contract has checked that something remains."""
     return content.strip()
 
 
-def admit(gate: ChannelMembership) -> tuple[Channel, Role]:
-    """The channel and the role of a member.
+def require_member(membership: ChannelMembership) -> tuple[Channel, Role]:
+    """Return the channel and the role of a member.
 
-    Raises `channel.not_found` for a deleted channel, which never comes back, and Unsure when the channel or
-    the membership is unknown here.
+    Raises `channel.not_found` for a deleted channel, which never comes back, and MembershipUnknown when our
+    copy has no such channel or member.
     """
-    if gate.channel is None or gate.role is None:
-        if gate.channel is not None and gate.channel.deleted:
-            raise channel_not_found()
+    channel, role = membership.channel, membership.role
+    if channel is None or (role is None and not channel.deleted):
         raise MembershipUnknown(channel_not_found())
-    if gate.channel.deleted:
+    if channel.deleted or role is None:
         raise channel_not_found()
-    return gate.channel, gate.role
+    return channel, role
 
 
 def check_attachments(file_ids: Sequence[UUID]) -> None:
-    """Each file once; raises `validation.failed`."""
+    """Raise `validation.failed` if a file is named twice."""
     if len(set(file_ids)) < len(file_ids):
         raise validation_failed((FieldError("attachments", "must not name a file twice"),))
 
 
 def without_attachment(message: Message, file_id: UUID) -> Message:
-    """The message after one of its files was deleted."""
-    left = tuple(attachment for attachment in message.attachments if attachment.id != file_id)
-    return replace(message, attachments=left)
+    """Return the message without a file that was deleted."""
+    remaining = tuple(attachment for attachment in message.attachments if attachment.id != file_id)
+    return replace(message, attachments=remaining)
 
 
 def check_edit(message: Message, profile_id: UUID) -> None:
-    """Only its author edits a message; raises `permission.denied`."""
+    """Raise `permission.denied` if the profile is not the author of the message."""
     if message.profile_id != profile_id:
         raise errors.PERMISSION_DENIED.exception("Only its author may edit a message.")
 
 
 def check_delete(message: Message, profile_id: UUID, role: Role) -> None:
-    """Its author, an ADMIN or a MODERATOR deletes a message.
+    """Raise MembershipUnknown if the profile is neither the author nor an ADMIN or MODERATOR.
 
-    Raises Unsure, because a role that was just given may not be known here yet.
+    A role that was just given may not be known here yet; its verdict is `permission.denied`.
     """
     if message.profile_id != profile_id and role not in _MAY_DELETE_ALL:
         detail = f"Deleting others' messages takes the role ADMIN or MODERATOR; yours is {role}."
         raise MembershipUnknown(errors.PERMISSION_DENIED.exception(detail))
 
 
-def edited(message: Message, content: str, now: datetime) -> Message | None:
-    """The message with its new content; None when that changes nothing."""
-    content = trimmed(content)
+def edit(message: Message, content: str, now: datetime) -> Message | None:
+    """Return the message with its new content, trimmed; None when that changes nothing."""
+    content = trim(content)
     if content == message.content:
         return None
-    message.content = content
-    message.edited_at = now
-    return message
-
-
-class Window(Struct, frozen=True, kw_only=True):
-    """Which part of a history is asked for: `older` messages before the anchor, `newer` ones after it.
-
-    Without an anchor the newest ones count as older.
-    """
-
-    anchor: UUID | None
-    older: int
-    newer: int
-    itself: bool
-
-    def cut(self, messages: Sequence[Message], anchor: int | None) -> tuple[list[Message], bool]:
-        """What is shown of these messages, the newest first, and whether there are older ones than those.
-
-        `messages`, the newest first too, are at least the window, the anchor and the next older one, as far
-        as they exist; `anchor` is the anchor's sequence.
-        """
-        if anchor is None:
-            shown = list(messages[: self.older])
-        else:
-            newer = [message for message in messages if message.sequence > anchor]
-            older = [message for message in messages if message.sequence < anchor]
-            itself = [message for message in messages if self.itself and message.sequence == anchor]
-            shown = [*newer[max(0, len(newer) - self.newer) :], *itself, *older[: self.older]]
-        return shown, bool(shown) and messages[-1].sequence < shown[-1].sequence
-
-
-def window(request: ReadHistory) -> Window:
-    """The part of the history that a request asks for.
-
-    Of an `around` page of n, one is the message itself and the others lie half on each side (one more on the
-    older side when n is even). Raises `validation.failed` naming all bounds when more than one is given.
-    """
-    given = [side for side in SIDES if getattr(request, side) is not None]
-    if len(given) > 1:
-        rule = f"only one of {', '.join(SIDES)} may be given"
-        raise validation_failed(FieldError(side, rule) for side in given)
-    limit = request.limit
-    if request.around is not None:
-        return Window(anchor=request.around, older=limit // 2, newer=(limit - 1) // 2, itself=True)
-    if request.after is not None:
-        return Window(anchor=request.after, older=0, newer=limit, itself=False)
-    return Window(anchor=request.before or request.cursor, older=limit, newer=0, itself=False)
-
-
-def page_next(items: Sequence[Message], has_older: bool) -> str | None:
-    """The cursor of a page: its oldest message's id, when older ones exist."""
-    return str(items[-1].id) if items and has_older else None
+    return replace(message, content=content, edited_at=now)

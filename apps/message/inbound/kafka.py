@@ -1,23 +1,28 @@
-"""Operations and events, and the use case of each."""
+"""The handlers of the message service's operations and events."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from hashlib import sha256
+from typing import TypeVar
 
 import msgspec
 
-from apps.message.domain.messages import check_attachments, trimmed, window
+from apps.message.domain.messages import check_attachments, trim
 from apps.message.domain.sending import Draft, SendResult
-from apps.message.ports import Files, History, UnitOfWorkFactory
+from apps.message.ports import Files, History, UnitOfWork, UnitOfWorkFactory
 from apps.message.usecases.delete_message import delete_message
 from apps.message.usecases.detach_file import detach_file
+from apps.message.usecases.draft_queues import Outcome
 from apps.message.usecases.edit_message import edit_message
 from apps.message.usecases.get_message import get_message
 from apps.message.usecases.read_history import read_history
-from apps.message.usecases.send_queue import SendQueue, Settled
+from apps.message.usecases.send_queue import SendQueue
 from shared.contracts.clock import Clock
 from shared.contracts.errors import FILE_NOT_FOUND, ServiceError
 from shared.contracts.event import FILE_DELETED, Event, FileDeleted
+from shared.contracts.file import Attachment
 from shared.contracts.message import (
     MESSAGE_DELETE,
     MESSAGE_EDIT,
@@ -37,136 +42,137 @@ from shared.membership.apply_event import apply_event
 from shared.membership.ports import MembershipStore
 from shared.membership.resolver import AccessQuery, MembershipResolver, with_fresh_membership
 
+T = TypeVar("T")
+_Request = SendMessage | ReadHistory | OfMessage | EditMessage
 
-class Inbound:
-    """What the message service handlers."""
 
-    def __init__(
-        self,
-        sends: SendQueue,
-        resolver: MembershipResolver,
-        history: History,
-        work: UnitOfWorkFactory,
-        files: Files,
-        clock: Clock,
-    ) -> None:
-        self._sends = sends
-        self._files = files
-        self._resolver = resolver
-        self._history = history
-        self._work = work
-        self._clock = clock
+def register_operations(
+    handlers: HandlerRegistry,
+    units: UnitOfWorkFactory,
+    send_queue: SendQueue,
+    history: History,
+    files: Files,
+    resolver: MembershipResolver,
+    clock: Clock,
+) -> None:
+    """Register a handler for each operation of the message service."""
 
-    def register(self, handlers: HandlerRegistry) -> None:
-        """Say who handlers what."""
-        handlers.register_batch(MESSAGE_SEND, self.send)
-        handlers.register(MESSAGE_HISTORY, self.history)
-        handlers.register(MESSAGE_GET, self.get)
-        handlers.register(MESSAGE_EDIT, self.edit)
-        handlers.register(MESSAGE_DELETE, self.delete)
-
-    async def send(self, asked: Sequence[Received[SendMessage]]) -> list[Result | Deferred]:
-        """Send many messages in one transaction."""
-        plain = [each for each in asked if not each.request.attachments]
-        outcomes = await self._sends.send([_draft(each.request, each.call) for each in plain])
-        replies = [Deferred(_later(it)) if isinstance(it, asyncio.Future) else _reply(it) for it in outcomes]
-        if len(plain) == len(asked):
-            return replies
-        rest = iter(replies)
-        return [
-            Deferred(self._send_with_files(each)) if each.request.attachments else next(rest)
-            for each in asked
-        ]
-
-    async def _send_with_files(self, asked: Received[SendMessage]) -> Result:
-        """Beside its batch, because the file service is asked first."""
-        request, call = asked.request, asked.call
-        draft = _draft(request, call)
-        try:
-            check_attachments(request.attachments)
-            draft.attachments = await self._files.describe(request.attachments, _asker(request, call))
-        except ServiceError as error:
-            if error.kind is not FILE_NOT_FOUND:
-                return error
-            draft.refusal = error
-        (outcome,) = await self._sends.send([draft])
-        return _reply(await outcome if isinstance(outcome, asyncio.Future) else outcome)
-
-    async def history(self, request: ReadHistory, call: Call) -> Messages:
-        """Read a page of a channel's history."""
-        part = window(request)
+    async def read(request: ReadHistory, call: Call) -> Messages:
         return await with_fresh_membership(
-            self._resolver, _asker(request, call), lambda: read_history(request, part, self._history)
+            resolver, _access_query(request, call), lambda: read_history(request, history)
         )
 
-    async def get(self, request: OfMessage, call: Call) -> Message:
-        """Read one message."""
+    async def get(request: OfMessage, call: Call) -> Message:
+        return await run(request, call, units.snapshot, get_message)
 
-        async def work() -> Message:
-            async with self._work.snapshot() as unit:
-                return await get_message(request, unit)
+    async def edit(request: EditMessage, call: Call) -> Message:
+        return await run(request, call, units.transaction, edit_message, clock)
 
-        return await with_fresh_membership(self._resolver, _asker(request, call), work)
+    async def delete(request: OfMessage, call: Call) -> None:
+        await run(request, call, units.transaction, delete_message, call.call_id, clock)
 
-    async def edit(self, request: EditMessage, call: Call) -> Message:
-        """Edit a message."""
+    async def run(
+        request: OfMessage | EditMessage,
+        call: Call,
+        begin: Callable[[], AbstractAsyncContextManager[UnitOfWork]],
+        usecase: Callable[..., Awaitable[T]],
+        *deps: object,
+    ) -> T:
+        async def attempt() -> T:
+            async with begin() as unit:
+                return await usecase(request, unit, *deps)
 
-        async def work() -> Message:
-            async with self._work.transaction() as unit:
-                return await edit_message(request, unit, self._clock)
+        return await with_fresh_membership(resolver, _access_query(request, call), attempt)
 
-        return await with_fresh_membership(self._resolver, _asker(request, call), work)
-
-    async def delete(self, request: OfMessage, call: Call) -> None:
-        """Delete a message."""
-
-        async def work() -> None:
-            async with self._work.transaction() as unit:
-                await delete_message(request, call.call_id, unit, self._clock)
-
-        await with_fresh_membership(self._resolver, _asker(request, call), work)
+    handlers.register_batch(MESSAGE_SEND, partial(_send, send_queue, files))
+    handlers.register(MESSAGE_HISTORY, read)
+    handlers.register(MESSAGE_GET, get)
+    handlers.register(MESSAGE_EDIT, edit)
+    handlers.register(MESSAGE_DELETE, delete)
 
 
-def _draft(request: SendMessage, call: Call) -> Draft:
+def on_server_event(members: MembershipStore, clock: Clock) -> Callable[[Event], Awaitable[None]]:
+    """Return the handler of the server service's events: it keeps our copy of the members up to date."""
+
+    async def handle(event: Event) -> None:
+        await apply_event(event, members, clock)
+
+    return handle
+
+
+def on_file_event(units: UnitOfWorkFactory, clock: Clock) -> Callable[[Event], Awaitable[None]]:
+    """Return the handler of the file service's events: it removes deleted files from messages."""
+
+    async def handle(event: Event) -> None:
+        if event.type == FILE_DELETED.name:
+            await detach_file(msgspec.json.decode(event.data, type=FileDeleted), units, clock)
+
+    return handle
+
+
+async def _send(
+    send_queue: SendQueue, files: Files, batch: Sequence[Received[SendMessage]]
+) -> list[Result | Deferred]:
+    """Send the messages without files together; those with files wait for the file service first."""
+    plain = [received for received in batch if not received.request.attachments]
+    outcomes = await send_queue.send([_draft(received.request, received.call) for received in plain])
+    results = [
+        Deferred(_result_later(outcome)) if isinstance(outcome, asyncio.Future) else _result(outcome)
+        for outcome in outcomes
+    ]
+    if len(plain) == len(batch):
+        return results
+    remaining = iter(results)
+    return [
+        Deferred(_send_with_files(send_queue, files, received.request, received.call))
+        if received.request.attachments
+        else next(remaining)
+        for received in batch
+    ]
+
+
+async def _send_with_files(send_queue: SendQueue, files: Files, request: SendMessage, call: Call) -> Result:
+    attachments_error = None
+    try:
+        check_attachments(request.attachments)
+        attachments = await files.describe(request.attachments, _access_query(request, call))
+    except ServiceError as error:
+        if error.kind is not FILE_NOT_FOUND:
+            return error
+        attachments, attachments_error = (), error
+    draft = _draft(request, call, attachments, attachments_error)
+    (outcome,) = await send_queue.send([draft])
+    return _result(await outcome if isinstance(outcome, asyncio.Future) else outcome)
+
+
+def _draft(
+    request: SendMessage,
+    call: Call,
+    attachments: tuple[Attachment, ...] = (),
+    attachments_error: ServiceError | None = None,
+) -> Draft:
     key = call.idempotency_key
     return Draft(
         channel_id=request.channel_id,
         profile_id=request.profile_id,
-        content=trimmed(request.content),
+        content=trim(request.content),
         nonce=request.nonce,
         request_key=f"c:{call.call_id}" if key is None else f"k:{sha256(key.encode()).hexdigest()}",
         fingerprint=None if key is None else sha256(call.body).digest(),
         deadline_ms=call.deadline_ms,
         correlation_id=call.correlation_id,
+        attachments=attachments,
+        attachments_error=attachments_error,
     )
 
 
-def _asker(request: SendMessage | ReadHistory | OfMessage | EditMessage, call: Call) -> AccessQuery:
+def _access_query(request: _Request, call: Call) -> AccessQuery:
     return AccessQuery(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
 
 
-def _reply(outcome: Settled) -> Result:
+def _result(outcome: Outcome) -> Result:
     return Reply(outcome.status, outcome.message) if isinstance(outcome, SendResult) else outcome
 
 
-async def _later(settled: "asyncio.Future[Settled]") -> Result:
-    return _reply(await settled)
-
-
-def hear(facts: MembershipStore, clock: Clock) -> Callable[[Event], Awaitable[None]]:
-    """What is done with each event of the server service."""
-
-    async def keep(event: Event) -> None:
-        await apply_event(event, facts, clock)
-
-    return keep
-
-
-def hear_files(work: UnitOfWorkFactory, clock: Clock) -> Callable[[Event], Awaitable[None]]:
-    """What is done with each event of the file service."""
-
-    async def look(event: Event) -> None:
-        if event.type == FILE_DELETED.name:
-            await detach_file(msgspec.json.decode(event.data, type=FileDeleted), work, clock)
-
-    return look
+async def _result_later(outcome: "asyncio.Future[Outcome]") -> Result:
+    return _result(await outcome)

@@ -1,0 +1,1 @@
+"""Adapters of the ports: Postgres (`Sql…`) and other services (`Rpc…`)."""

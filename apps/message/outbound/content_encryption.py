@@ -1,10 +1,11 @@
-"""The content of messages at rest: as it is or, when keys are set, encrypted (ADR 13).
+"""The content of messages at rest: as it is or, with keys, encrypted (ADR 13).
 
-AES-256-GCM with a random nonce of 96 bits, bound to the message's channel and id: whoever can write to the
-database can neither read a content nor put it under another message.
+AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits. The additional data are the ids of the channel
+and the message: an attacker with access to the database can neither read a content nor move it to another
+message.
 
-The fingerprint of a request, which is kept beside its content, would let short contents be guessed. So it is
-stored as an HMAC (RFC 2104) with a key of its own that follows from the content key (HKDF, RFC 5869).
+The fingerprint of a request, stored with its content, would let an attacker guess short contents. So it is
+stored as an HMAC (RFC 2104) with a key derived from the content key (HKDF, RFC 5869).
 """
 
 import hmac
@@ -21,64 +22,67 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from apps.message.domain.content_keys import PLAIN, read_keys
 
 _NONCE_BYTES = 12
-_MARK_BYTES = 32
-_MARK_PURPOSE = b"concord fingerprint of a content 1"
+_HMAC_KEY_BYTES = 32
+_HMAC_KEY_INFO = b"concord fingerprint of a content 1"
 
 
 class ContentUnreadable(Exception):
-    """A stored content can not be opened: its key is not set, or it was changed in the database."""
+    """A stored content cannot be decrypted: its key is not set, or it was changed in the database."""
 
 
 class ContentEncryption:
-    """Closes contents with the first of these keys (`id:base64`), opens them with any; without keys, neither.
+    """Encrypt contents with the first of these keys (`id:base64`), decrypt them with any of them.
 
-    After `plain` in the first place it opens only. Raises ValueError for what are no keys, or for an id that
-    comes twice.
+    Without keys contents are stored as they are. With `plain` in the first position only decrypt. Raises
+    ValueError for a malformed key and for an id that comes twice.
     """
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         listed = tuple(keys)
-        found = read_keys(listed)
-        self._ciphers = {name: AESGCM(raw) for name, raw in found.items()}
-        self._marking = {name: _marking_key(raw) for name, raw in found.items()}
-        self._first = None if PLAIN in listed[:1] else next(iter(found), None)
+        by_id = read_keys(listed)
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in by_id.items()}
+        self._hmac_keys = {key_id: _hmac_key(key) for key_id, key in by_id.items()}
+        self._first = None if PLAIN in listed[:1] else next(iter(by_id), None)
 
-    def close(self, channel_id: UUID, message_id: UUID, content: str) -> tuple[str, str | None]:
-        """What is stored as the content, and the id of its key; null for one as it is."""
-        name = self._first
-        if name is None:
+    def encrypt(self, channel_id: UUID, message_id: UUID, content: str) -> tuple[str, str | None]:
+        """Return the text to store and the id of its key, None for a content that is stored as it is."""
+        key_id = self._first
+        if key_id is None:
             return content, None
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        closed = self._ciphers[name].encrypt(nonce, content.encode(), channel_id.bytes + message_id.bytes)
-        return b64encode(nonce + closed).decode("ascii"), name
+        encrypted = self._ciphers[key_id].encrypt(
+            nonce, content.encode(), channel_id.bytes + message_id.bytes
+        )
+        return b64encode(nonce + encrypted).decode("ascii"), key_id
 
-    def mark(self, fingerprint: bytes | None) -> bytes | None:
-        """What is stored of the fingerprint of a request, with the first key too."""
-        if fingerprint is None or self._first is None:
-            return fingerprint
-        return hmac.digest(self._marking[self._first], fingerprint, "sha256")
-
-    def recognise(self, stored: bytes | None, fingerprint: bytes | None) -> bytes | None:
-        """The fingerprint, if it is the one that was stored, under any of the keys or as it is; else None."""
-        if stored is None or fingerprint is None:
-            return None
-        marks = (hmac.digest(key, fingerprint, "sha256") for key in self._marking.values())
-        return fingerprint if any(hmac.compare_digest(stored, one) for one in (fingerprint, *marks)) else None
-
-    def open(self, channel_id: UUID, message_id: UUID, stored: str, key: str | None) -> str:
-        """The content. Raises ContentUnreadable."""
-        if key is None:
+    def decrypt(self, channel_id: UUID, message_id: UUID, stored: str, key_id: str | None) -> str:
+        """Return the content of a stored text. Raises ContentUnreadable."""
+        if key_id is None:
             return stored
-        cipher = self._ciphers.get(key)
+        cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise ContentUnreadable(f"message {message_id}: MESSAGE_CONTENT_KEYS has no key {key!r}")
+            raise ContentUnreadable(f"message {message_id}: MESSAGE_CONTENT_KEYS has no key {key_id!r}")
         try:
             raw = b64decode(stored)
-            bound_to = channel_id.bytes + message_id.bytes
-            return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to).decode()
+            additional_data = channel_id.bytes + message_id.bytes
+            return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], additional_data).decode()
         except (InvalidTag, ValueError) as error:
             raise ContentUnreadable(f"message {message_id}: its content was changed") from error
 
+    def protect_fingerprint(self, fingerprint: bytes | None) -> bytes | None:
+        """Return the stored form of a request's fingerprint: with the first key an HMAC of it."""
+        if fingerprint is None or self._first is None:
+            return fingerprint
+        return hmac.digest(self._hmac_keys[self._first], fingerprint, "sha256")
 
-def _marking_key(raw: bytes) -> bytes:
-    return HKDF(SHA256(), _MARK_BYTES, salt=None, info=_MARK_PURPOSE).derive(raw)
+    def recognize_fingerprint(self, stored: bytes | None, fingerprint: bytes | None) -> bytes | None:
+        """Return the fingerprint if its stored form under any key, or itself, is `stored`; None otherwise."""
+        if stored is None or fingerprint is None:
+            return None
+        digests = (hmac.digest(key, fingerprint, "sha256") for key in self._hmac_keys.values())
+        is_same = any(hmac.compare_digest(stored, form) for form in (fingerprint, *digests))
+        return fingerprint if is_same else None
+
+
+def _hmac_key(content_key: bytes) -> bytes:
+    return HKDF(SHA256(), _HMAC_KEY_BYTES, salt=None, info=_HMAC_KEY_INFO).derive(content_key)

@@ -1,4 +1,4 @@
-"""The file service, asked over the mesh."""
+"""The file service, called over Kafka."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -9,17 +9,17 @@ from shared.membership.resolver import AccessQuery
 
 
 class RpcFiles:
-    """Asks the file service about attachments."""
+    """`apps.message.ports.Files` by calls of the file service."""
 
     def __init__(self, client: RpcClient) -> None:
         self._client = client
 
-    async def describe(self, file_ids: Sequence[UUID], asker: AccessQuery) -> tuple[Attachment, ...]:
-        """What is shown of complete files. Raises `file.not_found`, `mesh.timeout`, `mesh.busy`."""
-        found: Attachments = await self._client.call(
+    async def describe(self, file_ids: Sequence[UUID], query: AccessQuery) -> tuple[Attachment, ...]:
+        """Return the public data of complete files. Raises `file.not_found`, `mesh.timeout`, `mesh.busy`."""
+        attachments: Attachments = await self._client.call(
             FILE_DESCRIBE,
-            DescribeFiles(channel_id=asker.channel_id, profile_id=asker.profile_id, file_ids=list(file_ids)),
-            correlation_id=asker.correlation_id,
-            deadline_ms=asker.deadline_ms,
+            DescribeFiles(channel_id=query.channel_id, profile_id=query.profile_id, file_ids=list(file_ids)),
+            correlation_id=query.correlation_id,
+            deadline_ms=query.deadline_ms,
         )
-        return tuple(found.items)
+        return tuple(attachments.items)

@@ -1,4 +1,4 @@
-"""Connections for the hot paths, whose statements are planned seldom."""
+"""Connections for the hot paths, whose statements are rarely planned."""
 
 import time
 from collections.abc import AsyncIterator
@@ -11,20 +11,20 @@ from shared.kit.database.database import Database
 from shared.kit.database.errors import translate_errors
 
 _SESSION = {
-    # Each hot statement probes indexes by keys, whatever the parameters: planning it anew each time costs as
-    # much as running it.
+    # Each hot statement probes indexes by keys, whatever the parameters: to plan it each time costs as
+    # much as to run it.
     "plan_cache_mode": "force_generic_plan",
-    # Nor may a page be read by sorting half a channel, which looks cheap while nothing is known about it.
+    # Without statistics the planner would read a page by sorting half a channel, because it looks cheap.
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
 }
 _ACQUIRE_TIMEOUT_S = 3.0
 _PLAN_LIFE_S = 5.0
-"""A plan made while the tables were small can be bad for larger ones, and Postgres would keep it."""
+"""A plan made while the tables were small can be bad for larger ones; Postgres would keep it otherwise."""
 
 
 class ConnectionPool:
-    """A pool of its own for one hot path, so that none can starve another. Close it at the end."""
+    """The connections of one hot path; a pool for each, so that none starves another. Close it at the end."""
 
     def __init__(self, database: Database, size: int) -> None:
         self._database = database
@@ -33,39 +33,36 @@ class ConnectionPool:
         self._planned_s: dict[int, float] = {}
 
     async def open(self) -> None:
-        """Get ready, with a first connection; the others are made when they are needed."""
+        """Open the pool and a first connection; the others are opened on demand."""
         with translate_errors():
             await self._pool
-        with suppress(ServiceError):  # when it cannot be made now, who needs it first tries again
+        with suppress(ServiceError):  # the first user tries again
             async with self.connection():
                 pass
 
     async def close(self) -> None:
-        """Cut off what is still used."""
+        """Close all connections at once, also those in use."""
         self._pool.terminate()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection, waited for at most 3 s. Raises `mesh.busy` when there is none or when it is lost."""
+        """Acquire a connection within 3 s. Raises `mesh.busy` if none is free or if it is lost."""
         with translate_errors():
             async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-                if self._is_planned_long_ago(connection.get_server_pid()):
+                if self._has_old_plans(connection.get_server_pid()):
                     await connection.execute("DISCARD PLANS")
                 yield connection
 
-    def _is_planned_long_ago(self, pid: int) -> bool:
+    def committed(self) -> None:
+        """Report a commit on one of the connections: it wakes the relay of the outbox."""
+        self._database.committed()
+
+    def _has_old_plans(self, pid: int) -> bool:
         now_s = time.monotonic()
         if now_s - self._planned_s.get(pid, 0) < _PLAN_LIFE_S:
             return False
-        if len(self._planned_s) > 2 * self._size:  # connections that are no longer there
+        if len(self._planned_s) > 2 * self._size:  # of connections that were closed
             self._planned_s.clear()
         is_known = pid in self._planned_s
         self._planned_s[pid] = now_s
         return is_known
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
-        """A transaction, committed at the end. Raises `mesh.busy` also when the commit's answer was lost."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
-        self._database.committed()

@@ -1,80 +1,72 @@
-"""How rows become entities."""
+"""Conversion of asyncpg's records to entities, and the columns that it needs."""
 
-from collections.abc import Mapping
-from typing import Any
-
+import asyncpg
 import msgspec
 
-from apps.message.domain.messages import Channel, Stored
+from apps.message.domain.messages import Channel, StoredMessage
 from apps.message.outbound.content_encryption import ContentEncryption
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.file import Attachment
 from shared.contracts.message import Message
 
 CHANNEL_COLUMNS = "id, server_id, type, deleted_at IS NOT NULL AS deleted, last_sequence, messages_revision"
-MESSAGE_COLUMNS = """
+STORED_COLUMNS = """
     id, channel_id, server_id, profile_id, sequence, content, content_key, nonce, created_at, edited_at,
-    attachments::text
+    attachments::text, deleted_at IS NOT NULL AS deleted, fingerprint, deleting_call
 """
-STORED_COLUMNS = f"{MESSAGE_COLUMNS}, deleted_at IS NOT NULL AS deleted, fingerprint, deleting_call"
-
-Row = Mapping[Any, Any]
-"""Of asyncpg or of SQLAlchemy: its columns by name."""
 
 _decode_attachments = msgspec.json.Decoder(tuple[Attachment, ...]).decode
 _ROLES = {role.value: role for role in Role}
-_TYPES = {kind.value: kind for kind in ChannelType}
+_TYPES = {channel_type.value: channel_type for channel_type in ChannelType}
 
 
 def role_of(value: str | None) -> Role | None:
-    """A role, or None for the tombstone of a membership."""
+    """Return a role, None for the tombstone of a membership."""
     return None if value is None else _ROLES[value]
 
 
 def type_of(value: str | None) -> ChannelType | None:
-    """A channel's type, or None for one never seen alive."""
+    """Return a channel's type, None for one never seen alive."""
     return None if value is None else _TYPES[value]
 
 
-def channel_of(row: Row) -> Channel:
-    """A channel of a row that has its columns by name."""
-    return Channel(
-        id=row["id"],
-        server_id=row["server_id"],
-        type=type_of(row["type"]),
-        deleted=row["deleted"],
-        last_sequence=row["last_sequence"],
-        messages_revision=row["messages_revision"],
-    )
-
-
-def message_of(row: Row, contents: ContentEncryption) -> Message:
-    """A message of a row that has MESSAGE_COLUMNS by name; a tombstone's content is empty."""
-    stored = row["content"] or ""
-    return Message(
-        id=row["id"],
-        channel_id=row["channel_id"],
-        server_id=row["server_id"],
-        profile_id=row["profile_id"],
-        sequence=row["sequence"],
-        content=contents.open(row["channel_id"], row["id"], stored, row["content_key"]),
-        nonce=row["nonce"],
-        created_at=row["created_at"],
-        edited_at=row["edited_at"],
-        attachments=attachments_of(row["attachments"]),
-    )
-
-
 def attachments_of(value: str | None) -> tuple[Attachment, ...]:
-    """Nearly all messages have none."""
+    """Return the attachments of their JSON; null means none."""
     return () if value is None else _decode_attachments(value)
 
 
-def stored_of(row: Row, contents: ContentEncryption) -> Stored:
-    """A message or tombstone of a row that has STORED_COLUMNS by name."""
-    return Stored(
-        message=message_of(row, contents),
-        deleted=row["deleted"],
-        fingerprint=row["fingerprint"],
-        deleting_call=row["deleting_call"],
+def channel_of(record: asyncpg.Record) -> Channel:
+    """Return the channel of a record with CHANNEL_COLUMNS."""
+    return Channel(
+        id=record["id"],
+        server_id=record["server_id"],
+        type=type_of(record["type"]),
+        deleted=record["deleted"],
+        last_sequence=record["last_sequence"],
+        messages_revision=record["messages_revision"],
+    )
+
+
+def stored_of(record: asyncpg.Record, contents: ContentEncryption) -> StoredMessage:
+    """Return the message or tombstone of a record with STORED_COLUMNS; a tombstone's content is empty."""
+    content = contents.decrypt(
+        record["channel_id"], record["id"], record["content"] or "", record["content_key"]
+    )
+    message = Message(
+        id=record["id"],
+        channel_id=record["channel_id"],
+        server_id=record["server_id"],
+        profile_id=record["profile_id"],
+        sequence=record["sequence"],
+        content=content,
+        nonce=record["nonce"],
+        created_at=record["created_at"],
+        edited_at=record["edited_at"],
+        attachments=attachments_of(record["attachments"]),
+    )
+    return StoredMessage(
+        message=message,
+        deleted=record["deleted"],
+        fingerprint=record["fingerprint"],
+        deleting_call=record["deleting_call"],
     )

@@ -1,4 +1,4 @@
-"""Batches of sends in Postgres: five round trips, whatever the size of the batch."""
+"""Batches of sends on Postgres: five round trips, whatever the size of the batch."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -8,12 +8,12 @@ import asyncpg
 import msgspec
 from msgspec.structs import replace
 
-from apps.message.domain.messages import Channel, Stored
+from apps.message.domain.messages import Channel, StoredMessage
 from apps.message.domain.sending import Draft, NumberedMessage, PriorState
 from apps.message.outbound.content_encryption import ContentEncryption
 from apps.message.outbound.pool import ConnectionPool
 from apps.message.outbound.rows import CHANNEL_COLUMNS, STORED_COLUMNS, channel_of, role_of, stored_of
-from apps.message.ports import Locked, SendUnit, StillLocked
+from apps.message.ports import LockedChannels, LockTimeout, SendUnitOfWork
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.event import MESSAGE_CREATED
 from shared.contracts.message import Message
@@ -25,12 +25,12 @@ _LOCK = f"""
 _LOCK_SKIPPING = f"{_LOCK} SKIP LOCKED"
 _EXISTING = "SELECT id FROM channels WHERE id = ANY($1::uuid[])"
 
-# A statement of its own, after the lock: one that locks and reads sees the state of before it waited.
-# The limits keep the planner with one probe of an index a draft, whatever it believes about the tables.
-_KNOWN = """
+# A statement of its own, after the lock: one that locks and reads would see the state before its wait.
+# With the limits the planner probes an index once for each draft, whatever its statistics are.
+_PRIOR_STATES = """
     SELECT member.role, by_request.sequence AS by_request, by_nonce.sequence AS by_nonce
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) WITH ORDINALITY
-         AS draft (channel_id, server_id, profile_id, request_key, nonce, place)
+         AS draft (channel_id, server_id, profile_id, request_key, nonce, position)
     LEFT JOIN LATERAL (
         SELECT role FROM members
         WHERE server_id = draft.server_id AND profile_id = draft.profile_id LIMIT 1
@@ -45,7 +45,7 @@ _KNOWN = """
         WHERE channel_id = draft.channel_id AND profile_id = draft.profile_id
           AND nonce = draft.nonce LIMIT 1
     ) AS by_nonce ON true
-    ORDER BY draft.place
+    ORDER BY draft.position
 """
 _FIND = f"""
     SELECT {STORED_COLUMNS} FROM messages
@@ -65,7 +65,7 @@ _ADD = f"""
     )
     {OUTBOX_INSERT}
 """  # noqa: S608 (a statement of the kit)
-# By itself, because hardly any message has some: the others need not pay for it.
+# A statement of its own: few messages have attachments, the others need not pay for it.
 _ATTACH = """
     UPDATE messages SET attachments = new.attachments
     FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[]) AS new (channel_id, sequence, attachments)
@@ -75,8 +75,8 @@ _DELETED_FILES = "SELECT id FROM deleted_files WHERE id = ANY($1::uuid[])"
 _WAIT_FOR_LOCK = "SET LOCAL lock_timeout = '250ms'"
 
 
-class SqlSending:
-    """Where batches of sends are written."""
+class SqlSendUnitOfWorkFactory:
+    """`apps.message.ports.SendUnitOfWorkFactory` on Postgres."""
 
     def __init__(self, pool: ConnectionPool, clock: Clock, ids: Ids, contents: ContentEncryption) -> None:
         self._pool = pool
@@ -85,14 +85,18 @@ class SqlSending:
         self._ids = ids
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[SendUnit]:
-        """Committed at the end. Raises `mesh.busy` when it is not known whether it was committed."""
-        async with self._pool.transaction() as connection:
-            yield SqlSendUnit(connection, self._clock, self._ids, self._contents)
+    async def transaction(self) -> AsyncIterator[SendUnitOfWork]:
+        """Begin a transaction; commit it at the end.
+
+        Raises `mesh.busy`, also when the connection was lost during the commit, whose result is unknown then.
+        """
+        async with self._pool.connection() as connection, connection.transaction():
+            yield SqlSendUnitOfWork(connection, self._clock, self._ids, self._contents)
+        self._pool.committed()
 
 
-class SqlSendUnit:
-    """One transaction of a batch of sends."""
+class SqlSendUnitOfWork:
+    """`apps.message.ports.SendUnitOfWork` on Postgres."""
 
     def __init__(
         self, connection: asyncpg.Connection, clock: Clock, ids: Ids, contents: ContentEncryption
@@ -102,23 +106,25 @@ class SqlSendUnit:
         self._clock = clock
         self._ids = ids
 
-    async def lock(self, channel_ids: Collection[UUID], *, wait: bool) -> Locked:
-        """Lock the channels' rows; those locked elsewhere are left out, or waited for at most 250 ms."""
+    async def lock(self, channel_ids: Collection[UUID], *, wait: bool) -> LockedChannels:
+        """Lock the channels' rows; leave out those locked elsewhere, or wait for them for at most 250 ms."""
         if wait:
             await self._connection.execute(_WAIT_FOR_LOCK)
         try:
             rows = await self._connection.fetch(_LOCK if wait else _LOCK_SKIPPING, list(channel_ids))
         except asyncpg.LockNotAvailableError:
-            raise StillLocked from None
+            raise LockTimeout from None
         channels = {row["id"]: channel_of(row) for row in rows}
         missing = [channel_id for channel_id in channel_ids if channel_id not in channels]
         elsewhere = await self._connection.fetch(_EXISTING, missing) if missing else ()
-        return Locked(channels, frozenset(row["id"] for row in elsewhere))
+        return LockedChannels(channels, frozenset(row["id"] for row in elsewhere))
 
-    async def known(self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]) -> list[PriorState]:
-        """What is stored about the drafts; messages are read only when there are any, which is rare."""
+    async def prior_states(
+        self, drafts: Sequence[Draft], channels: Mapping[UUID, Channel]
+    ) -> list[PriorState]:
+        """Return the stored state of each draft. Messages are read only if some exist, which is rare."""
         rows = await self._connection.fetch(
-            _KNOWN,
+            _PRIOR_STATES,
             [draft.channel_id for draft in drafts],
             [channel.server_id if (channel := channels.get(draft.channel_id)) else None for draft in drafts],
             [draft.profile_id for draft in drafts],
@@ -129,76 +135,83 @@ class SqlSendUnit:
         return [
             PriorState(
                 role=role_of(row["role"]),
-                same_request=self._recognised(stored.get((draft.channel_id, row["by_request"])), draft),
+                same_request=self._with_fingerprint(stored.get((draft.channel_id, row["by_request"])), draft),
                 same_nonce=stored.get((draft.channel_id, row["by_nonce"])),
             )
             for draft, row in zip(drafts, rows, strict=True)
         ]
 
     async def deleted_files(self, file_ids: Collection[UUID]) -> frozenset[UUID]:
-        """Those of these files that are known to be deleted."""
+        """Return those of these files that are known to be deleted."""
         rows = await self._connection.fetch(_DELETED_FILES, list(file_ids))
         return frozenset(row["id"] for row in rows)
 
-    async def add(self, news: Sequence[NumberedMessage], channels: Iterable[Channel]) -> None:
+    async def add(self, messages: Sequence[NumberedMessage], channels: Iterable[Channel]) -> None:
         """Store the messages, the channels' counters and the events, in one statement."""
-        facts = [
+        events = [
             Fact(
                 event_type=MESSAGE_CREATED,
-                key=new.message.server_id,
-                revision=new.revision,
-                data=new.message,
-                correlation_id=new.draft.correlation_id,
+                key=numbered.message.server_id,
+                revision=numbered.revision,
+                data=numbered.message,
+                correlation_id=numbered.draft.correlation_id,
             )
-            for new in news
+            for numbered in messages
         ]
         await self._connection.execute(
             _ADD,
-            *outbox_rows(facts, self._clock, self._ids),
-            *_message_columns(news, self._contents),
+            *outbox_rows(events, self._clock, self._ids),
+            *_message_columns(messages, self._contents),
             *_counters(channels),
         )
-        if attached := [new.message for new in news if new.message.attachments]:
+        if attached := [numbered.message for numbered in messages if numbered.message.attachments]:
             await self._connection.execute(_ATTACH, *_attachment_columns(attached))
 
-    def _recognised(self, stored: Stored | None, draft: Draft) -> Stored | None:
-        """With the fingerprint as the draft has it, if it is the same: stored may be an HMAC of it."""
+    def _with_fingerprint(self, stored: StoredMessage | None, draft: Draft) -> StoredMessage | None:
+        """Return the message with the draft's fingerprint, if it is the same; an HMAC of it may be stored."""
         if stored is None or stored.fingerprint is None:
             return stored
-        return replace(stored, fingerprint=self._contents.recognise(stored.fingerprint, draft.fingerprint))
+        fingerprint = self._contents.recognize_fingerprint(stored.fingerprint, draft.fingerprint)
+        return replace(stored, fingerprint=fingerprint)
 
     async def _find(
         self, drafts: Sequence[Draft], rows: Sequence[asyncpg.Record]
-    ) -> dict[tuple[UUID, int | None], Stored]:
-        places = {
+    ) -> dict[tuple[UUID, int | None], StoredMessage]:
+        keys = {
             (draft.channel_id, sequence)
             for draft, row in zip(drafts, rows, strict=True)
             for sequence in (row["by_request"], row["by_nonce"])
             if sequence is not None
         }
-        if not places:
+        if not keys:
             return {}
-        found = await self._connection.fetch(
-            _FIND, [channel_id for channel_id, _ in places], [sequence for _, sequence in places]
+        records = await self._connection.fetch(
+            _FIND, [channel_id for channel_id, _ in keys], [sequence for _, sequence in keys]
         )
-        return {(row["channel_id"], row["sequence"]): stored_of(row, self._contents) for row in found}
+        return {
+            (record["channel_id"], record["sequence"]): stored_of(record, self._contents)
+            for record in records
+        }
 
 
-def _message_columns(news: Sequence[NumberedMessage], contents: ContentEncryption) -> tuple[object, ...]:
-    """All messages of a batch are created at the same time."""
-    closed = [contents.close(new.message.channel_id, new.message.id, new.message.content) for new in news]
+def _message_columns(messages: Sequence[NumberedMessage], contents: ContentEncryption) -> tuple[object, ...]:
+    """Return the columns of the messages, and the time at which all of them are created."""
+    encrypted = [
+        contents.encrypt(numbered.message.channel_id, numbered.message.id, numbered.message.content)
+        for numbered in messages
+    ]
     return (
-        [new.message.channel_id for new in news],
-        [new.message.sequence for new in news],
-        [new.message.id for new in news],
-        [new.message.profile_id for new in news],
-        [new.message.server_id for new in news],
-        [content for content, _ in closed],
-        [new.message.nonce for new in news],
-        [new.draft.request_key for new in news],
-        [contents.mark(new.draft.fingerprint) for new in news],
-        [key for _, key in closed],
-        news[0].message.created_at,
+        [numbered.message.channel_id for numbered in messages],
+        [numbered.message.sequence for numbered in messages],
+        [numbered.message.id for numbered in messages],
+        [numbered.message.profile_id for numbered in messages],
+        [numbered.message.server_id for numbered in messages],
+        [content for content, _ in encrypted],
+        [numbered.message.nonce for numbered in messages],
+        [numbered.draft.request_key for numbered in messages],
+        [contents.protect_fingerprint(numbered.draft.fingerprint) for numbered in messages],
+        [key_id for _, key_id in encrypted],
+        messages[0].message.created_at,
     )
 
 

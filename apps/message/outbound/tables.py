@@ -19,7 +19,7 @@ from shared.membership.adapters.tables import membership_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)
-_BUSY = {
+_FREQUENTLY_UPDATED = {
     # Every batch of messages updates rows here: room in the page keeps those updates off the indexes.
     "fillfactor": 50,
     "autovacuum_vacuum_scale_factor": 0,
@@ -27,14 +27,17 @@ _BUSY = {
 }
 
 
-class Base(SQLModel, registry=registry(metadata=metadata)):
-    """Tables of this service alone."""
+_registry = registry(metadata=metadata)
+
+
+class Base(SQLModel, registry=_registry):
+    """The base of this service's own tables."""
 
 
 class MessageRow(Base, table=True):
     """A message, or the tombstone of one: `content` is null. Its channel's lock gives the sequence.
 
-    `content_key` names the key that opens the content; null for one that is stored as it is.
+    `content_key` is the id of the key that decrypts the content; null for one that is stored as it is.
     """
 
     __tablename__ = "messages"
@@ -42,8 +45,8 @@ class MessageRow(Base, table=True):
         CheckConstraint("(content IS NULL) = (deleted_at IS NOT NULL)", name="tombstone"),
         Index("messages_id", "channel_id", "id", unique=True),
         Index(
-            # What tells apart comes before the author: with the author first, a planner without statistics
-            # takes messages_request for a nonce as well, and reads all that somebody wrote.
+            # The most selective column comes before the author: with the author first, a planner without
+            # statistics uses messages_request for a nonce as well, and reads all messages of the author.
             "messages_nonce",
             "channel_id",
             "nonce",
@@ -75,11 +78,11 @@ class MessageRow(Base, table=True):
     edited_at: datetime | None = Field(sa_type=_TIME)
     deleted_at: datetime | None = Field(sa_type=_TIME)
     deleting_call: str | None = Field(sa_type=Text)
-    attachments: list[object] | None = Field(sa_type=JSONB)
+    attachments: list[object] | None = Field(sa_type=JSONB(none_as_null=True))
 
 
 class DeletedFileRow(Base, table=True):
-    """A file that was deleted not long ago: a message that is on its way goes without it."""
+    """A file that was deleted recently: sends in progress leave it out."""
 
     __tablename__ = "deleted_files"
     __table_args__ = (Index("deleted_files_deleted_at", "deleted_at"),)
@@ -88,12 +91,44 @@ class DeletedFileRow(Base, table=True):
     deleted_at: datetime = Field(sa_type=_TIME)
 
 
-# Whoever changes the messages of a channel locks its row first.
-membership_tables(
+_servers, _channels, _members = membership_tables(
     metadata,
     Column("last_sequence", BigInteger, server_default=text("0"), nullable=False),
     Column("messages_revision", BigInteger, server_default=text("0"), nullable=False),
-    postgresql_with=_BUSY,
+    postgresql_with=_FREQUENTLY_UPDATED,
 )
 outbox_tables(metadata)
 requests_table(metadata)
+
+
+class ServerRow:
+    """A server, or the tombstone of one."""
+
+    id: UUID
+    deleted_at: datetime | None
+    purged_at: datetime | None
+
+
+class ChannelRow:
+    """A channel, or the tombstone of one. A transaction that changes its messages locks this row first."""
+
+    id: UUID
+    server_id: UUID
+    type: str | None
+    last_sequence: int
+    messages_revision: int
+    deleted_at: datetime | None
+    purged_at: datetime | None
+
+
+class MemberRow:
+    """A member of a server; one without a role is a tombstone."""
+
+    server_id: UUID
+    profile_id: UUID
+    role: str | None
+
+
+# These tables are declared by the membership projection; the classes give their columns types.
+for _row, _table in ((ServerRow, _servers), (ChannelRow, _channels), (MemberRow, _members)):
+    _registry.map_imperatively(_row, _table)

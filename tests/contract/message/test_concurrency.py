@@ -19,7 +19,7 @@ from tests.unit.message.world import IDS, World, ask, message_of, refused
 
 
 async def stored(database: Database, channel_id: UUID) -> list[Any]:
-    """The rows of a channel by sequence."""
+    """Return the rows of a channel by sequence."""
     async with database.snapshot() as session:
         rows = await session.execute(
             text("SELECT * FROM messages WHERE channel_id = :id ORDER BY sequence"), {"id": channel_id}
@@ -27,8 +27,8 @@ async def stored(database: Database, channel_id: UUID) -> list[Any]:
         return list(rows.all())
 
 
-async def told(database: Database) -> list[Any]:
-    """The outbox in the order of its ids: type, revision, sequence."""
+async def published(database: Database) -> list[Any]:
+    """Return the events of the outbox in the order of their ids."""
     async with database.snapshot() as session:
         rows = await session.execute(
             text("SELECT convert_from(body, 'UTF8')::json AS event FROM outbox ORDER BY id")
@@ -36,12 +36,12 @@ async def told(database: Database) -> list[Any]:
         return [row.event for row in rows.all()]
 
 
-async def check_whole(database: Database, channel_id: UUID) -> list[Any]:
-    """No gap, nothing twice, and each message told once, in the order of the sequences."""
+async def check_complete(database: Database, channel_id: UUID) -> list[Any]:
+    """Check that no message is missing or double and that each has one event, in order. Return the rows."""
     rows = await stored(database, channel_id)
     assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
     assert len({row.id for row in rows}) == len(rows)
-    events = [event for event in await told(database) if event["data"]["channelId"] == str(channel_id)]
+    events = [event for event in await published(database) if event["data"]["channelId"] == str(channel_id)]
     assert [event["revision"] for event in events] == list(range(1, len(events) + 1))
     created = [event["data"]["sequence"] for event in events if event["type"] == "message.created"]
     assert created == [row.sequence for row in rows]
@@ -49,7 +49,7 @@ async def check_whole(database: Database, channel_id: UUID) -> list[Any]:
 
 
 async def same_facts(make_world: MakeWorld, count: int) -> tuple[list[World], UUID, UUID]:
-    """Several replicas, and a channel and a member that they all know."""
+    """Return several replicas, and a channel and a member that they all know."""
     worlds = [await make_world() for _ in range(count)]
     channel, ada = await worlds[0].channel(), await worlds[0].member()
     return worlds, channel, ada
@@ -65,13 +65,15 @@ async def test_two_replicas_on_one_channel(make_world: MakeWorld, database: Data
             size = random.randint(1, 24)
             batch = [ask(random.choice([channel, other]), ada, f"{name} {turn} {n}") for n in range(size)]
             outcomes = [message_of(outcome) for outcome in await world.send_all(batch)]
-            assert [it.content for it in outcomes] == [it.request.content for it in batch]
+            assert [message.content for message in outcomes] == [
+                received.request.content for received in batch
+            ]
             sent += outcomes
         return sent
 
     sent = await asyncio.gather(*(sender(world, name) for name in range(2) for world in worlds))
-    rows = [*await check_whole(database, channel), *await check_whole(database, other)]
-    assert Counter(row.id for row in rows) == Counter(message.id for each in sent for message in each)
+    rows = [*await check_complete(database, channel), *await check_complete(database, other)]
+    assert Counter(row.id for row in rows) == Counter(message.id for messages in sent for message in messages)
     for mine in sent:
         for channel_id in (channel, other):
             order = [message.sequence for message in mine if message.channel_id == channel_id]
@@ -91,10 +93,11 @@ async def test_a_nonce_from_two_replicas_at_once(make_world: MakeWorld, database
         assert len({message_of(outcome).id for outcome in by_nonce}) == 1
         assert sorted(outcome.status for outcome in by_nonce if isinstance(outcome, Reply)) == [200, 200, 201]
         assert len({message_of(outcome).id for outcome in by_key}) == 1
-    assert len(await check_whole(database, channel)) == 20
+    assert len(await check_complete(database, channel)) == 20
 
 
-async def test_a_held_lock_delays_its_channel_only(world: World, service_url: str) -> None:
+async def test_a_held_lock_delays_its_channel_only(postgres_world: World, service_url: str) -> None:
+    world = postgres_world
     one, two, ada = await world.channel(), await world.channel(), await world.member()
     connection = await asyncpg.connect(service_url)
     holding = connection.transaction()
@@ -102,7 +105,7 @@ async def test_a_held_lock_delays_its_channel_only(world: World, service_url: st
     await connection.execute("SELECT 1 FROM channels WHERE id = $1 FOR UPDATE", one)
 
     held = asyncio.create_task(world.send_all([ask(one, ada, "a"), ask(one, ada, "b")]))
-    while one not in world.queue._lanes:
+    while not len(world.queue._lock_queue):
         await asyncio.sleep(0.005)
     mixed = asyncio.create_task(world.send_all([ask(one, ada, "c"), ask(two, ada, "x")]))
     for turn in range(5):
@@ -113,37 +116,39 @@ async def test_a_held_lock_delays_its_channel_only(world: World, service_url: st
     await holding.rollback()
     await connection.close()
     outcomes = [message_of(outcome) for outcome in [*await held, *await mixed]]
-    assert [(it.content, it.sequence) for it in outcomes if it.channel_id == one] == [
+    assert [(message.content, message.sequence) for message in outcomes if message.channel_id == one] == [
         ("a", 1),
         ("b", 2),
         ("c", 3),
     ]
 
 
-async def test_changes_beside_sends_keep_the_order_of_revisions(
+async def test_changes_during_sends_keep_the_order_of_revisions(
     make_world: MakeWorld, database: Database
 ) -> None:
     worlds, channel, ada = await same_facts(make_world, 2)
-    first = [message_of(it) for it in await worlds[0].send_all([ask(channel, ada) for _ in range(30)])]
+    first = [
+        message_of(result) for result in await worlds[0].send_all([ask(channel, ada) for _ in range(30)])
+    ]
 
-    few = asyncio.Semaphore(4)  # so that nobody waits for a connection until it is busy
+    few = asyncio.Semaphore(4)  # fewer than the connections, so that no change is busy
 
-    async def change(place: int) -> None:
-        world = worlds[place % 2]
+    async def change(index: int) -> None:
+        world = worlds[index % 2]
         async with few:
-            if place % 3:
-                await world.edit(first[place], ada, f"edited {place}")
+            if index % 3:
+                await world.edit(first[index], ada, f"edited {index}")
             else:
-                await world.delete(first[place], ada)
+                await world.delete(first[index], ada)
 
     async def send(world: World) -> None:
         for _ in range(10):
             await world.send_all([ask(channel, ada) for _ in range(3)])
 
-    await asyncio.gather(*(change(place) for place in range(30)), *(send(world) for world in worlds))
-    rows = await check_whole(database, channel)
+    await asyncio.gather(*(change(index) for index in range(30)), *(send(world) for world in worlds))
+    rows = await check_complete(database, channel)
     assert len(rows) == 90
-    assert len(await told(database)) == 120
+    assert len(await published(database)) == 120
     assert sum(row.content is None for row in rows) == 10
 
 
@@ -169,10 +174,10 @@ async def test_nothing_is_lost_or_doubled_when_connections_die(
         while not killing.done():
             turn = next(turns)
             batch = [ask(channel, ada, f"{name} {turn} {n}", nonce=f"{name} {turn} {n}") for n in range(4)]
-            for asked, outcome in zip(batch, await world.send_all(batch), strict=True):
+            for received, outcome in zip(batch, await world.send_all(batch), strict=True):
                 if isinstance(outcome, ServiceError):
                     assert outcome.kind.code == "mesh.busy"
-                    unknown.append(asked.request.nonce or "")
+                    unknown.append(received.request.nonce or "")
                 else:
                     sent.append(message_of(outcome))
         return sent, unknown
@@ -183,13 +188,13 @@ async def test_nothing_is_lost_or_doubled_when_connections_die(
     await killer.close()
     sent = [message for messages, _ in results for message in messages]
     again = [await worlds[0].send(channel, ada, nonce=nonce) for _, unknown in results for nonce in unknown]
-    rows = await check_whole(database, channel)
+    rows = await check_complete(database, channel)
     assert len(rows) == len(sent) + len(again)
     assert {row.id for row in rows} == {message.id for message in [*sent, *again]}
     assert len({row.nonce for row in rows}) == len(rows)
 
 
-async def test_once_a_deletion_was_heard_nothing_is_stored(make_world: MakeWorld, database: Database) -> None:
+async def test_after_a_deletion_event_nothing_is_stored(make_world: MakeWorld, database: Database) -> None:
     worlds, channel, ada = await same_facts(make_world, 2)
 
     async def sender(world: World) -> None:
@@ -199,8 +204,9 @@ async def test_once_a_deletion_was_heard_nothing_is_stored(make_world: MakeWorld
                 return
 
     senders = asyncio.gather(*(sender(world) for world in worlds))
-    await asyncio.sleep(0.1)
-    await worlds[0].hear(worlds[0].server.delete_channel(channel))
+    while not await stored(database, channel):
+        await asyncio.sleep(0.01)
+    await worlds[0].on_server_event(worlds[0].server.delete_channel(channel))
     count = len(await stored(database, channel))
     await senders
     assert len(await stored(database, channel)) == count > 0
@@ -214,18 +220,19 @@ async def test_nothing_slips_in_beside_the_deletion_of_its_server(make_world: Ma
         ada = IDS.new()
         joined = world.server.join(ada)
         answer = world.outside.facts.save_access(world.server.answer(channel, ada), ada)
-        gone = world.server.delete()
-        facts = [answer, *(world.hear(event) for event in (created, joined, gone))]
+        deleted = world.server.delete()
+        facts = [answer, *(world.on_server_event(event) for event in (created, joined, deleted))]
         random.shuffle(facts)
         await asyncio.gather(*facts)
-        async with world.outside.work.snapshot() as unit:
-            gate = await unit.gate(channel, ada)
-        assert gate.channel is None or gate.channel.deleted
+        async with world.outside.units.snapshot() as unit:
+            membership = await unit.membership(channel, ada)
+        assert membership.channel is None or membership.channel.deleted
 
 
-async def test_the_data_of_one_harm_no_other(world: World, database: Database) -> None:
+async def test_the_data_of_one_send_harms_no_other(postgres_world: World, database: Database) -> None:
+    world = postgres_world
     channel, ada = await world.channel(), await world.member()
     batch = [ask(channel, ada, "no\x00 text" if n == 5 else f"{n}") for n in range(12)]
     outcomes = await world.send_all(batch)
     assert [isinstance(outcome, ServiceError) for outcome in outcomes] == [n == 5 for n in range(12)]
-    assert len(await check_whole(database, channel)) == 11
+    assert len(await check_complete(database, channel)) == 11

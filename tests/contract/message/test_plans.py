@@ -1,4 +1,4 @@
-"""The hot statements probe indexes, also while Postgres knows nothing about the tables yet."""
+"""The hot statements probe indexes, also before Postgres has statistics of the tables."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,11 +21,11 @@ FILL = """
            'hello', n::text, n::text, now()
     FROM generate_series(1, 20000) AS n
 """
-"""Some people write a lot: whoever probes by channel and author alone reads all that they wrote."""
+"""Few authors with many messages: a probe by channel and author alone would read all of theirs."""
 STATEMENTS = {
     "lock": (send_batch._LOCK, 1, {"channels_pkey"}),
     "lock skipping": (send_batch._LOCK_SKIPPING, 1, {"channels_pkey"}),
-    "known": (send_batch._KNOWN, 5, {"members_pkey", "messages_request", "messages_nonce"}),
+    "prior states": (send_batch._PRIOR_STATES, 5, {"members_pkey", "messages_request", "messages_nonce"}),
     "find": (send_batch._FIND, 2, {"messages_pkey"}),
     "add": (send_batch._ADD, 22, {"channels_pkey"}),
     "newest": (history._NEWEST, 3, {"channels_pkey", "members_pkey", "messages_pkey"}),
@@ -35,7 +35,7 @@ STATEMENTS = {
 
 @pytest.fixture(scope="module")
 def filled_url(postgres_admin_url: str) -> Iterator[str]:
-    """A database of its own, at which autovacuum never looks: what it finds out in other tests would stay."""
+    """Return a database of its own without autovacuum: statistics of other tests would stay."""
     with empty_database(postgres_admin_url) as url:
         assert asyncio.run(migrate("message", url))
         for table in metadata.tables:
@@ -66,17 +66,17 @@ async def test_each_statement_probes_indexes(filled: Database, name: str) -> Non
     assert not [line for line in lines if "Seq Scan" in line or "Bitmap" in line]
 
 
-async def test_old_plans_are_thrown_away(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_plans_are_discarded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = ConnectionPool(database, 1)
     await pool.open()
-    seen: list[str] = []
+    queries: list[str] = []
     async with pool.connection() as connection:
-        connection.add_query_logger(lambda record: seen.append(record.query))
+        connection.add_query_logger(lambda record: queries.append(record.query))
     async with pool.connection():
         await asyncio.sleep(0.01)
-        assert seen == []
+        assert queries == []
     monkeypatch.setattr(pool_module, "_PLAN_LIFE_S", 0.0)
     async with pool.connection():
         await asyncio.sleep(0.01)
-        assert seen == ["DISCARD PLANS"]
+        assert queries == ["DISCARD PLANS"]
     await pool.close()

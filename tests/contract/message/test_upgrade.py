@@ -1,4 +1,4 @@
-"""A database of before goes on at the newest revision."""
+"""Upgrades of databases of earlier revisions."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,9 @@ ADD = """
 """
 
 
-async def test_what_was_deleted_before_leaves_no_fingerprint(database_url: Callable[[], str]) -> None:
+async def test_earlier_tombstones_lose_their_fingerprint(
+    database_url: Callable[[], str],
+) -> None:
     url, channel = database_url(), IDS.new()
     await to_revision("message", url, "0003")
     connection = await asyncpg.connect(url)

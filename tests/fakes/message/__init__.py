@@ -1,1 +1,1 @@
-"""In-memory twins of the ports, by the same rules as Postgres: locks, commit, revisions, tombstones."""
+"""In-memory twins of the message service's ports, with the rules of Postgres: locks, commits, tombstones."""

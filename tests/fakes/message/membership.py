@@ -73,7 +73,7 @@ class MemoryPurge:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def piece(self, size: int, now: datetime) -> int:
+    async def delete_batch(self, size: int, now: datetime) -> int:
         """Delete up to `size` rows of one channel or server; 0 when nothing is left to do."""
         deleted = (channel.id for channel in self._store.channels.values() if channel.deleted)
         for channel_id in sorted(set(deleted) - self._store.channels_purged):
@@ -82,7 +82,7 @@ class MemoryPurge:
             return self._purge_server(server_id, size)
         return 0
 
-    async def forget_deleted_files(self, before: datetime) -> None:
+    async def delete_old_files(self, before: datetime) -> None:
         """Forget files that were deleted before then."""
         gone = [file_id for file_id, at in self._store.deleted_files.items() if at < before]
         for file_id in gone:

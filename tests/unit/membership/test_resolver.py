@@ -39,7 +39,7 @@ async def test_a_yes_is_stored() -> None:
     asking, ada = Asking(), IDS.new()
     asking.server.join(ada)
     await asking.ask(ada)
-    assert asking.store.gate(asking.channel, ada).role == "GUEST"
+    assert asking.store.membership(asking.channel, ada).role == "GUEST"
 
 
 async def test_those_who_ask_the_same_share_one_call() -> None:

@@ -15,36 +15,38 @@ IDS = SystemIds()
 
 
 class FileService:
-    """Complete files: whose, and where."""
+    """Complete files, each with its channel and owner."""
 
     def __init__(self) -> None:
-        self.asked: list[AccessQuery] = []
+        self.queries: list[AccessQuery] = []
         self.failure: ServiceError | None = None
         self.files: dict[UUID, Key] = {}
 
     def add(self, channel_id: UUID, profile_id: UUID) -> UUID:
-        """A complete file."""
+        """Add a complete file; return its id."""
         file_id = IDS.new()
         self.files[file_id] = (channel_id, profile_id)
         return file_id
 
     def delete(self, file_id: UUID, server_id: UUID) -> Event:
-        """Delete a file; gives the event of it."""
+        """Delete a file; return the event of its deletion."""
         channel_id, _ = self.files.pop(file_id)
-        gone = FileDeleted(id=file_id, channel_id=channel_id, server_id=server_id)
+        deleted = FileDeleted(id=file_id, channel_id=channel_id, server_id=server_id)
         return Event(
             id=IDS.new(),
             type=FILE_DELETED.name,
             occurred_at=SystemClock().now(),
             revision=3,
-            data=msgspec.Raw(msgspec.json.encode(gone)),
+            data=msgspec.Raw(msgspec.json.encode(deleted)),
         )
 
-    async def describe(self, file_ids: Sequence[UUID], asker: AccessQuery) -> tuple[Attachment, ...]:
-        """What is shown of them."""
-        self.asked.append(asker)
+    async def describe(self, file_ids: Sequence[UUID], query: AccessQuery) -> tuple[Attachment, ...]:
+        """Return the public data of the files. Raises `file.not_found` and the test's failure."""
+        self.queries.append(query)
         if self.failure is not None:
             raise self.failure
-        if any(self.files.get(one) != asker.key for one in file_ids):
+        if any(self.files.get(file_id) != query.key for file_id in file_ids):
             raise FILE_NOT_FOUND.exception("no such file")
-        return tuple(Attachment(id=one, name="a.png", size=9, content_type="image/png") for one in file_ids)
+        return tuple(
+            Attachment(id=file_id, name="a.png", size=9, content_type="image/png") for file_id in file_ids
+        )

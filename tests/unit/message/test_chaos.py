@@ -1,4 +1,4 @@
-"""Whatever happens at once: nothing lost, nothing doubled, no gap, and everyone's messages in his order."""
+"""Random sends, locks and failures at once: no message is lost or doubled, each author's order is kept."""
 
 import asyncio
 import random
@@ -12,18 +12,18 @@ from apps.message.usecases.send_queue import QueueLimits
 from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.kit.rpc.handlers import Deferred
 from tests.fakes.message.store import Store
-from tests.unit.message.test_send_queue import Faulty
+from tests.unit.message.faults import FailingCommits
 from tests.unit.message.world import IDS, World, ask, memory, message_of
 
 
 class Chaos:
-    """Random senders, known and unknown, beside locks that others hold and a database that fails."""
+    """Random senders, known and unknown, with locks held elsewhere and a database that fails."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         outside, self.store = memory()
-        self.world = World(outside, QueueLimits(lanes_at_work=2, lane_batch_max=4))
-        self.world.queue._sending = Faulty(self.world, self.fail, self.fail)
+        outside.send_units = FailingCommits(outside.send_units, before=self.fail, after=self.fail)
+        self.world = World(outside, QueueLimits(locked_channels_max=2, lock_batch_max=4))
         self.channels: list[UUID] = []
         self.people: list[UUID] = []
 
@@ -45,20 +45,20 @@ class Chaos:
             await asyncio.sleep(0)
 
     async def send(self, count: int) -> list[tuple[UUID, UUID, Any]]:
-        """Batches as a group commit makes them; outcomes in the order asked."""
+        """Send batches as the batcher makes them. Return the channel, author and result of each, in order."""
         outcomes: list[tuple[UUID, UUID, Any]] = []
         for turn in range(count):
             batch = [
                 ask(self.random.choice(self.channels), self.random.choice(self.people), f"{turn} {n}")
                 for n in range(self.random.randint(1, 6))
             ]
-            for asked, outcome in zip(batch, await self.world.inbound.send(batch), strict=True):
+            for received, outcome in zip(batch, await self.world.send_batch(batch), strict=True):
                 waiting = asyncio.ensure_future(outcome.outcome) if isinstance(outcome, Deferred) else outcome
-                outcomes.append((asked.request.channel_id, asked.request.profile_id, waiting))
+                outcomes.append((received.request.channel_id, received.request.profile_id, waiting))
             await asyncio.sleep(self.random.choice([0, 0, 0.003]))
         return [
-            (channel, person, await it if isinstance(it, asyncio.Future) else it)
-            for channel, person, it in outcomes
+            (channel, person, await outcome if isinstance(outcome, asyncio.Future) else outcome)
+            for channel, person, outcome in outcomes
         ]
 
 
@@ -71,16 +71,16 @@ async def test_nothing_is_lost_doubled_or_misnumbered(seed: int) -> None:
         outcomes = await chaos.send(60)
     locks.cancel()
 
-    lines: dict[tuple[UUID, UUID], list[int]] = defaultdict(list)
+    orders: dict[tuple[UUID, UUID], list[int]] = defaultdict(list)
     answered = []
     for channel, person, outcome in outcomes:
         if isinstance(outcome, ServiceError):
             assert outcome.kind is MESH_BUSY
             continue
         answered.append(message_of(outcome).id)
-        lines[channel, person].append(message_of(outcome).sequence)
+        orders[channel, person].append(message_of(outcome).sequence)
     assert len(answered) > 0.9 * len(outcomes)
-    assert all(line == sorted(line) for line in lines.values())
+    assert all(order == sorted(order) for order in orders.values())
 
     stored = []
     for channel in chaos.channels:
@@ -90,10 +90,7 @@ async def test_nothing_is_lost_doubled_or_misnumbered(seed: int) -> None:
     assert len(set(answered)) == len(answered)
     assert set(answered) <= set(stored)
     assert len(set(stored)) == len(stored) <= len(outcomes)
-    assert [told.data.id for told in chaos.store.outbox] and {t.data.id for t in chaos.store.outbox} == set(
-        stored
-    )  # type: ignore[attr-defined]
+    assert {event.data.id for event in chaos.store.outbox} == set(stored)  # type: ignore[attr-defined]
     assert len(chaos.store.outbox) == len(stored)
-    assert not chaos.world.queue._lanes
-    assert not chaos.world.queue._asking
-    assert chaos.world.queue._waiting == 0
+    queue = chaos.world.queue
+    assert (len(queue._lock_queue), len(queue._membership_queue), queue._waiting) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""Many requests at once for channels that the caller cannot see: each is refused, none stops the process."""
+"""Many requests at once for channels that the caller cannot see: each gets an error, none blocks."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -22,7 +22,7 @@ async def test_requests_of_a_kicked_member_are_refused() -> None:
     world = _world()
     channel, eve = await world.channel(), await world.member()
     await world.send(channel, eve)
-    await world.hear(world.server.kick(eve))
+    await world.on_server_event(world.server.kick(eve))
     assert await _codes(world, [channel], eve) == {"channel.not_found"}
 
 

@@ -1,97 +1,27 @@
-"""What waits beside the batches, and what happens when the database fails."""
+"""Sends that wait for a lock or a membership."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from apps.message.domain.messages import Channel
-from apps.message.domain.sending import NumberedMessage
-from apps.message.ports import SendUnit
 from apps.message.usecases.send_queue import QueueLimits
-from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.contracts.message import SendMessage
 from shared.kit.clock import now_ms
 from shared.kit.rpc.handlers import Deferred, Received
-from tests.unit.message.world import IDS, World, ask, memory, message_of, refused
+from tests.unit.message.faults import RejectingBadContent
+from tests.unit.message.world import IDS, World, ask, contents, memory
 
 SOON_S = 0.01
 
 
-class Faulty:
-    """A database that does what a test says at the end of each transaction."""
-
-    def __init__(self, world: World, before_commit: Callable[[], None], after: Callable[[], None]) -> None:
-        self._sending = world.outside.sending
-        self._before_commit = before_commit
-        self._after = after
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[SendUnit]:
-        async with self._sending.transaction() as unit:
-            yield unit
-            self._before_commit()
-        self._after()
-
-
-class Picky:
-    """A unit that can not store the content "bad"."""
-
-    def __init__(self, unit: SendUnit, refused: Callable[[], None]) -> None:
-        self.lock, self.known, self._add = unit.lock, unit.known, unit.add
-        self._refused = refused
-
-    async def add(self, news: Sequence[NumberedMessage], channels: Iterable[Channel]) -> None:
-        if any(new.message.content == "bad" for new in news):
-            self._refused()
-            raise ValueError("this can not be stored")
-        await self._add(news, channels)
-
-
-class PickySending:
-    def __init__(self, world: World, refused: Callable[[], None]) -> None:
-        self._sending = world.outside.sending
-        self._refused = refused
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[SendUnit]:
-        async with self._sending.transaction() as unit:
-            yield Picky(unit, self._refused)
-
-
-def busy_times(times: int) -> Callable[[], None]:
-    left = iter(range(times))
-
-    def fail() -> None:
-        if next(left, None) is not None:
-            raise MESH_BUSY.exception("the connection is lost")
-
-    return fail
-
-
-def nothing() -> None:
-    pass
-
-
-def contents(outcomes: Iterable[Any]) -> list[str]:
-    return [
-        outcome.kind.code
-        if isinstance(outcome, ServiceError)
-        else f"{message_of(outcome).sequence} {message_of(outcome).content}"
-        for outcome in outcomes
-    ]
-
-
-def later(world: World, asked: list[Received[SendMessage]]) -> "asyncio.Task[list[str]]":
+def later(world: World, batch: list[Received[SendMessage]]) -> "asyncio.Task[list[str]]":
     async def work() -> list[str]:
-        return contents(await world.send_all(asked))
+        return contents(await world.send_all(batch))
 
     return asyncio.create_task(work())
 
 
-async def test_a_locked_channel_holds_up_its_own_messages_only() -> None:
+async def test_a_locked_channel_delays_its_own_messages_only() -> None:
     outside, store = memory()
     world = World(outside)
     one, two, ada = await world.channel(), await world.channel(), await world.member()
@@ -110,7 +40,7 @@ async def test_a_locked_channel_holds_up_its_own_messages_only() -> None:
     assert contents(await world.send_all([ask(one, ada, "e")])) == ["5 e"]
 
 
-async def test_a_stranger_in_a_locked_channel_keeps_his_order() -> None:
+async def test_an_unknown_author_in_a_locked_channel_keeps_their_order() -> None:
     outside, store = memory()
     world = World(outside)
     channel, ada, bob = await world.channel(), await world.member(), IDS.new()
@@ -128,9 +58,9 @@ async def test_a_stranger_in_a_locked_channel_keeps_his_order() -> None:
     assert await last == ["4 3"]
 
 
-async def test_more_locked_channels_than_lanes_at_work() -> None:
+async def test_more_locked_channels_than_are_waited_for_at_once() -> None:
     outside, store = memory()
-    world = World(outside, QueueLimits(lanes_at_work=2))
+    world = World(outside, QueueLimits(locked_channels_max=2))
     ada = await world.member()
     channels = [await world.channel() for _ in range(6)]
     for channel in channels[:5]:
@@ -144,7 +74,7 @@ async def test_more_locked_channels_than_lanes_at_work() -> None:
     assert await asyncio.gather(*stuck[:4]) == [["1 hello"]] * 4
 
 
-async def test_what_nobody_waits_for_any_longer_is_not_written() -> None:
+async def test_a_send_whose_caller_gave_up_is_not_stored() -> None:
     outside, store = memory()
     world = World(outside)
     channel, ada = await world.channel(), await world.member()
@@ -152,7 +82,7 @@ async def test_what_nobody_waits_for_any_longer_is_not_written() -> None:
     in_hand = later(world, [ask(channel, ada, "late", deadline_ms=now_ms() + 30), ask(channel, ada, "a")])
     await asyncio.sleep(SOON_S)
     expired = later(world, [ask(channel, ada, "late", deadline_ms=now_ms() + 20)])
-    (given_up,) = await world.inbound.send([ask(channel, ada, "given up")])
+    (given_up,) = await world.send_batch([ask(channel, ada, "given up")])
     assert isinstance(given_up, Deferred)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(given_up.outcome, 0.05)  # type: ignore[arg-type]
@@ -162,7 +92,7 @@ async def test_what_nobody_waits_for_any_longer_is_not_written() -> None:
     assert contents(await world.send_all([ask(channel, ada, "b")])) == ["2 b"]
 
 
-async def test_what_waits_is_bounded() -> None:
+async def test_the_number_of_waiting_sends_is_bounded() -> None:
     outside, store = memory()
     world = World(outside, QueueLimits(waiting_max=3))
     channel, other, ada = await world.channel(), await world.channel(), await world.member()
@@ -175,53 +105,19 @@ async def test_what_waits_is_bounded() -> None:
     assert contents(await world.send_all([ask(channel, ada)])) == ["4 hello"]
 
 
-async def test_a_bad_row_fails_alone(world: World) -> None:
-    channel, ada = await world.channel(), await world.member()
-    world.queue._sending = PickySending(world, nothing)
-    batch = [ask(channel, ada, "bad" if n in (2, 3, 8) else f"{n}") for n in range(10)]
-    assert contents(await world.send_all(batch)) == [
-        *("1 0", "2 1", "internal.error", "internal.error", "3 4", "4 5", "5 6", "6 7"),
-        *("internal.error", "7 9"),
-    ]
-
-
-@pytest.mark.parametrize("times", [1, 3])
-async def test_a_lost_connection_loses_nothing(world: World, times: int) -> None:
-    channel, ada = await world.channel(), await world.member()
-    world.queue._sending = Faulty(world, busy_times(times), nothing)
-    assert contents(await world.send_all([ask(channel, ada, "a"), ask(channel, ada, "b")])) == ["1 a", "2 b"]
-
-
-@pytest.mark.parametrize("times", [1, 3])
-async def test_a_lost_commit_doubles_nothing(world: World, times: int) -> None:
-    channel, ada = await world.channel(), await world.member()
-    world.queue._sending = Faulty(world, nothing, busy_times(times))
-    outcomes = await world.send_all([ask(channel, ada, "a", nonce="n"), ask(channel, ada, "b")])
-    assert contents(outcomes) == ["1 a", "2 b"]
-    assert [outcome.status for outcome in outcomes] == [201, 201]  # type: ignore[union-attr]
-    assert len(await world.events()) == 2
-
-
-async def test_a_database_that_stays_away_is_busy(world: World) -> None:
-    channel, ada = await world.channel(), await world.member()
-    world.queue._sending = Faulty(world, busy_times(99), nothing)
-    assert await refused(world.send(channel, ada)) == "mesh.busy"
-    assert await refused(world.send(channel, ada, deadline_ms=now_ms() + 5)) == "mesh.busy"
-
-
-async def test_what_was_held_up_is_not_overtaken_by_the_other_half() -> None:
+async def test_a_deferred_send_is_not_overtaken_by_the_other_half() -> None:
     outside, store = memory()
     world = World(outside)
     channel, ada = await world.channel(), await world.member()
     free = await world.channel()
     await store.lock_of(channel).acquire()
-    refusals = iter(range(9))
+    rejections = iter(range(9))
 
     def release_between_the_halves() -> None:
-        # The whole batch, its first half and the bad one alone were refused: the second half is next.
-        if next(refusals) == 2:
+        # The whole batch, its first half and the bad one alone were rejected: the second half is next.
+        if next(rejections) == 2:
             store.lock_of(channel).release()
 
-    world.queue._sending = PickySending(world, release_between_the_halves)
+    world.use_send_units(RejectingBadContent(outside.send_units, release_between_the_halves))
     batch = [ask(channel, ada, "a"), ask(free, ada, "bad"), ask(channel, ada, "b"), ask(free, ada, "x")]
     assert contents(await world.send_all(batch)) == ["1 a", "internal.error", "2 b", "1 x"]

@@ -1,6 +1,6 @@
-"""The message service without Kafka: its operations, its events, and a server service beside it."""
+"""The message service without Kafka: its operations and events, and stand-ins for other services."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from apps.message.inbound.kafka import Inbound, hear, hear_files
-from apps.message.ports import History, Purge, Sending, UnitOfWorkFactory
+from apps.message.inbound.kafka import on_file_event, on_server_event, register_operations
+from apps.message.ports import History, Purge, SendUnitOfWorkFactory, UnitOfWorkFactory
 from apps.message.usecases.send_queue import QueueLimits, SendQueue
+from shared.contracts.base import Request
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import ServiceError
 from shared.contracts.event import Event
@@ -30,12 +31,12 @@ from shared.contracts.message import (
 )
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemClock, SystemIds, now_ms
-from shared.kit.rpc.handlers import Deferred, Received, Result
+from shared.kit.rpc.handlers import Deferred, HandlerRegistry, Received, Result
 from shared.kit.wire.call import Call, Reply
 from shared.membership.ports import MembershipStore
 from shared.membership.resolver import MembershipResolver
 from tests.fakes.message.membership import MemoryMembershipStore, MemoryPurge
-from tests.fakes.message.send_batch import MemorySending
+from tests.fakes.message.send_batch import MemorySendUnitOfWorkFactory
 from tests.fakes.message.store import Store
 from tests.fakes.message.unit_of_work import MemoryHistory, MemoryUnitOfWorkFactory
 from tests.unit.membership.server_service import ServerService
@@ -45,7 +46,7 @@ IDS = SystemIds()
 
 
 @dataclass
-class Happened:
+class PublishedEvent:
     """An event in the outbox."""
 
     type: str
@@ -58,99 +59,125 @@ class Happened:
 class Outside:
     """The adapters of one kind, and their outbox."""
 
-    sending: Sending
+    send_units: SendUnitOfWorkFactory
     history: History
-    work: UnitOfWorkFactory
+    units: UnitOfWorkFactory
     facts: MembershipStore
     purge: Purge
-    events: Callable[[], Awaitable[list[Happened]]]
+    events: Callable[[], Awaitable[list[PublishedEvent]]]
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=SystemIds)
 
 
 def memory() -> tuple[Outside, Store]:
-    """The twins over one store."""
+    """Return the twins over one store."""
     store = Store()
 
-    async def events() -> list[Happened]:
+    async def events() -> list[PublishedEvent]:
         return [
-            Happened(told.kind.name, told.key, told.revision, msgspec.to_builtins(told.data))
-            for told in store.outbox
+            PublishedEvent(event.type.name, event.key, event.revision, msgspec.to_builtins(event.data))
+            for event in store.outbox
         ]
 
-    sending, history, work = MemorySending(store), MemoryHistory(store), MemoryUnitOfWorkFactory(store)
-    return Outside(sending, history, work, MemoryMembershipStore(store), MemoryPurge(store), events), store
+    outside = Outside(
+        MemorySendUnitOfWorkFactory(store),
+        MemoryHistory(store),
+        MemoryUnitOfWorkFactory(store),
+        MemoryMembershipStore(store),
+        MemoryPurge(store),
+        events,
+    )
+    return outside, store
 
 
 class World:
-    """The service; `server` is the truth about one server, whose events are heard when a test says so."""
+    """The service. `server` is the source of truth about one server; a test passes its events on."""
 
     def __init__(self, outside: Outside, limits: QueueLimits | None = None) -> None:
         self.server = ServerService()
         self.outside = outside
-        self.resolver = MembershipResolver(self.server, outside.facts, outside.clock)
-        self.queue = SendQueue(outside.sending, self.resolver, outside.clock, outside.ids, limits)
         self.files = FileService()
-        self.inbound = Inbound(
-            self.queue, self.resolver, outside.history, outside.work, self.files, outside.clock
-        )
-        self.hear = hear(outside.facts, outside.clock)
-        self.hear_files = hear_files(outside.work, outside.clock)
+        self.resolver = MembershipResolver(self.server, outside.facts, outside.clock)
+        self.on_server_event = on_server_event(outside.facts, outside.clock)
+        self.on_file_event = on_file_event(outside.units, outside.clock)
         self.events = outside.events
+        self.use_send_units(outside.send_units, limits)
 
-    async def channel(self, kind: ChannelType = ChannelType.TEXT) -> UUID:
-        """A channel that is known already."""
-        channel_id, event = self.server.add_channel(kind)
-        await self.hear(event)
+    def use_send_units(self, send_units: SendUnitOfWorkFactory, limits: QueueLimits | None = None) -> None:
+        """Send by these transactions from now on."""
+        outside = self.outside
+        self.queue = SendQueue(send_units, self.resolver, outside.clock, outside.ids, limits)
+        self._handlers = HandlerRegistry("message")
+        register_operations(
+            self._handlers,
+            outside.units,
+            self.queue,
+            outside.history,
+            self.files,
+            self.resolver,
+            outside.clock,
+        )
+
+    async def channel(self, channel_type: ChannelType = ChannelType.TEXT) -> UUID:
+        """Return a channel that our copy knows."""
+        channel_id, event = self.server.add_channel(channel_type)
+        await self.on_server_event(event)
         return channel_id
 
     async def member(self, role: Role = Role.GUEST) -> UUID:
-        """A member who is known already."""
+        """Return a member whom our copy knows."""
         profile_id = IDS.new()
-        await self.hear(self.server.join(profile_id, role))
+        await self.on_server_event(self.server.join(profile_id, role))
         return profile_id
 
-    async def hear_all(self, *events: Event) -> None:
-        """Hear several events."""
+    async def on_server_events(self, *events: Event) -> None:
+        """Handle several events of the server service."""
         for event in events:
-            await self.hear(event)
+            await self.on_server_event(event)
 
-    async def send_all(self, asked: Sequence[Received[SendMessage]]) -> list[Result]:
-        """One batch; waits for those that were put aside."""
-        outcomes = await self.inbound.send(asked)
-        return [await it.outcome if isinstance(it, Deferred) else it for it in outcomes]  # type: ignore[misc]
+    async def send_batch(self, batch: Sequence[Received[SendMessage]]) -> Sequence[Result | Deferred]:
+        """Send one batch."""
+        return await self._handlers.batch[MESSAGE_SEND.name](batch)
 
-    async def reply(self, asked: Received[SendMessage]) -> Reply:
-        """A batch of one; raises the error that it is answered with."""
-        (outcome,) = await self.send_all([asked])
-        if isinstance(outcome, ServiceError):
-            raise outcome
-        assert isinstance(outcome, Reply)
-        return outcome
+    async def send_all(self, batch: Sequence[Received[SendMessage]]) -> list[Result]:
+        """Send one batch; wait for the results of deferred sends."""
+        results = await self.send_batch(batch)
+        return [await result.outcome if isinstance(result, Deferred) else result for result in results]
+
+    async def reply(self, received: Received[SendMessage]) -> Reply:
+        """Send a batch of one; raise the error of its reply."""
+        (result,) = await self.send_all([received])
+        if isinstance(result, ServiceError):
+            raise result
+        assert isinstance(result, Reply)
+        return result
 
     async def send(self, channel_id: UUID, profile_id: UUID, content: str = "hello", **more: Any) -> Message:
-        """Send one message; gives it, whatever the status."""
+        """Send one message and return it, whatever the status."""
         return message_of(await self.reply(ask(channel_id, profile_id, content, **more)))
 
     async def history(self, channel_id: UUID, profile_id: UUID, **bounds: Any) -> Messages:
-        """A page."""
+        """Return a page of a channel's history."""
         request = ReadHistory(channel_id=channel_id, profile_id=profile_id, **bounds)
-        return await self.inbound.history(request, call(MESSAGE_HISTORY))
+        return await self._handle(request, call(MESSAGE_HISTORY))
 
     async def get(self, message: Message, profile_id: UUID) -> Message:
-        """One message."""
-        return await self.inbound.get(_of(message, profile_id), call(MESSAGE_GET))
+        """Return one message."""
+        return await self._handle(_of(message, profile_id), call(MESSAGE_GET))
 
     async def edit(self, message: Message, profile_id: UUID, content: str) -> Message:
-        """Edit."""
+        """Edit a message."""
         request = EditMessage(
             channel_id=message.channel_id, message_id=message.id, profile_id=profile_id, content=content
         )
-        return await self.inbound.edit(request, call(MESSAGE_EDIT))
+        return await self._handle(request, call(MESSAGE_EDIT))
 
     async def delete(self, message: Message, profile_id: UUID, call_id: str | None = None) -> None:
-        """Delete."""
-        await self.inbound.delete(_of(message, profile_id), call(MESSAGE_DELETE, call_id=call_id))
+        """Delete a message."""
+        await self._handle(_of(message, profile_id), call(MESSAGE_DELETE, call_id=call_id))
+
+    async def _handle(self, request: Request, call: Call) -> Any:
+        return await self._handlers.single[call.operation.name](request, call)
 
 
 def call(
@@ -161,7 +188,7 @@ def call(
     body: bytes = b"{}",
     deadline_ms: int | None = None,
 ) -> Call:
-    """What travels with a request."""
+    """Return the envelope of a request."""
     return Call(
         operation=operation,
         correlation_id="the correlation id",
@@ -180,31 +207,41 @@ def ask(
     attachments: tuple[UUID, ...] = (),
     **more: Any,
 ) -> Received[SendMessage]:
-    """A request to send; `key` is an Idempotency-Key."""
+    """Return a request to send a message; `key` is an Idempotency-Key."""
     request = SendMessage(
         channel_id=channel_id, profile_id=profile_id, content=content, nonce=nonce, attachments=attachments
     )
     return Received(request, call(MESSAGE_SEND, body=msgspec.json.encode(request), **more))
 
 
-def message_of(outcome: Result) -> Message:
-    """The message of a reply."""
-    assert isinstance(outcome, Reply), outcome
-    assert isinstance(outcome.body, Message)
-    return outcome.body
+def message_of(result: Result) -> Message:
+    """Return the message of a reply."""
+    assert isinstance(result, Reply), result
+    assert isinstance(result.body, Message)
+    return result.body
+
+
+def contents(results: Iterable[Result]) -> list[str]:
+    """Return the sequence and the content of each message, the code of each error."""
+    return [
+        result.kind.code
+        if isinstance(result, ServiceError)
+        else f"{message_of(result).sequence} {message_of(result).content}"
+        for result in results
+    ]
 
 
 async def refused(work: Awaitable[Any]) -> str:
-    """The code of the error that something is answered with."""
+    """Return the code of the error that a request ends with."""
     try:
         answer = await work
     except ServiceError as error:
         return error.kind.code
-    raise AssertionError(f"it was answered with {answer}")
+    raise AssertionError(f"the reply is {answer}")
 
 
 def now_of(world: World) -> datetime:
-    """The time as the service sees it."""
+    """Return the service's time."""
     return world.outside.clock.now()
 
 
