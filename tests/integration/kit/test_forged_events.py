@@ -54,7 +54,7 @@ def instead(headers: Headers, name: str, value: bytes) -> Headers:
 
 
 def forgeries(place: Place) -> dict[str, Record]:
-    """What somebody may make of nothing, or of a true event that he read."""
+    """Return events forged from nothing, or from a true event."""
     topics = f"{place.topic} {place.topic}-copy"
     key, value, headers = signed(topics, 1)
     signature = dict(headers)[SIGNATURE]
@@ -116,7 +116,7 @@ def failed(place: Place, headers: Headers, topic: str | None = None) -> Headers:
 
 @pytest.mark.usefixtures("quick_retries")
 async def test_the_way_by_a_retry_topic_leads_to_no_handler_either(place: Place) -> None:
-    """What fails keeps its signature, which is looked at again."""
+    """A failed event keeps its signature, which is verified again."""
     taken, forged = Taken(), forgeries(place)
     records = [(key, value, failed(place, headers)) for key, value, headers in forged.values()]
     key, value, headers = signed(place.topic, 7)
