@@ -12,7 +12,7 @@ _HELD_MAX_BYTES = 16_384
 
 
 class JoiningTransport:
-    """A transport that holds the head of a response until its body is written or the loop's next iteration."""
+    """A transport that holds the head of a response until its body, or the loop's next iteration."""
 
     __slots__ = ("_held", "_loop", "raw")
 
