@@ -30,6 +30,9 @@ _READ_INTERVAL_S = 60.0
 """A client must read some of a long response in this time; otherwise it could stay in memory indefinitely."""
 
 
+_NOT_HTTP = "The request is not valid HTTP/1.1."
+
+
 class HttpBounds(Struct, frozen=True, kw_only=True):
     """The limits that are configured."""
 
@@ -164,7 +167,7 @@ class ConnectionLimits:
 
     def on_unparsable(self) -> None:
         """Reject bytes that the parser could not parse."""
-        self._reject(self.rejection or REQUEST_MALFORMED.exception("What was sent is not valid HTTP/1.1."))
+        self._reject(self.rejection or REQUEST_MALFORMED.exception(_NOT_HTTP))
 
     def on_writing_paused(self) -> None:
         """Watch from now on that the client reads."""

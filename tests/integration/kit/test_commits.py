@@ -61,7 +61,7 @@ async def test_a_commit_never_passes_an_unfinished_request(bootstrap: str) -> No
         await asyncio.gather(*(client.call(USER_SIGNOUT, request(UUID(int=n + 2))) for n in range(40)))
         await asyncio.sleep(3 * COMMIT_INTERVAL_S)
         after = of_topic(await committed(bootstrap, GROUP))
-        place = TopicPartition(USER_SIGNOUT.name, await _partition(client._producer, SLOW))
+        place = TopicPartition(USER_SIGNOUT.name, _partition(client._producer, SLOW))
         assert after[place] == before[place]
         assert all(after[other] > before[other] for other in before if other != place)
         release.set()
@@ -69,8 +69,8 @@ async def test_a_commit_never_passes_an_unfinished_request(bootstrap: str) -> No
         await until_committed(bootstrap, GROUP, [USER_SIGNOUT.name])
 
 
-async def _partition(producer: Producer, profile_id: UUID) -> int:
-    return await producer.partition_of(USER_SIGNOUT.name, str(profile_id).encode())
+def _partition(producer: Producer, profile_id: UUID) -> int:
+    return producer._partition_of(USER_SIGNOUT.name, str(profile_id).encode())
 
 
 async def test_what_is_in_hand_is_done_and_committed_before_others_get_it(bootstrap: str) -> None:

@@ -86,10 +86,10 @@ async def last_request(bootstrap: str, topic: str) -> ConsumerRecord:
         return max(found, key=lambda record: record.timestamp)
 
 
-async def test_a_forged_reply_is_passed_over_and_the_true_one_counts(
+async def test_a_forged_reply_is_ignored_and_the_true_one_counts(
     bootstrap: str, stranger: AIOKafkaProducer
 ) -> None:
-    """Whoever reads the request knows its call id; with forged keys anybody's tokens would be good."""
+    """A reader of the request knows its call id; with forged keys, anyone's tokens would be valid."""
     release = asyncio.Event()
 
     async def slow(request: GetKeys, call: Call) -> Jwks:
@@ -114,10 +114,10 @@ async def test_a_forged_reply_is_passed_over_and_the_true_one_counts(
     assert (refused("reply", "unsigned"), refused("reply", "forged")) == (before[0] + 1, before[1] + 2)
 
 
-async def test_a_strangers_request_is_told_so_and_no_pending_call_is_ended_by_it(
+async def test_a_strangers_request_is_rejected_and_ends_no_pending_call(
     bootstrap: str, stranger: AIOKafkaProducer
 ) -> None:
-    """What is told to a stranger may name somebody else's call: it is not signed, so it is nothing."""
+    """The reply to a stranger may name the call of another caller: it is not signed, so it is ignored."""
     release = asyncio.Event()
     handled: list[str] = []
 

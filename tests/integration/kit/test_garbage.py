@@ -165,7 +165,7 @@ async def test_a_service_that_starts_on_garbage_reads_past_it(bootstrap: str) ->
 
 @pytest.mark.parametrize("service_first", [True, False])
 async def test_batches_that_can_not_be_read_stop_nobody(bootstrap: str, service_first: bool) -> None:
-    """A header's name that is no UTF-8 passes the broker, and would stop aiokafka for ever."""
+    """The broker accepts a header name that is not UTF-8, which would stop aiokafka."""
     settings = settings_for(bootstrap)
     bad = raw_batch([("good", b"1")], [(RawName(b"\xff\xfe"), b"2")], [(RawName(b"\xc3"), None)])
 

@@ -1,4 +1,4 @@
-"""An answer goes out in one piece, whatever order its parts come in."""
+"""A response is written in one piece, in whatever parts it comes."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class Raw:
-    """A transport that remembers."""
+    """A transport that records what is written."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []

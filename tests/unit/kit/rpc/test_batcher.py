@@ -1,4 +1,4 @@
-"""Group commit: batches form while one is written; every request is settled exactly once."""
+"""Group commit: batches form while one is processed; every request has exactly one result."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tests.unit.kit.rpc.calls import sending
 
 
 class Written:
-    """A handler that notes its batches, and the outcomes that the requests were told."""
+    """A handler that records its batches and the results of the requests."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []

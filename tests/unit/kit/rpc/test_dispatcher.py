@@ -1,4 +1,4 @@
-"""Dispatching: every record is finished exactly once and every caller is told, whatever comes."""
+"""Dispatching: every record is acknowledged exactly once and every caller has a reply."""
 
 import asyncio
 from collections import Counter
@@ -31,7 +31,7 @@ Handler = Callable[[Any, Call], Awaitable[Reply]]
 
 
 class Sent(Struct):
-    """A record as the consumer gives it."""
+    """A record as the consumer passes it."""
 
     topic: str
     value: bytes | None
@@ -40,7 +40,7 @@ class Sent(Struct):
 
 
 class Desk:
-    """A dispatcher whose replies are written at once, and what became of each record."""
+    """A dispatcher whose replies are written at once, and the outcome of each record."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Desk:
         self.dispatcher.dispatch(record, lambda: self.finished.update([number]))
 
     async def settled(self) -> list[tuple[int, str | None]]:
-        """Wait until all is done; status and code of each reply."""
+        """Wait until all are acknowledged; return status and code of each reply."""
         async with asyncio.timeout(5):
             while len(self.finished) < self.taken:
                 await asyncio.sleep(0)
@@ -106,12 +106,12 @@ def request(topic: str = MESSAGE_SEND.name, key: bytes = b"k", **changes: Any) -
 
 
 def expired(topic: str) -> float:
-    """How many requests of a topic were dropped so far because nobody waits for them any more."""
+    """Return how many requests of a topic were dropped because their deadlines had passed."""
     return refused.labels(topic, "expired")._value.get()
 
 
 def signed(record: Sent) -> Sent:
-    """The same, signed as it is now."""
+    """Return the record with a valid signature."""
     headers = [pair for pair in record.headers if pair[0] != SIGNATURE]
     headers.append(SIGNATURES.signature(record.topic, record.key, record.value or b"", headers))
     return Sent(record.topic, record.value, record.key, headers)
@@ -335,8 +335,8 @@ async def test_what_this_mesh_did_not_sign_is_told_so_and_not_done(name: str) ->
     desk.take(forgeries()[name])
     assert await desk.settled() == [(403, "signature.invalid")]
     assert handled == []
-    told = desk.outbox.sent[0][2]
-    assert SIGNATURE not in dict(told.headers), "else a stranger could end the call of somebody else"
+    reply = desk.outbox.sent[0][2]
+    assert SIGNATURE not in dict(reply.headers), "a stranger must not end the call of another caller"
 
 
 async def test_what_is_signed_with_the_second_secret_is_done_as_well() -> None:

@@ -1,4 +1,4 @@
-"""What a token verifier lets pass, and all that it does not."""
+"""Access tokens: the one that is accepted, and all that are rejected."""
 
 import base64
 import hashlib
