@@ -10,7 +10,7 @@ from shared.contracts.topics import RETRY_DELAYS_S
 from shared.kit.dead_letters.store import DeadLetterStore
 from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.topic_reader import ReadLimits
-from tests.integration.kit.inlisting_place import Place, event, headers_of
+from tests.integration.kit.inbox_place import Place, event, headers_of
 from tests.integration.kit.mesh import settings_for
 from tests.support.polling import until
 
@@ -32,7 +32,7 @@ async def test_redriven_twice_is_once_in_effect(place: Place) -> None:
 
     own = [("own", b"\x00\xff"), ("correlation_id", b"c-1"), ("event_id", b"e-1")]
     await place.send(*(("key", event(number)) for number in range(3)), headers=own)
-    async with place.inlisting(handler):
+    async with place.inbox(handler):
         await place.read(place.dead, 3)
         letters = letters_of(place)
         listing = await letters.read()
@@ -63,7 +63,7 @@ async def test_a_listing_past_its_bound_is_truncated(place: Place) -> None:
         raise AssertionError(taken)
 
     await place.send(*garbage)
-    async with place.inlisting(handler):
+    async with place.inbox(handler):
         await place.read(place.dead, 5)
     listing = await letters_of(place, records_max=3).read()
     assert (len(listing.letters), listing.truncated) == (3, True)
@@ -77,7 +77,7 @@ async def test_a_letter_without_a_key_can_be_redriven(place: Place) -> None:
         raise AssertionError(taken)
 
     await place.send((None, b"garbage"))
-    async with place.inlisting(handler):
+    async with place.inbox(handler):
         await place.read(place.dead, 1)
         listing = await letters_of(place).read()
         assert await letters_of(place).redrive(listing.letters) == list(listing.letters)
