@@ -6,11 +6,19 @@ from collections.abc import Awaitable, Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
+
 from shared.contracts import errors
 from shared.contracts import server as ops
 from shared.contracts.errors import ServiceError
-from tests.unit.server.test_channels import fill
+from tests.contract.server.test_channels import fill
 from tests.unit.server.world import World
+
+
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Run on Postgres only."""
+    return postgres_world
 
 
 async def outcomes(

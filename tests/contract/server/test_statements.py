@@ -13,6 +13,12 @@ from shared.kit.database.database import Database
 from tests.unit.server.world import World
 
 
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Run on Postgres only."""
+    return postgres_world
+
+
 @contextmanager
 def recorded(database: Database) -> Iterator[list[tuple[str, Any]]]:
     """The statements, with their parameters, that the block sends."""
