@@ -15,7 +15,7 @@ from shared.contracts.errors import (
     RATE_LIMITED,
     ServiceError,
 )
-from tests.unit.auth.world import PASSWORD, World, refusal
+from tests.unit.auth.world import PASSWORD, World, error_of
 
 HOME, OFFICE, EVE = "192.0.2.1", "192.0.2.2", "203.0.113.66"
 AT_ONCE = 10
@@ -25,7 +25,7 @@ AT_ONCE_IN_ALL = 40
 
 async def guess(world: World, network: str | None = EVE, email: str = "ada@example.org") -> str:
     """A wrong password; the code of its answer."""
-    return (await refusal(world.sign_in(email, "wrong", network=network))).code
+    return (await error_of(world.sign_in(email, "wrong", network=network))).code
 
 
 async def guesses(world: World, count: int, network: str = EVE, email: str = "ada@example.org") -> int:
@@ -50,29 +50,29 @@ async def test_the_right_password_is_not_looked_at_either(world: World) -> None:
     """Else the limit would be none for who guesses."""
     await world.sign_up()
     await guesses(world, AT_ONCE)
-    assert await refusal(world.sign_in(network=EVE)) is RATE_LIMITED
+    assert await error_of(world.sign_in(network=EVE)) is RATE_LIMITED
 
 
 async def test_one_more_after_a_while(world: World) -> None:
     await world.sign_up()
     await guesses(world, 20)
-    world.clock.go_on(seconds=119)
+    world.clock.move(seconds=119)
     assert await guesses(world, 1) == 0
-    world.clock.go_on(seconds=1)
+    world.clock.move(seconds=1)
     assert await guesses(world, 2) == 1
-    world.clock.go_on(days=1)
+    world.clock.move(days=1)
     assert await guesses(world, 20) == AT_ONCE
 
 
 async def test_a_clock_that_is_put_back_shuts_nobody_out(world: World) -> None:
     await world.sign_up()
     await guesses(world, AT_ONCE)
-    world.clock.go_on(days=-1)
+    world.clock.move(days=-1)
     assert await guesses(world, 1) == 0
     with pytest.raises(ServiceError) as refused:
         await world.sign_in(network=EVE)
     assert refused.value.retry_after_s == 120
-    world.clock.go_on(seconds=120)
+    world.clock.move(seconds=120)
     await world.sign_in(network=EVE)
     assert await guesses(world, 5) == 1, "what was right is given back, and no more"
 
@@ -98,8 +98,8 @@ async def test_many_networks_can_not_shut_a_person_out_at_home(world: World) -> 
     assert sum(passed) == AT_ONCE_IN_ALL
     await world.sign_in(network=HOME)
     assert await guesses(world, 100, HOME) == AT_ONCE
-    assert await refusal(world.sign_in(network=OFFICE)) is RATE_LIMITED
-    world.clock.go_on(seconds=30)
+    assert await error_of(world.sign_in(network=OFFICE)) is RATE_LIMITED
+    world.clock.move(seconds=30)
     await world.sign_in(network=OFFICE)
 
 
@@ -210,14 +210,14 @@ async def test_who_is_cut_off_once_more_while_it_is_given_back_is_not_counted_ei
 async def test_a_stolen_token_does_not_help_to_guess_the_password(world: World) -> None:
     me = await world.sign_up()
     for _ in range(AT_ONCE):
-        assert await refusal(world.change_password(me, "new password", "wrong")) is CREDENTIALS_INVALID
-    assert await refusal(world.change_password(me, "new password")) is RATE_LIMITED
+        assert await error_of(world.change_password(me, "new password", "wrong")) is CREDENTIALS_INVALID
+    assert await error_of(world.change_password(me, "new password")) is RATE_LIMITED
     await world.sign_in()
-    world.clock.go_on(seconds=120)
+    world.clock.move(seconds=120)
     await world.change_password(me, "new password")
 
 
-async def test_nor_does_the_key_of_the_last_change(world: World) -> None:
+async def test_nor_does_the_change_key_the_last_change(world: World) -> None:
     """It tells whether a new password is the one that was set; so that counts as a guess."""
     me = await world.sign_up()
     await world.change_password(me, "new password", key="key")
@@ -225,8 +225,8 @@ async def test_nor_does_the_key_of_the_last_change(world: World) -> None:
         await world.change_password(me, "new password", key="key")
     for number in range(AT_ONCE):
         guessed = world.change_password(me, f"new password {number}", key="key")
-        assert await refusal(guessed) is IDEMPOTENCY_MISMATCH
-    assert await refusal(world.change_password(me, "new password", key="key")) is RATE_LIMITED
+        assert await error_of(guessed) is IDEMPOTENCY_MISMATCH
+    assert await error_of(world.change_password(me, "new password", key="key")) is RATE_LIMITED
 
 
 async def test_without_limits_nothing_is_counted(world: World) -> None:
@@ -234,7 +234,7 @@ async def test_without_limits_nothing_is_counted(world: World) -> None:
     me = await world.sign_up()
     assert await guesses(world, 100) == 100
     for _ in range(20):
-        assert await refusal(world.change_password(me, "new password", "wrong")) is CREDENTIALS_INVALID
+        assert await error_of(world.change_password(me, "new password", "wrong")) is CREDENTIALS_INVALID
     async with world.units.transaction() as unit:
         assert await unit.attempts.lock([b"x" * 32]) == {b"x" * 32: 0}
 

@@ -12,7 +12,7 @@ from apps.auth.outbound.key_generator import Ed25519KeyGenerator, thumbprint
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID
 from shared.kit.clock import SystemIds
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
-from tests.unit.auth.world import START, World, refusal
+from tests.unit.auth.world import START, World, error_of
 
 HOUR = timedelta(hours=1)
 IDS = SystemIds()
@@ -44,18 +44,18 @@ async def test_the_first_key_signs_at_once(world: World) -> None:
 
 async def test_a_new_key_is_published_before_it_signs(world: World) -> None:
     (old,) = kids(world.access)
-    world.clock.go_on(days=30, hours=-1, seconds=-1)
+    world.clock.move(days=30, hours=-1, seconds=-1)
     await world.rotate()
     assert kids(world.access) == [old]
-    world.clock.go_on(seconds=1)
+    world.clock.move(seconds=1)
     await world.rotate()
     new = kids(world.access)[0]
     assert kids(world.access) == [new, old]
     early = gateway(world, world.access)
     before = issue(world.access)
-    world.clock.go_on(minutes=59, seconds=59)
+    world.clock.move(minutes=59, seconds=59)
     still_old = issue(world.access)
-    world.clock.go_on(seconds=1)
+    world.clock.move(seconds=1)
     after = issue(world.access)
     for token in (still_old, after):
         early.verify(token)
@@ -66,17 +66,17 @@ async def test_a_new_key_is_published_before_it_signs(world: World) -> None:
 
 async def test_the_old_key_stays_until_its_last_token_has_run_out_and_is_then_removed(world: World) -> None:
     (old,) = kids(world.access)
-    world.clock.go_on(days=30, hours=-1)
+    world.clock.move(days=30, hours=-1)
     await world.rotate()
     new = kids(world.access)[0]
     used_from = START + timedelta(days=30)
     world.clock.time = used_from - timedelta(seconds=1)
     last = issue(world.access)
-    world.clock.go_on(seconds=899)
+    world.clock.move(seconds=899)
     gateway(world, world.access).verify(last)
     world.clock.time = used_from + HOUR - timedelta(seconds=1)
     assert old in kids(world.access)
-    world.clock.go_on(seconds=1)
+    world.clock.move(seconds=1)
     assert kids(world.access) == [new]
     assert await stored_kids(world) == [old, new]
     await world.rotate()
@@ -88,7 +88,7 @@ async def test_two_replicas_at_once_make_one_key(world: World) -> None:
     other = world.another_replica()
     await world.rotate(other)
     assert kids(other) == kids(world.access)
-    world.clock.go_on(days=30)
+    world.clock.move(days=30)
     await asyncio.gather(world.rotate(), world.rotate(other), world.rotate(), world.rotate(other))
     assert len(await stored_kids(world)) == 2
     assert kids(other) == kids(world.access)
@@ -99,22 +99,22 @@ async def test_a_replica_that_missed_the_rotation_believes_the_others_tokens_bef
 ) -> None:
     other = world.another_replica()
     await world.rotate(other)
-    world.clock.go_on(days=30, hours=-1)
+    world.clock.move(days=30, hours=-1)
     await world.rotate()
-    world.clock.go_on(minutes=59)
+    world.clock.move(minutes=59)
     other.verify(issue(world.access))
     await world.rotate(other)
-    world.clock.go_on(minutes=1)
+    world.clock.move(minutes=1)
     other.verify(issue(world.access))
     assert kid_of(issue(other)) == kid_of(issue(world.access))
 
 
 async def test_after_a_long_rest_the_new_key_is_published_first_all_the_same(world: World) -> None:
     (old,) = kids(world.access)
-    world.clock.go_on(days=300)
+    world.clock.move(days=300)
     await world.rotate()
     assert kid_of(issue(world.access)) == old
-    world.clock.go_on(hours=1)
+    world.clock.move(hours=1)
     assert kid_of(issue(world.access)) != old
     await world.rotate()
     assert len(await stored_kids(world)) == 2
@@ -126,12 +126,12 @@ async def test_seventy_days_of_rotation_refuse_no_token(world: World) -> None:
     await world.rotate(replicas[1])
     for step in range(70 * 24 // 10):
         gateways = [gateway(world, replica) for replica in replicas]
-        world.clock.go_on(minutes=59)
+        world.clock.move(minutes=59)
         tokens = [issue(replica) for replica in replicas]
         for verifier in gateways:
             for token in tokens:
                 verifier.verify(token)
-        world.clock.go_on(hours=9, minutes=1)
+        world.clock.move(hours=9, minutes=1)
         await world.rotate(replicas[step % 2])
     assert len(await stored_kids(world)) <= 3
 
@@ -161,7 +161,7 @@ async def refusal_of(verifier: TokenVerifier | JwtAccessTokens, token: str) -> o
     async def verify() -> object:
         return verifier.verify(token)
 
-    return await refusal(verify())
+    return await error_of(verify())
 
 
 def kid_of(token: str) -> str:

@@ -9,7 +9,7 @@ from shared.contracts.errors import (
     PROFILE_NOT_FOUND,
     TOKEN_INVALID,
 )
-from tests.unit.auth.world import PASSWORD, World, refusal
+from tests.unit.auth.world import PASSWORD, World, error_of
 
 NEW = "another password"
 
@@ -17,7 +17,7 @@ NEW = "another password"
 async def test_the_new_password_works_and_the_old_one_does_not(world: World) -> None:
     me = await world.sign_up()
     await world.change_password(me, NEW)
-    assert await refusal(world.sign_in()) is CREDENTIALS_INVALID
+    assert await error_of(world.sign_in()) is CREDENTIALS_INVALID
     await world.sign_in(password=NEW)
 
 
@@ -29,7 +29,7 @@ async def test_all_other_sessions_end(world: World) -> None:
     assert sorted(await world.revoked()) == sorted(world.session_id(other) for other in others)
     assert [event.revision for event in await world.events("session.revoked")] == [2, 3]
     for other in others:
-        assert await refusal(world.refresh(other.refresh_token)) is TOKEN_INVALID
+        assert await error_of(world.refresh(other.refresh_token)) is TOKEN_INVALID
     await world.refresh(me.refresh_token)
     await world.refresh(stranger.refresh_token)
 
@@ -37,7 +37,7 @@ async def test_all_other_sessions_end(world: World) -> None:
 async def test_the_current_password_must_be_right(world: World) -> None:
     me = await world.sign_up()
     other = await world.sign_in()
-    assert await refusal(world.change_password(me, NEW, current="wrong")) is CREDENTIALS_INVALID
+    assert await error_of(world.change_password(me, NEW, current="wrong")) is CREDENTIALS_INVALID
     assert await world.revoked() == []
     await world.refresh(other.refresh_token)
     await world.sign_in()
@@ -46,19 +46,19 @@ async def test_the_current_password_must_be_right(world: World) -> None:
 async def test_a_session_that_was_ended_changes_nothing(world: World) -> None:
     me = await world.sign_up()
     await world.sign_out(me)
-    assert await refusal(world.change_password(me, NEW)) is TOKEN_INVALID
+    assert await error_of(world.change_password(me, NEW)) is TOKEN_INVALID
     await world.sign_in()
 
 
 async def test_an_account_that_is_not_there(world: World) -> None:
     me = await world.sign_up()
     me.profile.id = world.issuer.ids.new()
-    assert await refusal(world.change_password(me, NEW)) is PROFILE_NOT_FOUND
+    assert await error_of(world.change_password(me, NEW)) is PROFILE_NOT_FOUND
 
 
 async def test_the_same_again_is_done_already(world: World) -> None:
     me = await world.sign_up()
-    world.clock.go_on(days=2)
+    world.clock.move(days=2)
     me = await world.sign_in()
     await world.change_password(me, NEW, key="one")
     later = await world.sign_in(password=NEW)
@@ -71,7 +71,7 @@ async def test_the_same_key_for_another_password_is_refused(world: World) -> Non
     me = await world.sign_up()
     await world.change_password(me, NEW, key="one")
     again = world.change_password(me, "third password", current=NEW, key="one")
-    assert await refusal(again) is IDEMPOTENCY_MISMATCH
+    assert await error_of(again) is IDEMPOTENCY_MISMATCH
     await world.sign_in(password=NEW)
 
 
@@ -116,5 +116,5 @@ async def test_a_password_that_is_changed_meanwhile_is_no_longer_the_current_one
         return await hashing(password)
 
     monkeypatch.setattr(world.passwords, "hash", slow)
-    assert await refusal(world.change_password(me, NEW)) is CREDENTIALS_INVALID
+    assert await error_of(world.change_password(me, NEW)) is CREDENTIALS_INVALID
     await world.sign_in(password="the faster password")

@@ -6,7 +6,7 @@ import pytest
 
 from apps.auth.domain import session as rules
 from shared.contracts.errors import CREDENTIALS_INVALID, TOKEN_EXPIRED, TOKEN_INVALID, ServiceError
-from tests.unit.auth.world import World, refusal
+from tests.unit.auth.world import World, error_of
 
 
 async def test_a_successor_works_and_belongs_to_the_same_session(world: World) -> None:
@@ -35,11 +35,11 @@ async def test_a_dead_one_that_comes_back_ends_the_session(world: World, which: 
     used = await world.refresh(signed_up.refresh_token)
     living = await world.refresh(used.refresh_token)
     dead = signed_up.refresh_token if which == "the old one" else other.refresh_token
-    assert await refusal(world.refresh(dead)) is TOKEN_INVALID
+    assert await error_of(world.refresh(dead)) is TOKEN_INVALID
     assert await world.revoked() == [world.session_id(signed_up)]
-    assert await refusal(world.refresh(living.refresh_token)) is TOKEN_INVALID
-    assert await refusal(world.verify(living.access_token)) is TOKEN_INVALID
-    assert await refusal(world.refresh(dead)) is TOKEN_INVALID
+    assert await error_of(world.refresh(living.refresh_token)) is TOKEN_INVALID
+    assert await error_of(world.verify(living.access_token)) is TOKEN_INVALID
+    assert await error_of(world.refresh(dead)) is TOKEN_INVALID
     assert len(await world.revoked()) == 1
 
 
@@ -47,7 +47,7 @@ async def test_a_call_delivered_again_is_no_theft(world: World) -> None:
     first = (await world.sign_up()).refresh_token
     answer = await world.refresh(first, call_id="one")
     living = await world.refresh(answer.refresh_token)
-    assert await refusal(world.refresh(first, call_id="one")) is TOKEN_INVALID
+    assert await error_of(world.refresh(first, call_id="one")) is TOKEN_INVALID
     await world.refresh(living.refresh_token)
     assert await world.revoked() == []
 
@@ -56,20 +56,20 @@ async def test_a_call_without_an_id_is_never_taken_for_an_earlier_one(world: Wor
     first = (await world.sign_up(call_id="")).refresh_token
     answer = await world.refresh(first, call_id="")
     await world.refresh(answer.refresh_token, call_id="")
-    await refusal(world.refresh(first, call_id=""))
+    await error_of(world.refresh(first, call_id=""))
     assert len(await world.revoked()) == 1
 
 
 async def test_it_expires_thirty_days_after_it_was_given(world: World) -> None:
     first = (await world.sign_up()).refresh_token
-    world.clock.go_on(days=29)
+    world.clock.move(days=29)
     second = (await world.refresh(first)).refresh_token
-    world.clock.go_on(days=1)
-    assert await refusal(world.refresh(first)) is TOKEN_EXPIRED
-    world.clock.go_on(days=29, seconds=-1)
+    world.clock.move(days=1)
+    assert await error_of(world.refresh(first)) is TOKEN_EXPIRED
+    world.clock.move(days=29, seconds=-1)
     third = (await world.refresh(second)).refresh_token
-    world.clock.go_on(days=30)
-    assert await refusal(world.refresh(third)) is TOKEN_EXPIRED
+    world.clock.move(days=30)
+    assert await error_of(world.refresh(third)) is TOKEN_EXPIRED
     assert await world.revoked() == []
 
 
@@ -90,7 +90,7 @@ async def test_what_was_never_given_is_invalid_and_harms_nobody(world: World) ->
         "é" * 32 + "." + secret,
         "٣" * 32 + "." + secret,
     ):
-        assert await refusal(world.refresh(garbage)) is TOKEN_INVALID, garbage
+        assert await error_of(world.refresh(garbage)) is TOKEN_INVALID, garbage
     assert await world.revoked() == []
     await world.refresh(token)
 
@@ -111,21 +111,21 @@ async def test_a_thief_cannot_have_the_successor_of_its_owner_forgotten(world: W
     stolen = (await world.sign_up()).refresh_token
     mine = await world.refresh(stolen)
     for _ in range(uses):
-        world.clock.go_on(seconds=1)
+        world.clock.move(seconds=1)
         his = await world.refresh(stolen)
     his = await world.refresh(his.refresh_token)
     assert await world.revoked() == []
-    assert await refusal(world.refresh(mine.refresh_token)) is TOKEN_INVALID
+    assert await error_of(world.refresh(mine.refresh_token)) is TOKEN_INVALID
     assert await world.revoked() == [world.session_id(mine)]
-    assert await refusal(world.refresh(his.refresh_token)) is TOKEN_INVALID
-    assert await refusal(world.verify(his.access_token)) is TOKEN_INVALID
+    assert await error_of(world.refresh(his.refresh_token)) is TOKEN_INVALID
+    assert await error_of(world.verify(his.access_token)) is TOKEN_INVALID
 
 
 async def test_no_successor_is_forgotten_while_the_session_lasts(world: World) -> None:
     first = (await world.sign_up()).refresh_token
     oldest = await world.refresh(first)
     for _ in range(99):
-        world.clock.go_on(seconds=1)
+        world.clock.move(seconds=1)
         await world.refresh(first)
     await world.refresh(oldest.refresh_token)
     assert await world.revoked() == []
@@ -142,9 +142,9 @@ async def test_one_successor_too_many_ends_the_session(world: World) -> None:
     assert caught.value.kind is TOKEN_INVALID
     assert await world.revoked() == [world.session_id(signed_up)]
     for tokens in (given[0], given[-1]):
-        assert await refusal(world.refresh(tokens.refresh_token)) is TOKEN_INVALID
-        assert await refusal(world.verify(tokens.access_token)) is TOKEN_INVALID
-    assert await refusal(world.refresh(first)) is TOKEN_INVALID
+        assert await error_of(world.refresh(tokens.refresh_token)) is TOKEN_INVALID
+        assert await error_of(world.verify(tokens.access_token)) is TOKEN_INVALID
+    assert await error_of(world.refresh(first)) is TOKEN_INVALID
     assert len(await world.revoked()) == 1
     await world.refresh((await world.sign_in()).refresh_token)
 
@@ -158,9 +158,9 @@ async def test_a_sign_in_delivered_too_often_ends_its_session(
     if how == "sign in":
         await world.sign_up()
     given = [await enter(call_id="one") for _ in range(3)]
-    assert await refusal(enter(call_id="one")) is CREDENTIALS_INVALID
+    assert await error_of(enter(call_id="one")) is CREDENTIALS_INVALID
     assert await world.revoked() == [world.session_id(given[0])]
-    assert await refusal(world.refresh(given[0].refresh_token)) is TOKEN_INVALID
+    assert await error_of(world.refresh(given[0].refresh_token)) is TOKEN_INVALID
     await world.refresh((await world.sign_in()).refresh_token)
 
 
@@ -169,10 +169,10 @@ async def test_the_trail_of_dead_tokens_is_bounded(world: World, monkeypatch: py
     given = [(await world.sign_up()).refresh_token]
     for _ in range(6):
         given.append((await world.refresh(given[-1])).refresh_token)
-    assert await refusal(world.refresh(given[0])) is TOKEN_INVALID
+    assert await error_of(world.refresh(given[0])) is TOKEN_INVALID
     assert await world.revoked() == []
     await world.refresh(given[-1])
-    assert await refusal(world.refresh(given[-3])) is TOKEN_INVALID
+    assert await error_of(world.refresh(given[-3])) is TOKEN_INVALID
     assert len(await world.revoked()) == 1
 
 

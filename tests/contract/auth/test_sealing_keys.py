@@ -48,15 +48,15 @@ async def test_a_new_key_is_known_to_all_replicas_before_anybody_is_told_to_use_
     other = SealingKeys(other_seals, world.sealing_policy, world.clock)
     await world.rotate_sealing(other)
     old = first(world)
-    world.clock.go_on(hours=23)
+    world.clock.move(hours=23)
     await world.rotate_sealing()
     assert first(world) == old
     assert len(world.sealing.published().keys) == 2
-    world.clock.go_on(minutes=1)
+    world.clock.move(minutes=1)
     await world.rotate_sealing(other)
-    world.clock.go_on(minutes=59)
+    world.clock.move(minutes=59)
     assert first(world) != old
-    for seals in (world.seals, other_seals):
+    for seals in (world.encryption, other_seals):
         assert opened(seals, sealed_to(first(world))) == BODY
         assert opened(seals, sealed_to(old)) == BODY
 
@@ -64,22 +64,22 @@ async def test_a_new_key_is_known_to_all_replicas_before_anybody_is_told_to_use_
 async def test_what_was_sealed_to_a_key_is_lost_when_the_key_is_removed(world: World) -> None:
     old = first(world)
     body = sealed_to(old)
-    world.clock.go_on(hours=23)
+    world.clock.move(hours=23)
     await world.rotate_sealing()
-    world.clock.go_on(hours=3, seconds=-1)
+    world.clock.move(hours=3, seconds=-1)
     await world.rotate_sealing()
-    assert opened(world.seals, body) == BODY
-    world.clock.go_on(seconds=1)
+    assert opened(world.encryption, body) == BODY
+    world.clock.move(seconds=1)
     await world.rotate_sealing()
     assert await stored(world) == [first(world).kid]
     with pytest.raises(ServiceError) as raised:
-        opened(world.seals, body)
+        opened(world.encryption, body)
     assert raised.value.kind is SEAL_KEY_GONE
 
 
 async def test_two_replicas_at_once_make_one_key(world: World) -> None:
     other = SealingKeys(FieldEncryption(), world.sealing_policy, world.clock)
-    world.clock.go_on(days=1)
+    world.clock.move(days=1)
     await asyncio.gather(*(world.rotate_sealing(one) for one in (world.sealing, other) * 3))
     assert len(await stored(world)) == 2
     assert other.published() == world.sealing.published()
@@ -89,13 +89,13 @@ async def test_thirty_days_of_rotation_lose_nothing(world: World) -> None:
     """A caller asks for the key every five minutes; what it seals may be delivered two hours later."""
     for _ in range(30 * 4):
         early = sealed_to(first(world))
-        world.clock.go_on(minutes=5)
+        world.clock.move(minutes=5)
         late = sealed_to(first(world))
-        world.clock.go_on(minutes=115)
+        world.clock.move(minutes=115)
         await world.rotate_sealing()
-        assert opened(world.seals, late) == BODY
-        assert opened(world.seals, early) == BODY
-        world.clock.go_on(hours=4)
+        assert opened(world.encryption, late) == BODY
+        assert opened(world.encryption, early) == BODY
+        world.clock.move(hours=4)
         await world.rotate_sealing()
     assert len(await stored(world)) <= 3
     assert world.sealing_policy.overlap == timedelta(hours=2)

@@ -5,15 +5,15 @@ from uuid import uuid4
 import pytest
 
 from shared.contracts.errors import SESSION_NOT_FOUND, TOKEN_INVALID, VALIDATION_FAILED
-from tests.unit.auth.world import World, refusal
+from tests.unit.auth.world import World, error_of
 
 
 async def test_signing_out_ends_the_session(world: World) -> None:
     signed_up = await world.sign_up()
     other = await world.sign_in()
     await world.sign_out(signed_up)
-    assert await refusal(world.refresh(signed_up.refresh_token)) is TOKEN_INVALID
-    assert await refusal(world.verify(signed_up.access_token)) is TOKEN_INVALID
+    assert await error_of(world.refresh(signed_up.refresh_token)) is TOKEN_INVALID
+    assert await error_of(world.verify(signed_up.access_token)) is TOKEN_INVALID
     await world.verify(other.access_token)
     (event,) = await world.events("session.revoked")
     assert (event.key, event.revision) == (signed_up.profile.id, 2)
@@ -42,30 +42,30 @@ async def test_a_session_can_be_ended_from_another(world: World) -> None:
     other = await world.sign_in()
     await world.revoke(signed_up.profile.id, world.session_id(other))
     assert await world.revoked() == [world.session_id(other)]
-    assert await refusal(world.refresh(other.refresh_token)) is TOKEN_INVALID
+    assert await error_of(world.refresh(other.refresh_token)) is TOKEN_INVALID
     await world.refresh(signed_up.refresh_token)
 
 
 async def test_sessions_that_are_over_unknown_or_not_mine_are_not_found(world: World) -> None:
     ada, eve = await world.sign_up(), await world.sign_up(email="eve@example.org")
-    assert await refusal(world.revoke(ada.profile.id, world.session_id(eve))) is SESSION_NOT_FOUND
-    assert await refusal(world.revoke(ada.profile.id, uuid4())) is SESSION_NOT_FOUND
+    assert await error_of(world.revoke(ada.profile.id, world.session_id(eve))) is SESSION_NOT_FOUND
+    assert await error_of(world.revoke(ada.profile.id, uuid4())) is SESSION_NOT_FOUND
     await world.revoke(ada.profile.id, world.session_id(ada))
-    assert await refusal(world.revoke(ada.profile.id, world.session_id(ada))) is SESSION_NOT_FOUND
+    assert await error_of(world.revoke(ada.profile.id, world.session_id(ada))) is SESSION_NOT_FOUND
     eves = world.session_id(eve)
-    world.clock.go_on(days=31)
-    assert await refusal(world.revoke(eve.profile.id, eves)) is SESSION_NOT_FOUND
+    world.clock.move(days=31)
+    assert await error_of(world.revoke(eve.profile.id, eves)) is SESSION_NOT_FOUND
     assert len(await world.revoked()) == 1
 
 
 async def test_the_list_has_the_one_used_last_first(world: World) -> None:
     opened = [await world.sign_up(user_agent="a")]
     for agent in "bc":
-        world.clock.go_on(minutes=1)
+        world.clock.move(minutes=1)
         opened.append(await world.sign_in(user_agent=agent))
-    world.clock.go_on(minutes=1)
+    world.clock.move(minutes=1)
     await world.refresh(opened[1].refresh_token)
-    world.clock.go_on(minutes=1)
+    world.clock.move(minutes=1)
     items = (await world.sessions(opened[0])).items
     assert [session.user_agent for session in items] == ["b", "c", "a"]
     assert [session.current for session in items] == [False, False, True]
@@ -74,12 +74,12 @@ async def test_the_list_has_the_one_used_last_first(world: World) -> None:
 
 async def test_the_list_leaves_out_what_is_over_and_what_is_not_mine(world: World) -> None:
     await world.sign_up()
-    world.clock.go_on(days=29)
+    world.clock.move(days=29)
     ended, living = await world.sign_in(), await world.sign_in()
     await world.sign_up(email="eve@example.org")
     await world.sign_out(ended)
     living_id = world.session_id(living)
-    world.clock.go_on(days=1)
+    world.clock.move(days=1)
     now = world.clock.now()
     async with world.units.snapshot() as unit:
         active = await unit.sessions.active(living.profile.id, now)
@@ -92,7 +92,7 @@ async def test_the_list_leaves_out_what_is_over_and_what_is_not_mine(world: Worl
 async def test_pages_join_without_gap_or_overlap(world: World, limit: int) -> None:
     me = await world.sign_up()
     for number in range(4):
-        world.clock.go_on(seconds=number % 2)
+        world.clock.move(seconds=number % 2)
         await world.sign_in()
     whole = await world.sessions(me)
     assert len(whole.items) == 5 and whole.next is None
@@ -109,4 +109,4 @@ async def test_pages_join_without_gap_or_overlap(world: World, limit: int) -> No
 )
 async def test_a_cursor_that_was_never_given_is_refused(world: World, cursor: str) -> None:
     me = await world.sign_up()
-    assert await refusal(world.sessions(me, cursor=cursor)) is VALIDATION_FAILED
+    assert await error_of(world.sessions(me, cursor=cursor)) is VALIDATION_FAILED

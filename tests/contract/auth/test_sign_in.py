@@ -3,7 +3,7 @@
 import pytest
 
 from shared.contracts.errors import CREDENTIALS_INVALID
-from tests.unit.auth.world import PASSWORD, World, refusal
+from tests.unit.auth.world import PASSWORD, World, error_of
 
 
 async def test_a_new_session_begins(world: World) -> None:
@@ -19,14 +19,14 @@ async def test_a_new_session_begins(world: World) -> None:
 )
 async def test_what_is_wrong_is_not_told(world: World, email: str, password: str) -> None:
     await world.sign_up()
-    assert await refusal(world.sign_in(email=email, password=password)) is CREDENTIALS_INVALID
+    assert await error_of(world.sign_in(email=email, password=password)) is CREDENTIALS_INVALID
 
 
 async def test_known_and_unknown_e_mails_cost_the_same(world: World) -> None:
     """One hash is verified in each case: that of the account, or the one that stands in for it."""
     await world.sign_up()
-    await refusal(world.sign_in(password="wrong"))
-    await refusal(world.sign_in(email="eve@example.org", password="wrong"))
+    await error_of(world.sign_in(password="wrong"))
+    await error_of(world.sign_in(email="eve@example.org", password="wrong"))
     known, unknown = world.passwords.verified
     assert known is not None and unknown is None
     assert world.passwords.hashed == 1
@@ -35,7 +35,7 @@ async def test_known_and_unknown_e_mails_cost_the_same(world: World) -> None:
 async def test_an_old_hash_is_made_anew_once(world: World) -> None:
     await world.sign_up()
     world.passwords.parameters = 2
-    await refusal(world.sign_in(password="wrong"))
+    await error_of(world.sign_in(password="wrong"))
     assert world.passwords.hashed == 1
     await world.sign_in()
     await world.sign_in()
@@ -56,7 +56,7 @@ async def test_a_password_that_is_changed_meanwhile_is_verified_anew(
         return right
 
     monkeypatch.setattr(world.passwords, "verify", slow)
-    assert await refusal(world.sign_in()) is CREDENTIALS_INVALID
+    assert await error_of(world.sign_in()) is CREDENTIALS_INVALID
     assert len((await world.sessions(signed_up)).items) == 1
 
 
@@ -73,16 +73,16 @@ async def test_the_same_call_again_does_not_open_what_was_ended(world: World) ->
     await world.sign_up()
     first = await world.sign_in(call_id="one")
     await world.sign_out(first)
-    assert await refusal(world.sign_in(call_id="one")) is CREDENTIALS_INVALID
+    assert await error_of(world.sign_in(call_id="one")) is CREDENTIALS_INVALID
 
 
 async def test_there_is_a_bound_and_the_one_used_longest_ago_goes(world: World) -> None:
     most = world.issuer.policy.sessions_max
     opened = [await world.sign_up()]
     for _ in range(most - 1):
-        world.clock.go_on(seconds=1)
+        world.clock.move(seconds=1)
         opened.append(await world.sign_in())
-    world.clock.go_on(seconds=1)
+    world.clock.move(seconds=1)
     kept = await world.refresh(opened[0].refresh_token)
     newest = await world.sign_in()
     assert await world.revoked() == [world.session_id(opened[1])]

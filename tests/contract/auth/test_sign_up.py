@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from shared.contracts.errors import EMAIL_TAKEN, VALIDATION_FAILED
-from tests.unit.auth.world import PASSWORD, World, refusal
+from tests.unit.auth.world import PASSWORD, World, error_of
 
 
 async def test_an_account_is_made_and_signed_in(world: World) -> None:
@@ -29,18 +29,18 @@ async def test_others_learn_of_it(world: World) -> None:
 )
 async def test_an_e_mail_has_one_account(world: World, other: str) -> None:
     await world.sign_up()
-    assert await refusal(world.sign_up(email=other, name="Eve")) is EMAIL_TAKEN
-    assert len(await world.told()) == 1
+    assert await error_of(world.sign_up(email=other, name="Eve")) is EMAIL_TAKEN
+    assert len(await world.published()) == 1
 
 
 async def test_one_spelling_for_composed_and_decomposed_letters(world: World) -> None:
     await world.sign_up(email="zo\u00eb@b\u00fccher.example")
-    assert await refusal(world.sign_up(email="zoe\u0308@bu\u0308cher.example")) is EMAIL_TAKEN
+    assert await error_of(world.sign_up(email="zoe\u0308@bu\u0308cher.example")) is EMAIL_TAKEN
     await world.sign_in(email="ZOE\u0308@B\u00dcCHER.example")
 
 
 async def test_an_e_mail_that_grows_too_long_is_refused(world: World) -> None:
-    assert await refusal(world.sign_up(email="a@" + "ß" * 200 + ".example")) is VALIDATION_FAILED
+    assert await error_of(world.sign_up(email="a@" + "ß" * 200 + ".example")) is VALIDATION_FAILED
 
 
 async def test_of_two_at_once_one_gets_the_e_mail(world: World) -> None:
@@ -52,7 +52,7 @@ async def test_of_two_at_once_one_gets_the_e_mail(world: World) -> None:
 async def test_a_taken_e_mail_costs_as_much_as_a_new_one(world: World) -> None:
     await world.sign_up()
     assert (world.passwords.hashed, world.passwords.verified) == (1, [])
-    await refusal(world.sign_up(password="other password"))
+    await error_of(world.sign_up(password="other password"))
     assert (world.passwords.hashed, world.passwords.verified) == (2, [])
 
 
@@ -61,15 +61,15 @@ async def test_the_same_call_again_makes_nothing_twice(world: World) -> None:
     again = await world.sign_up(call_id="one")
     assert again.profile == first.profile
     assert world.session_id(again) == world.session_id(first)
-    assert len(await world.told()) == 1
+    assert len(await world.published()) == 1
     await world.refresh(first.refresh_token)
 
 
 async def test_the_same_call_id_is_no_key_to_somebody_elses_account(world: World) -> None:
     await world.sign_up(call_id="one")
-    assert await refusal(world.sign_up(call_id="one", password="other password")) is EMAIL_TAKEN
+    assert await error_of(world.sign_up(call_id="one", password="other password")) is EMAIL_TAKEN
 
 
 async def test_calls_without_an_id_are_never_the_same(world: World) -> None:
     await world.sign_up(call_id="")
-    assert await refusal(world.sign_up(call_id="", password=PASSWORD)) is EMAIL_TAKEN
+    assert await error_of(world.sign_up(call_id="", password=PASSWORD)) is EMAIL_TAKEN
