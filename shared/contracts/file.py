@@ -252,6 +252,7 @@ FILE_DELETE = Operation(
 FILE_DESCRIBE = Operation(
     name="file.describe",
     service="file",
+    callers=("message",),
     summary="Files that their owner may attach in a channel",
     description="For other services: complete files of this profile in this channel, at most 10 at once.",
     request=DescribeFiles,

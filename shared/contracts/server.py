@@ -363,6 +363,7 @@ CHANNEL_DELETE = Operation(
 CHANNEL_ACCESS = Operation(
     name="channel.access",
     service="server",
+    callers=("message", "file"),
     summary="What may this profile do in this channel",
     description="For other services, when their own copy of the members does not know yet.",
     request=OfChannel,

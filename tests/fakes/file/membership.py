@@ -14,7 +14,9 @@ class MemoryMembershipStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def save_channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
+    async def save_channel(
+        self, channel_id: UUID, server_id: UUID, channel_type: ChannelType, revision: int
+    ) -> None:
         """A channel exists. Nothing brings a deleted one back."""
         if server_id not in self._store.servers_gone:
             self._store.channels.setdefault(channel_id, Channel(server_id))

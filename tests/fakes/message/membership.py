@@ -15,15 +15,17 @@ class MemoryMembershipStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def save_channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
+    async def save_channel(
+        self, channel_id: UUID, server_id: UUID, channel_type: ChannelType, revision: int
+    ) -> None:
         """A channel exists. Nothing brings a deleted one back."""
         if server_id in self._store.servers_gone:
             return
         known = self._store.channels.get(channel_id)
         if known is None:
-            self._meet(channel_id, server_id, kind, revision)
+            self._add(channel_id, server_id, channel_type, revision)
         elif revision > self._store.channel_revisions[channel_id]:
-            known.type = kind
+            known.type = channel_type
             self._store.channel_revisions[channel_id] = revision
 
     async def mark_channel_deleted(
@@ -33,7 +35,7 @@ class MemoryMembershipStore:
         if server_id in self._store.servers_gone:
             return
         if channel_id not in self._store.channels:
-            self._meet(channel_id, server_id, None, revision)
+            self._add(channel_id, server_id, None, revision)
         self._store.channels[channel_id].deleted = True
         revisions = self._store.channel_revisions
         revisions[channel_id] = max(revision, revisions[channel_id])
@@ -57,12 +59,14 @@ class MemoryMembershipStore:
         if access.server_id in self._store.servers_gone:
             return
         if access.channel_id not in self._store.channels:
-            self._meet(access.channel_id, access.server_id, access.type, access.revision)
+            self._add(access.channel_id, access.server_id, access.type, access.revision)
         await self.save_member(access.server_id, profile_id, access.role, access.revision)
 
-    def _meet(self, channel_id: UUID, server_id: UUID, kind: ChannelType | None, revision: int) -> None:
+    def _add(
+        self, channel_id: UUID, server_id: UUID, channel_type: ChannelType | None, revision: int
+    ) -> None:
         self._store.channels[channel_id] = Channel(
-            id=channel_id, server_id=server_id, type=kind, deleted=False
+            id=channel_id, server_id=server_id, type=channel_type, deleted=False
         )
         self._store.channel_revisions[channel_id] = revision
 

@@ -33,10 +33,10 @@ class ServerService:
         self.turns = 0
         """Turns of the event loop that an answer takes."""
 
-    def add_channel(self, kind: ChannelType = ChannelType.TEXT) -> tuple[UUID, Event]:
+    def add_channel(self, channel_type: ChannelType = ChannelType.TEXT) -> tuple[UUID, Event]:
         """A new channel."""
         channel_id = _IDS.new()
-        self.channels[channel_id] = kind
+        self.channels[channel_id] = channel_type
         return channel_id, self._tell(events.CHANNEL_CREATED, self._channel(channel_id))
 
     def rename_channel(self, channel_id: UUID) -> Event:
