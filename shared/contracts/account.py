@@ -95,7 +95,7 @@ class Jwks(Answer, kw_only=True):
 
 
 class Claims(Answer, kw_only=True):
-    """What an access token says. Times are seconds since the epoch, as in RFC 7519."""
+    """The claims of an access token. Times are seconds since the epoch, as in RFC 7519."""
 
     iss: str
     aud: str

@@ -50,7 +50,7 @@ class File(Answer, kw_only=True):
 
 
 class Upload(Answer, kw_only=True):
-    """How to send the bytes: this method to this URL, with these headers, before it expires."""
+    """An upload request: send the bytes by this method to this URL, with these headers, before it expires."""
 
     method: Annotated[str, Meta(examples=["PUT"])]
     url: SignedUrl
@@ -68,7 +68,7 @@ class NewFile(Answer, kw_only=True):
 
 
 class FileLocation(Answer, kw_only=True):
-    """Where the bytes can be had for a short time, without a token."""
+    """A download URL that works without a token until it expires."""
 
     url: SignedUrl
     expires_at: Time
