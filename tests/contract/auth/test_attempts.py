@@ -29,7 +29,7 @@ async def guess(world: World, network: str | None = EVE, email: str = "ada@examp
 
 
 async def guesses(world: World, count: int, network: str = EVE, email: str = "ada@example.org") -> int:
-    """How many of so many wrong passwords are looked at."""
+    """Return how many of `count` wrong passwords are verified."""
     codes = [await guess(world, network, email) for _ in range(count)]
     assert set(codes) <= {CREDENTIALS_INVALID.code, RATE_LIMITED.code}
     return codes.count(CREDENTIALS_INVALID.code)
@@ -47,7 +47,7 @@ async def test_known_and_unknown_e_mails_are_limited_alike(world: World, email: 
 
 
 async def test_the_right_password_is_not_looked_at_either(world: World) -> None:
-    """Else the limit would be none for who guesses."""
+    """Otherwise there would be no limit for who guesses."""
     await world.sign_up()
     await guesses(world, AT_ONCE)
     assert await error_of(world.sign_in(network=EVE)) is RATE_LIMITED

@@ -1,4 +1,4 @@
-"""What two replicas do at once: only a real database can tell."""
+"""Races between two replicas, on a real database."""
 
 import asyncio
 from collections import Counter
@@ -25,7 +25,7 @@ def world(postgres_world: World) -> World:
 
 
 async def outcomes(*work: Any) -> Counter[str]:
-    """How often it was fine, and each kind of error; anything else is raised."""
+    """Count the successes and each error code; raise any other exception."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, ServiceError):

@@ -1,4 +1,4 @@
-"""What nobody can see any longer goes, in pieces, and nothing else does."""
+"""Clean-up deletes invisible rows in batches, and nothing else."""
 
 import pytest
 

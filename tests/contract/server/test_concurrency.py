@@ -24,7 +24,7 @@ def world(postgres_world: World) -> World:
 async def outcomes(
     calls: Iterable[Awaitable[Any]], *, world: World | None = None, behind: ops.Server | None = None
 ) -> Counter[str]:
-    """How many went well, and how many ended with which code.
+    """Count the successes and each error code.
 
     With `behind`, all have come as far as that server's lock before the first gets it.
     """

@@ -1,4 +1,4 @@
-"""Whatever happens in a server, its events count on without a gap, and who follows them knows it all."""
+"""The events of a server have gapless revisions and describe every change."""
 
 from typing import Any
 

@@ -39,7 +39,7 @@ class Model:
         return self.given[-1]
 
     def use(self, token: Given, now: datetime) -> ErrorCode | None:
-        """What using a token has to lead to; None is a successor."""
+        """The expected result of using a token; None stands for a successor."""
         if self.over:
             return TOKEN_INVALID
         if now >= token.expires_at:

@@ -1,4 +1,4 @@
-"""How the server service is asked, and how seldom."""
+"""Calls of the server service, and their limits."""
 
 import asyncio
 from datetime import datetime, timedelta
