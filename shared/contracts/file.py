@@ -192,8 +192,8 @@ FILE_COMPLETE = Operation(
     description=(
         "Checks the size and, by the bytes themselves, the type of what was uploaded; from then on the "
         "members of the channel see it. Completing it again changes nothing. With the same "
-        "`Idempotency-Key` the response is the first one, even if the file has been discarded or deleted since; "
-        "after `file.not_uploaded` and `file.not_found` the file is checked again."
+        "`Idempotency-Key` the response is the first one, even if the file has been discarded or deleted "
+        "since; after `file.not_uploaded` and `file.not_found` the file is checked again."
     ),
     request=OfFile,
     answer=File,

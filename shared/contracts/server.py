@@ -398,7 +398,9 @@ MEMBER_REMOVE = Operation(
     name="member.remove",
     service="server",
     summary="Kick a member",
-    description="An ADMIN may kick anyone but the owner, a MODERATOR only a GUEST. Removing yourself is leaving.",
+    description=(
+        "An ADMIN may kick anyone but the owner, a MODERATOR only a GUEST. Removing yourself is leaving."
+    ),
     request=OfMember,
     status=204,
     key="server_id",
