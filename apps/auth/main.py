@@ -1,8 +1,8 @@
-"""The auth service: what it is made of, from top to bottom."""
+"""The auth service's composition root."""
 
 import os
 
-from apps.auth.inbound.kafka import answer_all
+from apps.auth.inbound.kafka import register_operations
 from apps.auth.outbound.access_tokens import JwtAccessTokens
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.key_generator import Ed25519KeyGenerator, X25519KeyGenerator
@@ -25,12 +25,12 @@ SWEEP_REQUESTS_S = 60
 
 
 async def build(context: ServiceContext[AuthSettings]) -> None:
-    """Put the service together; nothing is consumed before this is done."""
-    settings, clock = context.settings, context.clock
+    """Wire adapters, use cases and handlers; nothing is consumed before this returns."""
+    settings, clock, ids = context.settings, context.clock, context.ids
     keys, sessions = settings.key_policy(), settings.session_policy()
     database = await context.open_database(settings.auth_database_url)
     await context.start_outbox(database)
-    access = JwtAccessTokens(settings.token_terms(), keys, clock, context.ids)
+    access = JwtAccessTokens(settings.token_terms(), keys, clock, ids)
     passwords = ArgonPasswords(settings.hash_threads, settings.hash_queue_max)
     context.on_stop(passwords.close)
 
@@ -43,10 +43,10 @@ async def build(context: ServiceContext[AuthSettings]) -> None:
 
     await retry_until_available(context.health.component("keys"), rotate)
 
-    units = sql_unit_of_work_factory(database, clock, context.ids)
-    issuer = Issuer(access=access, clock=clock, ids=context.ids, policy=sessions)
+    units = sql_unit_of_work_factory(database, clock, ids)
+    issuer = Issuer(access=access, clock=clock, ids=ids, policy=sessions)
     attempts, reader = settings.attempt_policy(), SqlProfileReader(database)
-    answer_all(context.handlers, units, passwords, reader, issuer, attempts, sealing)
+    register_operations(context.handlers, units, passwords, reader, issuer, attempts, sealing)
 
     context.every(settings.key_refresh_s, rotate)
     context.every(settings.sweep_s, lambda: sweep(SqlExpiredRows(database), sessions, clock))
@@ -54,7 +54,7 @@ async def build(context: ServiceContext[AuthSettings]) -> None:
 
 
 def main() -> None:
-    """Run until SIGTERM."""
+    """Run the service until SIGTERM."""
     run_service("auth", load(AuthSettings, os.environ), build)
 
 

@@ -1,4 +1,4 @@
-"""What the use cases of auth need from outside."""
+"""Ports of the auth service: the Protocols that its use cases depend on."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,29 +12,29 @@ from apps.auth.domain.session import RefreshToken, Session
 from shared.contracts.account import Claims, Jwks, Profile, PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
-from shared.contracts.paging import Place
+from shared.contracts.paging import Cursor
 
 
 class Accounts(Protocol):
     """The accounts of one transaction."""
 
     async def add(self, account: Account) -> bool:
-        """Store a new account; False, and nothing stored, when its e-mail has one."""
+        """Store a new account; return False, without storing it, if its e-mail has an account."""
 
     async def by_id(self, profile_id: UUID) -> Account | None: ...
 
     async def by_email(self, email: str) -> Account | None: ...
 
     async def lock(self, profile_id: UUID) -> Account | None:
-        """Read an account and keep everyone else from changing it, and all that is its, until the end.
+        """Lock the account, its sessions and its tokens until the end of the transaction.
 
-        The one lock of this service: sessions and tokens change under the lock of their account.
+        This is the only lock of this service: sessions and tokens change under the lock of their account.
         """
 
     async def save(self, account: Account) -> None: ...
 
     async def public(self, profile_ids: Collection[UUID]) -> list[PublicProfile]:
-        """Those that exist, by id."""
+        """Return those that exist, ordered by id."""
 
 
 class Sessions(Protocol):
@@ -45,18 +45,18 @@ class Sessions(Protocol):
     async def by_id(self, session_id: UUID) -> Session | None: ...
 
     async def opened_by(self, profile_id: UUID, call_id: str) -> Session | None:
-        """The session that a call opened."""
+        """Return the session that a call opened."""
 
     async def opened_from(self, profile_id: UUID, network: str) -> bool:
-        """Whether a session that is still known, an ended one too, was opened from this network."""
+        """Return True if a stored session, active or ended, was opened from this network."""
 
     async def save(self, session: Session) -> None: ...
 
     async def active(self, profile_id: UUID, now: datetime) -> list[Session]:
-        """All active ones, the one used last first."""
+        """Return all active sessions, the one used last first."""
 
-    async def page(self, profile_id: UUID, now: datetime, after: Place | None, limit: int) -> list[Session]:
-        """Active ones, the one used last first, that come after a place."""
+    async def page(self, profile_id: UUID, now: datetime, after: Cursor | None, limit: int) -> list[Session]:
+        """Return active sessions after the cursor, the one used last first."""
 
 
 class RefreshTokens(Protocol):
@@ -67,36 +67,37 @@ class RefreshTokens(Protocol):
     async def by_digest(self, session_id: UUID, digest: bytes) -> RefreshToken | None: ...
 
     async def were_given_to(self, session_id: UUID, call_id: str) -> bool:
-        """Whether this call was answered with a token of this session."""
+        """Return True if this call was answered with a token of this session."""
 
     async def count(self, session_id: UUID, generation: int) -> int:
-        """How many of a generation were given."""
+        """Return the number of tokens of a generation."""
 
-    async def forget(self, session_id: UUID, *, before: int) -> None:
-        """Forget generations before `before`."""
+    async def remove(self, session_id: UUID, *, before: int) -> None:
+        """Delete the tokens of the generations before `before`."""
 
 
 class Attempts(Protocol):
-    """How many wrong passwords there were, by key, as theoretical arrival times (`shared.contracts.gcra`)."""
+    """Counters of wrong passwords by key, as theoretical arrival times (see `shared.contracts.gcra`)."""
 
     async def lock(self, keys: Collection[bytes]) -> dict[bytes, int]:
-        """Read them, in microseconds since the epoch, and keep everyone else from them until the end."""
+        """Lock the counters until the end of the transaction; return them in microseconds since the epoch."""
 
     async def save(self, tats_us: Mapping[bytes, int]) -> None:
-        """Change those that were locked."""
+        """Update counters that this transaction has locked."""
 
-    async def forget(self, keys: Collection[bytes]) -> None:
-        """Forget those that were locked, which is as good as that they were paid back."""
+    async def remove(self, keys: Collection[bytes]) -> None:
+        """Delete counters that this transaction has locked; a deleted one counts as fully refunded."""
 
 
 class Events(Protocol):
     """The events of one transaction."""
 
-    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None: ...
+    async def publish(self, event_type: EventType, key: UUID, revision: int, data: Answer, /) -> None:
+        """Publish an event of the aggregate `key` if, and only if, the transaction commits."""
 
 
 class UnitOfWork(Protocol):
-    """One transaction."""
+    """The repositories of one transaction."""
 
     @property
     def accounts(self) -> Accounts: ...
@@ -111,63 +112,64 @@ class UnitOfWork(Protocol):
 
 
 class UnitOfWorkFactory(Protocol):
-    """Begins transactions. One commits at the end of its block and leaves nothing when the block raises."""
+    """Begins transactions, for use cases that need more than one."""
 
-    def transaction(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
+    def transaction(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Commit at the end of the block; roll back if it raises."""
 
     def snapshot(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """For reading only."""
+        """Read everything as of one moment."""
 
 
 class ProfileReader(Protocol):
-    """The shortest way to a profile."""
+    """Reads a profile without a transaction, for the hot path."""
 
     async def profile(self, profile_id: UUID) -> Profile | None: ...
 
 
 class Passwords(Protocol):
-    """Slow hashes of passwords. Both raise `mesh.busy` when too many wait."""
+    """Slow password hashes. `hash` and `verify` raise `mesh.busy` if too many are waiting."""
 
     async def hash(self, password: str) -> str: ...
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether they belong together. Without a hash it takes as long, and is False."""
+        """Return True if the password matches. Without a hash, take as long and return False."""
 
     def outdated(self, password_hash: str) -> bool:
-        """Whether it was made with other parameters than a new one would be."""
+        """Return True if the hash was made with other parameters than the current ones."""
 
 
 class Keys(Protocol):
-    """The stored keys of one use."""
+    """The stored keys of one purpose: signing or sealing."""
 
     async def all(self) -> list[KeyPair]: ...
 
     async def add(self, key: KeyPair) -> None:
-        """Store a key, unless there is one of its number already."""
+        """Store a key unless one with its number is stored already."""
 
     async def remove(self, numbers: Sequence[int]) -> None: ...
 
 
 class KeyGenerator(Protocol):
-    """Makes key pairs."""
+    """Generates key pairs."""
 
     def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair: ...
 
 
 class KeyHolder(Protocol):
-    """Who works with the keys that there are."""
+    """Something that works with the stored keys."""
 
     def use(self, ring: KeyRing) -> None: ...
 
 
 class Sealing(KeyHolder, Protocol):
-    """Opens what is sealed to this service, with the keys that it was told to use."""
+    """Opens what is sealed to this service, with the keys passed to `use`."""
 
     def published(self) -> Jwks: ...
 
 
 class AccessTokens(KeyHolder, Protocol):
-    """Signs and checks access tokens with the keys that it was told to use."""
+    """Signs and verifies access tokens with the keys passed to `use`."""
 
     @property
     def ttl_s(self) -> int: ...
@@ -175,19 +177,19 @@ class AccessTokens(KeyHolder, Protocol):
     def issue(self, profile_id: UUID, session_id: UUID) -> str: ...
 
     def verify(self, token: str) -> Claims:
-        """Raises `token.invalid` or `token.expired`; whether the session has ended is not looked at."""
+        """Return the claims without checking the session. Raises `token.invalid` or `token.expired`."""
 
     def published(self) -> Jwks: ...
 
 
 class ExpiredRows(Protocol):
-    """Removes what is over, a bounded number of rows at a time; tells how many went."""
+    """Deletes expired rows, at most `limit` at a time; each method returns the number of deleted rows."""
 
-    async def remove_tokens(self, over_before: datetime, limit: int) -> int:
-        """Tokens that ran out, or whose session ended, before then."""
+    async def remove_tokens(self, expired_before: datetime, limit: int) -> int:
+        """Delete tokens that expired, or whose session ended, before then."""
 
-    async def remove_sessions(self, over_before: datetime, limit: int) -> int:
-        """Sessions that ended or ran out before then and have no tokens left."""
+    async def remove_sessions(self, expired_before: datetime, limit: int) -> int:
+        """Delete sessions that ended or expired before then and have no tokens left."""
 
-    async def remove_attempts(self, over_before: datetime, limit: int) -> int:
-        """Counts of attempts that were paid back before then: they say no more than none would."""
+    async def remove_attempts(self, expired_before: datetime, limit: int) -> int:
+        """Delete counters that were fully refunded before then: a missing one means the same."""

@@ -1,4 +1,4 @@
-"""The settings of the auth service; every variable is the name of its field in capitals."""
+"""Settings of the auth service; each variable is the name of its field in capitals."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,7 +15,7 @@ _DAY_S = 24 * 60 * 60
 
 
 class AuthSettings(ProcessSettings, frozen=True, kw_only=True):
-    """Where the accounts are, and how long tokens and keys live."""
+    """The database, and the life of tokens, sessions and keys."""
 
     auth_database_url: Annotated[Secret, Meta(description="postgresql://user:password@host:port/name")]
     token_issuer: Annotated[str, Meta(min_length=1, description="`iss` of access tokens")] = "concord"  # noqa: S105
@@ -54,7 +54,7 @@ class AuthSettings(ProcessSettings, frozen=True, kw_only=True):
     sweep_s: Annotated[int, Meta(ge=1, le=_DAY_S, description="How often what is over is removed")] = 600
 
     def problems(self) -> Iterator[str]:
-        """A key outlives the tokens that it signed, and is known everywhere before it signs."""
+        """Yield a problem if a key does not outlive its tokens, or is not known everywhere before its use."""
         yield from super().problems()
         if self.key_overlap_s <= self.access_token_ttl_s:
             yield "KEY_OVERLAP_S must be greater than ACCESS_TOKEN_TTL_S"
@@ -66,19 +66,19 @@ class AuthSettings(ProcessSettings, frozen=True, kw_only=True):
             yield "SEALING_OVERLAP_S must be longer than CALL_TIMEOUT_MS"
 
     def token_terms(self) -> TokenTerms:
-        """What stands in every access token."""
+        """Return the claims that all access tokens share."""
         return TokenTerms(
             issuer=self.token_issuer, audience=self.token_audience, ttl_s=self.access_token_ttl_s
         )
 
     def session_policy(self) -> SessionPolicy:
-        """How long sessions live and how many there may be."""
+        """Return the life and the number of sessions."""
         return SessionPolicy(
             refresh_ttl=timedelta(seconds=self.refresh_token_ttl_s), sessions_max=self.sessions_max
         )
 
     def sealing_policy(self) -> KeyPolicy:
-        """How sealing keys rotate."""
+        """Return the rotation of sealing keys."""
         return KeyPolicy(
             rotation=timedelta(seconds=self.sealing_rotation_s),
             publish=timedelta(seconds=self.key_publish_s),
@@ -86,11 +86,11 @@ class AuthSettings(ProcessSettings, frozen=True, kw_only=True):
         )
 
     def attempt_policy(self) -> AttemptPolicy:
-        """How often passwords may be guessed."""
+        """Return the limits of password guessing."""
         return AttemptPolicy(on=self.rate_limit_per_minute > 0)
 
     def key_policy(self) -> KeyPolicy:
-        """How signing keys rotate."""
+        """Return the rotation of signing keys."""
         return KeyPolicy(
             rotation=timedelta(seconds=self.key_rotation_s),
             publish=timedelta(seconds=self.key_publish_s),

@@ -1,1 +1,1 @@
-"""The server service: servers, channels, members, roles and invites."""
+"""The server service: servers, channels, members and invites. `main` is its composition root."""

@@ -1,9 +1,9 @@
-"""The server service: what it is made of, from top to bottom."""
+"""The server service's composition root."""
 
 import os
 
-from apps.server.inbound.kafka import answer_all, hear
-from apps.server.outbound.desk import SqlDesk
+from apps.server.inbound.kafka import on_user_event, register_operations
+from apps.server.outbound.accounts import RpcAccounts
 from apps.server.outbound.invite_codes import RandomInviteCodes
 from apps.server.outbound.unit_of_work import sql_unit_of_work_factory
 from apps.server.settings import ServerSettings
@@ -18,23 +18,25 @@ SWEEP_INVITES_S = 600
 
 
 async def build(context: ServiceContext[ServerSettings]) -> None:
-    """Put the service together; nothing is consumed before this is done."""
-    settings = context.settings
+    """Wire adapters, use cases and handlers; nothing is consumed before this returns."""
+    settings, clock, ids = context.settings, context.clock, context.ids
     database = await context.open_database(settings.server_database_url)
     await context.start_outbox(database)
-    units = sql_unit_of_work_factory(database, context.clock, context.ids)
-    desk = SqlDesk(units, await context.open_client())
+    units = sql_unit_of_work_factory(database, clock, ids)
+    client = await context.open_client()
 
-    answer_all(context.handlers, desk, context.clock, context.ids, RandomInviteCodes())
-    context.subscribe(("user-events",), hear(units))
+    register_operations(
+        context.handlers, units, lambda call: RpcAccounts(client, call), clock, ids, RandomInviteCodes()
+    )
+    context.subscribe(("user-events",), on_user_event(units))
 
     context.every(settings.server_clean_up_s, lambda: purge_deleted(units))
-    context.every(SWEEP_INVITES_S, lambda: sweep_invites(units, context.clock))
-    context.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, context.clock))
+    context.every(SWEEP_INVITES_S, lambda: sweep_invites(units, clock))
+    context.every(SWEEP_REQUESTS_S, lambda: sweep_requests(database, clock))
 
 
 def main() -> None:
-    """Run until SIGTERM."""
+    """Run the service until SIGTERM."""
     run_service("server", load(ServerSettings, os.environ), build)
 
 

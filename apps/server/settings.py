@@ -1,4 +1,4 @@
-"""What the server service reads from its environment, beside what every service reads."""
+"""Settings of the server service, in addition to those of every service."""
 
 from typing import Annotated
 

@@ -9,15 +9,12 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from shared.contracts.account import KEYS_GET, PROFILES_GET
 from shared.contracts.catalogue import EVENTS, OPERATIONS, SERVICES, operations_of
-from shared.contracts.file import FILE_DESCRIBE
-from shared.contracts.operation import Operation
-from shared.contracts.server import CHANNEL_ACCESS
 from shared.contracts.topics import (
     CONSUMER_GROUPS,
     LIMITS,
     RETRY_DELAYS_S,
+    SUBSCRIPTIONS,
     all_topics,
     dead_letter_topic,
     reply_topic,
@@ -27,23 +24,11 @@ from shared.contracts.topics import (
 GATEWAY, PREPARE, OPERATOR = "gateway", "prepare", "operator"
 TOPIC, GROUP = "topic", "group"
 
-INTERNAL = (PROFILES_GET, CHANNEL_ACCESS, FILE_DESCRIBE)
-"""What services ask each other, and no gateway asks."""
-
-# Who asks and hears whom beside what follows from the catalogue. A service that asks has replies to read.
-CALLS: dict[str, tuple[Operation, ...]] = {
-    GATEWAY: tuple(operation for operation in OPERATIONS.values() if operation not in INTERNAL),
-    "auth": (),
-    "server": (PROFILES_GET,),
-    "message": (CHANNEL_ACCESS, FILE_DESCRIBE),
-    "file": (CHANNEL_ACCESS, KEYS_GET),
+CALLS = {
+    caller: tuple(operation for operation in OPERATIONS.values() if caller in operation.callers)
+    for caller in (GATEWAY, *SERVICES)
 }
-HEARS: dict[str, tuple[str, ...]] = {
-    GATEWAY: ("user-events",),
-    "server": ("user-events",),
-    "message": ("server-events", "file-events"),
-    "file": ("server-events", "file-events", "user-events"),
-}
+"""The operations that each process calls, as the contracts declare; a caller has reply topics to read."""
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -60,7 +45,7 @@ def grants() -> tuple[Grant, ...]:
     """Everything that is needed, by who needs it."""
     return (
         *_caller(GATEWAY),
-        *_topics(GATEWAY, HEARS[GATEWAY], "Read"),
+        *_topics(GATEWAY, SUBSCRIPTIONS[GATEWAY], "Read"),
         *_topics(GATEWAY, (LIMITS,), "Read", "Write"),
         *(grant for service in SERVICES for grant in _service(service)),
         *_topics(PREPARE, (topic.name for topic in all_topics(1)), "Create", "Describe", "DescribeConfigs"),
@@ -70,7 +55,7 @@ def grants() -> tuple[Grant, ...]:
 
 def _caller(principal: str) -> Iterator[Grant]:
     """Who asks: its requests, and the reply topics of its processes, which they create and delete themselves."""
-    operations = CALLS.get(principal, ())
+    operations = CALLS[principal]
     if not operations:
         return
     yield from _topics(principal, (operation.name for operation in operations), "Write")
@@ -99,9 +84,9 @@ def _service(service: str) -> Iterator[Grant]:
     yield from _caller(service)
     published = {topic for event in EVENTS.values() if event.service == service for topic in event.topics}
     yield from _topics(service, published, "Write")
-    yield from _topics(service, HEARS.get(service, ()), "Read")
+    yield from _topics(service, SUBSCRIPTIONS[service], "Read")
     retries = [retry_topic(service, delay_s) for delay_s in RETRY_DELAYS_S]
-    if service in HEARS:
+    if SUBSCRIPTIONS[service]:
         yield from _topics(service, retries, "Read", "Write")
     yield from _topics(service, (dead_letter_topic(service),), "Write")
     yield Grant(
@@ -169,7 +154,9 @@ def page() -> str:
             but = f" but `{LIMITS}`" if LIMITS not in grant.names else ""
             names = f"every topic of the catalogue{but}"
         elif grant.principal == GATEWAY and len(grant.names) == len(CALLS[GATEWAY]):
-            but = ", ".join(f"`{operation.name}`" for operation in INTERNAL)
+            but = ", ".join(
+                f"`{operation.name}`" for operation in OPERATIONS.values() if operation not in CALLS[GATEWAY]
+            )
             names = f"every request topic but {but}"
         rows.append(f"| {grant.principal} | {grant.resource} | {', '.join(grant.operations)} | {names} |\n")
     return _HEAD + "".join(rows)

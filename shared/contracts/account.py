@@ -95,7 +95,7 @@ class Jwks(Answer, kw_only=True):
 
 
 class Claims(Answer, kw_only=True):
-    """What an access token says. Times are seconds since the epoch, as in RFC 7519."""
+    """The claims of an access token. Times are seconds since the epoch, as in RFC 7519."""
 
     iss: str
     aud: str
@@ -317,6 +317,7 @@ SESSION_REVOKE = Operation(
 KEYS_GET = Operation(
     name="keys.get",
     service="auth",
+    callers=("gateway", "file"),
     summary="Public keys (JWKS)",
     description=(
         "The keys that access tokens are signed with (RFC 7517); a key is published before it signs. For the "
@@ -343,6 +344,7 @@ USER_VERIFY_TOKEN = Operation(
 PROFILES_GET = Operation(
     name="profiles.get",
     service="auth",
+    callers=("server",),
     summary="Public profiles by id",
     description="For other services: names and images, at most 100 at once.",
     request=GetProfiles,

@@ -1,8 +1,8 @@
 """The base structs: camelCase in JSON, snake_case in Python.
 
-A *body* is what a person sends over HTTP: unknown fields are refused. A *request* is what travels
-through Kafka and an *answer* what comes back: unknown fields are let pass, so that processes of two
-versions understand each other while an upgrade rolls (new fields have defaults, none is renamed).
+A *body* comes from an HTTP client: unknown fields are rejected. *Requests* and *answers* travel through
+Kafka: unknown fields are ignored, so that processes of two versions understand each other during a rolling
+upgrade (new fields have defaults, none is renamed).
 """
 
 from msgspec import Struct
@@ -13,8 +13,8 @@ class Body(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 
 
 class Request(Struct, kw_only=True, rename="camel"):
-    """What the gateway (or a service) asks a service: the body, the ids of the path, the caller."""
+    """A request of the gateway or of a service: the body, the ids of the path, the caller."""
 
 
 class Answer(Struct, kw_only=True, rename="camel"):
-    """What a service answers: these bytes are the HTTP body."""
+    """The answer of a service; its bytes are the HTTP body."""

@@ -1,10 +1,10 @@
-"""The one catalogue of errors (RFC 9457): every code that a caller can meet, and its explanation."""
+"""The catalogue of errors (RFC 9457): every code that a caller can receive, and its explanation."""
 
 from msgspec import Struct
 
 
 class FieldError(Struct, frozen=True):
-    """One thing wrong with the input. `path` is a field (`content`), or `$` for the whole body."""
+    """A problem of the input. `path` is a field (`content`), or `$` for the whole body."""
 
     path: str
     message: str
@@ -22,7 +22,7 @@ class ErrorCode(Struct, frozen=True, kw_only=True):
     def exception(
         self, detail: str, errors: tuple[FieldError, ...] = (), *, retry_after_s: int | None = None
     ) -> "ServiceError":
-        """The exception to raise: `detail` is told to the caller, so it holds no secret."""
+        """Return the exception to raise. `detail` is sent to the caller, so it must not contain secrets."""
         return ServiceError(self, detail, errors, retry_after_s)
 
 
@@ -51,7 +51,7 @@ class ErrorReply(Struct, frozen=True, kw_only=True, rename="camel"):
     detail: str
     errors: tuple[FieldError, ...] = ()
     retry_after_s: int | None = None
-    """When it is worth trying again, if that is known better than the catalogue knows it."""
+    """Delay before a retry, if it differs from the catalogue's."""
 
 
 CATALOGUE: dict[str, ErrorCode] = {}
@@ -70,7 +70,7 @@ def _kind(
 VALIDATION_FAILED = _kind(
     400,
     "validation.failed",
-    "The input breaks a rule",
+    "The input is not valid",
     "One or more values are missing, unknown, of the wrong type or out of bounds. `errors` lists all of "
     "them, each with the path of the field and what it must be.",
 )
@@ -78,14 +78,14 @@ BODY_MALFORMED = _kind(
     400,
     "body.malformed",
     "The body cannot be read",
-    "It is not valid JSON in UTF-8 (lone surrogates such as `\\ud800` are not valid either), of an upload no "
-    "valid form; or it broke off, stood still or came too slowly. `detail` says which.",
+    "It is not valid JSON in UTF-8 (lone surrogates such as `\\ud800` are not valid either) or not a valid "
+    "form, or its transfer was interrupted, stalled or too slow. `detail` names the reason.",
 )
 REQUEST_MALFORMED = _kind(
     400,
     "request.malformed",
     "The request is not valid HTTP",
-    "The request line or a header breaks the rules of HTTP/1.1, so nothing else of it was looked at.",
+    "The request line or a header violates HTTP/1.1; the rest of the request was not read.",
 )
 TOKEN_MISSING = _kind(
     401,
@@ -97,8 +97,8 @@ TOKEN_INVALID = _kind(
     401,
     "token.invalid",
     "The token is not valid",
-    "The token is malformed, was not signed by this Concord, is meant for someone else, or its session has "
-    "ended. Sign in again.",
+    "The token is malformed, was not signed by this Concord, is meant for another audience, or its session "
+    "has ended. Sign in again.",
 )
 TOKEN_EXPIRED = _kind(
     401,
@@ -110,42 +110,41 @@ CREDENTIALS_INVALID = _kind(
     401,
     "credentials.invalid",
     "The e-mail or the password is wrong",
-    "No account matches this e-mail and password together. Which of the two is wrong is not told.",
+    "No account matches this e-mail and password together. The response does not reveal which of the two is "
+    "wrong.",
 )
 PERMISSION_DENIED = _kind(
     403,
     "permission.denied",
     "You may not do this",
-    "You can see the thing, but your role does not allow this. `detail` names what it takes.",
+    "You can see the resource, but your role does not allow this action. `detail` names the required role.",
 )
 SEAL_BROKEN = _kind(
     400,
     "seal.broken",
-    "A secret can not be opened",
-    "Passwords and tokens stand in Kafka sealed (HPKE, RFC 9180) to whom they are for. One of this request "
-    "is not sealed, or not for this operation, field, call and deadline; or nobody is named whom the "
-    "answer's tokens could be sealed to. Calls over HTTP never meet this.",
+    "A secret cannot be decrypted",
+    "In Kafka, passwords and tokens are encrypted (sealed, HPKE, RFC 9180) for their recipient. A secret of "
+    "this request is not sealed, or not for this operation, field, call and deadline; or the request names "
+    "no key for the secrets of the answer. Calls over HTTP never receive this error.",
 )
 SEAL_KEY_GONE = _kind(
     409,
     "seal.key_gone",
-    "A secret is sealed to a key that is gone",
-    "The service's keys change. Ask for them anew with `keys.get` and send the request again: it was not "
-    "carried out. Calls over HTTP never meet this, the gateway does that.",
+    "A secret is sealed to a deleted key",
+    "The service rotates its keys. Fetch them again with `keys.get` and repeat the request; it was not "
+    "executed. Calls over HTTP never receive this error: the gateway repeats the request.",
 )
 SIGNATURE_INVALID = _kind(
     403,
     "signature.invalid",
     "The request was not signed by this mesh",
-    "Requests in Kafka carry a signature made with the mesh's secret, over all that they say. This one has "
-    "none, or was changed after it was signed, or was signed with another secret or for another topic. Calls "
-    "over HTTP never meet this.",
+    "Requests in Kafka carry a signature of their whole content, made with the mesh's secret. This one has "
+    "none, was changed after it was signed, or was signed with another secret or for another topic. Calls "
+    "over HTTP never receive this error.",
 )
-ROUTE_UNKNOWN = _kind(
-    404, "route.unknown", "There is nothing at this path", "See `/api/docs` for every path there is."
-)
+ROUTE_UNKNOWN = _kind(404, "route.unknown", "This path does not exist", "`/api/docs` lists all paths.")
 PROFILE_NOT_FOUND = _kind(
-    404, "profile.not_found", "There is no such profile", "The account does not exist, or no longer."
+    404, "profile.not_found", "The profile does not exist", "The account never existed or was deleted."
 )
 SESSION_NOT_FOUND = _kind(
     404,
@@ -156,67 +155,65 @@ SESSION_NOT_FOUND = _kind(
 SERVER_NOT_FOUND = _kind(
     404,
     "server.not_found",
-    "There is no such server that you can see",
-    "The server does not exist, or you are not a member of it; which of the two is not told.",
+    "No such server is visible to you",
+    "The server does not exist, or you are not a member of it; the response does not reveal which.",
 )
 CHANNEL_NOT_FOUND = _kind(
     404,
     "channel.not_found",
-    "There is no such channel that you can see",
-    "The channel does not exist, or you are not a member of its server; which of the two is not told.",
+    "No such channel is visible to you",
+    "The channel does not exist, or you are not a member of its server; the response does not reveal which.",
 )
 MEMBER_NOT_FOUND = _kind(
     404,
     "member.not_found",
-    "There is no such member in this server",
-    "The profile is not a member of this server, or no longer.",
+    "The server has no such member",
+    "The profile is not, or no longer, a member of this server.",
 )
 INVITE_NOT_FOUND = _kind(
     404,
     "invite.not_found",
-    "There is no such invite",
-    "The code was never given, or it was revoked or replaced by a new one.",
+    "The invite does not exist",
+    "The code never existed, was revoked, or was replaced by a new one.",
 )
 MESSAGE_NOT_FOUND = _kind(
     404,
     "message.not_found",
-    "There is no such message in this channel",
+    "The channel has no such message",
     "The message does not exist in this channel, or it was deleted.",
 )
 FILE_NOT_FOUND = _kind(
     404,
     "file.not_found",
-    "There is no such file that you can see",
-    "The file does not exist, or no longer, its upload is not complete, or you are not a member of its "
-    "channel's server; which of them is not told.",
+    "No such file is visible to you",
+    "The file does not exist, its upload is not complete, or you are not a member of its channel's server; "
+    "the response does not reveal which.",
 )
 FILE_NO_THUMBNAIL = _kind(
     404,
     "file.no_thumbnail",
     "This file has no thumbnail",
-    "Only images that can be read and are not too large have thumbnails. Or they could not be made, though "
-    "it was tried often; `detail` says so, and an hour later it is tried again for whoever asks.",
+    "Only readable images that are not too large have thumbnails. If rendering failed repeatedly, `detail` "
+    "says so, and a request after an hour triggers another attempt.",
 )
 METHOD_NOT_ALLOWED = _kind(
     405,
     "method.not_allowed",
-    "This path does not take this method",
-    "The `Allow` header lists the methods that this path takes.",
+    "The path does not support this method",
+    "The `Allow` header lists the supported methods.",
 )
 EMAIL_TAKEN = _kind(
     409,
     "email.taken",
-    "This e-mail has an account",
+    "The e-mail is already in use",
     "Sign in instead, or sign up with another e-mail address.",
 )
-MEMBER_EXISTS = _kind(
-    409, "member.exists", "This profile is a member already", "Nothing was changed; the membership stands."
-)
+MEMBER_EXISTS = _kind(409, "member.exists", "This profile is a member already", "Nothing was changed.")
 IDEMPOTENCY_MISMATCH = _kind(
     409,
     "idempotency.mismatch",
     "This Idempotency-Key was used for another body",
-    "A key stands for one request of yours to one path, for 24 hours. Use a new key for a new request.",
+    "For 24 hours a key identifies one request of yours to one path. Use a new key for a new request.",
 )
 OWNER_CANNOT_LEAVE = _kind(
     409,
@@ -227,40 +224,39 @@ OWNER_CANNOT_LEAVE = _kind(
 SERVER_LIMIT = _kind(
     409,
     "server.limit_reached",
-    "You are in as many servers as one may be",
-    "A person can be in 100 servers. Leave or delete one first.",
+    "You have reached the maximum number of servers",
+    "You can be a member of at most 100 servers. Leave or delete one first.",
 )
 CHANNEL_LIMIT = _kind(
     409,
     "channel.limit_reached",
-    "The server has as many channels as it may have",
-    "A server can have 500 channels. Delete one first.",
+    "The server has reached its maximum number of channels",
+    "A server can have at most 500 channels. Delete one first.",
 )
 INVITE_LIMIT = _kind(
     409,
     "invite.limit_reached",
-    "The server has as many invites as it may have",
-    "A server can have 1000 invites that are still good. Revoke one first.",
+    "The server has reached its maximum number of invites",
+    "A server can have at most 1000 valid invites. Revoke one first.",
 )
 QUOTA_EXCEEDED = _kind(
     409,
     "quota.exceeded",
-    "Your files take as much room as they may",
-    "All files of one person together have a bound, uploads that are not complete included. Delete some "
-    "first.",
+    "Your files have reached their total size limit",
+    "The total size of your files is limited; incomplete uploads count. Delete some files first.",
 )
 FILE_NOT_UPLOADED = _kind(
     409,
     "file.not_uploaded",
-    "The bytes are not there yet",
-    "Upload them to the address that came with the file, then complete it. The address is good for a while "
-    "only; after that create the file anew.",
+    "The file has not been uploaded yet",
+    "Upload it to the URL that came with the file, then complete it. When the URL has expired, create the "
+    "file again.",
 )
 FILE_SIZE_MISMATCH = _kind(
     409,
     "file.size_mismatch",
-    "The upload has another size than was said",
-    "What was uploaded is not what the file was created for. It is thrown away: create the file anew.",
+    "The upload does not have the announced size",
+    "The upload does not match the created file and is discarded. Create the file again.",
 )
 CHANNEL_NOT_TEXT = _kind(
     409,
@@ -269,64 +265,60 @@ CHANNEL_NOT_TEXT = _kind(
     "Messages live in channels of type TEXT; this one is AUDIO or VIDEO.",
 )
 INVITE_EXPIRED = _kind(
-    410, "invite.expired", "This invite is no longer good", "It has expired, or it was used up."
+    410, "invite.expired", "The invite is no longer valid", "It has expired or is used up."
 )
-BODY_TOO_LARGE = _kind(
-    413, "body.too_large", "The body is too large", "`detail` says how large a body may be here."
-)
+BODY_TOO_LARGE = _kind(413, "body.too_large", "The body is too large", "`detail` names the limit.")
 MEDIA_TYPE_UNSUPPORTED = _kind(
     415,
     "media_type.unsupported",
-    "The body is of another type than is taken here",
+    "The media type of the body is not supported",
     "Send JSON with the header `Content-Type: application/json`, an upload as `multipart/form-data`.",
 )
 FILE_TOO_LARGE = _kind(
     413,
     "file.too_large",
     "The file is too large",
-    "`detail` says how large a file may be here, whether it is announced or sent.",
+    "The announced or the actual size exceeds the limit; `detail` names it.",
 )
 FILE_TYPE_NOT_ALLOWED = _kind(
     415,
     "file.type_not_allowed",
-    "Files of this type are not taken",
-    "The type is not among those that are allowed here, or the bytes are of another type than was said. What "
-    "was uploaded is thrown away.",
+    "Files of this type are not allowed",
+    "The type is not allowed here, or the content does not have the announced type. The upload is discarded.",
 )
 HEADERS_TOO_LARGE = _kind(
     431,
     "headers.too_large",
     "The headers are too large",
-    "The address and all headers together may be so large as `detail` says.",
+    "The request line and all headers exceed the limit that `detail` names.",
 )
 RATE_LIMITED = _kind(
     429,
     "rate.limited",
     "Too many requests",
-    "Wait as long as `Retry-After` says, then try again. `RateLimit-Policy` tells how many requests are let "
-    "through in which time, `RateLimit` how many are left. Signing in has stricter limits: for an address, "
-    "and for the attempts at one account.",
+    "Try again after `Retry-After` seconds. `RateLimit-Policy` states how many requests are allowed in which "
+    "period, `RateLimit` how many are left. Signing in has stricter limits, by network and by account.",
     retry_after_s=1,
 )
 INTERNAL_ERROR = _kind(
     500,
     "internal.error",
-    "Something went wrong on our side",
-    "This is a fault of the program. The correlation id finds it in the logs.",
+    "An internal error occurred",
+    "This is a bug. Report the correlation id, which identifies the request in the logs.",
 )
 MESH_BUSY = _kind(
     503,
     "mesh.busy",
-    "The service cannot take this now",
-    "A queue is full, or Kafka or a database is away. Nothing is lost: try again after `Retry-After` "
+    "The service is temporarily unavailable",
+    "A queue is full, or Kafka or a database is unreachable. Try again after `Retry-After` "
     "seconds, with the same nonce or Idempotency-Key.",
     retry_after_s=1,
 )
 MESH_TIMEOUT = _kind(
     504,
     "mesh.timeout",
-    "The answer did not come in time",
-    "The request may still have been carried out. Try again with the same nonce or Idempotency-Key to find "
-    "out without doing it twice.",
+    "The answer did not arrive in time",
+    "The request may still have been executed. Retry with the same nonce or Idempotency-Key: it has its "
+    "effect only once.",
     retry_after_s=2,
 )

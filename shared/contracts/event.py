@@ -25,7 +25,7 @@ class LeftReason(StrEnum):
 
 
 class Event(Answer, kw_only=True):
-    """What all events have in common; `data` is read by the struct that `type` names."""
+    """The envelope of all events; `type` determines the struct of `data`."""
 
     id: UUID
     type: str

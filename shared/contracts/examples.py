@@ -30,7 +30,7 @@ _NUMBERS = {"status": 400, "expires_in_s": 900, "exp": 1_777_637_700, "iat": 1_7
 
 
 def example_of(kind: type[Struct]) -> dict[str, Any]:
-    """One example of a struct as a JSON object: what its fields' `Meta` show, else something that fits."""
+    """One example of a struct as a JSON object: values from its fields' `Meta`, or values of the type."""
     fields = (field for field in msgspec.structs.fields(kind) if not _is_left_out(field))
     return {field.encode_name: _example_of_field(field) for field in fields}
 

@@ -187,7 +187,7 @@ MaxUses = Annotated[int, Meta(ge=1, le=100_000, examples=[10], extra=_rule("must
 
 
 class ChannelType(StrEnum):
-    """What a channel carries; only TEXT takes messages."""
+    """The type of a channel; only TEXT channels have messages."""
 
     TEXT = "TEXT"
     AUDIO = "AUDIO"
@@ -195,7 +195,7 @@ class ChannelType(StrEnum):
 
 
 class Role(StrEnum):
-    """What a member may do.
+    """The role of a member.
 
     ADMIN: all. MODERATOR: channels, invites, kicking guests. GUEST: read, write, leave.
     """

@@ -15,7 +15,7 @@ FILES_AT_ONCE_MAX = 10
 
 
 class FileStatus(StrEnum):
-    """PENDING: its bytes are not there yet, or not checked. COMPLETE: others can see it."""
+    """PENDING: not uploaded or not verified yet. COMPLETE: visible to the channel's members."""
 
     PENDING = "PENDING"
     COMPLETE = "COMPLETE"
@@ -28,7 +28,7 @@ SignedUrl = Annotated[
         extra={"secret": True},
     ),
 ]
-"""Whoever has it may use it until it expires, so it is secret on its way through Kafka (ADR 12)."""
+"""The URL works for anyone until it expires, so it is a secret in Kafka (ADR 12)."""
 _Size = Literal[96, 320, 640, 800]
 THUMBNAIL_SIZES: tuple[int, ...] = get_args(_Size)
 CROPPED_SIZE = 96
@@ -50,7 +50,7 @@ class File(Answer, kw_only=True):
 
 
 class Upload(Answer, kw_only=True):
-    """How to send the bytes: this method to this URL, with these headers, before it expires."""
+    """An upload request: send the bytes by this method to this URL, with these headers, before it expires."""
 
     method: Annotated[str, Meta(examples=["PUT"])]
     url: SignedUrl
@@ -68,7 +68,7 @@ class NewFile(Answer, kw_only=True):
 
 
 class FileLocation(Answer, kw_only=True):
-    """Where the bytes can be had for a short time, without a token."""
+    """A download URL that works without a token until it expires."""
 
     url: SignedUrl
     expires_at: Time
@@ -165,9 +165,10 @@ FILE_CREATE = Operation(
     service="file",
     summary="Announce a file",
     description=(
-        "Gives an address in S3 that takes bytes of exactly this size and type, for a while. Send them there "
-        "and complete the file. Until then only you can see it. Asked again with the same `Idempotency-Key`, "
-        "it signs the address anew for what is left of its time, and answers `file.not_uploaded` after it."
+        "Returns a URL in S3 that accepts content of exactly this size and type until it expires. Upload the "
+        "content and complete the file; until then only you can see it. A repetition with the same "
+        "`Idempotency-Key` signs the URL again for the rest of its time, and fails with `file.not_uploaded` "
+        "after that."
     ),
     request=CreateFile,
     body=CreateFileBody,
@@ -191,8 +192,8 @@ FILE_COMPLETE = Operation(
     description=(
         "Checks the size and, by the bytes themselves, the type of what was uploaded; from then on the "
         "members of the channel see it. Completing it again changes nothing. With the same "
-        "`Idempotency-Key` it is answered as before, also when the file was thrown away for it or deleted "
-        "since; `file.not_uploaded` and `file.not_found` are no last word, and looked into anew."
+        "`Idempotency-Key` the response is the first one, even if the file has been discarded or deleted "
+        "since; after `file.not_uploaded` and `file.not_found` the file is checked again."
     ),
     request=OfFile,
     answer=File,
@@ -252,6 +253,7 @@ FILE_DELETE = Operation(
 FILE_DESCRIBE = Operation(
     name="file.describe",
     service="file",
+    callers=("message",),
     summary="Files that their owner may attach in a channel",
     description="For other services: complete files of this profile in this channel, at most 10 at once.",
     request=DescribeFiles,
@@ -268,8 +270,8 @@ FILE_UPLOAD = Operation(
         "In one go, as a form: the field `channelId`, then the field `file` with its name and type, as "
         "`curl -F channelId=… -F 'file=@tea.png;type=image/png'` sends it. The bytes are passed on as they "
         "come. The file service takes the same at its own port. An `Idempotency-Key` stands for one channel, "
-        "name, type and content, at either port. An upload that broke off or was refused left nothing: the "
-        "same key begins it anew."
+        "name, type and content, at either port. An interrupted or rejected upload leaves nothing behind: "
+        "retry it with the same key."
     ),
     request=UploadFile,
     body=UploadForm,
@@ -283,7 +285,7 @@ FILE_UPLOAD = Operation(
 """Over HTTP only, so not among the operations that travel through Kafka."""
 
 AT_FILE_PORT = (FILE_UPLOAD, FILE_DOWNLOAD)
-"""What the file service answers at its own port, beside Kafka; the same as through the gateway."""
+"""The operations that the file service also offers at its own HTTP port, as the gateway does."""
 
 OPERATIONS = (
     FILE_CREATE,

@@ -1,4 +1,7 @@
-"""Cursors: opaque, made of the last row's sort key, good for one list of one owner only."""
+"""Keyset paging: opaque cursors made of the sort key of a page's last row.
+
+A cursor is valid for one list of one owner only.
+"""
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -18,45 +21,48 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Place(NamedTuple):
-    """Where a page ended: the sort key of its last row."""
+class Cursor(NamedTuple):
+    """The sort key of a page's last row, after which the next page starts."""
 
     at: datetime
     id: UUID
 
 
 class Listing:
-    """One list, named and with the id of whom it belongs to."""
+    """A paged list, identified by its name and the id of its owner."""
 
     def __init__(self, name: str, owner_id: UUID) -> None:
         self._scope = sha256(f"{name} {owner_id}".encode()).digest()[:8]
 
-    def start(self, cursor: str | None) -> Place | None:
-        """Where to go on. Raises `validation.failed` for a cursor that is none of this list's."""
-        if cursor is None:
+    def decode(self, text: str | None) -> Cursor | None:
+        """Return the decoded cursor; None for the first page.
+
+        Raises `validation.failed` for a text that is not a cursor of this list.
+        """
+        if text is None:
             return None
         try:
-            raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-            scope, at_us, place_id = _LAYOUT.unpack(raw)
-            place = Place(_EPOCH + at_us * _MICROSECOND, UUID(bytes=place_id))
+            raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            scope, at_us, row_id = _LAYOUT.unpack(raw)
+            cursor = Cursor(_EPOCH + at_us * _MICROSECOND, UUID(bytes=row_id))
         except (ValueError, OverflowError, struct.error):
-            raise _not_ours() from None
-        if scope != self._scope or self._cursor(place) != cursor:
-            raise _not_ours()
-        return place
+            raise _invalid_cursor() from None
+        if scope != self._scope or self._encode(cursor) != text:
+            raise _invalid_cursor()
+        return cursor
 
-    def cut(
-        self, rows: Sequence[T], size: int, place: Callable[[T], Place]
+    def split(
+        self, rows: Sequence[T], limit: int, cursor_of: Callable[[T], Cursor]
     ) -> tuple[Sequence[T], str | None]:
-        """The first `size` rows, and the cursor of the rest when there is one."""
-        if len(rows) <= size:
+        """Return the first `limit` rows, and the encoded cursor of the next page if there are more rows."""
+        if len(rows) <= limit:
             return rows, None
-        return rows[:size], self._cursor(place(rows[size - 1]))
+        return rows[:limit], self._encode(cursor_of(rows[limit - 1]))
 
-    def _cursor(self, place: Place) -> str:
-        raw = _LAYOUT.pack(self._scope, (place.at - _EPOCH) // _MICROSECOND, place.id.bytes)
+    def _encode(self, cursor: Cursor) -> str:
+        raw = _LAYOUT.pack(self._scope, (cursor.at - _EPOCH) // _MICROSECOND, cursor.id.bytes)
         return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _not_ours() -> ServiceError:
+def _invalid_cursor() -> ServiceError:
     return validation_failed([FieldError("cursor", "must be the `next` of an earlier page of this list")])

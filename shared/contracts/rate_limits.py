@@ -1,4 +1,4 @@
-"""What gateways tell each other about callers whom they let through, so that all keep one limit."""
+"""The record by which gateways share the calls that they admitted, so that all enforce one limit."""
 
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +14,7 @@ Networks = Annotated[dict[str, Count], Meta(examples=[{"203.0.113.7": 3, "2001:d
 
 
 class Taken(Answer, kw_only=True):
-    """What one gateway let through since it last told; a node's `atMs` only grows."""
+    """The calls that one gateway admitted since its last record; a node's `atMs` only grows."""
 
     node: Node
     at_ms: Annotated[int, Meta(ge=0, examples=[1_777_636_800_000])]

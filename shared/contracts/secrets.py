@@ -10,7 +10,7 @@ SEALED_MAX_CHARS = 24_576
 
 
 class Sealed(Struct, kw_only=True, omit_defaults=True):
-    """What stands in Kafka in place of a secret: HPKE (RFC 9180), encapsulated key and ciphertext."""
+    """The replacement of a secret in Kafka: encapsulated key and ciphertext of HPKE (RFC 9180)."""
 
     sealed: Annotated[
         str,
@@ -28,9 +28,9 @@ class Sealed(Struct, kw_only=True, omit_defaults=True):
 
 
 def secret_fields(kind: type[Struct] | None) -> tuple[str, ...]:
-    """Where the secrets of a struct stand in JSON: `password`, `upload.url` within the struct `upload`.
+    """Return the JSON paths of a struct's secrets: `password`, or `upload.url` within the struct `upload`.
 
-    Lists and unions of structs are not looked into: the contract has no secrets there.
+    Lists and unions of structs are not searched: the contract has no secrets in them.
     """
     found: list[str] = []
     for field in () if kind is None else msgspec.structs.fields(kind):
@@ -42,12 +42,12 @@ def secret_fields(kind: type[Struct] | None) -> tuple[str, ...]:
 
 
 def is_struct(kind: Any) -> TypeGuard[type[Struct]]:
-    """Whether a type is a struct and nothing else."""
+    """Return True if the type is a struct."""
     return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 def is_secret(kind: Any) -> bool:
-    """Whether a type, or a part of a union, is marked as secret."""
+    """Return True if the type, or a member of the union, is marked as secret."""
     metas = (part for part in getattr(kind, "__metadata__", ()) if isinstance(part, Meta))
     return any(meta.extra and meta.extra.get("secret") for meta in metas) or any(
         is_secret(part) for part in get_args(kind) if not isinstance(part, (str, int))

@@ -62,7 +62,7 @@ class Servers(Answer, kw_only=True):
 
 
 class Existence(Answer, kw_only=True):
-    """Whether such a server exists."""
+    """The existence of a server."""
 
     exists: bool
 
@@ -108,7 +108,7 @@ class InviteCodeAnswer(Answer, kw_only=True):
 
 
 class InvitePreview(Answer, kw_only=True):
-    """What someone who holds a code may see before joining."""
+    """A preview of the server that an invite code belongs to."""
 
     code: InviteCode
     server_id: Id
@@ -119,7 +119,7 @@ class InvitePreview(Answer, kw_only=True):
 
 
 class ChannelAccess(Answer, kw_only=True):
-    """What the caller may do in a channel, as of the server's `revision`. `role` null: not a member."""
+    """The caller's role in a channel as of the server's `revision`; null for a non-member."""
 
     channel_id: Id
     server_id: Id
@@ -363,6 +363,7 @@ CHANNEL_DELETE = Operation(
 CHANNEL_ACCESS = Operation(
     name="channel.access",
     service="server",
+    callers=("message", "file"),
     summary="What may this profile do in this channel",
     description="For other services, when their own copy of the members does not know yet.",
     request=OfChannel,
@@ -397,7 +398,9 @@ MEMBER_REMOVE = Operation(
     name="member.remove",
     service="server",
     summary="Kick a member",
-    description="ADMIN anyone but the owner, MODERATOR guests. Who removes himself leaves.",
+    description=(
+        "An ADMIN may kick anyone but the owner, a MODERATOR only a GUEST. Removing yourself is leaving."
+    ),
     request=OfMember,
     status=204,
     key="server_id",

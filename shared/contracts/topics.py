@@ -1,4 +1,4 @@
-"""Every topic that the mesh uses, and its settings, derived from the catalogue."""
+"""The topics of the mesh and their settings, derived from the catalogue."""
 
 from msgspec import Struct
 
@@ -10,11 +10,19 @@ CONSUMER_GROUPS = {
     "message": "message-consumer-group",
     "file": "file-service-consumer",
 }
+SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "gateway": ("user-events",),
+    "auth": (),
+    "server": ("user-events",),
+    "message": ("server-events", "file-events"),
+    "file": ("server-events", "file-events", "user-events"),
+}
+"""The event topics that each process reads."""
 LIVE_PARTITIONS = 8
-"""Partitions of `live-events`. Never changed: a position is a place in these partitions."""
+"""Partitions of `live-events`. The number never changes: a position is a list of offsets in them."""
 
 LIMITS = "rate-limits"
-"""Where gateways tell each other what they let through."""
+"""Topic in which gateways share the calls that they admitted."""
 
 _MINUTE_MS = 60_000
 _DAY_MS = 24 * 60 * _MINUTE_MS
@@ -24,13 +32,13 @@ EVENT_RETENTION_MS = 7 * _DAY_MS
 LIMITS_RETENTION_MS = 10 * _MINUTE_MS
 DEAD_LETTER_RETENTION_MS = 30 * _DAY_MS
 SEGMENT_MAX_MS = _DAY_MS
-"""Kafka deletes whole segments: a record stays for the retention and the age of its segment, at most."""
+"""Kafka deletes whole segments: a record stays at most for the retention plus the age of its segment."""
 RETRY_DELAYS_S = (1, 10, 60)
-"""A record that failed waits so long before each new try; after the last it is a dead letter."""
+"""Delays before each retry of a failed record; after the last retry it becomes a dead letter."""
 
 
 class Topic(Struct, frozen=True, kw_only=True):
-    """A topic to be created: its name, how many partitions, and what differs from the broker's defaults."""
+    """A topic to create: name, number of partitions, and settings that differ from the broker's defaults."""
 
     name: str
     partitions: int
@@ -39,22 +47,22 @@ class Topic(Struct, frozen=True, kw_only=True):
 
 
 def retry_topic(service: str, delay_s: int) -> str:
-    """Where a service's failed records wait for `delay_s` seconds."""
+    """Return the topic in which a service's failed records wait for `delay_s` seconds."""
     return f"{service}.retry.{delay_s}s"
 
 
 def dead_letter_topic(service: str) -> str:
-    """Where a service's records end that can not be processed."""
+    """Return the topic of a service's records that cannot be processed."""
     return f"{service}.dead-letters"
 
 
 def reply_topic(service: str, instance: str) -> str:
-    """The reply topic of one process that calls."""
+    """Return the reply topic of one calling process."""
     return f"{service}.replies.{instance}"
 
 
 def all_topics(partitions: int) -> tuple[Topic, ...]:
-    """The topics of the whole mesh; `partitions` is the number for all but the fixed ones."""
+    """Return all topics of the mesh; `partitions` applies to those without a fixed number."""
     limits = _topic(LIMITS, 1, LIMITS_RETENTION_MS, "What gateways let through, for each other's rate limits")
     return (
         *_request_topics(partitions),

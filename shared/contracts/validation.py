@@ -126,5 +126,5 @@ def _fault_of(error: msgspec.ValidationError, name: str, rule: str | None = None
 
 
 def _shown(text: str) -> str:
-    """What the caller sent, as far as it may be sent back: not at length, and encodable as UTF-8."""
+    """Return the input in a form that may be sent back: shortened, and encodable as UTF-8."""
     return text[:_SHOWN_MAX_CHARS].encode(errors="replace").decode()

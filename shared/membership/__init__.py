@@ -1,5 +1,7 @@
-"""How a service that has no members of its own knows who may see which channel. Pure rules.
+"""Membership checks for services that have no members of their own (message and file). Pure rules.
 
-It keeps a copy of the server service's facts from events, and asks when that copy does not know
-(docs/adr/0007-membership-by-events-and-calls.md). Their adapters are `shared/kit/member_*.py`.
+The service keeps a local copy of channels and members from the server service's events, and calls the server
+service if the copy denies access (docs/adr/0007-membership-by-events-and-calls.md). Entry points:
+`apply_event`, `MembershipResolver`, `with_fresh_membership`. It imports contracts only; `adapters` may import
+the kit.
 """

@@ -1,11 +1,11 @@
-"""What is answered to who may not see a channel, and to who perhaps may."""
+"""Outcomes of an access check on the local copy of memberships."""
 
 from shared.contracts import errors
 from shared.contracts.errors import ServiceError
 
 
 class MembershipUnknown(Exception):
-    """Our copy of the members says no, but may lag: ask the server service, then say `verdict`."""
+    """The local copy denies access but may lag. Ask the server service first; then raise `verdict`."""
 
     def __init__(self, verdict: ServiceError) -> None:
         super().__init__(str(verdict))
@@ -13,5 +13,5 @@ class MembershipUnknown(Exception):
 
 
 def channel_not_found() -> ServiceError:
-    """The answer to all who may not see a channel; why is not told."""
-    return errors.CHANNEL_NOT_FOUND.exception("There is no channel with this id that you can see.")
+    """Return the error for a caller who may not see the channel; it does not reveal the reason."""
+    return errors.CHANNEL_NOT_FOUND.exception("No channel with this id is visible to you.")

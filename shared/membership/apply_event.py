@@ -1,4 +1,4 @@
-"""Keep our copy of the server service's channels and members up to date."""
+"""Projection of the server service's events into the local copy of channels and members."""
 
 import msgspec
 
@@ -9,24 +9,24 @@ from shared.contracts.server import Channel
 from shared.membership.ports import MembershipStore
 
 
-async def apply_event(event: Event, facts: MembershipStore, clock: Clock) -> None:
-    """Take in an event of the server service; what does not concern members is let pass.
+async def apply_event(event: Event, store: MembershipStore, clock: Clock) -> None:
+    """Apply an event of the server service; ignore events that do not concern channels or members.
 
-    Any event may come again, late, or before an older one: of two facts about the same thing the one with
-    the higher revision stays, and a deleted channel or server stays deleted.
+    Events may arrive twice, late or out of order: the fact with the higher revision wins, and a deleted
+    channel or server stays deleted.
     """
     if event.type in (events.CHANNEL_CREATED.name, events.CHANNEL_UPDATED.name):
         channel = msgspec.json.decode(event.data, type=Channel)
-        await facts.save_channel(channel.id, channel.server_id, channel.type, event.revision)
+        await store.save_channel(channel.id, channel.server_id, channel.type, event.revision)
     elif event.type == events.CHANNEL_DELETED.name:
-        gone = msgspec.json.decode(event.data, type=ChannelDeleted)
-        await facts.mark_channel_deleted(gone.id, gone.server_id, event.revision, clock.now())
+        deleted = msgspec.json.decode(event.data, type=ChannelDeleted)
+        await store.mark_channel_deleted(deleted.id, deleted.server_id, event.revision, clock.now())
     elif event.type in (events.MEMBER_JOINED.name, events.MEMBER_UPDATED.name):
         member = msgspec.json.decode(event.data, type=MemberFact)
-        await facts.save_member(member.server_id, member.profile_id, member.role, event.revision)
+        await store.save_member(member.server_id, member.profile_id, member.role, event.revision)
     elif event.type == events.MEMBER_LEFT.name:
         left = msgspec.json.decode(event.data, type=MemberLeft)
-        await facts.save_member(left.server_id, left.profile_id, None, event.revision)
+        await store.save_member(left.server_id, left.profile_id, None, event.revision)
     elif event.type == events.SERVER_DELETED.name:
         server = msgspec.json.decode(event.data, type=ServerDeleted)
-        await facts.mark_server_deleted(server.id, event.revision, clock.now())
+        await store.mark_server_deleted(server.id, event.revision, clock.now())

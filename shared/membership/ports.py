@@ -1,4 +1,4 @@
-"""What is needed from outside to know who may see which channel."""
+"""Ports of the membership check: the local copy of memberships, and the server service."""
 
 from datetime import datetime
 from typing import Protocol
@@ -9,24 +9,26 @@ from shared.contracts.server import ChannelAccess
 
 
 class MembershipStore(Protocol):
-    """Our copy of the server service's facts. Each call is one transaction; of two facts the newer wins."""
+    """The local copy of channels and members. Each method is one transaction; the higher revision wins."""
 
-    async def save_channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
-        """A channel exists. Nothing brings a deleted one back."""
+    async def save_channel(
+        self, channel_id: UUID, server_id: UUID, channel_type: ChannelType, revision: int
+    ) -> None:
+        """Store a channel; a deleted one stays deleted."""
 
     async def mark_channel_deleted(
         self, channel_id: UUID, server_id: UUID, revision: int, now: datetime
     ) -> None:
-        """A channel was deleted."""
+        """Store the deletion of a channel."""
 
     async def save_member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
-        """A membership as of a revision; without a role it is none, which is remembered as well."""
+        """Store a profile's role as of a revision; None records that it is not a member."""
 
     async def mark_server_deleted(self, server_id: UUID, revision: int, now: datetime) -> None:
-        """A server was deleted, and all its channels with it."""
+        """Store the deletion of a server and all its channels."""
 
     async def save_access(self, access: ChannelAccess, profile_id: UUID) -> None:
-        """What the server service answered about a channel and a profile in it, both at once."""
+        """Store the server service's answer about a channel and a profile's role in it."""
 
 
 class MembershipDirectory(Protocol):
@@ -35,4 +37,4 @@ class MembershipDirectory(Protocol):
     async def access(
         self, channel_id: UUID, profile_id: UUID, deadline_ms: int, correlation_id: str
     ) -> ChannelAccess:
-        """What a profile may do in a channel. Raises `channel.not_found`, `mesh.timeout`, `mesh.busy`."""
+        """Return a profile's role in a channel. Raises `channel.not_found`, `mesh.timeout`, `mesh.busy`."""

@@ -1,4 +1,4 @@
-"""Ask the server service who may do what, when our own copy of the members does not say yes."""
+"""Refresh of the local copy of memberships from the server service, when the copy denies access."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ Key = tuple[UUID, UUID]
 
 
 class AccessQuery(Struct, frozen=True):
-    """Who wants to know, until when (milliseconds since the epoch), and under which correlation id."""
+    """A question about a profile's access to a channel; the deadline is in milliseconds since the epoch."""
 
     channel_id: UUID
     profile_id: UUID
@@ -29,81 +29,82 @@ class AccessQuery(Struct, frozen=True):
 
     @property
     def key(self) -> Key:
-        """What is asked about."""
+        """Return the channel and the profile."""
         return (self.channel_id, self.profile_id)
 
 
 class MembershipResolver:
-    """Asks, stores the answer, and shares one call among all who want to know the same at once.
+    """Calls the server service, stores the answer, and shares one call among concurrent equal queries.
 
-    * An answer is stored beside what events brought meanwhile, the newer fact wins; who asked reads it there.
-    * A no holds for those who wanted to know before it was asked for: who has just joined may post at once.
-    * Who was told no ten times in a second is not asked for again before that second is over.
-    * The calls under way and the noes remembered are bounded.
+    * The answer is stored next to facts from events; the higher revision wins, and the caller reads the
+      store.
+    * A denial holds for queries that began before its call: a profile that has just joined may post at once.
+    * After ten denials within a second, a query is denied without a call until that second is over.
+    * The number of calls in flight and of remembered denials is bounded.
     """
 
     def __init__(
         self,
         directory: MembershipDirectory,
-        facts: MembershipStore,
+        store: MembershipStore,
         clock: Clock,
         *,
         calls_max: int = 4096,
-        calls_at_once: int = 128,
-        noes_max: int = 10_000,
-        noes_before_silence: int = 10,
-        memory_s: float = 1.0,
+        concurrent_calls_max: int = 128,
+        denials_max: int = 10_000,
+        denials_before_suppression: int = 10,
+        denial_ttl_s: float = 1.0,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
-        self._facts = facts
+        self._store = store
         self._clock = clock
         self._calls_max = calls_max
-        self._noes_max = noes_max
-        self._noes_before_silence = noes_before_silence
-        self._memory_s = memory_s
+        self._denials_max = denials_max
+        self._denials_before_suppression = denials_before_suppression
+        self._denial_ttl_s = denial_ttl_s
         self._now_s = now_s
         self._calls: dict[Key, tuple[int, asyncio.Task[bool]]] = {}
-        self._begun = 0
-        self._at_once = asyncio.Semaphore(calls_at_once)
-        self._noes: OrderedDict[Key, tuple[float, int]] = OrderedDict()
+        self._started = 0
+        self._slots = asyncio.Semaphore(concurrent_calls_max)
+        self._denials: OrderedDict[Key, tuple[float, int]] = OrderedDict()
 
-    async def refresh(self, asker: AccessQuery) -> None:
-        """Bring our copy up to date. Raises `channel.not_found` for a no, `mesh.busy`, `mesh.timeout`.
+    async def refresh(self, query: AccessQuery) -> None:
+        """Update the local copy. Raises `channel.not_found` for a denial, `mesh.busy`, `mesh.timeout`.
 
-        Each turn of the loop waits for a call that is not done, so it yields to the event loop.
+        Each iteration waits for an unfinished call, so it yields to the event loop.
         """
-        begun_before = self._begun
+        started_before = self._started
         while True:
-            if self._silenced(asker.key):
+            if self._suppressed(query.key):
                 raise channel_not_found()
-            number, call = self._running(asker.key) or self._start(asker)
-            answer = await self._wait(call, asker)
-            if answer:
+            number, call = self._running(query.key) or self._start(query)
+            is_granted = await self._wait(call, query)
+            if is_granted:
                 return
-            if answer is False and number > begun_before:
+            if is_granted is False and number > started_before:
                 raise channel_not_found()
 
-    async def _wait(self, call: "asyncio.Task[bool]", asker: AccessQuery) -> bool | None:
-        """The answer of a shared call; None when its deadline passed before that of the asker."""
+    async def _wait(self, call: "asyncio.Task[bool]", query: AccessQuery) -> bool | None:
+        """Return the result of a shared call; None if its deadline passed before that of the query."""
         try:
-            async with asyncio.timeout(self._remaining_s(asker)):
+            async with asyncio.timeout(self._remaining_s(query)):
                 return await asyncio.shield(call)
         except TimeoutError:
             raise MESH_TIMEOUT.exception(
-                "It could not be found out in time whether you may see it."
+                "Your access to this channel could not be verified in time."
             ) from None
         except ServiceError as error:
-            if error.kind is MESH_TIMEOUT and self._remaining_s(asker) > 0.05:
+            if error.kind is MESH_TIMEOUT and self._remaining_s(query) > 0.05:
                 return None
             raise
 
-    def _remaining_s(self, asker: AccessQuery) -> float:
-        return asker.deadline_ms / 1000 - self._clock.now().timestamp()
+    def _remaining_s(self, query: AccessQuery) -> float:
+        return query.deadline_ms / 1000 - self._clock.now().timestamp()
 
     def _running(self, key: Key) -> "tuple[int, asyncio.Task[bool]] | None":
-        """Return the call to join. One that is done is dropped: to await it yields nothing to the event loop,
-        so its done-callback, which would remove it, might never run.
+        """Return the call to join. A finished call is dropped: awaiting it would not yield to the event loop,
+        so its done-callback, which removes it, might never run.
         """
         entry = self._calls.get(key)
         if entry is not None and entry[1].done():
@@ -111,61 +112,61 @@ class MembershipResolver:
             return None
         return entry
 
-    def _start(self, asker: AccessQuery) -> "tuple[int, asyncio.Task[bool]]":
+    def _start(self, query: AccessQuery) -> "tuple[int, asyncio.Task[bool]]":
         if len(self._calls) >= self._calls_max:
-            raise MESH_BUSY.exception("Too many memberships are being asked for.")
-        call = asyncio.create_task(self._ask(asker))
-        self._begun += 1
-        self._calls[asker.key] = (self._begun, call)
-        call.add_done_callback(lambda done: self._finished(asker.key, done))
-        return self._begun, call
+            raise MESH_BUSY.exception("Too many membership queries are in flight.")
+        call = asyncio.create_task(self._ask(query))
+        self._started += 1
+        self._calls[query.key] = (self._started, call)
+        call.add_done_callback(lambda done: self._on_done(query.key, done))
+        return self._started, call
 
-    def _finished(self, key: Key, call: "asyncio.Task[bool]") -> None:
+    def _on_done(self, key: Key, call: "asyncio.Task[bool]") -> None:
         entry = self._calls.get(key)
-        if entry is not None and entry[1] is call:  # a newer call may have its place
+        if entry is not None and entry[1] is call:  # a newer call may have replaced it
             del self._calls[key]
         if not call.cancelled():
-            call.exception()  # nobody may be waiting for it any longer
+            call.exception()  # retrieve it: all waiters may have been cancelled
 
-    async def _ask(self, asker: AccessQuery) -> bool:
-        async with self._at_once:
+    async def _ask(self, query: AccessQuery) -> bool:
+        async with self._slots:
             try:
                 access = await self._directory.access(
-                    asker.channel_id, asker.profile_id, asker.deadline_ms, asker.correlation_id
+                    query.channel_id, query.profile_id, query.deadline_ms, query.correlation_id
                 )
             except ServiceError as error:
                 if error.kind is not CHANNEL_NOT_FOUND:
                     raise
-                self._remember_no(asker.key)
+                self._record_denial(query.key)
                 return False
-            await self._facts.save_access(access, asker.profile_id)
+            await self._store.save_access(access, query.profile_id)
         if access.role is None:
-            self._remember_no(asker.key)
+            self._record_denial(query.key)
         return access.role is not None
 
-    def _remember_no(self, key: Key) -> None:
+    def _record_denial(self, key: Key) -> None:
         now_s = self._now_s()
-        since_s, noes = self._noes.pop(key, (now_s, 0))
-        if now_s - since_s > self._memory_s:
-            since_s, noes = now_s, 0
-        self._noes[key] = (since_s, noes + 1)
-        if len(self._noes) > self._noes_max:
-            self._noes.popitem(last=False)
+        since_s, count = self._denials.pop(key, (now_s, 0))
+        if now_s - since_s > self._denial_ttl_s:
+            since_s, count = now_s, 0
+        self._denials[key] = (since_s, count + 1)
+        if len(self._denials) > self._denials_max:
+            self._denials.popitem(last=False)
 
-    def _silenced(self, key: Key) -> bool:
-        since_s, noes = self._noes.get(key, (0.0, 0))
-        return noes >= self._noes_before_silence and self._now_s() - since_s <= self._memory_s
+    def _suppressed(self, key: Key) -> bool:
+        since_s, count = self._denials.get(key, (0.0, 0))
+        return count >= self._denials_before_suppression and self._now_s() - since_s <= self._denial_ttl_s
 
 
 async def with_fresh_membership(
-    resolver: MembershipResolver, asker: AccessQuery, work: Callable[[], Awaitable[T]]
+    resolver: MembershipResolver, query: AccessQuery, work: Callable[[], Awaitable[T]]
 ) -> T:
-    """Do `work`; when it is Unsure, ask the server service once and do it again. Then its verdict counts."""
+    """Run `work`; on `MembershipUnknown` refresh the local copy and run it again, then raise its verdict."""
     try:
         return await work()
     except MembershipUnknown:
-        await resolver.refresh(asker)
+        await resolver.refresh(query)
     try:
         return await work()
-    except MembershipUnknown as unsure:
-        raise unsure.verdict from None
+    except MembershipUnknown as unknown:
+        raise unknown.verdict from None

@@ -1,0 +1,1 @@
+"""Entities and rules of accounts, sessions, keys and login attempts. Imports contracts only."""

@@ -1,4 +1,4 @@
-"""An account: a person, their e-mail and their password's hash."""
+"""Accounts: the entity, and the normal form of its fields."""
 
 import unicodedata
 from dataclasses import dataclass, field, replace
@@ -13,14 +13,14 @@ from shared.contracts.fields import Email
 from shared.contracts.validation import validation_failed
 
 PROFILES_MAX = 100
-"""Profiles that one call may ask for."""
+"""Profiles in one call."""
 REPLAY_LIFE = timedelta(hours=24)
-"""So long the same Idempotency-Key stands for the same change of password."""
+"""Period in which the same Idempotency-Key stands for the same change of password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A person as auth knows them. `revision` grows with each event about them."""
+    """A stored account. `revision` grows by one with each event about it."""
 
     id: UUID
     name: str
@@ -34,7 +34,7 @@ class Account:
     updated_at: datetime
 
     def profile(self) -> Profile:
-        """The person as that person sees it."""
+        """Return the profile as its owner sees it."""
         return Profile(
             id=self.id,
             name=self.name,
@@ -45,15 +45,15 @@ class Account:
         )
 
     def public(self) -> PublicProfile:
-        """The person as others see it."""
+        """Return the profile as others see it."""
         return PublicProfile(id=self.id, name=self.name, image_url=self.image_url, revision=self.revision)
 
     def bumped(self) -> "Account":
-        """With the next revision, for the next event."""
+        """Return a copy with the next revision, for the next event."""
         return replace(self, revision=self.revision + 1)
 
     def was_changed_by(self, key: str | None, now: datetime) -> bool:
-        """Whether the password's last change was this very request, not too long ago."""
+        """Return True if the request with this key made the last change of password, within `REPLAY_LIFE`."""
         return (
             key is not None
             and self.password_changed_by == key
@@ -62,24 +62,24 @@ class Account:
 
 
 def normal_email(email: str) -> str:
-    """One spelling of an address, so that it has one account: NFC, stripped, without capitals.
+    """Return the normal form of an address, which has at most one account: NFC, stripped, lower case.
 
-    Raises `validation.failed` when what is left is no address any more (too long, for one).
+    Raises `validation.failed` if the normal form is not an address, for example because it is too long.
     """
     local, _, host = email.strip().rpartition("@")
     normal = unicodedata.normalize("NFC", f"{local.lower()}@{host.casefold()}")
     try:
         return msgspec.convert(normal, Email)
     except msgspec.ValidationError:
-        fault = FieldError("email", "must be an e-mail address of at most 254 characters")
-        raise validation_failed((fault,)) from None
+        problem = FieldError("email", "must be an e-mail address of at most 254 characters")
+        raise validation_failed((problem,)) from None
 
 
 def clean_name(name: str) -> str:
-    """A name without the spaces around it; a blank one is refused by the contract already."""
+    """Return the name without surrounding white space; the contract rejects blank names."""
     return name.strip()
 
 
 def clean_image_url(url: str | None) -> str | None:
-    """An image's address without the spaces around it."""
+    """Return the image's URL without surrounding white space."""
     return None if url is None else url.strip()

@@ -1,8 +1,8 @@
-"""How often a password may be guessed: what is counted, and under which keys.
+"""Limits of password guessing: the counters of an attempt, and their keys.
 
-A wrong password counts for the account from this network, and, from networks at which the person was never
-signed in, for the account as a whole. So one network can not use up what others have, and nobody far away
-can shut a person out at home. An e-mail without an account is counted just the same.
+A wrong password is counted for the account and this network. From a network without an earlier session of the
+account it is also counted for the account as a whole. So one network cannot use up the attempts of others,
+and nobody can lock a user out of a familiar network. An e-mail without an account is counted in the same way.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from uuid import UUID
 from shared.contracts.gcra import SECOND_US, Rate
 
 Counts = Mapping[bytes, Rate]
-"""The limits that one attempt counts for, by key. It is let through when all of them have room."""
+"""The rate limits of one attempt by key; all of them must allow it."""
 
 _WINDOW_US = 1200 * SECOND_US
 _FROM_NETWORK = Rate(10, _WINDOW_US)
@@ -25,14 +25,14 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptPolicy:
-    """Wrong passwords at once, and as many again in 20 minutes."""
+    """Limits of wrong passwords: a burst, which refills in 20 minutes."""
 
     on: bool = True
     from_network: Rate = _FROM_NETWORK
     from_unfamiliar: Rate = _FROM_UNFAMILIAR
 
     def of_sign_in(self, email: str, network: str | None, familiar: bool) -> Counts:
-        """What a sign-in counts for. `email` is a normal one, whether it has an account or not."""
+        """Return the limits of a sign-in. `email` is in normal form; it need not have an account."""
         if not self.on:
             return {}
         counts = {_key("network", email, network or ""): self.from_network}
@@ -41,20 +41,20 @@ class AttemptPolicy:
         return counts
 
     def of_change(self, profile_id: UUID) -> Counts:
-        """What a change of password counts for: it asks for the current one, by a token maybe stolen."""
+        """Return the limits of a change of password: a stolen token must not allow guessing."""
         return {_key("change", str(profile_id)): self.from_network} if self.on else {}
 
 
 def microseconds(moment: datetime) -> int:
-    """Since the epoch, exactly."""
+    """Return the exact microseconds since the epoch."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment_of(time_us: int) -> datetime:
-    """The other way round."""
+    """Return the time that is `time_us` microseconds after the epoch."""
     return _EPOCH + timedelta(microseconds=time_us)
 
 
 def _key(*parts: str) -> bytes:
-    """A digest: people mistake the field and type their password where their e-mail belongs."""
+    """Return a digest: users type passwords into the e-mail field by mistake."""
     return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

@@ -1,9 +1,9 @@
-"""The keys that access tokens are signed with and those that secrets are sealed to: when each comes and goes.
+"""Rotation of the keys that sign access tokens and of those that secrets are sealed to.
 
-A new signing key is published before it signs, so that every gateway knows it by then. The one before stays
-published after that until the tokens that it signed have run out. A new sealing key is known to every replica
-before anybody seals to it; the one before is kept until nothing sealed to it can be delivered any more, and
-what was sealed to it is lost for good when it goes.
+A new signing key is published before its first use, so that every gateway has it by then. Its predecessor
+stays published until the tokens that it signed have expired. A new sealing key is known to every replica
+before anything is sealed to it. Its predecessor is kept until nothing sealed to it can be delivered any more;
+with the deletion of the key, everything sealed to it is lost.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenTerms:
-    """What stands in every access token."""
+    """The claims that all access tokens share, and their life in seconds."""
 
     issuer: str = "concord"
     audience: str = "concord"
@@ -22,7 +22,7 @@ class TokenTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPolicy:
-    """How keys rotate. `overlap` is longer than an access token lives, `publish` than gateways look anew."""
+    """Rotation. `overlap` exceeds the life of an access token, `publish` the gateways' refresh interval."""
 
     rotation: timedelta = timedelta(days=30)
     publish: timedelta = timedelta(hours=1)
@@ -31,7 +31,7 @@ class KeyPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """A key pair, raw, 32 bytes each. Numbers grow by one; of two with one number one stands."""
+    """A key pair: raw keys of 32 bytes each. Numbers are consecutive; only one key per number is stored."""
 
     number: int
     kid: str
@@ -42,31 +42,31 @@ class KeyPair:
 
 
 class KeyRing:
-    """All keys there are, the oldest first."""
+    """All stored keys, the oldest first."""
 
     def __init__(self, keys: Iterable[KeyPair]) -> None:
         self.keys = tuple(sorted(keys, key=lambda key: key.number))
 
     def current(self, now: datetime) -> KeyPair:
-        """The newest key whose time has come. Raises LookupError when there is no key at all."""
+        """Return the newest key whose time of use has begun. Raises LookupError if there are no keys."""
         if not self.keys:
-            raise LookupError("there is no key")
+            raise LookupError("no key is stored")
         return next((key for key in reversed(self.keys) if key.used_from <= now), self.keys[0])
 
     def published(self, policy: KeyPolicy, now: datetime) -> tuple[KeyPair, ...]:
-        """The keys that are used now, or soon, or that something may still have been made with."""
-        gone = self.retired(policy, now)
-        return tuple(key for key in self.keys if key not in gone)
+        """Return the keys in use now or soon, and those that something may still have been made with."""
+        retired = self.retired(policy, now)
+        return tuple(key for key in self.keys if key not in retired)
 
     def retired(self, policy: KeyPolicy, now: datetime) -> tuple[KeyPair, ...]:
-        """The keys that nothing can still have been made with."""
+        """Return the keys that are no longer needed: everything made with them has expired."""
         pairs = zip(self.keys, self.keys[1:], strict=False)
         return tuple(key for key, successor in pairs if successor.used_from + policy.overlap <= now)
 
     def due(self, policy: KeyPolicy, now: datetime) -> tuple[int, datetime] | None:
-        """Number and first time of use of the key that has to be made now; None when none has to be.
+        """Return number and first time of use of the key to be created now; None if no key is due.
 
-        The very first one is used at once.
+        The first key is used at once.
         """
         if not self.keys:
             return 1, now

@@ -1,0 +1,1 @@
+"""Entry points of the auth service: operations from Kafka, mapped to use cases."""

@@ -1,8 +1,4 @@
-"""Operation → use case."""
-
-from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
-from uuid import UUID
+"""Handlers of the auth service: each operation, and the use case behind it."""
 
 from apps.auth.domain.attempts import AttemptPolicy
 from apps.auth.ports import Passwords, ProfileReader, Sealing, UnitOfWork, UnitOfWorkFactory
@@ -20,88 +16,44 @@ from apps.auth.usecases.token_issuing import Issuer
 from apps.auth.usecases.update_profile import update_profile
 from apps.auth.usecases.verify_token import verify_token
 from shared.contracts import account as ops
-from shared.contracts.operation import Operation
 from shared.kit.rpc.handlers import HandlerRegistry
+from shared.kit.rpc.registration import TransactionFactory, UseCaseRegistrar
 from shared.kit.wire.call import Call
 
-A = TypeVar("A")
-Tools = ParamSpec("Tools")
-UseCase = Callable[Concatenate[Any, UnitOfWork, Tools], Awaitable[A]]
 
-
-class Desk(UnitOfWorkFactory, Protocol):
-    """Where use cases get their unit from."""
-
-    async def run_once(
-        self, call: Call, profile_id: UUID, work: Callable[[UnitOfWork], Awaitable[Any]]
-    ) -> Any:
-        """Do the work in a transaction unless this very call was done before."""
-
-
-class Inbound:
-    """Puts the use cases that work in one transaction behind the operations of one registry."""
-
-    def __init__(self, handlers: HandlerRegistry, desk: Desk) -> None:
-        self._handlers = handlers
-        self._desk = desk
-
-    def read(
-        self, operation: Operation, usecase: UseCase[Tools, A], *tools: Tools.args, **named: Tools.kwargs
-    ) -> None:
-        """Answer from one snapshot."""
-
-        async def answer(request: Any, call: Call) -> Any:
-            async with self._desk.snapshot() as unit:
-                return await usecase(request, unit, *tools, **named)
-
-        self._handlers.register(operation, answer)
-
-    def change(
-        self, operation: Operation, usecase: UseCase[Tools, A], *tools: Tools.args, **named: Tools.kwargs
-    ) -> None:
-        """Answer from one transaction; the same call delivered again gets the first answer."""
-
-        async def answer(request: Any, call: Call) -> Any:
-            return await self._desk.run_once(
-                call, request.profile_id, lambda unit: usecase(request, unit, *tools, **named)
-            )
-
-        self._handlers.register(operation, answer)
-
-
-def answer_all(
+def register_operations(
     handlers: HandlerRegistry,
-    desk: Desk,
+    units: TransactionFactory[UnitOfWork],
     passwords: Passwords,
     reader: ProfileReader,
     issuer: Issuer,
     policy: AttemptPolicy,
     sealing: Sealing,
 ) -> None:
-    """Every operation of the contract."""
-    inbound = Inbound(handlers, desk)
-    inbound.read(ops.SESSION_LIST, list_sessions, issuer.clock)
-    inbound.read(ops.USER_VERIFY_TOKEN, verify_token, issuer.access, issuer.clock)
-    inbound.read(ops.PROFILES_GET, get_profiles)
-    inbound.change(ops.USER_UPDATE, update_profile, issuer.clock)
-    inbound.change(ops.USER_SIGNOUT, sign_out, issuer.clock)
-    inbound.change(ops.SESSION_REVOKE, revoke_session, issuer.clock)
+    """Register every operation of the contract."""
+    registrar = UseCaseRegistrar(handlers, units)
+    registrar.read(ops.SESSION_LIST, list_sessions, issuer.clock)
+    registrar.read(ops.USER_VERIFY_TOKEN, verify_token, issuer.access, issuer.clock)
+    registrar.read(ops.PROFILES_GET, get_profiles)
+    registrar.change_once(ops.USER_UPDATE, update_profile, issuer.clock)
+    registrar.change_once(ops.USER_SIGNOUT, sign_out, issuer.clock)
+    registrar.change_once(ops.SESSION_REVOKE, revoke_session, issuer.clock)
     handlers.register(ops.USER_GET, lambda request, call: get_profile(request, reader))
     handlers.register(ops.KEYS_GET, lambda request, call: get_keys(request, issuer.access, sealing))
-    answer_with_secrets(handlers, desk, passwords, issuer, policy)
+    _register_with_secrets(handlers, units, passwords, issuer, policy)
 
 
-def answer_with_secrets(
+def _register_with_secrets(
     handlers: HandlerRegistry,
     units: UnitOfWorkFactory,
     passwords: Passwords,
     issuer: Issuer,
     policy: AttemptPolicy,
 ) -> None:
-    """The operations with passwords and refresh tokens: they begin their transactions themselves.
+    """Register the operations with passwords or refresh tokens; they begin their transactions themselves.
 
-    None of them leaves anything of its request or its answer in the ledger; each knows by itself what to
-    do when the same call is delivered again.
+    Their requests and answers are not stored for idempotency: each use case recognizes a redelivery by
+    itself.
     """
 
     async def signup(request: ops.SignUp, call: Call) -> ops.SignedIn:
@@ -114,7 +66,7 @@ def answer_with_secrets(
         return await refresh_tokens(request, call.call_id, units, issuer)
 
     async def change(request: ops.ChangePassword, call: Call) -> None:
-        await change_password(request, key_of(call), units, passwords, issuer.clock, policy)
+        await change_password(request, change_key(call), units, passwords, issuer.clock, policy)
 
     handlers.register(ops.USER_SIGNUP, signup)
     handlers.register(ops.USER_SIGNIN, signin)
@@ -122,8 +74,8 @@ def answer_with_secrets(
     handlers.register(ops.USER_CHANGE_PASSWORD, change)
 
 
-def key_of(call: Call) -> str | None:
-    """What a change of password is known by: the caller's Idempotency-Key, else the call."""
+def change_key(call: Call) -> str | None:
+    """Return the identity of a change of password: the caller's Idempotency-Key, or the call id."""
     if call.idempotency_key is not None:
         return f"key {call.idempotency_key}"
     return f"call {call.call_id}" if call.call_id else None

@@ -1,4 +1,4 @@
-"""Access tokens: JSON Web Tokens, signed with Ed25519 by the key whose turn it is."""
+"""Access tokens: JSON Web Tokens (RFC 7519) signed with Ed25519."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from shared.kit.security.hpke import base64url
 
 
 class JwtAccessTokens:
-    """Signs and checks access tokens. It knows no keys until it is told to `use` some."""
+    """`apps.auth.ports.AccessTokens`. It has no keys until `use` is called."""
 
     def __init__(self, terms: TokenTerms, policy: KeyPolicy, clock: Clock, ids: Ids) -> None:
         self._terms = terms
@@ -27,18 +27,18 @@ class JwtAccessTokens:
 
     @property
     def ttl_s(self) -> int:
-        """How long an access token lives."""
+        """Life of an access token in seconds."""
         return self._terms.ttl_s
 
     def use(self, ring: KeyRing) -> None:
-        """Sign and check with these keys from now on."""
+        """Sign and verify with these keys from now on."""
         self._ring = ring
         self._private = {key.kid: Ed25519PrivateKey.from_private_bytes(key.private) for key in ring.keys}
         self._public.clear()
         self._public.update((kid, key.public_key()) for kid, key in self._private.items())
 
     def issue(self, profile_id: UUID, session_id: UUID) -> str:
-        """A new access token of a session."""
+        """Return a new access token of a session."""
         now = self._clock.now()
         key = self._ring.current(now)
         issued_s = int(now.timestamp())
@@ -54,10 +54,10 @@ class JwtAccessTokens:
         return jwt.encode(claims, self._private[key.kid], algorithm=ALGORITHM, headers={"kid": key.kid})
 
     def verify(self, token: str) -> Claims:
-        """The claims of a token that holds. Raises `token.invalid` or `token.expired`."""
+        """Return the claims of a valid token. Raises `token.invalid` or `token.expired`."""
         return self._verifier.verify(token)
 
     def published(self) -> Jwks:
-        """The public keys of now, the newest first."""
+        """Return the current public keys, the newest first."""
         keys = self._ring.published(self._policy, self._clock.now())
         return Jwks(keys=[Jwk(kid=key.kid, x=base64url(key.public)) for key in reversed(keys)])

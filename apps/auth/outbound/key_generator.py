@@ -1,4 +1,4 @@
-"""New key pairs, from the system's source of randomness. The `kid` is the thumbprint (RFC 7638)."""
+"""Generation of key pairs. The `kid` is the thumbprint of the public key (RFC 7638)."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -11,23 +11,23 @@ from shared.kit.security.hpke import base64url
 
 
 class Ed25519KeyGenerator:
-    """Makes key pairs that access tokens are signed with."""
+    """`apps.auth.ports.KeyGenerator` of the keys that sign access tokens."""
 
     def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair:
-        """A fresh pair."""
+        """Return a new key pair."""
         return _pair(Ed25519PrivateKey.generate(), "Ed25519", number, created_at, used_from)
 
 
 class X25519KeyGenerator:
-    """Makes key pairs that secrets are sealed to."""
+    """`apps.auth.ports.KeyGenerator` of the keys that secrets are sealed to."""
 
     def new(self, number: int, created_at: datetime, used_from: datetime) -> KeyPair:
-        """A fresh pair."""
+        """Return a new key pair."""
         return _pair(X25519PrivateKey.generate(), "X25519", number, created_at, used_from)
 
 
 def thumbprint(public: bytes, curve: str = "Ed25519") -> str:
-    """The name that follows from a public key (RFC 7638, RFC 8037)."""
+    """Return the thumbprint of a public key as base64url (RFC 7638, RFC 8037)."""
     members = f'{{"crv":"{curve}","kty":"OKP","x":"{base64url(public)}"}}'
     return base64url(sha256(members.encode()).digest())
 

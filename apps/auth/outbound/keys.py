@@ -1,49 +1,57 @@
-"""Keys in Postgres; what it means that they are there stands in `tables.SigningKeyRow`."""
+"""Stored keys in Postgres; see `tables.SigningKeyRow` for the consequences of storing them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
 
 from apps.auth.domain.keys import KeyPair
-from apps.auth.outbound.tables import sealing_keys, signing_keys
+from apps.auth.outbound.tables import KeyRow, SealingKeyRow, SigningKeyRow
 from shared.kit.database.database import Database
+from shared.kit.database.rows import select_rows
 
 
 class SqlKeys:
-    """`apps.auth.ports.Keys`, each step a transaction of its own. `since` is the column of `used_from`."""
+    """`apps.auth.ports.Keys` in one table; each method is a transaction of its own."""
 
-    def __init__(self, database: Database, table: Table, since: str) -> None:
+    def __init__(self, database: Database, row_class: type[KeyRow]) -> None:
         self._database = database
-        self._table = table
-        self._since = since
+        self._row_class = row_class
 
     async def all(self) -> list[KeyPair]:
-        columns = [
-            column.label("used_from") if column.name == self._since else column for column in self._table.c
-        ]
+        statement = select_rows(self._row_class).order_by(col(self._row_class.number))
         async with self._database.snapshot() as session:
-            rows = await session.execute(select(*columns).order_by(self._table.c.number))
-            return [KeyPair(**row) for row in rows.mappings()]
+            return [_key(row) for row in await session.scalars(statement)]
 
     async def add(self, key: KeyPair) -> None:
-        values = asdict(key)
-        values[self._since] = values.pop("used_from")
-        statement = insert(self._table).values(values).on_conflict_do_nothing(index_elements=["number"])
+        statement = insert(self._row_class).values(asdict(key))
+        async with self._database.transaction() as session:
+            await session.execute(statement.on_conflict_do_nothing(index_elements=["number"]))
+
+    async def remove(self, numbers: Sequence[int]) -> None:
+        statement = delete(self._row_class).where(col(self._row_class.number).in_(numbers))
         async with self._database.transaction() as session:
             await session.execute(statement)
 
-    async def remove(self, numbers: Sequence[int]) -> None:
-        async with self._database.transaction() as session:
-            await session.execute(delete(self._table).where(self._table.c.number.in_(numbers)))
-
 
 def stored_signing_keys(database: Database) -> SqlKeys:
-    """The keys that access tokens are signed with."""
-    return SqlKeys(database, signing_keys, "signs_from")
+    """Return the keys that sign access tokens."""
+    return SqlKeys(database, SigningKeyRow)
 
 
 def stored_sealing_keys(database: Database) -> SqlKeys:
-    """The keys that secrets are sealed to."""
-    return SqlKeys(database, sealing_keys, "used_from")
+    """Return the keys that secrets are sealed to."""
+    return SqlKeys(database, SealingKeyRow)
+
+
+def _key(row: KeyRow) -> KeyPair:
+    return KeyPair(
+        number=row.number,
+        kid=row.kid,
+        private=row.private,
+        public=row.public,
+        created_at=row.created_at,
+        used_from=row.used_from,
+    )

@@ -1,4 +1,4 @@
-"""The keys that passwords and tokens in Kafka are sealed to."""
+"""The keys that passwords and tokens in Kafka are sealed to (HPKE)."""
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -10,21 +10,21 @@ from shared.kit.security.hpke import ALGORITHM, base64url
 
 
 class SealingKeys:
-    """`apps.auth.ports.Sealing`: hands the keys that there are to what opens requests."""
+    """`apps.auth.ports.Sealing`: passes the stored keys on to the decryption of requests."""
 
-    def __init__(self, seals: FieldEncryption, policy: KeyPolicy, clock: Clock) -> None:
-        self._seals = seals
+    def __init__(self, encryption: FieldEncryption, policy: KeyPolicy, clock: Clock) -> None:
+        self._encryption = encryption
         self._policy = policy
         self._clock = clock
         self._ring = KeyRing(())
 
     def use(self, ring: KeyRing) -> None:
-        """Open with all of these keys from now on."""
+        """Open secrets with these keys from now on."""
         self._ring = ring
-        self._seals.use({key.kid: X25519PrivateKey.from_private_bytes(key.private) for key in ring.keys})
+        self._encryption.use({key.kid: X25519PrivateKey.from_private_bytes(key.private) for key in ring.keys})
 
     def published(self) -> Jwks:
-        """The public keys of now. The first is to be used: every replica knows it."""
+        """Return the current public keys. Seal to the first one, which every replica knows."""
         now = self._clock.now()
         current = self._ring.current(now)
         others = (key for key in reversed(self._ring.published(self._policy, now)) if key is not current)

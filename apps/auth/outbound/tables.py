@@ -1,9 +1,9 @@
-"""The schema of the auth service. Each index stands behind one list, lookup or sweep."""
+"""Tables of the auth service. Each index serves one list, lookup or sweep."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, LargeBinary, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -16,13 +16,13 @@ _TIME = DateTime(timezone=True)
 
 
 class Base(SQLModel, registry=registry(metadata=metadata)):
-    """Tables of this service alone."""
+    """Base of this service's tables: they have a metadata of their own."""
 
 
 class AccountRow(Base, table=True):
-    """An account. Whoever changes it, its sessions or their tokens locks this row first.
+    """An account. Lock this row before changing the account, its sessions or their tokens.
 
-    `password_hash` is a PHC string of Argon2id, which no answer, event or log line ever holds.
+    `password_hash` is a PHC string of Argon2id; no answer, event or log line ever contains it.
     """
 
     __tablename__ = "accounts"
@@ -83,7 +83,7 @@ class SessionRow(Base, table=True):
 
 
 class RefreshTokenRow(Base, table=True):
-    """A refresh token by its SHA-256; the token itself is known to its owner alone."""
+    """A refresh token, stored as its SHA-256; only its owner has the token itself."""
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (
@@ -100,7 +100,7 @@ class RefreshTokenRow(Base, table=True):
 
 
 class AttemptRow(Base, table=True):
-    """How many wrong passwords there were, by a digest of what they were tried at."""
+    """A counter of wrong passwords; `key` is a digest of the account and the network."""
 
     __tablename__ = "attempts"
     __table_args__ = (Index("attempts_paid_back", "paid_back_at"),)
@@ -109,31 +109,8 @@ class AttemptRow(Base, table=True):
     paid_back_at: datetime = Field(sa_type=_TIME)
 
 
-class SigningKeyRow(Base, table=True):
-    """A key that access tokens are signed with.
-
-    `private` is the key itself: whoever can read this database, or a copy of it, can make access tokens
-    for anyone until the key is gone. Give this database a user of its own, and treat its backups as
-    secrets. What stands here instead of in files is that all replicas share it and rotate it together.
-    """
-
-    __tablename__ = "signing_keys"
-
-    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    kid: str = Field(sa_type=Text, unique=True)
-    private: bytes = Field(sa_type=LargeBinary)
-    public: bytes = Field(sa_type=LargeBinary)
-    created_at: datetime = Field(sa_type=_TIME)
-    signs_from: datetime = Field(sa_type=_TIME)
-
-
-class SealingKeyRow(Base, table=True):
-    """A key that passwords and tokens in Kafka are sealed to.
-
-    `private` opens what was sealed to it, for as long as Kafka has it; so the same holds as for signing keys.
-    """
-
-    __tablename__ = "sealing_keys"
+class KeyRow(Base):
+    """The columns of a key pair; raw keys of 32 bytes each."""
 
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     kid: str = Field(sa_type=Text, unique=True)
@@ -143,12 +120,27 @@ class SealingKeyRow(Base, table=True):
     used_from: datetime = Field(sa_type=_TIME)
 
 
+class SigningKeyRow(KeyRow, table=True):
+    """A key that signs access tokens.
+
+    `private` is the key in clear: anyone who can read this database, or a copy of it, can forge access tokens
+    until the key is retired. Give this database a user of its own, and treat its backups as secrets. The keys
+    are in the database, not in files, so that all replicas share them and rotate them together.
+    """
+
+    __tablename__ = "signing_keys"
+
+    used_from: datetime = Field(sa_type=_TIME, sa_column_kwargs={"name": "signs_from"})
+
+
+class SealingKeyRow(KeyRow, table=True):
+    """A key that passwords and tokens in Kafka are sealed to.
+
+    `private` opens everything sealed to it while Kafka keeps it: the same care applies as for signing keys.
+    """
+
+    __tablename__ = "sealing_keys"
+
+
 outbox_tables(metadata)
 requests_table(metadata)
-
-accounts: Table = metadata.tables["accounts"]
-sessions: Table = metadata.tables["sessions"]
-refresh_tokens: Table = metadata.tables["refresh_tokens"]
-attempts: Table = metadata.tables["attempts"]
-signing_keys: Table = metadata.tables["signing_keys"]
-sealing_keys: Table = metadata.tables["sealing_keys"]

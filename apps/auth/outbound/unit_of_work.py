@@ -1,4 +1,4 @@
-"""Units of Postgres: the repositories over one session."""
+"""The unit of work on Postgres: the repositories over one session."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,5 +25,5 @@ class SqlUnitOfWork:
 def sql_unit_of_work_factory(
     database: Database, clock: Clock, ids: Ids
 ) -> SqlUnitOfWorkFactory[SqlUnitOfWork]:
-    """`apps.auth.ports.UnitOfWorkFactory` over a database."""
+    """Return `apps.auth.ports.UnitOfWorkFactory` over a database."""
     return SqlUnitOfWorkFactory(database, lambda session: SqlUnitOfWork(session, clock, ids), clock)

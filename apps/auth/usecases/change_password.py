@@ -1,4 +1,4 @@
-"""Change the password."""
+"""user.changePassword"""
 
 from dataclasses import replace
 
@@ -30,13 +30,13 @@ async def change_password(
 ) -> None:
     """Set a new password and end all other sessions.
 
-    * The current password must be right at the moment of the change, the session must be active.
-    * Wrong ones are counted, as at a sign-in but apart from it: `rate.limited`.
+    * The current password must be correct at the moment of the change, and the session must be active.
+    * Wrong passwords are counted as at a sign-in, but separately: `rate.limited`.
     * Hashing is done outside any transaction.
-    * The last change is known by its `key` (the caller's Idempotency-Key, or the call) for 24 h: the
-      same again with the same new password is done already, with another one `idempotency.mismatch`,
-      which counts like a wrong one: it tells that the password is not that.
-      The new hash is the fingerprint, because a fast digest of a password must not be stored.
+    * For 24 h the last change is identified by its `key` (the caller's Idempotency-Key, or the call id). A
+      repetition with the same new password succeeds; with another one it is `idempotency.mismatch`, which
+      counts as a wrong password because it reveals that the password is not that one. The new hash is the
+      fingerprint, because a fast digest of a password must not be stored.
     """
     async with attempt(units, policy.of_change(request.profile_id), clock):
         await _change_verified(request, key, units, passwords, clock)
@@ -58,25 +58,25 @@ async def _change_verified(
         async with units.transaction() as unit:
             if await _change(request, account, changed, unit, clock):
                 return None
-    raise MESH_BUSY.exception("The password of this account is being changed.")
+    raise MESH_BUSY.exception("The password of this account is being changed. Try again.")
 
 
 async def _replay(request: ChangePassword, account: Account, passwords: Passwords) -> None:
     if not await passwords.verify(account.password_hash, request.new):
-        raise IDEMPOTENCY_MISMATCH.exception("This Idempotency-Key was used for another change of password.")
+        raise IDEMPOTENCY_MISMATCH.exception("This Idempotency-Key was used for another new password.")
 
 
 async def _change(
     request: ChangePassword, verified: Account, changed: Account, unit: UnitOfWork, clock: Clock
 ) -> bool:
-    """Store the change; False when the password is no longer the one that was verified."""
+    """Store the change; return False if the password is no longer the verified one."""
     now = clock.now()
     locked = await unit.accounts.lock(verified.id)
     if locked is None or locked.password_hash != verified.password_hash:
         return False
     active = await unit.sessions.active(locked.id, now)
     if request.session_id not in {session.id for session in active}:
-        raise TOKEN_INVALID.exception("This session has ended.")
+        raise TOKEN_INVALID.exception("The session of this access token has ended.")
     account = replace(
         locked,
         password_hash=changed.password_hash,

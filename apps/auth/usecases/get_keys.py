@@ -1,12 +1,12 @@
-"""The public keys."""
+"""keys.get"""
 
 from apps.auth.ports import AccessTokens, Sealing
 from shared.contracts.account import SEALING, GetKeys, Jwks
 
 
 async def get_keys(request: GetKeys, access: AccessTokens, sealing: Sealing) -> Jwks:
-    """The keys that an access token may be signed with now or soon, the newest first.
+    """Return the keys that may sign access tokens now or soon, the newest first.
 
-    For the audience `sealing`: those that secrets are sealed to, the one to use now first.
+    For the audience `sealing`, return the keys that secrets are sealed to; the first is the one to use.
     """
     return sealing.published() if request.audience == SEALING else access.published()

@@ -1,4 +1,4 @@
-"""Who am I."""
+"""user.get"""
 
 from apps.auth.ports import ProfileReader
 from shared.contracts.account import GetProfile, Profile
@@ -6,7 +6,7 @@ from shared.contracts.errors import PROFILE_NOT_FOUND
 
 
 async def get_profile(request: GetProfile, reader: ProfileReader) -> Profile:
-    """The caller's own profile, or `profile.not_found`."""
+    """Return the caller's own profile. Raises `profile.not_found`."""
     profile = await reader.profile(request.profile_id)
     if profile is None:
         raise PROFILE_NOT_FOUND.exception("The account does not exist.")

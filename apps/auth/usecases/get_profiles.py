@@ -1,4 +1,4 @@
-"""Public profiles, for other services."""
+"""profiles.get, for other services"""
 
 from apps.auth.domain.account import PROFILES_MAX
 from apps.auth.ports import UnitOfWork
@@ -8,7 +8,7 @@ from shared.contracts.validation import validation_failed
 
 
 async def get_profiles(request: GetProfiles, unit: UnitOfWork) -> PublicProfiles:
-    """Those of at most 100 asked profiles that exist, each once, by id."""
+    """Return those of at most 100 profiles that exist, each once, ordered by id."""
     if len(request.ids) > PROFILES_MAX:
         raise validation_failed((FieldError("ids", f"must be at most {PROFILES_MAX}"),))
     return PublicProfiles(items=await unit.accounts.public(set(request.ids)))

@@ -1,4 +1,4 @@
-"""Counting wrong passwords, in the database, so that all replicas have one count."""
+"""Throttle of password guessing; the counters are in the database, shared by all replicas."""
 
 from asyncio import CancelledError, shield
 from collections.abc import AsyncIterator
@@ -11,43 +11,43 @@ from shared.contracts.clock import Clock
 from shared.contracts.errors import CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH, RATE_LIMITED, ServiceError
 from shared.contracts.gcra import whole_seconds
 
-_NOBODY = UUID(int=0)
+_NO_ACCOUNT = UUID(int=0)
 _WRONG = (CREDENTIALS_INVALID, IDEMPOTENCY_MISMATCH)
-"""A key used again with another password says that it is another: also that is a guess."""
+"""A reused key with another password is a guess too: the mismatch reveals that the password differs."""
 
 
 async def counts_of_sign_in(
     units: UnitOfWorkFactory, policy: AttemptPolicy, email: str, network: str | None
 ) -> Counts:
-    """What a sign-in counts for. The same is read for an e-mail with an account and for one without."""
+    """Return the limits of a sign-in. The same rows are read whether the e-mail has an account or not."""
     if not policy.on:
         return {}
     async with units.snapshot() as unit:
         account = await unit.accounts.by_email(email)
-        familiar = await unit.sessions.opened_from(account.id if account else _NOBODY, network or "")
-    return policy.of_sign_in(email, network, familiar)
+        is_familiar = await unit.sessions.opened_from(account.id if account else _NO_ACCOUNT, network or "")
+    return policy.of_sign_in(email, network, is_familiar)
 
 
 @asynccontextmanager
 async def attempt(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> AsyncIterator[None]:
-    """One attempt. Raises `rate.limited` when there were too many wrong ones; then nothing is verified.
+    """Run one attempt. Raises `rate.limited` after too many wrong passwords; then none is verified.
 
-    It is counted before the password is looked at, so that a thousand at once are no more than one after
-    the other, and given back when the password was right or was not looked at to the end: whoever is cut
-    off learns nothing of it.
+    The attempt is charged before the password is verified, so that a thousand concurrent attempts are charged
+    like sequential ones. It is refunded if the password was correct, or if the verification did not finish:
+    an interrupted caller learns nothing.
     """
-    await _take(units, counts, clock)
+    await _charge(units, counts, clock)
     try:
         yield
     except (Exception, CancelledError) as error:
         if not isinstance(error, ServiceError) or error.kind not in _WRONG:
-            with suppress(ServiceError):  # what went wrong first is told
-                await shield(_give_back(units, counts, clock))
+            with suppress(ServiceError):  # raise the first error, not this one
+                await shield(_refund(units, counts, clock))
         raise
-    await shield(_give_back(units, counts, clock))
+    await shield(_refund(units, counts, clock))
 
 
-async def _take(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> None:
+async def _charge(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> None:
     if not counts:
         return
     async with units.transaction() as unit:
@@ -58,30 +58,31 @@ async def _take(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> None:
     if wait_us:
         wait_s = whole_seconds(wait_us)
         raise RATE_LIMITED.exception(
-            f"There were too many wrong passwords; the next attempt is looked at in {wait_s} s.",
+            f"Too many wrong passwords; try again in {wait_s} s.",
             retry_after_s=wait_s,
         )
 
 
-async def _give_back(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> None:
+async def _refund(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> None:
     if not counts:
         return
     async with units.transaction() as unit:
         locked, now_us = await _lock(unit, counts, clock)
         tats = {key: locked[key] - rate.interval_us for key, rate in counts.items()}
-        paid_back = [key for key, tat_us in tats.items() if tat_us <= now_us]
-        await unit.attempts.forget(paid_back)
-        await unit.attempts.save({key: tat_us for key, tat_us in tats.items() if key not in paid_back})
+        refunded = [key for key, tat_us in tats.items() if tat_us <= now_us]
+        await unit.attempts.remove(refunded)
+        await unit.attempts.save({key: tat_us for key, tat_us in tats.items() if key not in refunded})
 
 
 async def _lock(unit: UnitOfWork, counts: Counts, clock: Clock) -> tuple[dict[bytes, int], int]:
-    """When what was taken is paid back, at most a whole limit from now; and the moment that is now.
+    """Lock the counters. Return their theoretical arrival times and the current time, in microseconds.
 
-    Later it is only where another clock counted: one that was put back since, or another replica's.
+    The times are clamped to one whole limit ahead: they are later only if another clock counted, that of
+    another replica or one that was set back since.
     """
-    found = await unit.attempts.lock(counts)
-    now_us = microseconds(clock.now())  # not before: to lock is to wait
-    tats = {key: min(found[key], now_us + rate.span_us) for key, rate in counts.items()}
-    # Kept, also when the attempt is refused: else a whole limit would be ahead until that clock's time comes.
-    await unit.attempts.save({key: tat_us for key, tat_us in tats.items() if tat_us < found[key]})
+    stored = await unit.attempts.lock(counts)
+    now_us = microseconds(clock.now())  # read after the lock, which may have waited
+    tats = {key: min(stored[key], now_us + rate.span_us) for key, rate in counts.items()}
+    # Stored even if the attempt is rejected; otherwise the limit would last until that clock's time has come.
+    await unit.attempts.save({key: tat_us for key, tat_us in tats.items() if tat_us < stored[key]})
     return tats, now_us

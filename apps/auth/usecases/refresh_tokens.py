@@ -1,4 +1,4 @@
-"""Refresh: new tokens for an old refresh token."""
+"""user.refresh"""
 
 from dataclasses import replace
 
@@ -10,40 +10,40 @@ from apps.auth.domain.session import (
     clean_user_agent,
     digest_of,
     session_of,
-    standing,
+    state_of,
 )
 from apps.auth.ports import UnitOfWork, UnitOfWorkFactory
-from apps.auth.usecases.token_issuing import Issuer, end_sessions, give_tokens, settled
+from apps.auth.usecases.token_issuing import Issuer, end_sessions, issue_tokens, unwrap
 from shared.contracts.account import Refresh, Tokens
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ServiceError
 
-_TOO_MANY = "This refresh token was used too often, so its session has been ended. Sign in again."
+_USED_TOO_OFTEN = "This refresh token was used too often; its session has been ended. Sign in again."
 
 
 async def refresh_tokens(request: Refresh, call_id: str, units: UnitOfWorkFactory, issuer: Issuer) -> Tokens:
-    """Give a successor of a refresh token.
+    """Issue an access token and a successor of the refresh token.
 
-    * A good token may be used again, each time for another successor, until one of those is used:
-      then it is dead, and so are the other successors.
-    * A dead token that comes back ends the whole session: somebody has a copy. Unless it is a
-      request that has been answered before, delivered again.
-    * One successor more than a token may have unused ends the session too: none is ever forgotten.
-    * Unknown ones and those of an ended session are `token.invalid`, old ones `token.expired`.
+    * A good token may be used repeatedly, each time for another successor, until one of those is used: then
+      the token and its other successors are dead.
+    * The use of a dead token ends the session, because someone has a copy; except if Kafka delivers a request
+      again that was answered before.
+    * A token with too many unused successors ends the session too: no successor is ever deleted.
+    * Raises `token.invalid` for an unknown token or one of an ended session, `token.expired` for an old one.
     """
     async with units.transaction() as unit:
         outcome = await _rotate(request, call_id, unit, issuer)
-    return settled(outcome)
+    return unwrap(outcome)
 
 
 async def _rotate(request: Refresh, call_id: str, unit: UnitOfWork, issuer: Issuer) -> Tokens | ServiceError:
     account, session, token = await _find(request.refresh_token, unit)
-    match standing(session, token, issuer.clock.now()):
+    match state_of(session, token, issuer.clock.now()):
         case TokenState.GOOD:
             assert account is not None and session is not None and token is not None
             session = _used(session, token, request, issuer)
             await unit.sessions.save(session)
-            tokens = await give_tokens(unit, account, session, call_id, issuer)
-            return tokens or TOKEN_INVALID.exception(_TOO_MANY)
+            tokens = await issue_tokens(unit, account, session, call_id, issuer)
+            return tokens or TOKEN_INVALID.exception(_USED_TOO_OFTEN)
         case TokenState.EXPIRED:
             return TOKEN_EXPIRED.exception("The refresh token has expired.")
         case TokenState.DEAD:
@@ -54,14 +54,14 @@ async def _rotate(request: Refresh, call_id: str, unit: UnitOfWork, issuer: Issu
 
 
 async def _find(text: str, unit: UnitOfWork) -> tuple[Account | None, Session | None, RefreshToken | None]:
-    """Read the token and its session under the lock of its account."""
+    """Lock the account; return it with the session and the token, as read under the lock."""
     session_id = session_of(text)
-    known = await unit.sessions.by_id(session_id) if session_id else None
-    if known is None:
+    unlocked = await unit.sessions.by_id(session_id) if session_id else None
+    if unlocked is None:
         return None, None, None
-    account = await unit.accounts.lock(known.profile_id)
-    session = await unit.sessions.by_id(known.id)
-    return account, session, await unit.refresh_tokens.by_digest(known.id, digest_of(text))
+    account = await unit.accounts.lock(unlocked.profile_id)
+    session = await unit.sessions.by_id(unlocked.id)
+    return account, session, await unit.refresh_tokens.by_digest(unlocked.id, digest_of(text))
 
 
 def _used(session: Session, token: RefreshToken, request: Refresh, issuer: Issuer) -> Session:

@@ -1,4 +1,4 @@
-"""Rotate the keys of one use."""
+"""Key rotation."""
 
 from apps.auth.domain.keys import KeyPolicy, KeyRing
 from apps.auth.ports import KeyGenerator, KeyHolder, Keys
@@ -6,19 +6,19 @@ from shared.contracts.clock import Clock
 
 
 async def rotate_keys(
-    stored: Keys, maker: KeyGenerator, user: KeyHolder, policy: KeyPolicy, clock: Clock
+    stored: Keys, generator: KeyGenerator, holder: KeyHolder, policy: KeyPolicy, clock: Clock
 ) -> None:
-    """Make the next key when it is due, remove those past use, and work with what there is.
+    """Create the next key if it is due, delete retired keys, and hand the rest to the holder.
 
-    Every replica does this, at any time: keys are numbered, and of two with one number one is stored.
+    Every replica runs this at any time: keys are numbered, and only one key per number is stored.
     """
     now = clock.now()
     ring = KeyRing(await stored.all())
     if due := ring.due(policy, now):
         number, used_from = due
-        await stored.add(maker.new(number, now, used_from))
+        await stored.add(generator.new(number, now, used_from))
         ring = KeyRing(await stored.all())
     if retired := ring.retired(policy, now):
         await stored.remove([key.number for key in retired])
         ring = KeyRing(await stored.all())
-    user.use(ring)
+    holder.use(ring)

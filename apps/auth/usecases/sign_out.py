@@ -1,4 +1,4 @@
-"""Sign out: the end of the caller's own session."""
+"""user.signout"""
 
 from apps.auth.ports import UnitOfWork
 from apps.auth.usecases.token_issuing import end_sessions
@@ -7,7 +7,7 @@ from shared.contracts.clock import Clock
 
 
 async def sign_out(request: SignOut, unit: UnitOfWork, clock: Clock) -> None:
-    """End this session and tell by `session.revoked`. One that is over already is no error."""
+    """End the caller's own session and publish `session.revoked`; do nothing if it has ended already."""
     account = await unit.accounts.lock(request.profile_id)
     session = await unit.sessions.by_id(request.session_id)
     now = clock.now()

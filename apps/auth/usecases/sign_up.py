@@ -1,11 +1,11 @@
-"""Sign up: a new account and its first session."""
+"""user.signup"""
 
 from datetime import datetime
 from uuid import UUID
 
 from apps.auth.domain.account import Account, clean_name, normal_email
 from apps.auth.ports import Passwords, UnitOfWorkFactory
-from apps.auth.usecases.token_issuing import Issuer, enter, settled
+from apps.auth.usecases.token_issuing import Issuer, open_first_session, open_session, unwrap
 from shared.contracts.account import SignedIn, SignUp
 from shared.contracts.errors import EMAIL_TAKEN
 from shared.contracts.event import PROFILE_UPDATED
@@ -14,12 +14,12 @@ from shared.contracts.event import PROFILE_UPDATED
 async def sign_up(
     request: SignUp, call_id: str, units: UnitOfWorkFactory, passwords: Passwords, issuer: Issuer
 ) -> SignedIn:
-    """Make an account and sign in.
+    """Create an account and open its first session.
 
-    * The e-mail is normalised and has one account; the database decides races: `email.taken`.
-    * The password is hashed in any case, so that a taken e-mail takes as long.
-    * Others learn of the person by `profile.updated`.
-    * The same call delivered again signs in to what it made; the password proves that it is the same.
+    * A normalised e-mail has at most one account; the database decides races: `email.taken`.
+    * The password is hashed first, so that a taken e-mail takes as long as a free one.
+    * Publishes `profile.updated`.
+    * The same call delivered again signs in to the account that it created; the password proves its identity.
     """
     email = normal_email(request.email)
     password_hash = await passwords.hash(request.password)
@@ -28,10 +28,8 @@ async def sign_up(
         is_new = await unit.accounts.add(account)
         if is_new:
             await unit.events.publish(PROFILE_UPDATED, account.id, account.revision, account.public())
-            outcome = await enter(unit, account, call_id, request, issuer)
-    if is_new:
-        return settled(outcome)
-    return await _enter_again(request, email, call_id, units, passwords, issuer)
+            return await open_first_session(unit, account, call_id, request, issuer)
+    return await _sign_in_again(request, email, call_id, units, passwords, issuer)
 
 
 def _new_account(request: SignUp, email: str, password_hash: str, new_id: UUID, now: datetime) -> Account:
@@ -49,13 +47,13 @@ def _new_account(request: SignUp, email: str, password_hash: str, new_id: UUID, 
     )
 
 
-async def _enter_again(
+async def _sign_in_again(
     request: SignUp, email: str, call_id: str, units: UnitOfWorkFactory, passwords: Passwords, issuer: Issuer
 ) -> SignedIn:
     async with units.snapshot() as unit:
         account = await unit.accounts.by_email(email)
         session = await unit.sessions.opened_by(account.id, call_id) if account else None
-    taken = EMAIL_TAKEN.exception("This e-mail address has an account already.")
+    taken = EMAIL_TAKEN.exception("An account with this e-mail address exists already.")
     if account is None or session is None:
         raise taken
     if not await passwords.verify(account.password_hash, request.password):
@@ -64,5 +62,5 @@ async def _enter_again(
         locked = await unit.accounts.lock(account.id)
         if locked is None or locked.password_hash != account.password_hash:
             raise taken
-        outcome = await enter(unit, locked, call_id, request, issuer)
-    return settled(outcome)
+        outcome = await open_session(unit, locked, call_id, request, issuer)
+    return unwrap(outcome)

@@ -1,4 +1,4 @@
-"""Sweep: remove sessions, refresh tokens and counts of attempts that are over."""
+"""Periodic sweep of expired sessions, refresh tokens and attempt counters."""
 
 from apps.auth.domain.session import SessionPolicy
 from apps.auth.ports import ExpiredRows
@@ -8,22 +8,22 @@ BATCH_MAX = 1_000
 BATCHES_MAX = 100
 
 
-async def sweep(attic: ExpiredRows, policy: SessionPolicy, clock: Clock) -> int:
-    """Remove what has been over for long enough; gives how many rows went.
+async def sweep(expired: ExpiredRows, policy: SessionPolicy, clock: Clock) -> int:
+    """Delete rows whose retention is over; return their number.
 
-    In batches, each a transaction, and a bounded number of them: the next sweep takes the rest. Tokens
-    go before their session.
+    Each batch is a transaction; their number is bounded, and the next sweep deletes the rest. Tokens are
+    deleted before their session.
     """
     now = clock.now()
     over_before = now - policy.keep
     removed = 0
-    for step, before in (
-        (attic.remove_tokens, over_before),
-        (attic.remove_sessions, over_before),
-        (attic.remove_attempts, now),
+    for remove, before in (
+        (expired.remove_tokens, over_before),
+        (expired.remove_sessions, over_before),
+        (expired.remove_attempts, now),
     ):
         for _ in range(BATCHES_MAX):
-            count = await step(before, BATCH_MAX)
+            count = await remove(before, BATCH_MAX)
             removed += count
             if count < BATCH_MAX:
                 break

@@ -1,4 +1,4 @@
-"""The steps that several use cases take with sessions, all under the lock of the account."""
+"""Sessions and tokens: steps of several use cases, all under the lock of the account."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """What it takes to give tokens."""
+    """The dependencies of issuing tokens."""
 
     access: AccessTokens
     clock: Clock
@@ -35,58 +35,92 @@ class Issuer:
     policy: SessionPolicy
 
 
-def settled(outcome: A | ServiceError) -> A:
-    """The answer, or its refusal raised: after the transaction, so that what the refusal did is kept."""
+def unwrap(outcome: A | ServiceError) -> A:
+    """Return the answer or raise the error.
+
+    Call it after the transaction: an error raised within would roll back what the error has changed.
+    """
     if isinstance(outcome, ServiceError):
         raise outcome
     return outcome
 
 
-async def enter(
+async def open_first_session(
+    unit: UnitOfWork, account: Account, call_id: str, request: SignUp, issuer: Issuer
+) -> SignedIn:
+    """Open the session of an account that this transaction has created.
+
+    Nothing else can belong to the account yet, so no statement looks for sessions or tokens.
+    """
+    session = _new_session(account, call_id, request, issuer)
+    await unit.sessions.add(session)
+    return _signed_in(account, await _add_token(unit, session, call_id, issuer))
+
+
+async def open_session(
     unit: UnitOfWork, account: Account, call_id: str, request: SignIn | SignUp, issuer: Issuer
 ) -> SignedIn | ServiceError:
-    """Sign a person in: a new session, or the one that this very call opened when it came before.
+    """Open a session, or find the one that this call opened when it was delivered before.
 
-    A session that has been ended meanwhile, or is ended by this, stays ended: `credentials.invalid`.
+    Returns `credentials.invalid` if that session has ended meanwhile, or is ended by this call.
     """
-    now = issuer.clock.now()
     session = await unit.sessions.opened_by(account.id, call_id)
     if session is None:
-        account = await _make_room(unit, account, issuer)
-        session = Session(
-            id=issuer.ids.new(),
-            profile_id=account.id,
-            user_agent=clean_user_agent(request.user_agent),
-            network=request.network,
-            opened_by=call_id or None,  # what has no id is never known again
-            created_at=now,
-            last_used_at=now,
-            expires_at=now + issuer.policy.refresh_ttl,
-        )
+        account = await _end_excess_sessions(unit, account, issuer)
+        session = _new_session(account, call_id, request, issuer)
         await unit.sessions.add(session)
-    tokens = await give_tokens(unit, account, session, call_id, issuer) if session.active(now) else None
+    is_active = session.active(issuer.clock.now())
+    tokens = await issue_tokens(unit, account, session, call_id, issuer) if is_active else None
     if tokens is None:
-        return CREDENTIALS_INVALID.exception("The session of this sign-in has been ended.")
-    return SignedIn(
-        profile=account.profile(),
-        access_token=tokens.access_token,
-        refresh_token=tokens.refresh_token,
-        expires_in_s=tokens.expires_in_s,
+        return CREDENTIALS_INVALID.exception("The session of this sign-in has ended.")
+    return _signed_in(account, tokens)
+
+
+async def issue_tokens(
+    unit: UnitOfWork, account: Account, session: Session, call_id: str, issuer: Issuer
+) -> Tokens | None:
+    """Return an access token and a successor of the session's current refresh token.
+
+    If there are too many unused successors, end the session and return None: no honest client loses that many
+    answers in a row, and a deleted successor could be reused unnoticed.
+    """
+    if await unit.refresh_tokens.count(session.id, session.generation + 1) >= SUCCESSORS_MAX:
+        await end_sessions(unit, account, [session], issuer.clock.now())
+        return None
+    tokens = await _add_token(unit, session, call_id, issuer)
+    await unit.refresh_tokens.remove(session.id, before=session.generation + 1 - TRAIL_MAX)
+    return tokens
+
+
+async def end_sessions(
+    unit: UnitOfWork, account: Account, sessions: Iterable[Session], now: datetime
+) -> Account:
+    """End sessions of a locked account and publish `session.revoked`; return the account as stored."""
+    for session in sessions:
+        account = account.bumped()
+        await unit.sessions.save(session.ended(now))
+        revoked = SessionRevoked(session_id=session.id, profile_id=account.id)
+        await unit.events.publish(SESSION_REVOKED, account.id, account.revision, revoked)
+    await unit.accounts.save(account)
+    return account
+
+
+def _new_session(account: Account, call_id: str, request: SignIn | SignUp, issuer: Issuer) -> Session:
+    now = issuer.clock.now()
+    return Session(
+        id=issuer.ids.new(),
+        profile_id=account.id,
+        user_agent=clean_user_agent(request.user_agent),
+        network=request.network,
+        opened_by=call_id or None,  # without an id a redelivery cannot be recognized
+        created_at=now,
+        last_used_at=now,
+        expires_at=now + issuer.policy.refresh_ttl,
     )
 
 
-async def give_tokens(
-    unit: UnitOfWork, account: Account, session: Session, call_id: str, issuer: Issuer
-) -> Tokens | None:
-    """A new pair: an access token, and a successor of the session's current refresh token.
-
-    None, and the session is ended, when there are too many unused successors: no honest client loses
-    that many answers in a row, and one that were forgotten could come back unnoticed.
-    """
+async def _add_token(unit: UnitOfWork, session: Session, call_id: str, issuer: Issuer) -> Tokens:
     now = issuer.clock.now()
-    if await unit.refresh_tokens.count(session.id, session.generation + 1) >= SUCCESSORS_MAX:
-        await end_sessions(unit, account, [session], now)
-        return None
     text = new_refresh_text(session.id)
     token = RefreshToken(
         session_id=session.id,
@@ -97,28 +131,23 @@ async def give_tokens(
         expires_at=now + issuer.policy.refresh_ttl,
     )
     await unit.refresh_tokens.add(token)
-    await unit.refresh_tokens.forget(session.id, before=token.generation - TRAIL_MAX)
     access = issuer.access.issue(session.profile_id, session.id)
     return Tokens(access_token=access, refresh_token=text, expires_in_s=issuer.access.ttl_s)
 
 
-async def end_sessions(
-    unit: UnitOfWork, account: Account, sessions: Iterable[Session], now: datetime
-) -> Account:
-    """End sessions of a locked account, and tell; gives the account as it is now stored."""
-    for session in sessions:
-        account = account.bumped()
-        await unit.sessions.save(session.ended(now))
-        gone = SessionRevoked(session_id=session.id, profile_id=account.id)
-        await unit.events.publish(SESSION_REVOKED, account.id, account.revision, gone)
-    await unit.accounts.save(account)
-    return account
+def _signed_in(account: Account, tokens: Tokens) -> SignedIn:
+    return SignedIn(
+        profile=account.profile(),
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        expires_in_s=tokens.expires_in_s,
+    )
 
 
-async def _make_room(unit: UnitOfWork, account: Account, issuer: Issuer) -> Account:
-    """End the sessions used longest ago when there would be more than a person may have."""
+async def _end_excess_sessions(unit: UnitOfWork, account: Account, issuer: Issuer) -> Account:
+    """End the sessions used longest ago, so that one more stays within the limit."""
     now = issuer.clock.now()
     active = await unit.sessions.active(account.id, now)
-    if surplus := active[issuer.policy.sessions_max - 1 :]:
-        return await end_sessions(unit, account, surplus, now)
+    if excess := active[issuer.policy.sessions_max - 1 :]:
+        return await end_sessions(unit, account, excess, now)
     return account

@@ -1,4 +1,4 @@
-"""Change the profile."""
+"""user.update"""
 
 from dataclasses import replace
 
@@ -13,9 +13,9 @@ from shared.contracts.event import PROFILE_UPDATED
 
 
 async def update_profile(request: UpdateProfile, unit: UnitOfWork, clock: Clock) -> Profile:
-    """Change what is named; `imageUrl: null` takes the image away.
+    """Change the fields that are present; `imageUrl: null` removes the image.
 
-    Others learn of it by `profile.updated`. What changes nothing tells nothing.
+    Publishes `profile.updated` unless nothing changes. Raises `profile.not_found`.
     """
     account = await unit.accounts.lock(request.profile_id)
     if account is None:

@@ -1,4 +1,4 @@
-"""Check an access token for another service."""
+"""user.verifyToken, for other services"""
 
 from apps.auth.ports import AccessTokens, UnitOfWork
 from shared.contracts.account import VerifiedToken, VerifyToken
@@ -9,9 +9,9 @@ from shared.contracts.errors import TOKEN_INVALID
 async def verify_token(
     request: VerifyToken, unit: UnitOfWork, access: AccessTokens, clock: Clock
 ) -> VerifiedToken:
-    """The profile and the claims of a token that holds.
+    """Return the profile and the claims of a valid access token.
 
-    Unlike a gateway it looks at the session itself: one that has ended is `token.invalid` at once.
+    Unlike a gateway this checks the session itself: after its end the token is `token.invalid` at once.
     """
     claims = access.verify(request.token)
     session = await unit.sessions.by_id(claims.sid)

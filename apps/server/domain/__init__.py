@@ -1,0 +1,1 @@
+"""Entities, limits and rules of servers, channels, members and invites. Imports contracts only."""

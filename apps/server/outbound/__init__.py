@@ -1,1 +1,1 @@
-"""The ports' adapters: Postgres, the auth service, and their twins in memory."""
+"""Adapters of the server service's ports: Postgres (`Sql…`) and the auth service (`RpcAccounts`)."""

@@ -1,4 +1,4 @@
-"""The auth service, asked through the mesh."""
+"""The auth service, called over the mesh."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -8,8 +8,8 @@ from shared.kit.rpc.client import RpcClient
 from shared.kit.wire.call import Call
 
 
-class AuthAccounts:
-    """`apps.server.ports.Accounts` on behalf of one call: under its deadline and correlation id."""
+class RpcAccounts:
+    """`apps.server.ports.Accounts` on behalf of one call: with its deadline and correlation id."""
 
     def __init__(self, client: RpcClient, call: Call) -> None:
         self._client = client

@@ -1,19 +1,22 @@
 """Channels in Postgres."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, Select, and_, delete, insert, select, tuple_, update
+from sqlalchemy import and_, delete, insert, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
-from apps.server.outbound.tables import channels, members, servers
+from apps.server.outbound.tables import ChannelRow, MemberRow, ServerRow
 from shared.contracts.fields import ChannelType, Role
-from shared.contracts.paging import Place
+from shared.contracts.paging import Cursor
 from shared.contracts.server import Channel, ChannelAccess
+from shared.kit.database.rows import select_rows
 
-_PLACE = (channels.c.created_at, channels.c.id)
+_ORDER = (col(ChannelRow.created_at), col(ChannelRow.id))
+_IN_LIVE_SERVER = and_(col(ServerRow.id) == col(ChannelRow.server_id), col(ServerRow.deleted_at).is_(None))
 
 
 class SqlChannels:
@@ -23,69 +26,79 @@ class SqlChannels:
         self._session = session
 
     async def add(self, channel: Channel) -> None:
-        await self._session.execute(insert(channels).values(msgspec.structs.asdict(channel)))
+        await self._session.execute(insert(ChannelRow).values(msgspec.structs.asdict(channel)))
 
     async def get(self, channel_id: UUID) -> Channel | None:
-        return await self._one(_alive().where(channels.c.id == channel_id))
+        return await self._one(_live_channels().where(col(ChannelRow.id) == channel_id))
 
     async def save(self, channel: Channel) -> None:
         values = msgspec.structs.asdict(channel)
-        await self._session.execute(update(channels).where(channels.c.id == channel.id).values(values))
+        await self._session.execute(update(ChannelRow).where(col(ChannelRow.id) == channel.id).values(values))
 
     async def remove(self, channel_id: UUID) -> None:
-        await self._session.execute(delete(channels).where(channels.c.id == channel_id))
+        await self._session.execute(delete(ChannelRow).where(col(ChannelRow.id) == channel_id))
 
     async def of_member(self, channel_id: UUID, profile_id: UUID) -> Channel | None:
-        mine = members.c.server_id == channels.c.server_id
-        found = _alive().join(members, mine).where(members.c.profile_id == profile_id)
-        return await self._one(found.where(channels.c.id == channel_id))
+        statement = (
+            _live_channels()
+            .join(MemberRow, col(MemberRow.server_id) == col(ChannelRow.server_id))
+            .where(col(MemberRow.profile_id) == profile_id, col(ChannelRow.id) == channel_id)
+        )
+        return await self._one(statement)
 
     async def of_servers(self, server_ids: Collection[UUID]) -> dict[UUID, list[Channel]]:
-        found = select(channels).where(channels.c.server_id.in_(server_ids)).order_by(*_PLACE)
+        statement = select_rows(ChannelRow).where(col(ChannelRow.server_id).in_(server_ids)).order_by(*_ORDER)
         grouped: dict[UUID, list[Channel]] = {}
-        for row in await self._session.execute(found):
+        for row in await self._session.scalars(statement):
             grouped.setdefault(row.server_id, []).append(_channel(row))
         return grouped
 
-    async def page(self, server_id: UUID, after: Place | None, limit: int) -> Sequence[Channel]:
-        found = _alive().where(channels.c.server_id == server_id).order_by(*_PLACE).limit(limit)
+    async def page(self, server_id: UUID, after: Cursor | None, limit: int) -> Sequence[Channel]:
+        statement = _live_channels().where(col(ChannelRow.server_id) == server_id)
         if after is not None:
-            found = found.where(tuple_(*_PLACE) > after)
-        return [_channel(row) for row in await self._session.execute(found)]
+            statement = statement.where(tuple_(*_ORDER) > after)
+        rows = await self._session.scalars(statement.order_by(*_ORDER).limit(limit))
+        return [_channel(row) for row in rows]
 
     async def access(self, channel_id: UUID, profile_id: UUID) -> ChannelAccess | None:
-        mine = and_(members.c.server_id == channels.c.server_id, members.c.profile_id == profile_id)
-        found = (
-            _alive(channels.c.server_id, channels.c.type, members.c.role, servers.c.revision)
-            .outerjoin(members, mine)
-            .where(channels.c.id == channel_id)
+        is_caller = and_(
+            col(MemberRow.server_id) == col(ChannelRow.server_id), col(MemberRow.profile_id) == profile_id
         )
-        row = (await self._session.execute(found)).one_or_none()
+        statement = (
+            select(ChannelRow.server_id, ChannelRow.type, MemberRow.role, ServerRow.revision)
+            .select_from(ChannelRow)
+            .join(ServerRow, _IN_LIVE_SERVER)
+            .outerjoin(MemberRow, is_caller)
+            .where(col(ChannelRow.id) == channel_id)
+        )
+        row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             return None
+        server_id, channel_type, role, revision = row
         return ChannelAccess(
             channel_id=channel_id,
-            server_id=row.server_id,
-            type=ChannelType(row.type),
-            role=None if row.role is None else Role(row.role),
-            revision=row.revision,
+            server_id=server_id,
+            type=ChannelType(channel_type),
+            role=None if role is None else Role(role),
+            revision=revision,
         )
 
-    async def _one(self, statement: Select[Any]) -> Channel | None:
-        row = (await self._session.execute(statement)).one_or_none()
+    async def _one(self, statement: SelectOfScalar[ChannelRow]) -> Channel | None:
+        row = (await self._session.scalars(statement)).one_or_none()
         return None if row is None else _channel(row)
 
 
-def _alive(*columns: Any) -> Select[Any]:
-    """Of servers that are not deleted; without columns, all of the channel."""
-    return (
-        select(*(columns or channels.c))
-        .join_from(channels, servers, servers.c.id == channels.c.server_id)
-        .where(servers.c.deleted_at.is_(None))
+def _live_channels() -> SelectOfScalar[ChannelRow]:
+    return select_rows(ChannelRow).join(ServerRow, _IN_LIVE_SERVER)
+
+
+def _channel(row: ChannelRow) -> Channel:
+    return Channel(
+        id=row.id,
+        name=row.name,
+        type=ChannelType(row.type),
+        server_id=row.server_id,
+        profile_id=row.profile_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
     )
-
-
-def _channel(row: Row[Any]) -> Channel:
-    values = dict(row._mapping)
-    values["type"] = ChannelType(values["type"])
-    return Channel(**values)

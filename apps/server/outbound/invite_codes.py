@@ -1,4 +1,4 @@
-"""Invite codes from the operating system's randomness."""
+"""Random invite codes."""
 
 from secrets import token_urlsafe
 
@@ -6,7 +6,7 @@ CODE_BYTES = 9
 
 
 class RandomInviteCodes:
-    """`apps.server.ports.InviteCodes`: 72 bits, 12 URL-safe characters."""
+    """`apps.server.ports.InviteCodes`: 72 random bits as 12 URL-safe characters."""
 
     def new(self) -> str:
         return token_urlsafe(CODE_BYTES)

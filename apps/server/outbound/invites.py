@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, not_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, not_, or_, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
-from apps.server.domain.servers import InviteRecord
-from apps.server.outbound.tables import invites, servers
+from apps.server.domain.invites import InviteRecord
+from apps.server.outbound.tables import InviteRow, ServerRow
 from apps.server.ports import InviteCount
-from shared.contracts.paging import Place
+from shared.contracts.paging import Cursor
+from shared.kit.database.rows import select_rows
 
-_PLACE = (invites.c.created_at, invites.c.id)
-_USED_UP = invites.c.uses >= invites.c.max_uses
+_ORDER = (col(InviteRow.created_at), col(InviteRow.id))
+_USED_UP = col(InviteRow.uses) >= col(InviteRow.max_uses)
 
 
 class SqlInvites:
@@ -25,62 +27,82 @@ class SqlInvites:
         self._session = session
 
     async def add(self, invite: InviteRecord) -> None:
-        await self._session.execute(insert(invites).values(asdict(invite)))
+        await self._session.execute(insert(InviteRow).values(asdict(invite)))
 
     async def get(self, code: str) -> InviteRecord | None:
-        return await self._one(_alive().where(invites.c.code == code))
+        return await self._one(_live_invites().where(col(InviteRow.code) == code))
 
     async def lock(self, code: str) -> InviteRecord | None:
-        return await self._one(_alive().where(invites.c.code == code).with_for_update(of=invites))
+        statement = _live_invites().where(col(InviteRow.code) == code)
+        return await self._one(statement.with_for_update(of=InviteRow))
 
     async def save(self, invite: InviteRecord) -> None:
-        await self._session.execute(update(invites).where(invites.c.id == invite.id).values(asdict(invite)))
+        statement = update(InviteRow).where(col(InviteRow.id) == invite.id).values(asdict(invite))
+        await self._session.execute(statement)
 
     async def remove(self, code: str) -> None:
-        await self._session.execute(delete(invites).where(invites.c.code == code))
+        await self._session.execute(delete(InviteRow).where(col(InviteRow.code) == code))
 
     async def count(self, server_id: UUID, now: datetime) -> InviteCount:
-        counts = select(func.count().filter(_good(now)), func.count()).where(invites.c.server_id == server_id)
-        good, every = (await self._session.execute(counts)).one()
-        return InviteCount(good, every)
+        statement = select(func.count().filter(_valid(now)), func.count()).where(
+            col(InviteRow.server_id) == server_id
+        )
+        valid, stored = (await self._session.execute(statement)).one()
+        return InviteCount(valid, stored)
 
-    async def remove_spent(self, server_id: UUID, now: datetime) -> None:
-        spent = select(invites.c.id).where(invites.c.server_id == server_id, not_(_good(now)))
-        await self._delete(spent)
+    async def remove_invalid(self, server_id: UUID, now: datetime) -> None:
+        await self._delete(
+            select(InviteRow.id).where(col(InviteRow.server_id) == server_id, not_(_valid(now)))
+        )
 
     async def page(
-        self, server_id: UUID, now: datetime, after: Place | None, limit: int
+        self, server_id: UUID, now: datetime, after: Cursor | None, limit: int
     ) -> Sequence[InviteRecord]:
-        downwards = [column.desc() for column in _PLACE]
-        found = _alive().where(invites.c.server_id == server_id, _good(now)).order_by(*downwards).limit(limit)
+        statement = _live_invites().where(col(InviteRow.server_id) == server_id, _valid(now))
         if after is not None:
-            found = found.where(tuple_(*_PLACE) < after)
-        return [InviteRecord(**row._mapping) for row in await self._session.execute(found)]
+            statement = statement.where(tuple_(*_ORDER) < after)
+        descending = [column.desc() for column in _ORDER]
+        rows = await self._session.scalars(statement.order_by(*descending).limit(limit))
+        return [_invite(row) for row in rows]
 
-    async def sweep(self, spent_before: datetime, rows_max: int) -> int:
-        spent = or_(invites.c.expires_at <= spent_before, and_(_USED_UP, invites.c.used_at <= spent_before))
-        return await self._delete(select(invites.c.id).where(spent).limit(rows_max))
+    async def sweep(self, invalid_before: datetime, rows_max: int) -> int:
+        expired = col(InviteRow.expires_at) <= invalid_before
+        used_up = and_(_USED_UP, col(InviteRow.used_at) <= invalid_before)
+        return await self._delete(select(InviteRow.id).where(or_(expired, used_up)).limit(rows_max))
 
-    async def _delete(self, which: Select[Any]) -> int:
-        """What someone holds locked stays for the next time, so that this waits for nobody."""
-        free = which.with_for_update(skip_locked=True)
-        gone = delete(invites).where(invites.c.id.in_(free)).returning(invites.c.id)
-        return len((await self._session.execute(gone)).all())
+    async def _delete(self, ids: SelectOfScalar[UUID]) -> int:
+        """Delete the invites without waiting: locked rows are skipped and stay for the next time."""
+        unlocked = ids.with_for_update(skip_locked=True)
+        statement = delete(InviteRow).where(col(InviteRow.id).in_(unlocked)).returning(col(InviteRow.id))
+        deleted = await self._session.execute(statement, execution_options={"synchronize_session": False})
+        return len(deleted.all())
 
-    async def _one(self, statement: Select[Any]) -> InviteRecord | None:
-        row = (await self._session.execute(statement)).one_or_none()
-        return None if row is None else InviteRecord(**row._mapping)
+    async def _one(self, statement: SelectOfScalar[InviteRow]) -> InviteRecord | None:
+        row = (await self._session.scalars(statement)).one_or_none()
+        return None if row is None else _invite(row)
 
 
-def _alive() -> Select[Any]:
-    return (
-        select(invites)
-        .join(servers, servers.c.id == invites.c.server_id)
-        .where(servers.c.deleted_at.is_(None))
+def _live_invites() -> SelectOfScalar[InviteRow]:
+    in_live_server = and_(col(ServerRow.id) == col(InviteRow.server_id), col(ServerRow.deleted_at).is_(None))
+    return select_rows(InviteRow).join(ServerRow, in_live_server)
+
+
+def _valid(now: datetime) -> ColumnElement[bool]:
+    """Return `InviteRecord.is_valid` as an expression."""
+    unexpired = or_(col(InviteRow.expires_at).is_(None), col(InviteRow.expires_at) > now)
+    unused = or_(col(InviteRow.max_uses).is_(None), col(InviteRow.uses) < col(InviteRow.max_uses))
+    return and_(unexpired, unused)
+
+
+def _invite(row: InviteRow) -> InviteRecord:
+    return InviteRecord(
+        id=row.id,
+        code=row.code,
+        server_id=row.server_id,
+        profile_id=row.profile_id,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        uses=row.uses,
+        max_uses=row.max_uses,
+        used_at=row.used_at,
     )
-
-
-def _good(now: datetime) -> ColumnElement[bool]:
-    """`InviteRecord.is_good` in SQL."""
-    unexpired = or_(invites.c.expires_at.is_(None), invites.c.expires_at > now)
-    return and_(unexpired, or_(invites.c.max_uses.is_(None), invites.c.uses < invites.c.max_uses))

@@ -1,9 +1,9 @@
-"""The schema of the server service. Each index stands behind one list, lookup or sweep."""
+"""Tables of the server service. Each index serves one list, lookup or sweep."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -17,11 +17,11 @@ _TIME = DateTime(timezone=True)
 
 
 class Base(SQLModel, registry=registry(metadata=metadata)):
-    """Tables of this service alone."""
+    """Base of this service's tables: they have a metadata of their own."""
 
 
 class ServerRow(Base, table=True):
-    """A server. Whoever changes it, its channels or its members locks this row first."""
+    """A server. Lock this row before changing the server, its channels or its members."""
 
     __tablename__ = "servers"
     __table_args__ = (
@@ -79,7 +79,7 @@ class MemberRow(Base, table=True):
 
 
 class InviteRow(Base, table=True):
-    """An invite; a server's standing code is in its own row."""
+    """An invite. A server's standing code is stored in `ServerRow`."""
 
     __tablename__ = "invites"
     __table_args__ = (
@@ -101,7 +101,7 @@ class InviteRow(Base, table=True):
 
 
 class ProfileRow(Base, table=True):
-    """Our copy of a public profile; the higher revision is the newer."""
+    """A copy of a public profile of the auth service; the higher revision is the newer."""
 
     __tablename__ = "profiles"
 
@@ -113,9 +113,3 @@ class ProfileRow(Base, table=True):
 
 outbox_tables(metadata)
 requests_table(metadata)
-
-servers: Table = metadata.tables["servers"]
-channels: Table = metadata.tables["channels"]
-members: Table = metadata.tables["members"]
-invites: Table = metadata.tables["invites"]
-profiles: Table = metadata.tables["profiles"]

@@ -1,1 +1,1 @@
-"""What the server service does, one file a verb."""
+"""Use cases of the server service, one module an operation. They know ports and domain, no framework."""

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from apps.server.domain.servers import INVITES_KEPT_MAX, INVITES_MAX, Action, InviteRecord, require
+from apps.server.domain.invites import INVITES_MAX, INVITES_STORED_MAX, InviteRecord
+from apps.server.domain.permissions import Action, require
 from apps.server.ports import InviteCodes, UnitOfWork
-from apps.server.usecases.steps import lock_server
+from apps.server.usecases.server_access import lock_server
 from shared.contracts import errors
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.server import CreateInvite, Invite
@@ -13,20 +14,20 @@ from shared.contracts.server import CreateInvite, Invite
 async def create_invite(
     request: CreateInvite, unit: UnitOfWork, clock: Clock, ids: Ids, codes: InviteCodes
 ) -> Invite:
-    """Make an invite.
+    """Create an invite.
 
-    * ADMIN or MODERATOR.
-    * At most 1000 invites of a server are good at once. Those that are no longer good do not count; when a
-      server has a great many of them, they are forgotten.
+    * ADMIN and MODERATOR only.
+    * A server has at most 1000 valid invites. Invalid ones do not count; they are deleted when the server
+      has 2000 invites in all.
     """
     now = clock.now()
     server, caller = await lock_server(unit, request.server_id, request.profile_id)
     require(caller.role, Action.CREATE_INVITE)
     count = await unit.invites.count(server.id, now)
-    if count.good >= INVITES_MAX:
-        raise errors.INVITE_LIMIT.exception(f"This server has {INVITES_MAX} invites that are still good.")
-    if count.all >= INVITES_KEPT_MAX:
-        await unit.invites.remove_spent(server.id, now)
+    if count.valid >= INVITES_MAX:
+        raise errors.INVITE_LIMIT.exception(f"This server has {INVITES_MAX} valid invites already.")
+    if count.stored >= INVITES_STORED_MAX:
+        await unit.invites.remove_invalid(server.id, now)
     invite = InviteRecord(
         id=ids.new(),
         code=codes.new(),

@@ -1,8 +1,10 @@
 """create.server"""
 
-from apps.server.domain.servers import FIRST_CHANNEL, SERVERS_MAX, MemberRecord, ServerRecord
+from apps.server.domain.channels import FIRST_CHANNEL
+from apps.server.domain.members import SERVERS_MAX, MemberRecord
+from apps.server.domain.servers import ServerRecord
 from apps.server.ports import InviteCodes, UnitOfWork
-from apps.server.usecases.steps import record
+from apps.server.usecases.publish_change import publish_change
 from shared.contracts import errors, event
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.fields import ChannelType, Role
@@ -12,22 +14,22 @@ from shared.contracts.server import Channel, CreateServer, Server
 async def create_server(
     request: CreateServer, unit: UnitOfWork, clock: Clock, ids: Ids, codes: InviteCodes
 ) -> Server:
-    """Make a server with a first channel, a standing invite code and its creator as ADMIN.
+    """Create a server with a first channel, a standing invite code and its creator as ADMIN.
 
-    * A person is in at most 100 servers, exactly, however many requests run at once.
+    * A profile is in at most 100 servers, however many requests run at once.
     * The name is stripped.
     """
-    await unit.members.lock_person(request.profile_id)
+    await unit.members.lock_profile(request.profile_id)
     if await unit.members.count_of(request.profile_id) >= SERVERS_MAX:
-        raise errors.SERVER_LIMIT.exception(f"You are in {SERVERS_MAX} servers.")
+        raise errors.SERVER_LIMIT.exception(f"You are a member of {SERVERS_MAX} servers already.")
     server = _server(request, clock, ids, codes)
     channel = _first_channel(server, ids)
     member = MemberRecord(
         server_id=server.id, profile_id=server.profile_id, role=Role.ADMIN, joined_at=server.created_at
     )
-    await record(unit, server, event.SERVER_CREATED, server.fact())
-    await record(unit, server, event.CHANNEL_CREATED, channel)
-    await record(unit, server, event.MEMBER_JOINED, member.fact())
+    await publish_change(unit, server, event.SERVER_CREATED, server.fact())
+    await publish_change(unit, server, event.CHANNEL_CREATED, channel)
+    await publish_change(unit, server, event.MEMBER_JOINED, member.fact())
     await unit.servers.add(server)
     await unit.channels.add(channel)
     await unit.members.add(member)

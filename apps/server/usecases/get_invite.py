@@ -1,18 +1,18 @@
 """invite.get"""
 
 from apps.server.ports import UnitOfWork
-from apps.server.usecases.find_invite import invite_expired, invite_not_found
+from apps.server.usecases.invite_lookup import invite_expired, invite_not_found
 from shared.contracts.clock import Clock
 from shared.contracts.server import InvitePreview, OfInvite
 
 
 async def get_invite(request: OfInvite, unit: UnitOfWork, clock: Clock) -> InvitePreview:
-    """What a code leads to, for anyone who is signed in and holds it.
+    """Return a preview of the server that a code belongs to, to any signed-in caller.
 
     * The standing code never expires.
     """
     invite = await unit.invites.get(request.code)
-    if invite and not invite.is_good(clock.now()):
+    if invite and not invite.is_valid(clock.now()):
         raise invite_expired()
     server_id = invite.server_id if invite else await unit.servers.id_of_code(request.code)
     server = await unit.servers.get(server_id) if server_id else None

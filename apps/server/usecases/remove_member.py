@@ -1,19 +1,19 @@
 """member.remove"""
 
-from apps.server.domain.servers import Action, kick, require
+from apps.server.domain.permissions import Action, kick, require
 from apps.server.ports import UnitOfWork
 from apps.server.usecases.leave_server import end_membership, leave
-from apps.server.usecases.steps import lock_server
+from apps.server.usecases.server_access import lock_server
 from shared.contracts import errors
 from shared.contracts.event import LeftReason
 from shared.contracts.server import OfMember
 
 
 async def remove_member(request: OfMember, unit: UnitOfWork) -> None:
-    """Kick a member, who may come back by an invite.
+    """Kick a member, who may come back with an invite.
 
-    * ADMIN anyone but the owner, MODERATOR guests.
-    * Who removes himself leaves; the owner can not.
+    * An ADMIN may kick anyone but the owner, a MODERATOR only a GUEST.
+    * Removing oneself is leaving; the owner cannot leave.
     """
     server, caller = await lock_server(unit, request.server_id, request.profile_id)
     if request.member_id == request.profile_id:
@@ -22,8 +22,8 @@ async def remove_member(request: OfMember, unit: UnitOfWork) -> None:
     require(caller.role, Action.KICK_GUEST)
     member = await unit.members.get(request.server_id, request.member_id)
     if member is None:
-        raise errors.MEMBER_NOT_FOUND.exception(f"{request.member_id} is no member of this server.")
+        raise errors.MEMBER_NOT_FOUND.exception(f"{request.member_id} is not a member of this server.")
     if member.profile_id == server.profile_id:
-        raise errors.PERMISSION_DENIED.exception("The owner can not be kicked; nobody can do that.")
+        raise errors.PERMISSION_DENIED.exception("The owner cannot be kicked.")
     require(caller.role, kick(member.role))
     await end_membership(unit, server, member, LeftReason.KICKED)

@@ -5,5 +5,5 @@ from shared.contracts.server import Existence, OfServer
 
 
 async def server_exists(request: OfServer, unit: UnitOfWork) -> Existence:
-    """Whether there is such a server, for anyone who is signed in."""
+    """Report if the server exists, to any signed-in caller."""
     return Existence(exists=await unit.servers.exists(request.server_id))

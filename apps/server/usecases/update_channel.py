@@ -2,9 +2,10 @@
 
 from msgspec import UNSET
 
-from apps.server.domain.servers import Action, require
+from apps.server.domain.permissions import Action, require
 from apps.server.ports import UnitOfWork
-from apps.server.usecases.steps import lock_channel, record
+from apps.server.usecases.publish_change import publish_change
+from apps.server.usecases.server_access import lock_channel
 from shared.contracts import event
 from shared.contracts.clock import Clock
 from shared.contracts.server import Channel, UpdateChannel
@@ -13,15 +14,15 @@ from shared.contracts.server import Channel, UpdateChannel
 async def update_channel(request: UpdateChannel, unit: UnitOfWork, clock: Clock) -> Channel:
     """Rename a channel.
 
-    * ADMIN or MODERATOR.
-    * The name is stripped; what changes nothing publishes nothing.
+    * ADMIN and MODERATOR only.
+    * The name is stripped; a request that changes nothing publishes nothing.
     """
     server, caller, channel = await lock_channel(unit, request.channel_id, request.profile_id)
     require(caller.role, Action.UPDATE_CHANNEL)
     name = channel.name if request.name is UNSET else request.name.strip()
     if name != channel.name:
         channel.name, channel.updated_at = name, clock.now()
-        await record(unit, server, event.CHANNEL_UPDATED, channel)
+        await publish_change(unit, server, event.CHANNEL_UPDATED, channel)
         await unit.channels.save(channel)
         await unit.servers.save(server)
     return channel

@@ -1,9 +1,11 @@
 """member.update"""
 
-from apps.server.domain.servers import Action, MemberRecord, require
+from apps.server.domain.members import MemberRecord
+from apps.server.domain.permissions import Action, require
 from apps.server.ports import Accounts, UnitOfWork, UnitOfWorkFactory
-from apps.server.usecases.name_members import name_members
-from apps.server.usecases.steps import lock_server, record
+from apps.server.usecases.member_profiles import with_profiles
+from apps.server.usecases.publish_change import publish_change
+from apps.server.usecases.server_access import lock_server
 from shared.contracts import errors, event
 from shared.contracts.server import Member, UpdateMember
 
@@ -13,11 +15,11 @@ async def update_member(request: UpdateMember, units: UnitOfWorkFactory, account
 
     * ADMIN only.
     * The owner stays ADMIN.
-    * What changes nothing publishes nothing.
+    * A request that changes nothing publishes nothing.
     """
     async with units.transaction() as unit:
         member = await _change(request, unit)
-    return (await name_members(request.profile_id, [member], units, accounts))[0]
+    return (await with_profiles(request.profile_id, [member], units, accounts))[0]
 
 
 async def _change(request: UpdateMember, unit: UnitOfWork) -> MemberRecord:
@@ -25,12 +27,12 @@ async def _change(request: UpdateMember, unit: UnitOfWork) -> MemberRecord:
     require(caller.role, Action.UPDATE_MEMBER)
     member = await unit.members.get(request.server_id, request.member_id)
     if member is None:
-        raise errors.MEMBER_NOT_FOUND.exception(f"{request.member_id} is no member of this server.")
+        raise errors.MEMBER_NOT_FOUND.exception(f"{request.member_id} is not a member of this server.")
     if member.role != request.role:
         if member.profile_id == server.profile_id:
-            raise errors.PERMISSION_DENIED.exception("The owner stays ADMIN; nobody can change that.")
+            raise errors.PERMISSION_DENIED.exception("The owner always has the role ADMIN.")
         member.role = request.role
-        await record(unit, server, event.MEMBER_UPDATED, member.fact())
+        await publish_change(unit, server, event.MEMBER_UPDATED, member.fact())
         await unit.members.save(member)
         await unit.servers.save(server)
     return member

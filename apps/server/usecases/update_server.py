@@ -2,9 +2,10 @@
 
 from msgspec import UNSET
 
-from apps.server.domain.servers import Action, require
+from apps.server.domain.permissions import Action, require
 from apps.server.ports import UnitOfWork
-from apps.server.usecases.steps import lock_server, record, with_channels
+from apps.server.usecases.publish_change import publish_change
+from apps.server.usecases.server_access import lock_server, with_channels
 from shared.contracts import event
 from shared.contracts.clock import Clock
 from shared.contracts.server import Server, UpdateServer
@@ -14,8 +15,8 @@ async def update_server(request: UpdateServer, unit: UnitOfWork, clock: Clock) -
     """Change a server's name or image.
 
     * ADMIN only.
-    * A field that is not named stays; `imageUrl: null` takes the image away; the name is stripped.
-    * What changes nothing publishes nothing.
+    * An omitted field stays as it is; `imageUrl: null` removes the image; the name is stripped.
+    * A request that changes nothing publishes nothing.
     """
     server, caller = await lock_server(unit, request.server_id, request.profile_id)
     require(caller.role, Action.UPDATE_SERVER)
@@ -23,6 +24,6 @@ async def update_server(request: UpdateServer, unit: UnitOfWork, clock: Clock) -
     image_url = server.image_url if request.image_url is UNSET else request.image_url
     if (name, image_url) != (server.name, server.image_url):
         server.name, server.image_url, server.updated_at = name, image_url, clock.now()
-        await record(unit, server, event.SERVER_UPDATED, server.fact())
+        await publish_change(unit, server, event.SERVER_UPDATED, server.fact())
         await unit.servers.save(server)
     return await with_channels(unit, server)

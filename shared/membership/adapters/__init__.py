@@ -1,0 +1,1 @@
+"""Adapters of the membership ports: `SqlMembershipStore` and `RpcMembershipDirectory`."""

@@ -1,4 +1,4 @@
-"""The server service, asked over the mesh."""
+"""The server service, called over the mesh."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from shared.kit.rpc.client import RpcClient
 
 
 class RpcMembershipDirectory:
-    """Asks the server service what a profile may do in a channel."""
+    """`shared.membership.ports.MembershipDirectory` by the operation `channel.access`."""
 
     def __init__(self, client: RpcClient) -> None:
         self._client = client
@@ -15,7 +15,7 @@ class RpcMembershipDirectory:
     async def access(
         self, channel_id: UUID, profile_id: UUID, deadline_ms: int, correlation_id: str
     ) -> ChannelAccess:
-        """What a profile may do in a channel. Raises `channel.not_found`, `mesh.timeout`, `mesh.busy`."""
+        """Return a profile's role in a channel. Raises `channel.not_found`, `mesh.timeout`, `mesh.busy`."""
         access: ChannelAccess = await self._client.call(
             CHANNEL_ACCESS,
             OfChannel(channel_id=channel_id, profile_id=profile_id),

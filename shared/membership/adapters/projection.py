@@ -1,126 +1,114 @@
-"""Our copy of the server service's facts in Postgres: rows with revisions and tombstones.
+"""The local copy of channels and members in Postgres: rows with revisions and tombstones.
 
-Each fact is one transaction that locks its server's row: shared, or alone when the server is deleted. So no
-channel or member slips in unseen beside the deletion of its server.
+Each change is one transaction that locks its server's row: shared, or exclusively to delete the server. So no
+channel or member can be added concurrently with the deletion of its server.
 """
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import MetaData, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.fields import ChannelType, Role
 from shared.contracts.server import ChannelAccess
 from shared.kit.database.database import Database
+from shared.membership.adapters.tables import membership_tables
 
-_MEET = text("INSERT INTO servers (id, revision) VALUES (:server_id, 0) ON CONFLICT (id) DO NOTHING")
-_ALIVE = text("SELECT deleted_at IS NULL FROM servers WHERE id = :server_id FOR SHARE")
-_CHANNEL = text(
-    """
-    INSERT INTO channels (id, server_id, type, revision) VALUES (:channel_id, :server_id, :type, :revision)
-    ON CONFLICT (id) DO UPDATE SET type = excluded.type, revision = excluded.revision
-    WHERE channels.revision < excluded.revision
-    """
-)
-# A channel's type never changes: an answer that tells nothing new need not wait for the lock of the row.
-_CHANNEL_MET = text(
-    """
-    INSERT INTO channels (id, server_id, type, revision) VALUES (:channel_id, :server_id, :type, :revision)
-    ON CONFLICT (id) DO NOTHING
-    """
-)
-_CHANNEL_GONE = text(
-    """
-    INSERT INTO channels (id, server_id, revision, deleted_at)
-    VALUES (:channel_id, :server_id, :revision, :now)
-    ON CONFLICT (id) DO UPDATE SET
-        deleted_at = coalesce(channels.deleted_at, excluded.deleted_at),
-        revision = greatest(channels.revision, excluded.revision)
-    """
-)
-_MEMBER = text(
-    """
-    INSERT INTO members (server_id, profile_id, role, revision)
-    VALUES (:server_id, :profile_id, :role, :revision)
-    ON CONFLICT (server_id, profile_id) DO UPDATE SET role = excluded.role, revision = excluded.revision
-    WHERE members.revision < excluded.revision
-    """
-)
-_SERVER_GONE = text(
-    """
-    INSERT INTO servers (id, revision, deleted_at) VALUES (:server_id, :revision, :now)
-    ON CONFLICT (id) DO UPDATE SET
-        deleted_at = coalesce(servers.deleted_at, excluded.deleted_at),
-        revision = greatest(servers.revision, excluded.revision)
-    """
-)
-_CHANNELS_GONE = text(
-    "UPDATE channels SET deleted_at = :now WHERE server_id = :server_id AND deleted_at IS NULL"
-)
+_SERVERS, _CHANNELS, _MEMBERS = membership_tables(MetaData())
+"""The columns that all services have; a service's own metadata may have more."""
 
 
 class SqlMembershipStore:
-    """Each call is one transaction; of two facts about the same thing the newer wins."""
+    """`shared.membership.ports.MembershipStore` on the tables of `membership_tables`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save_channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
-        """A channel exists. Nothing brings a deleted one back."""
-        fact = {"channel_id": channel_id, "server_id": server_id, "type": kind, "revision": revision}
+    async def save_channel(
+        self, channel_id: UUID, server_id: UUID, channel_type: ChannelType, revision: int
+    ) -> None:
+        """Store a channel; a deleted one stays deleted."""
+        new = insert(_CHANNELS).values(
+            id=channel_id, server_id=server_id, type=channel_type, revision=revision
+        )
+        upsert = new.on_conflict_do_update(
+            index_elements=["id"],
+            set_={"type": new.excluded.type, "revision": new.excluded.revision},
+            where=_CHANNELS.c.revision < new.excluded.revision,
+        )
         async with self._database.transaction() as session:
-            if await _is_alive(session, server_id):
-                await session.execute(_CHANNEL, fact)
+            if await _lock_live(session, server_id):
+                await session.execute(upsert)
 
     async def mark_channel_deleted(
         self, channel_id: UUID, server_id: UUID, revision: int, now: datetime
     ) -> None:
-        """A channel was deleted."""
-        fact = {"channel_id": channel_id, "server_id": server_id, "revision": revision, "now": now}
+        """Store the deletion of a channel."""
+        new = insert(_CHANNELS).values(id=channel_id, server_id=server_id, revision=revision, deleted_at=now)
+        upsert = new.on_conflict_do_update(
+            index_elements=["id"],
+            set_={
+                "deleted_at": func.coalesce(_CHANNELS.c.deleted_at, new.excluded.deleted_at),
+                "revision": func.greatest(_CHANNELS.c.revision, new.excluded.revision),
+            },
+        )
         async with self._database.transaction() as session:
-            if await _is_alive(session, server_id):
-                await session.execute(_CHANNEL_GONE, fact)
+            if await _lock_live(session, server_id):
+                await session.execute(upsert)
 
     async def save_member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
-        """A membership as of a revision; without a role it is none, which is remembered as well."""
+        """Store a profile's role as of a revision; None records that it is not a member."""
         async with self._database.transaction() as session:
-            if await _is_alive(session, server_id):
-                await _store_member(session, server_id, profile_id, role, revision)
+            if await _lock_live(session, server_id):
+                await _save_member(session, server_id, profile_id, role, revision)
 
     async def mark_server_deleted(self, server_id: UUID, revision: int, now: datetime) -> None:
-        """A server was deleted, and all its channels with it."""
-        fact = {"server_id": server_id, "revision": revision, "now": now}
+        """Store the deletion of a server and all its channels."""
+        new = insert(_SERVERS).values(id=server_id, revision=revision, deleted_at=now)
+        upsert = new.on_conflict_do_update(
+            index_elements=["id"],
+            set_={
+                "deleted_at": func.coalesce(_SERVERS.c.deleted_at, new.excluded.deleted_at),
+                "revision": func.greatest(_SERVERS.c.revision, new.excluded.revision),
+            },
+        )
+        live_channels = (_CHANNELS.c.server_id == server_id) & _CHANNELS.c.deleted_at.is_(None)
         async with self._database.transaction() as session:
-            await session.execute(_SERVER_GONE, fact)
-            await session.execute(_CHANNELS_GONE, {"server_id": server_id, "now": now})
+            await session.execute(upsert)
+            await session.execute(update(_CHANNELS).where(live_channels).values(deleted_at=now))
 
     async def save_access(self, access: ChannelAccess, profile_id: UUID) -> None:
-        """What the server service answered about a channel and a profile in it, both at once."""
-        channel = {
-            "channel_id": access.channel_id,
-            "server_id": access.server_id,
-            "type": access.type,
-            "revision": access.revision,
-        }
+        """Store the server service's answer about a channel and a profile's role in it."""
+        channel = insert(_CHANNELS).values(
+            id=access.channel_id, server_id=access.server_id, type=access.type, revision=access.revision
+        )
         async with self._database.transaction() as session:
-            if await _is_alive(session, access.server_id):
-                await session.execute(_CHANNEL_MET, channel)
-                await _store_member(session, access.server_id, profile_id, access.role, access.revision)
+            if await _lock_live(session, access.server_id):
+                # A channel's type never changes: for a stored channel there is no need to lock its row.
+                await session.execute(channel.on_conflict_do_nothing(index_elements=["id"]))
+                await _save_member(session, access.server_id, profile_id, access.role, access.revision)
 
 
-async def _is_alive(session: AsyncSession, server_id: UUID) -> bool:
-    """Whether a server was not deleted, which cannot change before this transaction ends."""
-    key = {"server_id": server_id}
-    alive: bool | None = await session.scalar(_ALIVE, key)
-    if alive is None:
-        await session.execute(_MEET, key)
-        alive = await session.scalar(_ALIVE, key)
-    return bool(alive)
+async def _lock_live(session: AsyncSession, server_id: UUID) -> bool:
+    """Lock the server's row, shared, until the end of the transaction; return False if it is deleted."""
+    is_live = select(_SERVERS.c.deleted_at.is_(None)).where(_SERVERS.c.id == server_id)
+    live: bool | None = await session.scalar(is_live.with_for_update(read=True))
+    if live is None:
+        new = insert(_SERVERS).values(id=server_id, revision=0)
+        await session.execute(new.on_conflict_do_nothing(index_elements=["id"]))
+        live = await session.scalar(is_live.with_for_update(read=True))
+    return bool(live)
 
 
-async def _store_member(
+async def _save_member(
     session: AsyncSession, server_id: UUID, profile_id: UUID, role: Role | None, revision: int
 ) -> None:
-    fact = {"server_id": server_id, "profile_id": profile_id, "role": role, "revision": revision}
-    await session.execute(_MEMBER, fact)
+    new = insert(_MEMBERS).values(server_id=server_id, profile_id=profile_id, role=role, revision=revision)
+    upsert = new.on_conflict_do_update(
+        index_elements=["server_id", "profile_id"],
+        set_={"role": new.excluded.role, "revision": new.excluded.revision},
+        where=_MEMBERS.c.revision < new.excluded.revision,
+    )
+    await session.execute(upsert)

@@ -1,4 +1,4 @@
-"""The tables of our copy of the server service's facts (see member_facts.py)."""
+"""Tables of the local copy of channels and members (see projection.py)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,11 +25,11 @@ _TO_PURGE = text("deleted_at IS NOT NULL AND purged_at IS NULL")
 def membership_tables(
     metadata: MetaData, *channel_columns: Column[Any], **channel_options: Any
 ) -> tuple[Table, ...]:
-    """Add `servers`, `channels` and `members` to a service's metadata.
+    """Add `servers`, `channels` and `members` to a service's metadata; return them in this order.
 
-    Rows with revisions, of which the newer wins; a server or channel that was deleted stays as a tombstone,
-    which is purged once nothing hangs on it, and a member without a role is one. Facts about a server take
-    turns by locking its row. A service may keep more about a channel, in columns and by options of its own.
+    A row has a revision, and the higher one wins. A deleted server or channel stays as a tombstone, which is
+    purged when nothing refers to it; a member without a role is a tombstone too. Changes of a server are
+    serialized by locking its row. A service may add columns and options of its own to `channels`.
     """
     return (
         _servers(metadata),
@@ -50,7 +50,7 @@ def _servers(metadata: MetaData) -> Table:
     )
 
 
-def _channels(metadata: MetaData, more: Iterable[Column[Any]], options: dict[str, Any]) -> Table:
+def _channels(metadata: MetaData, extra: Iterable[Column[Any]], options: dict[str, Any]) -> Table:
     return Table(
         "channels",
         metadata,
@@ -58,7 +58,7 @@ def _channels(metadata: MetaData, more: Iterable[Column[Any]], options: dict[str
         Column("server_id", Uuid, nullable=False),
         Column("type", Text),
         Column("revision", BigInteger, nullable=False),
-        *more,
+        *extra,
         Column("deleted_at", DateTime(timezone=True)),
         Column("purged_at", DateTime(timezone=True)),
         one_of("type", ChannelType),

@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from apps.auth.inbound.kafka import answer_all, key_of
+from apps.auth.inbound.kafka import change_key, register_operations
 from apps.auth.outbound.accounts import SqlProfileReader
 from apps.auth.outbound.passwords import ArgonPasswords
 from apps.auth.outbound.unit_of_work import sql_unit_of_work_factory
@@ -21,7 +21,14 @@ from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
 from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call, Reply
-from tests.unit.auth.world import PASSWORD, World, refusal
+from tests.unit.auth.world import PASSWORD, World, error_of
+
+
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Run on Postgres only."""
+    return postgres_world
+
 
 _numbers = count(1)
 
@@ -57,7 +64,7 @@ async def service(world: World, database: Database) -> AsyncIterator[Service]:
     handlers = HandlerRegistry("auth")
     units = sql_unit_of_work_factory(database, world.clock, SystemIds())
     reader = SqlProfileReader(database)
-    answer_all(handlers, units, passwords, reader, world.issuer, world.attempt_policy, world.sealing)
+    register_operations(handlers, units, passwords, reader, world.issuer, world.attempt_policy, world.sealing)
     yield Service(handlers)
     await passwords.close()
 
@@ -96,7 +103,7 @@ async def test_the_whole_way_of_an_account(service: Service, world: World) -> No
     assert sorted(session["current"] for session in listed["items"]) == [False, True]
     gone = {"profileId": mine["profileId"], "revokedId": ids(world, other)["sessionId"]}
     assert await service.ask(ops.SESSION_REVOKE, **gone) is None
-    assert await refusal(service.ask(ops.SESSION_REVOKE, **gone)) is SESSION_NOT_FOUND
+    assert await error_of(service.ask(ops.SESSION_REVOKE, **gone)) is SESSION_NOT_FOUND
     assert await service.ask(ops.USER_SIGNOUT, **mine) is None
     assert (await service.ask(ops.SESSION_LIST, **mine))["items"] == []
     assert len(await world.revoked()) == 2
@@ -114,7 +121,7 @@ async def test_what_is_delivered_again_has_its_first_answer(service: Service, wo
     assert await service.ask(ops.USER_UPDATE, call_id="update", profileId=profile_id, name="B") == first
     assert (await service.ask(ops.USER_GET, profileId=profile_id))["name"] == "C"
     missing = service.ask(ops.USER_UPDATE, profileId=str(uuid4()), name="D")
-    assert await refusal(missing) is PROFILE_NOT_FOUND
+    assert await error_of(missing) is PROFILE_NOT_FOUND
 
 
 async def test_a_change_of_password_with_a_key_is_done_once(service: Service, world: World) -> None:
@@ -124,7 +131,7 @@ async def test_a_change_of_password_with_a_key_is_done_once(service: Service, wo
         assert await service.ask(ops.USER_CHANGE_PASSWORD, key="POST /api/auth/password k", **change) is None
     change["new"] = "third password"
     again = service.ask(ops.USER_CHANGE_PASSWORD, key="POST /api/auth/password k", **change)
-    assert await refusal(again) is IDEMPOTENCY_MISMATCH
+    assert await error_of(again) is IDEMPOTENCY_MISMATCH
     await service.ask(ops.USER_SIGNIN, email="ada@example.org", password="another password")
 
 
@@ -152,4 +159,4 @@ async def test_no_password_and_no_refresh_token_is_stored_anywhere(
 
 def test_a_call_without_any_id_is_never_known_again() -> None:
     call = Call(operation=ops.USER_CHANGE_PASSWORD, correlation_id="", call_id="", deadline_ms=0)
-    assert key_of(call) is None
+    assert change_key(call) is None

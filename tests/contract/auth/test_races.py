@@ -1,4 +1,4 @@
-"""What two replicas do at once: only a real database can tell."""
+"""Races between two replicas, on a real database."""
 
 import asyncio
 from collections import Counter
@@ -18,8 +18,14 @@ from shared.kit.database.database import Database
 from tests.unit.auth.world import World
 
 
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Run on Postgres only."""
+    return postgres_world
+
+
 async def outcomes(*work: Any) -> Counter[str]:
-    """How often it was fine, and each kind of error; anything else is raised."""
+    """Count the successes and each error code; raise any other exception."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, ServiceError):
@@ -32,7 +38,7 @@ async def test_one_of_many_gets_the_e_mail_and_no_half_account_stays(
 ) -> None:
     found = await outcomes(*(world.sign_up(name=f"A{number}") for number in range(8)))
     assert found == {"fine": 1, EMAIL_TAKEN.code: 7}
-    assert len(await world.told()) == 1
+    assert len(await world.published()) == 1
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM sessions") == 1
 
@@ -97,7 +103,7 @@ async def test_revisions_are_in_the_order_of_the_outbox_whatever_happens_at_once
         *(world.sign_in() for _ in range(4)),
         world.change_password(me, "another password"),
     )
-    revisions = [event.revision for event in await world.told()]
+    revisions = [event.revision for event in await world.published()]
     assert revisions == list(range(1, len(revisions) + 1))
     assert len(revisions) >= 10
 
@@ -124,7 +130,7 @@ async def test_guesses_at_many_accounts_at_once_are_counted_exactly_and_hold_nob
         for name in ("ada", "bob")
     ]
     right = [world.sign_in(network="192.0.2.1") for _ in range(8)]
-    found = await outcomes(*wrong, *right, sweep(world.attic, world.issuer.policy, world.clock))
+    found = await outcomes(*wrong, *right, sweep(world.expired_rows, world.issuer.policy, world.clock))
     assert found == {"fine": 9, CREDENTIALS_INVALID.code: 30}
     assert await outcomes(*(world.sign_in(password="wrong", network="203.0.113.0") for _ in range(5))) == {
         CREDENTIALS_INVALID.code: 2,

@@ -6,17 +6,25 @@ from collections.abc import Awaitable, Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
+
 from shared.contracts import errors
 from shared.contracts import server as ops
 from shared.contracts.errors import ServiceError
-from tests.unit.server.test_channels import fill
+from tests.contract.server.test_channels import fill
 from tests.unit.server.world import World
+
+
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Run on Postgres only."""
+    return postgres_world
 
 
 async def outcomes(
     calls: Iterable[Awaitable[Any]], *, world: World | None = None, behind: ops.Server | None = None
 ) -> Counter[str]:
-    """How many went well, and how many ended with which code.
+    """Count the successes and each error code.
 
     With `behind`, all have come as far as that server's lock before the first gets it.
     """

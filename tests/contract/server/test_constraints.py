@@ -7,8 +7,14 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from shared.contracts import server as ops
-from tests.unit.server.test_channels import fill
+from tests.contract.server.test_channels import fill
 from tests.unit.server.world import NEVER, World
+
+
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Run on Postgres only."""
+    return postgres_world
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,15 @@ from shared.contracts import errors
 from shared.contracts import server as ops
 from shared.contracts.fields import Role
 from shared.contracts.operation import Operation
-from tests.unit.server.test_permissions import values_for
+from tests.contract.server.test_permissions import values_for
 from tests.unit.server.world import World, refused
+
+
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Run on Postgres only."""
+    return postgres_world
+
 
 ONCE = [operation for operation in ops.OPERATIONS if operation.idempotent]
 
@@ -20,10 +27,10 @@ async def test_the_same_key_has_one_effect_and_one_answer(world: World, operatio
     fresh = operation in (ops.INVITE_ACCEPT, ops.CREATE_SERVER)
     caller = world.person() if fresh else await world.join(server, Role.MODERATOR)
     count = len(await world.events())
-    asked = {**values, "profile_id": caller, "idempotency_key": "POST key-1"}
-    first, second = await asyncio.gather(world.call(operation, **asked), world.call(operation, **asked))
+    request = {**values, "profile_id": caller, "idempotency_key": "POST key-1"}
+    first, second = await asyncio.gather(world.call(operation, **request), world.call(operation, **request))
     happened = len(await world.events()) - count
-    third = await world.call(operation, **asked)
+    third = await world.call(operation, **request)
     assert first == second == third
     assert len(await world.events()) - count == happened
     assert happened == {"create.server": 3, "invite.create": 0}.get(operation.name, 1)

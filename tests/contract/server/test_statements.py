@@ -1,29 +1,22 @@
-"""How many statements a read takes, and that each list and sweep stands on an index."""
+"""Reads take a fixed number of statements; each list and sweep uses an index."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from apps.server.usecases.clean_up import purge_deleted, sweep_invites
 from shared.contracts import server as ops
 from shared.kit.database.database import Database
+from tests.support.statements import recorded
 from tests.unit.server.world import World
 
 
-@contextmanager
-def recorded(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """The statements, with their parameters, that the block sends."""
-    seen: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _many: bool) -> None:
-        seen.append((statement, parameters))
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Run on Postgres only."""
+    return postgres_world
 
 
 @pytest.mark.parametrize(
@@ -46,9 +39,9 @@ async def test_reads_are_short(world: World, database: Database, operation: ops.
     fields = operation.request.__struct_fields__
     offered = {"server_id": server.id, "channel_id": server.channels[0].id}
     values = {name: value for name, value in offered.items() if name in fields}
-    with recorded(database) as seen:
+    with recorded(database) as statements:
         await world.call(operation, profile_id=server.profile_id, **values)
-    assert len(seen) == most
+    assert len(statements) == most
 
 
 def listing(operation: ops.Operation) -> Callable[[World, ops.Server], Awaitable[Any]]:
@@ -91,22 +84,22 @@ async def test_an_index_gives_the_rows_and_their_order(
         await world.join(server)
         await world.channel(server)
         await world.invite(server)
-    with recorded(database) as seen:
+    with recorded(database) as statements:
         await run(world, server)
     avoided = ["seqscan", "hashjoin", "mergejoin"]
-    if run is not sweep:  # which has two indexes side by side, and no order
+    if run is not sweep:  # it combines two indexes, without an order
         avoided.append("bitmapscan")
-    plans = [await plan_of(database, avoided, *one) for one in seen if "SELECT" in one[0]]
+    plans = [await plan_of(database, avoided, *one) for one in statements if "SELECT" in one[0]]
     using = [plan for plan in plans if index in plan]
     assert using, plans
     assert not [plan for plan in using if "Sort" in plan], using
 
 
 async def plan_of(database: Database, avoided: list[str], statement: str, parameters: Any) -> str:
-    """The plan when Postgres does without these ways of doing it, as it would with many rows."""
+    """Return the plan without these methods, as Postgres would choose it for many rows."""
     async with database.transaction() as session:
-        for way in avoided:
-            await session.execute(text(f"SET LOCAL enable_{way} = off"))
+        for method in avoided:
+            await session.execute(text(f"SET LOCAL enable_{method} = off"))
         connection = await session.connection()
         rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
         return "\n".join(row[0] for row in rows)

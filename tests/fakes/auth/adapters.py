@@ -1,4 +1,4 @@
-"""The in-memory twins of the ports: what the quick tests run against."""
+"""Fakes of the auth service's ports, in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +14,7 @@ from tests.fakes.auth.unit_of_work import MemoryUnitOfWork, Rows
 
 
 class MemoryUnitOfWorkFactory:
-    """Twin of `UnitOfWorkFactory`, of `ProfileReader` and of `ExpiredRows`: one transaction at a time."""
+    """`UnitOfWorkFactory`, `ProfileReader` and `ExpiredRows` in memory: one transaction at a time."""
 
     def __init__(self) -> None:
         self.rows = Rows()
@@ -35,39 +35,39 @@ class MemoryUnitOfWorkFactory:
         account = self.rows.accounts.get(profile_id)
         return None if account is None else account.profile()
 
-    async def remove_tokens(self, over_before: datetime, limit: int) -> int:
-        over = [
+    async def remove_tokens(self, expired_before: datetime, limit: int) -> int:
+        expired = [
             token.digest
             for token in self.rows.tokens.values()
-            if token.expires_at < over_before
-            or _ended_before(self.rows.sessions[token.session_id], over_before)
+            if token.expires_at < expired_before
+            or _ended_before(self.rows.sessions[token.session_id], expired_before)
         ][:limit]
-        for digest in over:
+        for digest in expired:
             del self.rows.tokens[digest]
-        return len(over)
+        return len(expired)
 
-    async def remove_sessions(self, over_before: datetime, limit: int) -> int:
+    async def remove_sessions(self, expired_before: datetime, limit: int) -> int:
         in_use = {token.session_id for token in self.rows.tokens.values()}
-        over = [
+        expired = [
             session.id
             for session in self.rows.sessions.values()
             if session.id not in in_use
-            and (session.expires_at < over_before or _ended_before(session, over_before))
+            and (session.expires_at < expired_before or _ended_before(session, expired_before))
         ][:limit]
-        for session_id in over:
+        for session_id in expired:
             del self.rows.sessions[session_id]
-        return len(over)
+        return len(expired)
 
-    async def remove_attempts(self, over_before: datetime, limit: int) -> int:
-        before_us = microseconds(over_before)
-        over = [key for key, tat_us in self.rows.attempts.items() if tat_us < before_us][:limit]
-        for key in over:
+    async def remove_attempts(self, expired_before: datetime, limit: int) -> int:
+        before_us = microseconds(expired_before)
+        expired = [key for key, tat_us in self.rows.attempts.items() if tat_us < before_us][:limit]
+        for key in expired:
             del self.rows.attempts[key]
-        return len(over)
+        return len(expired)
 
 
 class MemoryKeys:
-    """Twin of `Keys`."""
+    """`Keys` in memory."""
 
     def __init__(self) -> None:
         self.rows: dict[int, KeyPair] = {}
@@ -84,7 +84,7 @@ class MemoryKeys:
 
 
 class PlainPasswords:
-    """Twin of `Passwords` that is quick, and counts."""
+    """`Passwords` without slow hashes; it counts the calls."""
 
     def __init__(self) -> None:
         self.parameters = 1

@@ -1,4 +1,4 @@
-"""The in-memory twin of a transaction and its repositories."""
+"""The unit of work in memory: the repositories over the rows of a transaction."""
 
 from collections.abc import Collection, Mapping
 from copy import copy
@@ -11,14 +11,14 @@ from apps.auth.domain.session import RefreshToken, Session
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
-from shared.contracts.paging import Place
+from shared.contracts.paging import Cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
     """An event as a use case published it."""
 
-    kind: EventType
+    event_type: EventType
     key: UUID
     revision: int
     data: Answer
@@ -26,7 +26,7 @@ class Published:
 
 @dataclass
 class Rows:
-    """All that is stored. Rows are immutable, so a copy of the dictionaries is a copy of everything."""
+    """All rows. Rows are immutable, so copying the dictionaries copies everything."""
 
     accounts: dict[UUID, Account] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Rows:
     events: list[Published] = field(default_factory=list)
 
     def copied(self) -> "Rows":
-        """A copy to work on."""
+        """Return a copy to work on."""
         return Rows(
             copy(self.accounts),
             copy(self.sessions),
@@ -46,7 +46,7 @@ class Rows:
 
 
 class MemoryAccounts:
-    """Twin of `Accounts`."""
+    """`Accounts` in memory."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows.accounts
@@ -70,11 +70,11 @@ class MemoryAccounts:
         self._rows[account.id] = account
 
     async def public(self, profile_ids: Collection[UUID]) -> list[PublicProfile]:
-        return [self._rows[found].public() for found in sorted(set(profile_ids) & self._rows.keys())]
+        return [self._rows[row_id].public() for row_id in sorted(set(profile_ids) & self._rows.keys())]
 
 
 class MemorySessions:
-    """Twin of `Sessions`."""
+    """`Sessions` in memory."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows.sessions
@@ -86,27 +86,27 @@ class MemorySessions:
         return self._rows.get(session_id)
 
     async def opened_by(self, profile_id: UUID, call_id: str) -> Session | None:
-        mine = (session for session in self._rows.values() if session.profile_id == profile_id)
-        return next((session for session in mine if session.opened_by == call_id), None)
+        own = (session for session in self._rows.values() if session.profile_id == profile_id)
+        return next((session for session in own if session.opened_by == call_id), None)
 
     async def opened_from(self, profile_id: UUID, network: str) -> bool:
-        mine = (session for session in self._rows.values() if session.profile_id == profile_id)
-        return any(session.network == network for session in mine)
+        own = (session for session in self._rows.values() if session.profile_id == profile_id)
+        return any(session.network == network for session in own)
 
     async def save(self, session: Session) -> None:
         self._rows[session.id] = session
 
     async def active(self, profile_id: UUID, now: datetime) -> list[Session]:
-        mine = (session for session in self._rows.values() if session.profile_id == profile_id)
-        return sorted((session for session in mine if session.active(now)), key=_place, reverse=True)
+        own = (session for session in self._rows.values() if session.profile_id == profile_id)
+        return sorted((session for session in own if session.active(now)), key=_cursor_of, reverse=True)
 
-    async def page(self, profile_id: UUID, now: datetime, after: Place | None, limit: int) -> list[Session]:
+    async def page(self, profile_id: UUID, now: datetime, after: Cursor | None, limit: int) -> list[Session]:
         active = await self.active(profile_id, now)
-        return [session for session in active if after is None or _place(session) < after][:limit]
+        return [session for session in active if after is None or _cursor_of(session) < after][:limit]
 
 
 class MemoryRefreshTokens:
-    """Twin of `RefreshTokens`."""
+    """`RefreshTokens` in memory."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows.tokens
@@ -124,7 +124,7 @@ class MemoryRefreshTokens:
     async def count(self, session_id: UUID, generation: int) -> int:
         return sum(token.generation == generation for token in self._of(session_id))
 
-    async def forget(self, session_id: UUID, *, before: int) -> None:
+    async def remove(self, session_id: UUID, *, before: int) -> None:
         for token in self._of(session_id):
             if token.generation < before:
                 del self._rows[token.digest]
@@ -134,7 +134,7 @@ class MemoryRefreshTokens:
 
 
 class MemoryAttempts:
-    """Twin of `Attempts`."""
+    """`Attempts` in memory."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows.attempts
@@ -145,23 +145,23 @@ class MemoryAttempts:
     async def save(self, tats_us: Mapping[bytes, int]) -> None:
         self._rows.update(tats_us)
 
-    async def forget(self, keys: Collection[bytes]) -> None:
+    async def remove(self, keys: Collection[bytes]) -> None:
         for key in keys:
             del self._rows[key]
 
 
 class MemoryEvents:
-    """Twin of `Events`."""
+    """`Events` in memory."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows.events
 
-    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
-        self._rows.append(Published(kind, key, revision, data))
+    async def publish(self, event_type: EventType, key: UUID, revision: int, data: Answer) -> None:
+        self._rows.append(Published(event_type, key, revision, data))
 
 
 class MemoryUnitOfWork:
-    """Twin of `UnitOfWork`."""
+    """`UnitOfWork` in memory."""
 
     def __init__(self, rows: Rows) -> None:
         self.accounts = MemoryAccounts(rows)
@@ -171,5 +171,5 @@ class MemoryUnitOfWork:
         self.events = MemoryEvents(rows)
 
 
-def _place(session: Session) -> Place:
-    return Place(session.last_used_at, session.id)
+def _cursor_of(session: Session) -> Cursor:
+    return Cursor(session.last_used_at, session.id)

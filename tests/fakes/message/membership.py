@@ -10,36 +10,38 @@ from tests.fakes.message.store import Store
 
 
 class MemoryMembershipStore:
-    """Of two facts about the same thing the newer wins."""
+    """`shared.membership.ports.MembershipStore` over a store; the higher revision wins."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def save_channel(self, channel_id: UUID, server_id: UUID, kind: ChannelType, revision: int) -> None:
-        """A channel exists. Nothing brings a deleted one back."""
+    async def save_channel(
+        self, channel_id: UUID, server_id: UUID, channel_type: ChannelType, revision: int
+    ) -> None:
+        """Store a channel; a deleted one stays deleted."""
         if server_id in self._store.servers_gone:
             return
         known = self._store.channels.get(channel_id)
         if known is None:
-            self._meet(channel_id, server_id, kind, revision)
+            self._add(channel_id, server_id, channel_type, revision)
         elif revision > self._store.channel_revisions[channel_id]:
-            known.type = kind
+            known.type = channel_type
             self._store.channel_revisions[channel_id] = revision
 
     async def mark_channel_deleted(
         self, channel_id: UUID, server_id: UUID, revision: int, now: datetime
     ) -> None:
-        """A channel was deleted."""
+        """Store the deletion of a channel."""
         if server_id in self._store.servers_gone:
             return
         if channel_id not in self._store.channels:
-            self._meet(channel_id, server_id, None, revision)
+            self._add(channel_id, server_id, None, revision)
         self._store.channels[channel_id].deleted = True
         revisions = self._store.channel_revisions
         revisions[channel_id] = max(revision, revisions[channel_id])
 
     async def save_member(self, server_id: UUID, profile_id: UUID, role: Role | None, revision: int) -> None:
-        """A membership as of a revision; without a role it is none, which is remembered as well."""
+        """Store a profile's role as of a revision; None records that it is not a member."""
         if server_id in self._store.servers_gone:
             return
         _, known = self._store.members.get((server_id, profile_id), (None, -1))
@@ -47,22 +49,24 @@ class MemoryMembershipStore:
             self._store.members[server_id, profile_id] = (role, revision)
 
     async def mark_server_deleted(self, server_id: UUID, revision: int, now: datetime) -> None:
-        """A server was deleted, and all its channels with it."""
+        """Store the deletion of a server and all its channels."""
         self._store.servers_gone.add(server_id)
         for channel in self._store.channels.values():
             channel.deleted |= channel.server_id == server_id
 
     async def save_access(self, access: ChannelAccess, profile_id: UUID) -> None:
-        """What the server service answered about a channel and a profile in it, both at once."""
+        """Store the server service's answer about a channel and a profile's role in it."""
         if access.server_id in self._store.servers_gone:
             return
         if access.channel_id not in self._store.channels:
-            self._meet(access.channel_id, access.server_id, access.type, access.revision)
+            self._add(access.channel_id, access.server_id, access.type, access.revision)
         await self.save_member(access.server_id, profile_id, access.role, access.revision)
 
-    def _meet(self, channel_id: UUID, server_id: UUID, kind: ChannelType | None, revision: int) -> None:
+    def _add(
+        self, channel_id: UUID, server_id: UUID, channel_type: ChannelType | None, revision: int
+    ) -> None:
         self._store.channels[channel_id] = Channel(
-            id=channel_id, server_id=server_id, type=kind, deleted=False
+            id=channel_id, server_id=server_id, type=channel_type, deleted=False
         )
         self._store.channel_revisions[channel_id] = revision
 

@@ -4,12 +4,14 @@ from collections.abc import Collection, Sequence
 from copy import deepcopy
 from uuid import UUID
 
-from shared.contracts.paging import Place
+from shared.contracts.paging import Cursor
 from shared.contracts.server import Channel, ChannelAccess
 from tests.fakes.server.state import State, page_of
 
 
 class MemoryChannels:
+    """The channels of a state."""
+
     def __init__(self, state: State) -> None:
         self._state = state
 
@@ -32,14 +34,14 @@ class MemoryChannels:
 
     async def of_servers(self, server_ids: Collection[UUID]) -> dict[UUID, list[Channel]]:
         grouped: dict[UUID, list[Channel]] = {}
-        for channel in sorted(self._state.channels.values(), key=_channel_place):
+        for channel in sorted(self._state.channels.values(), key=_cursor_of):
             if channel.server_id in server_ids:
                 grouped.setdefault(channel.server_id, []).append(deepcopy(channel))
         return grouped
 
-    async def page(self, server_id: UUID, after: Place | None, limit: int) -> Sequence[Channel]:
+    async def page(self, server_id: UUID, after: Cursor | None, limit: int) -> Sequence[Channel]:
         rows = [row for row in self._state.channels.values() if row.server_id == server_id]
-        return page_of(rows, _channel_place, after, limit) if self._state.alive(server_id) else []
+        return page_of(rows, _cursor_of, after, limit) if self._state.alive(server_id) else []
 
     async def access(self, channel_id: UUID, profile_id: UUID) -> ChannelAccess | None:
         channel = await self.get(channel_id)
@@ -55,5 +57,5 @@ class MemoryChannels:
         )
 
 
-def _channel_place(channel: Channel) -> Place:
-    return Place(channel.created_at, channel.id)
+def _cursor_of(channel: Channel) -> Cursor:
+    return Cursor(channel.created_at, channel.id)

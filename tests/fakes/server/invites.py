@@ -5,13 +5,15 @@ from copy import deepcopy
 from datetime import datetime
 from uuid import UUID
 
-from apps.server.domain.servers import InviteRecord
+from apps.server.domain.invites import InviteRecord
 from apps.server.ports import InviteCount
-from shared.contracts.paging import Place
+from shared.contracts.paging import Cursor
 from tests.fakes.server.state import State, page_of
 
 
 class MemoryInvites:
+    """The invites of a state."""
+
     def __init__(self, state: State) -> None:
         self._state = state
 
@@ -33,31 +35,31 @@ class MemoryInvites:
 
     async def count(self, server_id: UUID, now: datetime) -> InviteCount:
         rows = self._of(server_id)
-        return InviteCount(sum(row.is_good(now) for row in rows), len(rows))
+        return InviteCount(sum(row.is_valid(now) for row in rows), len(rows))
 
-    async def remove_spent(self, server_id: UUID, now: datetime) -> None:
-        self._forget(row for row in self._of(server_id) if not row.is_good(now))
+    async def remove_invalid(self, server_id: UUID, now: datetime) -> None:
+        self._delete(row for row in self._of(server_id) if not row.is_valid(now))
 
     async def page(
-        self, server_id: UUID, now: datetime, after: Place | None, limit: int
+        self, server_id: UUID, now: datetime, after: Cursor | None, limit: int
     ) -> Sequence[InviteRecord]:
-        rows = [row for row in self._of(server_id) if row.is_good(now) and self._state.alive(server_id)]
-        return page_of(rows, lambda row: Place(row.created_at, row.id), after, limit, down=True)
+        rows = [row for row in self._of(server_id) if row.is_valid(now) and self._state.alive(server_id)]
+        return page_of(rows, lambda row: Cursor(row.created_at, row.id), after, limit, down=True)
 
-    async def sweep(self, spent_before: datetime, rows_max: int) -> int:
-        spent = [row for row in self._state.invites.values() if _spent_at(row, spent_before)]
-        self._forget(spent[:rows_max])
-        return min(len(spent), rows_max)
+    async def sweep(self, invalid_before: datetime, rows_max: int) -> int:
+        invalid = [row for row in self._state.invites.values() if _was_invalid_at(row, invalid_before)]
+        self._delete(invalid[:rows_max])
+        return min(len(invalid), rows_max)
 
     def _of(self, server_id: UUID) -> list[InviteRecord]:
         return [row for row in self._state.invites.values() if row.server_id == server_id]
 
-    def _forget(self, rows: Iterable[InviteRecord]) -> None:
+    def _delete(self, rows: Iterable[InviteRecord]) -> None:
         for row in list(rows):
             del self._state.invites[row.code]
 
 
-def _spent_at(invite: InviteRecord, moment: datetime) -> bool:
+def _was_invalid_at(invite: InviteRecord, moment: datetime) -> bool:
     used_up = invite.max_uses is not None and invite.uses >= invite.max_uses
     expired = invite.expires_at is not None and invite.expires_at <= moment
     return expired or (used_up and invite.used_at is not None and invite.used_at <= moment)

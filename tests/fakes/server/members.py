@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from copy import deepcopy
 from uuid import UUID
 
-from apps.server.domain.servers import MemberRecord
-from shared.contracts.paging import Place
+from apps.server.domain.members import MemberRecord
+from shared.contracts.paging import Cursor
 from tests.fakes.server.state import State, page_of
 
 
 class MemoryMembers:
+    """The members of a state."""
+
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def lock_person(self, profile_id: UUID) -> None:
-        """Held already."""
+    async def lock_profile(self, profile_id: UUID) -> None:
+        """Do nothing: transactions in memory run one at a time."""
 
     async def count_of(self, profile_id: UUID) -> int:
-        return sum(row.profile_id == profile_id for row in self._alive())
+        return sum(row.profile_id == profile_id for row in self._live())
 
     async def add(self, member: MemberRecord) -> None:
         self._state.members[member.server_id, member.profile_id] = deepcopy(member)
@@ -32,9 +34,9 @@ class MemoryMembers:
     async def remove(self, server_id: UUID, profile_id: UUID) -> None:
         self._state.members.pop((server_id, profile_id), None)
 
-    async def page(self, server_id: UUID, after: Place | None, limit: int) -> Sequence[MemberRecord]:
-        rows = [row for row in self._alive() if row.server_id == server_id]
-        return page_of(rows, lambda row: Place(row.joined_at, row.profile_id), after, limit)
+    async def page(self, server_id: UUID, after: Cursor | None, limit: int) -> Sequence[MemberRecord]:
+        rows = [row for row in self._live() if row.server_id == server_id]
+        return page_of(rows, lambda row: Cursor(row.joined_at, row.profile_id), after, limit)
 
-    def _alive(self) -> list[MemberRecord]:
+    def _live(self) -> list[MemberRecord]:
         return [row for row in self._state.members.values() if self._state.alive(row.server_id)]

@@ -1,4 +1,4 @@
-"""Profiles in memory: our copy, and the auth service that has them all."""
+"""Profiles in memory: the server service's copy, and the auth service that has them all."""
 
 from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
@@ -9,14 +9,16 @@ from tests.fakes.server.state import State
 
 
 class MemoryProfiles:
+    """`apps.server.ports.Profiles` over a state."""
+
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def known(self, profile_ids: Collection[UUID]) -> dict[UUID, PublicProfile]:
-        known = self._state.profiles
-        return {profile_id: deepcopy(known[profile_id]) for profile_id in profile_ids if profile_id in known}
+    async def find(self, profile_ids: Collection[UUID]) -> dict[UUID, PublicProfile]:
+        stored = self._state.profiles
+        return {row_id: deepcopy(stored[row_id]) for row_id in profile_ids if row_id in stored}
 
-    async def keep(self, profiles: Collection[PublicProfile]) -> None:
+    async def store(self, profiles: Collection[PublicProfile]) -> None:
         for profile in profiles:
             stored = self._state.profiles.get(profile.id)
             if stored is None or profile.revision > stored.revision:
@@ -24,13 +26,13 @@ class MemoryProfiles:
 
 
 class MemoryAccounts:
-    """`apps.server.ports.Accounts` with the profiles that it is given."""
+    """`apps.server.ports.Accounts` over a fixed set of profiles; it records its requests."""
 
     def __init__(self, profiles: Iterable[PublicProfile] = ()) -> None:
         self.profiles_by_id = {profile.id: profile for profile in profiles}
-        self.asked: list[list[UUID]] = []
+        self.requests: list[list[UUID]] = []
 
     async def profiles(self, reader_id: UUID, profile_ids: Sequence[UUID]) -> Sequence[PublicProfile]:
-        self.asked.append(list(profile_ids))
-        found = [self.profiles_by_id.get(profile_id) for profile_id in profile_ids]
-        return [profile for profile in found if profile is not None]
+        self.requests.append(list(profile_ids))
+        candidates = [self.profiles_by_id.get(profile_id) for profile_id in profile_ids]
+        return [profile for profile in candidates if profile is not None]

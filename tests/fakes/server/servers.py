@@ -5,12 +5,15 @@ from copy import deepcopy
 from datetime import datetime
 from uuid import UUID
 
-from apps.server.domain.servers import MemberRecord, Membership, ServerRecord
-from shared.contracts.paging import Place
+from apps.server.domain.members import MemberRecord, Membership
+from apps.server.domain.servers import ServerRecord
+from shared.contracts.paging import Cursor
 from tests.fakes.server.state import State, page_of
 
 
 class MemoryServers:
+    """The servers of a state."""
+
     def __init__(self, state: State) -> None:
         self._state = state
 
@@ -33,21 +36,21 @@ class MemoryServers:
         return self._state.alive(server_id)
 
     async def id_of_code(self, code: str) -> UUID | None:
-        found = (row.id for row in self._state.servers.values() if row.invite_code == code)
-        server_id = next(found, None)
+        ids = (row.id for row in self._state.servers.values() if row.invite_code == code)
+        server_id = next(ids, None)
         return server_id if server_id and self._state.alive(server_id) else None
 
     async def of_member(self, server_id: UUID, profile_id: UUID) -> Membership | None:
         member = self._state.members.get((server_id, profile_id))
         return self._membership(member) if member and self._state.alive(server_id) else None
 
-    async def page(self, profile_id: UUID, after: Place | None, limit: int) -> Sequence[Membership]:
+    async def page(self, profile_id: UUID, after: Cursor | None, limit: int) -> Sequence[Membership]:
         mine = [
             self._membership(row)
             for row in self._state.members.values()
             if row.profile_id == profile_id and self._state.alive(row.server_id)
         ]
-        return page_of(mine, lambda row: Place(row.joined_at, row.server.id), after, limit)
+        return page_of(mine, lambda row: Cursor(row.joined_at, row.server.id), after, limit)
 
     async def purge(self, rows_max: int) -> int:
         state = self._state

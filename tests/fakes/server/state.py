@@ -1,4 +1,4 @@
-"""All rows in memory, and pages of them."""
+"""The rows of the server service in memory, and pages of them."""
 
 from collections.abc import Callable, Iterable
 from copy import copy, deepcopy
@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from apps.server.domain.servers import InviteRecord, MemberRecord, ServerRecord
+from apps.server.domain.invites import InviteRecord
+from apps.server.domain.members import MemberRecord
+from apps.server.domain.servers import ServerRecord
 from shared.contracts.account import PublicProfile
 from shared.contracts.base import Answer
 from shared.contracts.event import EventType
-from shared.contracts.paging import Place
+from shared.contracts.paging import Cursor
 from shared.contracts.server import Channel
 
 T = TypeVar("T")
@@ -30,16 +32,27 @@ class State:
     events: list[tuple[EventType, UUID, int, Answer]] = field(default_factory=list)
 
     def copy(self) -> "State":
-        """Rows are never changed in place, so the dictionaries alone are copied."""
-        return State(**{part.name: copy(getattr(self, part.name)) for part in fields(self)})
+        """Copy the dictionaries only: rows are never changed in place."""
+        return State(**{table.name: copy(getattr(self, table.name)) for table in fields(self)})
 
     def alive(self, server_id: UUID) -> bool:
+        """Return True if the server exists and is not deleted."""
         return server_id in self.servers and server_id not in self.deleted
 
 
 def page_of(
-    rows: Iterable[T], place: Callable[[T], Place], after: Place | None, limit: int, *, down: bool = False
+    rows: Iterable[T],
+    cursor_of: Callable[[T], Cursor],
+    after: Cursor | None,
+    limit: int,
+    *,
+    down: bool = False,
 ) -> list[T]:
-    ordered = sorted(rows, key=place, reverse=down)
-    rest = [row for row in ordered if after is None or (place(row) < after if down else place(row) > after)]
-    return deepcopy(rest[:limit])
+    """Return a page of copies in the order of their cursors, ascending unless `down`."""
+    ordered = sorted(rows, key=cursor_of, reverse=down)
+    following = [
+        row
+        for row in ordered
+        if after is None or (cursor_of(row) < after if down else cursor_of(row) > after)
+    ]
+    return deepcopy(following[:limit])

@@ -10,7 +10,7 @@ from argon2.low_level import Type
 
 from apps.auth.outbound.passwords import ArgonPasswords
 from shared.contracts.errors import MESH_BUSY
-from tests.unit.auth.world import refusal
+from tests.unit.auth.world import error_of
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def test_too_many_at_once_are_busy_and_nothing_blocks(
     monkeypatch.setattr(PasswordHasher, "hash", lambda self, password: gate.wait(10) and "hash")
     waiting = [asyncio.create_task(passwords.hash("password")) for _ in range(3)]
     await asyncio.sleep(0)
-    assert await refusal(passwords.hash("password")) is MESH_BUSY
+    assert await error_of(passwords.hash("password")) is MESH_BUSY
     gate.set()
     assert await asyncio.gather(*waiting) == ["hash"] * 3
     await asyncio.sleep(0.01)
@@ -105,4 +105,4 @@ async def test_who_gives_up_waiting_frees_his_place(
 
 async def test_after_closing_it_is_busy(passwords: ArgonPasswords) -> None:
     await passwords.close()
-    assert await refusal(passwords.hash("password")) is MESH_BUSY
+    assert await error_of(passwords.hash("password")) is MESH_BUSY

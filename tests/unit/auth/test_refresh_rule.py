@@ -12,8 +12,7 @@ from hypothesis.strategies import integers, sampled_from
 
 from apps.auth.domain.session import SUCCESSORS_MAX
 from shared.contracts.errors import TOKEN_EXPIRED, TOKEN_INVALID, ErrorCode, ServiceError
-from tests.unit.auth.conftest import memory_world
-from tests.unit.auth.world import World
+from tests.unit.auth.world import World, new_memory_world
 
 
 @dataclass
@@ -40,7 +39,7 @@ class Model:
         return self.given[-1]
 
     def use(self, token: Given, now: datetime) -> ErrorCode | None:
-        """What using a token has to lead to; None is a successor."""
+        """The expected result of using a token; None stands for a successor."""
         if self.over:
             return TOKEN_INVALID
         if now >= token.expires_at:
@@ -68,7 +67,7 @@ class RefreshRule(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.world: World = self.run(memory_world().begin())
+        self.world: World = self.run(new_memory_world().begin())
         self.patch = pytest.MonkeyPatch()
         self.models: tuple[Model, ...] = ()
 
@@ -110,7 +109,7 @@ class RefreshRule(RuleBasedStateMachine):
 
     @rule(days=sampled_from([1, 14, 29, 30]), seconds=integers(-1, 1))
     def time_passes(self, days: int, seconds: int) -> None:
-        self.world.clock.go_on(days=days, seconds=seconds)
+        self.world.clock.move(days=days, seconds=seconds)
 
     @invariant()
     def revoked_are_those_that_are_over(self) -> None:

@@ -1,4 +1,4 @@
-"""A small world to try the use cases in: the same for the in-memory twins and for Postgres."""
+"""A world to test the use cases of auth in: over the fakes or over Postgres."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -30,14 +30,14 @@ from shared.contracts import account as contract
 from shared.contracts.errors import ErrorCode, ServiceError
 from shared.kit.clock import SystemIds
 from shared.kit.security.field_encryption import FieldEncryption
-from tests.fakes.auth.adapters import PlainPasswords
+from tests.fakes.auth.adapters import MemoryKeys, MemoryUnitOfWorkFactory, PlainPasswords
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
 
 
 class SetClock:
-    """A clock that stands where it is put."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.time = START
@@ -45,12 +45,12 @@ class SetClock:
     def now(self) -> datetime:
         return self.time
 
-    def go_on(self, **how_far: float) -> None:
-        self.time += timedelta(**how_far)
+    def move(self, **by: float) -> None:
+        self.time += timedelta(**by)
 
 
-class Told(msgspec.Struct):
-    """An event that was published: its data as they stand in Kafka."""
+class PublishedEvent(msgspec.Struct):
+    """A published event; `data` as it is sent to Kafka."""
 
     type: str
     key: UUID
@@ -59,22 +59,22 @@ class Told(msgspec.Struct):
 
 
 class World:
-    """Everything that the use cases need, and shorter ways to call them."""
+    """The dependencies of the use cases, and shortcuts to call them."""
 
     def __init__(
         self,
         units: UnitOfWorkFactory,
-        told: Callable[[], Awaitable[list[Told]]],
+        published: Callable[[], Awaitable[list[PublishedEvent]]],
         signing_keys: Keys,
         sealing_keys: Keys,
         *,
         reader: ProfileReader,
-        attic: ExpiredRows,
+        expired_rows: ExpiredRows,
     ) -> None:
         self.units = units
         self.reader = reader
-        self.attic = attic
-        self.told = told
+        self.expired_rows = expired_rows
+        self.published = published
         self.clock = SetClock()
         self.passwords = PlainPasswords()
         self.signing_keys = signing_keys
@@ -83,8 +83,8 @@ class World:
         self.access = self.another_replica()
         self.sealing_keys = sealing_keys
         self.sealing_policy = KeyPolicy(rotation=timedelta(days=1), overlap=timedelta(hours=2))
-        self.seals = FieldEncryption()
-        self.sealing = SealingKeys(self.seals, self.sealing_policy, self.clock)
+        self.encryption = FieldEncryption()
+        self.sealing = SealingKeys(self.encryption, self.sealing_policy, self.clock)
         self.issuer = Issuer(
             access=self.access,
             clock=self.clock,
@@ -94,7 +94,7 @@ class World:
         self._calls = count(1)
 
     async def begin(self) -> "World":
-        """Make the first key."""
+        """Create the first keys."""
         await self.rotate()
         await self.rotate_sealing()
         return self
@@ -188,18 +188,31 @@ class World:
     def session_id(self, who: contract.Tokens) -> UUID:
         return self.access.verify(who.access_token).sid
 
-    async def events(self, kind: str) -> list[Told]:
-        return [event for event in await self.told() if event.type == kind]
+    async def events(self, event_type: str) -> list[PublishedEvent]:
+        return [event for event in await self.published() if event.type == event_type]
 
     async def revoked(self) -> list[UUID]:
-        """The sessions that `session.revoked` told of, in order."""
+        """Return the ids of the sessions in `session.revoked` events, in order."""
         return [UUID(event.data["sessionId"]) for event in await self.events("session.revoked")]
 
 
-async def refusal(work: Awaitable[Any]) -> ErrorCode:
-    """The kind of error that this ends in."""
+def new_memory_world() -> World:
+    """Return a world over the fakes, without keys."""
+    units = MemoryUnitOfWorkFactory()
+
+    async def published() -> list[PublishedEvent]:
+        return [
+            PublishedEvent(event.event_type.name, event.key, event.revision, msgspec.to_builtins(event.data))
+            for event in units.rows.events
+        ]
+
+    return World(units, published, MemoryKeys(), MemoryKeys(), reader=units, expired_rows=units)
+
+
+async def error_of(work: Awaitable[Any]) -> ErrorCode:
+    """Return the error code that the call fails with."""
     try:
         result = await work
     except ServiceError as error:
         return error.kind
-    raise AssertionError(f"it was not refused, it gave {result!r}")
+    raise AssertionError(f"no error was raised; the result is {result!r}")

@@ -1,4 +1,4 @@
-"""The catalogue holds together: operations, errors, events, topics."""
+"""The catalogue is consistent: operations, errors, events and topics."""
 
 import re
 from hashlib import sha256
@@ -23,29 +23,32 @@ from shared.contracts.topics import (
     reply_topic,
     retry_topic,
 )
+from tests.support.offenders import assert_each
 
 ALL = [*account.OPERATIONS, *server.OPERATIONS, *message.OPERATIONS, *file.OPERATIONS]
-each_operation = pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.name)
+BY_NAME = {operation.name: operation for operation in ALL}
 
 
 def field_names(kind: type[msgspec.Struct]) -> set[str]:
     return {field.name for field in msgspec.structs.fields(kind)}
 
 
-def test_every_operation_is_there_once() -> None:
+def test_every_operation_is_listed_once() -> None:
     assert len(OPERATIONS) == len(ALL)
     assert {
         name for service in SERVICES for name in (o.name for o in operations_of(service))
     } == OPERATIONS.keys()
 
 
-@each_operation
-def test_the_key_is_a_required_field_of_the_request(operation: Operation) -> None:
-    assert operation.key in field_names(operation.request)
-    request = msgspec.convert(example_of(operation.request), operation.request, strict=False)
-    key = operation.key_of(request)
-    assert key
-    assert key.decode().isprintable()
+def test_the_key_is_a_required_field_of_the_request() -> None:
+    def check(operation: Operation) -> None:
+        assert operation.key in field_names(operation.request)
+        request = msgspec.convert(example_of(operation.request), operation.request, strict=False)
+        key = operation.key_of(request)
+        assert key
+        assert key.decode().isprintable()
+
+    assert_each(BY_NAME, check)
 
 
 def test_a_secret_is_no_readable_key() -> None:
@@ -53,37 +56,43 @@ def test_a_secret_is_no_readable_key() -> None:
     assert key == sha256(b"hunter2").hexdigest().encode()
 
 
-@each_operation
-def test_the_request_is_the_body_the_query_and_the_path(operation: Operation) -> None:
-    assert issubclass(operation.request, Request)
-    assert not operation.request.__struct_config__.forbid_unknown_fields
-    for part in (operation.body, operation.query):
-        if part is not None:
-            assert issubclass(operation.request, part)
-            assert issubclass(part, Body)
-            assert part.__struct_config__.forbid_unknown_fields
-    if not operation.public:
-        assert "profile_id" in field_names(operation.request)
+def test_the_request_is_the_body_the_query_and_the_path() -> None:
+    def check(operation: Operation) -> None:
+        assert issubclass(operation.request, Request)
+        assert not operation.request.__struct_config__.forbid_unknown_fields
+        for part in (operation.body, operation.query):
+            if part is not None:
+                assert issubclass(operation.request, part)
+                assert issubclass(part, Body)
+                assert part.__struct_config__.forbid_unknown_fields
+        if not operation.public:
+            assert "profile_id" in field_names(operation.request)
+
+    assert_each(BY_NAME, check)
 
 
-@each_operation
-def test_statuses_and_answers_fit(operation: Operation) -> None:
-    assert (operation.status == 204) == (operation.answer is None)
-    assert all(200 <= status < 300 and status != operation.status for status in operation.also)
-    if operation.answer is not None:
-        assert issubclass(operation.answer, Answer)
-        assert not operation.answer.__struct_config__.forbid_unknown_fields
-    assert all(ERRORS[kind.code] is kind for kind in operation.errors)
-    assert len(set(operation.errors)) == len(operation.errors)
-    assert not (operation.reads and operation.idempotent)
-    assert operation.summary
-    assert not operation.summary.endswith(".")
+def test_statuses_and_answers_fit() -> None:
+    def check(operation: Operation) -> None:
+        assert (operation.status == 204) == (operation.answer is None)
+        assert all(200 <= status < 300 and status != operation.status for status in operation.also)
+        if operation.answer is not None:
+            assert issubclass(operation.answer, Answer)
+            assert not operation.answer.__struct_config__.forbid_unknown_fields
+        assert all(ERRORS[kind.code] is kind for kind in operation.errors)
+        assert len(set(operation.errors)) == len(operation.errors)
+        assert not (operation.reads and operation.idempotent)
+        assert operation.summary
+        assert not operation.summary.endswith(".")
+
+    assert_each(BY_NAME, check)
 
 
-@each_operation
-def test_tokens_are_never_stored_with_an_idempotency_key(operation: Operation) -> None:
-    if operation.answer is not None and "refresh_token" in field_names(operation.answer):
-        assert not operation.idempotent
+def test_tokens_are_never_stored_with_an_idempotency_key() -> None:
+    def check(operation: Operation) -> None:
+        if operation.answer is not None and "refresh_token" in field_names(operation.answer):
+            assert not operation.idempotent
+
+    assert_each(BY_NAME, check)
 
 
 def test_all_json_is_camel_case() -> None:

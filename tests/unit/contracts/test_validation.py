@@ -46,7 +46,7 @@ def query_faults(pairs: list[tuple[str, str]], kind: type[Struct]) -> dict[str, 
 
 
 def check_told(error: ServiceError) -> None:
-    """The error can be told to the caller: it can be encoded and is of a bearable size."""
+    """The error can be sent to the caller: it can be encoded and is of a bearable size."""
     told = ErrorReply(
         code=error.kind.code, status=error.kind.status, detail=error.detail, errors=error.errors
     )

@@ -1,4 +1,4 @@
-"""A stand-in for the server service: it knows the truth, tells it by events and answers questions."""
+"""A stand-in for the server service: it has the truth, publishes it as events and answers questions."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -33,10 +33,10 @@ class ServerService:
         self.turns = 0
         """Turns of the event loop that an answer takes."""
 
-    def add_channel(self, kind: ChannelType = ChannelType.TEXT) -> tuple[UUID, Event]:
+    def add_channel(self, channel_type: ChannelType = ChannelType.TEXT) -> tuple[UUID, Event]:
         """A new channel."""
         channel_id = _IDS.new()
-        self.channels[channel_id] = kind
+        self.channels[channel_id] = channel_type
         return channel_id, self._tell(events.CHANNEL_CREATED, self._channel(channel_id))
 
     def rename_channel(self, channel_id: UUID) -> Event:
@@ -70,7 +70,7 @@ class ServerService:
         return self._tell(events.SERVER_DELETED, events.ServerDeleted(id=self.id))
 
     def answer(self, channel_id: UUID, profile_id: UUID) -> ChannelAccess:
-        """What it would answer now; raises `channel.not_found`."""
+        """Return its current answer; raises `channel.not_found`."""
         if self.deleted or channel_id not in self.channels:
             raise CHANNEL_NOT_FOUND.exception("no such channel")
         return ChannelAccess(

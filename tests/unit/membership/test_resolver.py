@@ -1,4 +1,4 @@
-"""How the server service is asked, and how seldom."""
+"""Calls of the server service, and their limits."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -68,7 +68,7 @@ async def test_a_no_from_before_somebody_asked_does_not_count_for_him() -> None:
 
 
 async def test_a_no_is_remembered_for_a_second_when_it_comes_again_and_again() -> None:
-    asking, eve = Asking(noes_before_silence=3), IDS.new()
+    asking, eve = Asking(denials_before_suppression=3), IDS.new()
     for _ in range(20):
         assert await refused(asking.ask(eve)) == "channel.not_found"
     assert asking.server.calls == 3
@@ -78,21 +78,21 @@ async def test_a_no_is_remembered_for_a_second_when_it_comes_again_and_again() -
     assert asking.server.calls == 4
 
 
-async def test_noes_that_come_seldom_are_not_remembered() -> None:
-    asking, eve = Asking(noes_before_silence=3), IDS.new()
+async def test_denials_that_come_seldom_are_not_remembered() -> None:
+    asking, eve = Asking(denials_before_suppression=3), IDS.new()
     for turn in range(9):
         asking.now_s = turn * 0.6
         assert await refused(asking.ask(eve)) == "channel.not_found"
     assert asking.server.calls == 9
 
 
-async def test_the_noes_remembered_are_bounded() -> None:
-    asking = Asking(noes_max=5, noes_before_silence=1)
+async def test_the_denials_remembered_are_bounded() -> None:
+    asking = Asking(denials_max=5, denials_before_suppression=1)
     strangers = [IDS.new() for _ in range(7)]
     for stranger in (*strangers, strangers[0]):
         assert await refused(asking.ask(stranger)) == "channel.not_found"
     assert asking.server.calls == 8
-    assert len(asking.resolver._noes) == 5
+    assert len(asking.resolver._denials) == 5
 
 
 async def test_the_calls_under_way_are_bounded() -> None:
@@ -148,7 +148,7 @@ async def test_who_gives_up_does_not_stop_the_others(waiters: int) -> None:
 
 
 async def test_more_than_may_be_asked_at_once_wait_their_turn() -> None:
-    asking = Asking(calls_at_once=2)
+    asking = Asking(concurrent_calls_max=2)
     strangers = [IDS.new() for _ in range(5)]
     for stranger in strangers:
         asking.server.join(stranger)
@@ -209,7 +209,7 @@ async def test_a_done_callback_removes_only_its_own_call() -> None:
 
 @pytest.mark.parametrize("turns", range(4))
 async def test_requests_at_any_turn_of_the_loop_are_answered(turns: int) -> None:
-    asking, eve = Asking(noes_before_silence=1_000), IDS.new()
+    asking, eve = Asking(denials_before_suppression=1_000), IDS.new()
     asking.server.turns = turns
 
     async def after(pause: int) -> None:

@@ -1,4 +1,4 @@
-"""The server service without a mesh: requests go straight to the handlers that `inbound` registers."""
+"""The server service without Kafka: requests go straight to the handlers that `inbound` registers."""
 
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from apps.server.inbound.kafka import Desk, Once, answer_all
-from apps.server.ports import Accounts, UnitOfWork
+from apps.server.inbound.kafka import register_operations
+from apps.server.ports import UnitOfWork
 from shared.contracts import server as ops
 from shared.contracts.account import PublicProfile
 from shared.contracts.errors import ErrorCode, ServiceError
@@ -19,16 +19,17 @@ from shared.contracts.fields import Role
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.rpc.handlers import HandlerRegistry
+from shared.kit.rpc.registration import TransactionFactory
 from shared.kit.wire.call import Call, Reply
 from tests.fakes.server.profiles import MemoryAccounts
 from tests.fakes.server.unit_of_work import MemoryUnitOfWorkFactory
 
 NEVER = UUID(int=0)
-"""An id that nothing has."""
+"""An id that does not exist."""
 
 
 class FakeClock:
-    """Stands still until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -42,7 +43,7 @@ class FakeClock:
 
 
 class FakeCodes:
-    """code-1, code-2, …"""
+    """Generates code-1, code-2, …"""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -51,8 +52,8 @@ class FakeCodes:
         return f"code-{next(self._numbers)}"
 
 
-class Happened(NamedTuple):
-    """An event as it will stand in Kafka."""
+class PublishedEvent(NamedTuple):
+    """An event as it is sent to Kafka."""
 
     type: str
     key: UUID
@@ -60,48 +61,26 @@ class Happened(NamedTuple):
     data: dict[str, Any]
 
 
-class UnitsWithoutLedger(MemoryUnitOfWorkFactory):
-    """The ledger is the database's."""
-
-    async def run_once(
-        self, call: Call, profile_id: UUID, work: Callable[[UnitOfWork], Awaitable[Any]]
-    ) -> Any:
-        async with self.transaction() as unit:
-            return await work(unit)
-
-
-class MemoryDesk:
-    """Everything in memory."""
-
-    def __init__(self, accounts: Accounts) -> None:
-        self.memory = UnitsWithoutLedger()
-        self.units: Once = self.memory
-        self._accounts = accounts
-
-    def accounts(self, call: Call) -> Accounts:
-        return self._accounts
-
-
 class World:
-    """One server service. `call` is what a caller does; the rest makes what tests begin with."""
+    """One server service. `call` sends a request; the other methods set up what tests start from."""
 
     def __init__(
         self,
-        desk: Desk,
+        units: TransactionFactory[UnitOfWork],
         auth: MemoryAccounts,
-        events: Callable[[], Awaitable[list[Happened]]],
+        events: Callable[[], Awaitable[list[PublishedEvent]]],
         clock: FakeClock,
     ) -> None:
         self.clock = clock
         self.ids = SystemIds()
-        self.units = desk.units
+        self.units = units
         self.auth = auth
         self.events = events
         self._handlers = HandlerRegistry("server")
-        answer_all(self._handlers, desk, self.clock, self.ids, FakeCodes())
+        register_operations(self._handlers, units, lambda call: auth, clock, self.ids, FakeCodes())
 
     async def call(self, operation: Operation, *, idempotency_key: str | None = None, **values: Any) -> Any:
-        """The answer as the caller reads it, decoded again from the bytes of the reply."""
+        """Return the answer as the caller reads it, decoded from the bytes of the reply."""
         body = msgspec.json.encode(operation.request(**values))
         request = msgspec.json.decode(body, type=operation.request)
         call = Call(
@@ -122,7 +101,7 @@ class World:
         return msgspec.json.decode(raw, type=operation.answer)
 
     def person(self, name: str = "Ada") -> UUID:
-        """Someone whom the auth service knows."""
+        """Create a profile in the auth service; return its id."""
         profile = PublicProfile(id=self.ids.new(), name=name, image_url=None, revision=1)
         self.auth.profiles_by_id[profile.id] = profile
         return profile.id
@@ -132,7 +111,7 @@ class World:
         return server
 
     async def join(self, server: ops.Server, role: Role = Role.GUEST, person: UUID | None = None) -> UUID:
-        """Someone joins by the standing code and is given a role."""
+        """Let a profile join by the standing code, and give it a role."""
         person = person or self.person()
         await self.call(ops.INVITE_ACCEPT, code=server.invite_code, profile_id=person)
         if role is not Role.GUEST:
@@ -145,9 +124,13 @@ class World:
             )
         return person
 
-    async def channel(self, server: ops.Server, name: str = "tea", kind: str = "TEXT") -> ops.Channel:
+    async def channel(self, server: ops.Server, name: str = "tea", channel_type: str = "TEXT") -> ops.Channel:
         channel: ops.Channel = await self.call(
-            ops.CHANNEL_CREATE, server_id=server.id, profile_id=server.profile_id, name=name, type=kind
+            ops.CHANNEL_CREATE,
+            server_id=server.id,
+            profile_id=server.profile_id,
+            name=name,
+            type=channel_type,
         )
         return channel
 
@@ -158,22 +141,22 @@ class World:
         return invite
 
     async def get(self, server: ops.Server) -> ops.Server:
-        """The server as its owner sees it now."""
+        """Return the server as its owner sees it now."""
         now: ops.Server = await self.call(ops.GET_SERVER, server_id=server.id, profile_id=server.profile_id)
         return now
 
     async def role_of(self, server: ops.Server, person: UUID) -> Role | None:
-        """As `channel.access` tells the message service."""
+        """Return the role that `channel.access` reports to the message service."""
         access = await self.call(ops.CHANNEL_ACCESS, channel_id=server.channels[0].id, profile_id=person)
         role: Role | None = access.role
         return role
 
-    async def happened_since(self, count: int) -> list[Happened]:
-        """Events after the first `count`."""
+    async def events_since(self, count: int) -> list[PublishedEvent]:
+        """Return the events after the first `count`."""
         return (await self.events())[count:]
 
     async def pages(self, operation: Operation, *, limit: int, **values: Any) -> list[list[Any]]:
-        """All pages of a list, by following `next`."""
+        """Return all pages of a list, following `next`."""
         pages, cursor = [], None
         while True:
             page = await self.call(operation, limit=limit, cursor=cursor, **values)
@@ -183,22 +166,22 @@ class World:
                 return pages
 
 
-def memory_world() -> World:
-    auth = MemoryAccounts()
-    desk = MemoryDesk(auth)
+def new_memory_world() -> World:
+    """Return a world over the fakes."""
+    auth, units = MemoryAccounts(), MemoryUnitOfWorkFactory()
 
-    async def events() -> list[Happened]:
+    async def events() -> list[PublishedEvent]:
         return [
-            Happened(kind.name, key, revision, msgspec.to_builtins(data))
-            for kind, key, revision, data in desk.memory.state.events
+            PublishedEvent(event_type.name, key, revision, msgspec.to_builtins(data))
+            for event_type, key, revision, data in units.state.events
         ]
 
-    return World(desk, auth, events, FakeClock())
+    return World(units, auth, events, FakeClock())
 
 
 @contextmanager
-def refused(kind: ErrorCode, match: str | None = None) -> Iterator[None]:
-    """The block raises this typed error."""
+def refused(code: ErrorCode, match: str | None = None) -> Iterator[None]:
+    """Expect the block to raise this typed error."""
     with pytest.raises(ServiceError, match=match) as caught:
         yield
-    assert caught.value.kind.code == kind.code
+    assert caught.value.kind.code == code.code
