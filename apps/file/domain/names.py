@@ -8,7 +8,7 @@ _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _NAME_MAX_CHARS = 255
 
 
-def last_part(name: str) -> str:
+def base_name(name: str) -> str:
     """What a form gives as a name, without the folders before it and without what no name may hold.
 
     RFC 7578, section 4.2: a path that comes with a name is not to be used.
