@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
-from apps.file.outbound.s3_client import GONE, S3, client_of, code_of
+from apps.file.outbound.s3_client import NOT_FOUND, Bucket, client_of, code_of
 from cli.embedded.s3 import EmbeddedS3
 
 URL, KEY_ID, SECRET = "CONCORD_TEST_S3_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
@@ -41,13 +41,13 @@ def new_bucket() -> str:
     return RUN + secrets.token_hex(6)
 
 
-def s3_at(server: TestedS3 | EmbeddedS3, bucket: str, url: str = "") -> S3:
+def s3_at(server: TestedS3 | EmbeddedS3, bucket: str, url: str = "") -> Bucket:
     """A bucket there, or with its key somewhere else."""
     key_id, secret = server.key
-    return S3(
+    return Bucket(
         endpoint_url=url or server.url,
         public_url=url or server.url,
-        bucket=bucket,
+        name=bucket,
         region="us-east-1",
         access_key_id=key_id,
         secret_access_key=secret,
@@ -79,7 +79,7 @@ def _delete_bucket(client: Any, bucket: str) -> None:
         try:
             client.abort_multipart_upload(Bucket=bucket, Key=begun["Key"], UploadId=begun["UploadId"])
         except ClientError as error:
-            if code_of(error) not in GONE:
+            if code_of(error) not in NOT_FOUND:
                 raise
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", ()):

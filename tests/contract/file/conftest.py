@@ -9,7 +9,7 @@ from sqlalchemy import text
 from apps.file.outbound.dangling_files import SqlDanglingFiles
 from apps.file.outbound.pending_thumbnails import SqlPendingThumbnails
 from apps.file.outbound.storage import S3Storage
-from apps.file.outbound.unit_of_work import SqlFileUnitOfWorkFactory
+from apps.file.outbound.unit_of_work import sql_unit_of_work_factory
 from shared.contracts.file import Upload
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
@@ -58,10 +58,10 @@ def outside_of(database: Database, storage: S3Storage) -> Outside:
         return answer.content if answer.status_code == 200 else None
 
     return Outside(
-        work=SqlFileUnitOfWorkFactory(database, clock, SystemIds()),
+        work=sql_unit_of_work_factory(database, clock, SystemIds()),
         storage=storage,
-        leftovers=SqlDanglingFiles(database),
-        unpainted=SqlPendingThumbnails(database),
+        dangling=SqlDanglingFiles(database),
+        pending=SqlPendingThumbnails(database),
         facts=SqlMembershipStore(database),
         clock=clock,
         events=events,

@@ -59,7 +59,7 @@ async def storage(s3: TestedS3) -> AsyncIterator[S3Storage]:
 async def upload(storage: S3Storage) -> Upload:
     now = datetime.now(UTC)
     until = now + timedelta(minutes=1)
-    return await storage.upload_address(KEY, len(BODY), "text/plain", None, until, now)
+    return await storage.presign_upload(KEY, len(BODY), "text/plain", None, until, now)
 
 
 @pytest.fixture

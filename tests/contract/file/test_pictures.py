@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from apps.file.domain.files import FileRecord, Usage
 from apps.file.outbound.pending_thumbnails import SqlPendingThumbnails
 from apps.file.outbound.storage import S3Storage
-from apps.file.outbound.thumbnails import ThumbnailWorkers
+from apps.file.outbound.thumbnails import ProcessRenderer
 from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from cli.config.ports import free_port
@@ -34,14 +34,14 @@ def refused(code: str) -> "pytest.RaisesExc[ServiceError]":
     return pytest.raises(ServiceError, match=code.replace(".", r"\."))
 
 
-class CountedWorkers(ThumbnailWorkers):
+class CountedWorkers(ProcessRenderer):
     """Counts how many images were painted."""
 
     painted = 0
 
-    async def paint(self, image: Any) -> dict[int, bytes]:
+    async def render(self, image: Any) -> dict[int, bytes]:
         self.painted += 1
-        return await super().paint(image)
+        return await super().render(image)
 
 
 class Replica:
@@ -51,12 +51,12 @@ class Replica:
         self.world = world
         self.workers = CountedWorkers(1, timeout_s=20)
         self.making = MakeThumbnails(
-            world.outside.work, storage or world.storage, self.workers, world.clock, SIZE_MAX
+            world.outside.units, storage or world.storage, self.workers, world.clock, SIZE_MAX
         )
 
     async def kept(self, file_id: UUID) -> FileRecord:
-        async with self.world.outside.work.snapshot() as unit:
-            kept = await unit.file(file_id)
+        async with self.world.outside.units.snapshot() as unit:
+            kept = await unit.find(file_id)
         assert kept is not None
         return kept
 
@@ -193,24 +193,24 @@ async def test_two_replicas_look_for_what_is_due(world: World, database: Databas
     replicas = [Replica(world), Replica(world)]
     files = [await world.share(saved(halves(), "PNG"), content_type="image/png") for _ in range(6)]
     files.append(await world.share())
-    unpainted = SqlPendingThumbnails(database)
-    await asyncio.gather(*(each.making.make_due(unpainted) for each in replicas))
+    pending = SqlPendingThumbnails(database)
+    await asyncio.gather(*(each.making.make_due(pending) for each in replicas))
     assert sum(each.workers.painted for each in replicas) == 6
     assert [(await replicas[0].kept(file.id)).thumbnails for file in files] == [True] * 6 + [False]
-    assert await unpainted.due(world.clock.now(), 10) == []
+    assert await pending.due(world.clock.now(), 10) == []
 
 
 async def test_what_failed_is_due_again_later(world: World, database: Database, s3: TestedS3) -> None:
     away = S3Storage(s3_at(s3, "nowhere", f"http://127.0.0.1:{free_port()}"))
     file = await world.share(saved(halves(), "PNG"), content_type="image/png")
-    unlucky, replica, unpainted = Replica(world, away), Replica(world), SqlPendingThumbnails(database)
+    unlucky, replica, pending = Replica(world, away), Replica(world), SqlPendingThumbnails(database)
     with refused("mesh.busy"):
         await unlucky.making.make(await unlucky.kept(file.id))
     kept = await replica.kept(file.id)
     assert (kept.thumbnails, kept.thumbnail_tries) == (None, 0)  # not the image's fault
-    assert await replica.making.make_due(unpainted) == 0
+    assert await replica.making.make_due(pending) == 0
     world.clock.ahead = timedelta(seconds=61)
-    assert await replica.making.make_due(unpainted) == 1
+    assert await replica.making.make_due(pending) == 1
     assert (await replica.thumbnail(file.id)).size == (320, 160)
     await away.close()
 

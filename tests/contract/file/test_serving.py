@@ -39,8 +39,8 @@ POLYGLOTS = {
 @pytest.mark.parametrize(("said", "body", "shown"), POLYGLOTS.values(), ids=POLYGLOTS)
 async def test_what_is_two_things_is_served_as_one(world: World, said: str, body: bytes, shown: bool) -> None:
     file = await world.share(body, content_type=said)
-    async with world.outside.work.snapshot() as unit:
-        kept = await unit.file(file.id)
+    async with world.outside.units.snapshot() as unit:
+        kept = await unit.find(file.id)
     assert kept is not None
     for inline in (False, True):
         place = await download_file(kept, world.storage, world.clock, 60, inline=inline)

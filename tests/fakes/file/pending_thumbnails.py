@@ -18,9 +18,9 @@ class MemoryPendingThumbnails:
     async def due(self, now: datetime, size: int) -> list[FileRecord]:
         """At most so many complete files that are to be tried now, of one person after another."""
         waiting: dict[UUID, list[FileRecord]] = {}
-        for kept in sorted((row.kept for row in self._store.files.values()), key=_since):
-            if kept.complete and not kept.deleted and may_try(kept, now) and not given_up(kept):
-                waiting.setdefault(kept.file.profile_id, []).append(kept)
+        for record in sorted((row.record for row in self._store.files.values()), key=_since):
+            if record.complete and not record.deleted and may_try(record, now) and not given_up(record):
+                waiting.setdefault(record.file.profile_id, []).append(record)
         people = sorted(waiting, key=lambda person: (person <= self._last, person))
         turns = [divmod(turn, len(people)) for turn in range(size)] if people else []
         due = [waiting[people[at]][before] for before, at in turns if before < len(waiting[people[at]])]
@@ -29,5 +29,5 @@ class MemoryPendingThumbnails:
         return due
 
 
-def _since(kept: FileRecord) -> tuple[datetime, UUID]:
-    return kept.thumbnails_after or kept.file.created_at, kept.file.id
+def _since(record: FileRecord) -> tuple[datetime, UUID]:
+    return record.thumbnails_after or record.file.created_at, record.file.id

@@ -66,7 +66,7 @@ class MemoryStorage:
         found = self.objects.get(address.key)
         return None if found is None or self._clock.now() > address.until else found.body
 
-    async def upload_address(
+    async def presign_upload(
         self, key: str, size: int, content_type: str, sha256: str | None, until: datetime, now: datetime
     ) -> Upload:
         """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
@@ -78,24 +78,24 @@ class MemoryStorage:
         url = self._address(_Address(key, until, headers))
         return Upload(method="PUT", url=url, headers=dict(headers), expires_at=until)
 
-    async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
+    async def presign_download(self, key: str, ttl_s: int, headers: dict[str, str]) -> str:
         """An address that gives the object with these headers: Content-Type, Content-Disposition."""
-        return self._address(_Address(key, self._clock.now() + timedelta(seconds=life_s), headers))
+        return self._address(_Address(key, self._clock.now() + timedelta(seconds=ttl_s), headers))
 
-    async def look(self, key: str) -> ObjectHead | None:
+    async def head(self, key: str) -> ObjectHead | None:
         """What lies there."""
         self._check()
         found = self.objects.get(key)
         return None if found is None else ObjectHead(len(found.body), found.etag)
 
-    async def head(self, key: str, found: ObjectHead, size: int) -> bytes | None:
+    async def read_start(self, key: str, expected: ObjectHead, size: int) -> bytes | None:
         """The first bytes of exactly that object; None when another lies there by now."""
-        there = self._same(key, found)
+        there = self._same(key, expected)
         return None if there is None else there.body[:size]
 
-    async def copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
+    async def copy(self, source: str, expected: ObjectHead, target: str, content_type: str) -> bool:
         """Copy exactly that object; False when another lies there by now."""
-        there = self._same(source, found)
+        there = self._same(source, expected)
         if there is not None:
             self.objects[target] = Stored(there.body, content_type)
         return there is not None
@@ -105,7 +105,7 @@ class MemoryStorage:
         self._check()
         self.objects[key] = Stored(body, content_type)
 
-    async def fetch(self, key: str, target: IO[bytes]) -> bool:
+    async def download(self, key: str, target: IO[bytes]) -> bool:
         """Write an object into a file; False when it is not there."""
         self._check()
         if key not in self.objects:
@@ -114,37 +114,37 @@ class MemoryStorage:
         target.flush()
         return True
 
-    async def begin(self, key: str, content_type: str) -> str:
+    async def create_upload(self, key: str, content_type: str) -> str:
         """Begin an object in parts; gives the id of this upload."""
         self._check()
-        upload = f"{content_type} {next(self._numbers)}"
-        self.parts[key, upload] = {}
-        return upload
+        upload_id = f"{content_type} {next(self._numbers)}"
+        self.parts[key, upload_id] = {}
+        return upload_id
 
-    async def part(self, key: str, upload: str, number: int, body: bytes) -> str:
+    async def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
         """Send a part, numbered from 1; gives its tag."""
         self._check()
-        if (key, upload) not in self.parts:
+        if (key, upload_id) not in self.parts:
             raise MESH_BUSY.exception("The file storage does not have what it had.")
-        self.parts[key, upload][number] = body
+        self.parts[key, upload_id][number] = body
         return Stored(body, "").etag
 
-    async def finish(self, key: str, upload: str, tags: Sequence[str]) -> None:
+    async def complete_upload(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
         """Make one object of the parts."""
         self._check()
-        parts = self.parts.pop((key, upload), None)
-        if parts is None or [Stored(parts[number], "").etag for number in sorted(parts)] != list(tags):
+        parts = self.parts.pop((key, upload_id), None)
+        if parts is None or [Stored(parts[number], "").etag for number in sorted(parts)] != list(etags):
             raise MESH_BUSY.exception("The file storage does not have what it had.")
         body = b"".join(parts[number] for number in sorted(parts))
-        self.objects[key] = Stored(body, upload.partition(" ")[0])
+        self.objects[key] = Stored(body, upload_id.partition(" ")[0])
 
-    async def drop_parts(self, key: str) -> None:
+    async def abort_uploads(self, key: str) -> None:
         """Throw away the parts of whatever was begun there and not finished."""
         self._check()
         for begun in [begun for begun in self.parts if begun[0] == key]:
             del self.parts[begun]
 
-    async def remove(self, keys: Sequence[str]) -> frozenset[str]:
+    async def delete(self, keys: Sequence[str]) -> frozenset[str]:
         """Delete these objects; gives those that S3 would not delete. What is not there does not matter."""
         self._check()
         for key in set(keys) - self.stuck:
@@ -156,10 +156,10 @@ class MemoryStorage:
         self._addresses[url] = address
         return url
 
-    def _same(self, key: str, found: ObjectHead) -> Stored | None:
+    def _same(self, key: str, expected: ObjectHead) -> Stored | None:
         self._check()
         there = self.objects.get(key)
-        return there if there is not None and there.etag == found.etag else None
+        return there if there is not None and there.etag == expected.etag else None
 
     def _check(self) -> None:
         if self.away:

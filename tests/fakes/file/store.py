@@ -19,10 +19,10 @@ from shared.contracts.file import File
 _LOCK_WAIT_S = 5
 
 
-class Told(Struct, frozen=True):
+class OutboxEvent(Struct, frozen=True):
     """An event in the outbox."""
 
-    kind: EventType
+    event_type: EventType
     key: UUID
     revision: int
     data: Answer
@@ -31,7 +31,7 @@ class Told(Struct, frozen=True):
 class Row(Struct):
     """A file, and when it was buried."""
 
-    kept: FileRecord
+    record: FileRecord
     deleted_at: datetime | None = None
 
 
@@ -50,7 +50,7 @@ class Answered(Struct, frozen=True):
     until: datetime
 
     def answer(self, body: bytes) -> File:
-        """The same again. Raises the refusal, `idempotency.mismatch` for another body."""
+        """The same postponed. Raises the refusal, `idempotency.mismatch` for another body."""
         if self.asked != body:
             raise IDEMPOTENCY_MISMATCH.exception("This key was used for another body before.")
         if isinstance(self.outcome, ServiceError):
@@ -70,14 +70,14 @@ class Store:
         self.purged: set[UUID] = set()
         """Channels and servers."""
         self.answered: dict[tuple[UUID, str], Answered] = {}
-        self.outbox: list[Told] = []
+        self.outbox: list[OutboxEvent] = []
         self._locks: dict[Hashable, asyncio.Lock] = {}
 
     def lock_of(self, row: Hashable) -> asyncio.Lock:
         """The lock of a row."""
         return self._locks.setdefault(row, asyncio.Lock())
 
-    def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
+    def membership(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
         """What is known about a profile in a channel."""
         channel = self.channels.get(channel_id)
         if channel is None:

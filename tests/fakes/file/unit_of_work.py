@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apps.file.domain.files import ChannelMembership, FileRecord, Usage
-from apps.file.ports import FirstAnswer, UnitOfWork
+from apps.file.ports import StoredAnswer, UnitOfWork
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock
 from shared.contracts.errors import ServiceError
@@ -17,7 +17,7 @@ from shared.contracts.event import EventType
 from shared.contracts.file import File
 from shared.kit.database.idempotency import KEY_LIFE, REDELIVERY_LIFE
 from shared.kit.wire.call import Call
-from tests.fakes.file.store import Answered, Row, Store, Told, Transaction
+from tests.fakes.file.store import Answered, OutboxEvent, Row, Store, Transaction
 
 
 class MemoryUnitOfWorkFactory:
@@ -85,9 +85,9 @@ class MemoryUnitOfWork:
         self._transaction = transaction
         self._clock = clock
 
-    async def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
+    async def membership(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
         """What is known about a profile in a channel."""
-        return self._store.place(channel_id, profile_id)
+        return self._store.membership(channel_id, profile_id)
 
     async def lock_usage(self, profile_id: UUID) -> Usage:
         """What a person's files take, locked until the end."""
@@ -98,51 +98,51 @@ class MemoryUnitOfWork:
         """Count so many bytes and files more, or less, against a person."""
         self._transaction.changes.append(lambda: self._store.charge(profile_id, size, files))
 
-    async def add(self, kept: FileRecord) -> None:
+    async def add(self, record: FileRecord) -> None:
         """Store a new file."""
-        row = Row(_copy_of(kept))
-        self._transaction.changes.append(lambda: self._store.files.update({kept.file.id: row}))
+        row = Row(_copy_of(record))
+        self._transaction.changes.append(lambda: self._store.files.update({record.file.id: row}))
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
+    async def find(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
         """A file or the tombstone of one."""
         if lock:
             await self._transaction.hold(file_id)
         row = self._store.files.get(file_id)
-        return None if row is None else _copy_of(row.kept)
+        return None if row is None else _copy_of(row.record)
 
-    async def files(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
+    async def find_all(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
         """Those of these files that are there, in any order."""
-        return [_copy_of(self._store.files[one].kept) for one in set(file_ids) & self._store.files.keys()]
+        return [_copy_of(self._store.files[one].record) for one in set(file_ids) & self._store.files.keys()]
 
-    async def store(self, kept: FileRecord) -> None:
+    async def update(self, record: FileRecord) -> None:
         """Store what changed about a file."""
-        self._change(_copy_of(kept), None)
+        self._change(_copy_of(record), None)
 
-    async def bury(self, kept: FileRecord, call_id: str, now: datetime) -> None:
+    async def mark_deleted(self, record: FileRecord, call_id: str, now: datetime) -> None:
         """Store it as a tombstone, whose bytes are purged from now on."""
-        self._change(replace(_copy_of(kept), deleted=True, deleting_call=call_id, purge_at=now), now)
+        self._change(replace(_copy_of(record), deleted=True, deleting_call=call_id, purge_at=now), now)
 
-    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+    async def publish(self, event_type: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
-        told = Told(kind, key, revision, replace(data))
+        told = OutboxEvent(event_type, key, revision, replace(data))
         self._transaction.changes.append(lambda: self._store.outbox.append(told))
 
-    async def known(self, call: Call, profile_id: UUID) -> FirstAnswer | None:
+    async def find_stored(self, call: Call, profile_id: UUID) -> StoredAnswer | None:
         """What the call was answered with before."""
         found = self._store.answer_to(_key_of(call, profile_id), self._clock.now())
         return None if found is None else found.answer
 
-    def _change(self, kept: FileRecord, deleted_at: datetime | None) -> None:
+    def _change(self, record: FileRecord, deleted_at: datetime | None) -> None:
         def commit() -> None:
-            row = self._store.files[kept.file.id]
-            row.kept, row.deleted_at = kept, deleted_at or row.deleted_at
+            row = self._store.files[record.file.id]
+            row.record, row.deleted_at = record, deleted_at or row.deleted_at
 
         self._transaction.changes.append(commit)
 
 
-def _copy_of(kept: FileRecord) -> FileRecord:
+def _copy_of(record: FileRecord) -> FileRecord:
     """So that nobody changes what is committed."""
-    return replace(kept, file=replace(kept.file))
+    return replace(record, file=replace(record.file))
 
 
 def _key_of(call: Call, profile_id: UUID) -> tuple[UUID, str]:

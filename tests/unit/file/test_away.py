@@ -35,10 +35,10 @@ async def test_nothing_is_forgotten_while_s3_is_away(world: World, storage: Memo
 async def test_what_was_done_before_s3_went_away_stays_done(
     world: World, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "PURGED_AT_ONCE", 2)
+    monkeypatch.setattr(sweep, "PURGE_BATCH_FILES", 2)
     for file in [await world.share() for _ in range(6)]:
         await world.delete(file.id)
-    remove, calls = storage.remove, 0
+    remove, calls = storage.delete, 0
 
     async def once(keys: Sequence[str]) -> frozenset[str]:
         nonlocal calls
@@ -46,12 +46,12 @@ async def test_what_was_done_before_s3_went_away_stays_done(
         storage.away = calls > 1
         return await remove(keys)
 
-    monkeypatch.setattr(storage, "remove", once)
+    monkeypatch.setattr(storage, "delete", once)
     assert await refused(world.sweep()) == "mesh.busy"
     assert len(storage.objects) == 4 * 2
     storage.away = False
     now = world.clock.now()
-    again = await world.outside.leftovers.claim(now, now, 10)
+    again = await world.outside.dangling.claim(now, now, 10)
     assert {f"files/{leftover.file_id}" for leftover in again} == storage.objects.keys() - {
         f"uploads/{leftover.file_id}" for leftover in again
     }
@@ -79,7 +79,7 @@ async def test_parts_that_can_not_be_dropped_hold_nobody_up(
         await world.delete(each.file.id)
         await storage.put(f"files/{each.file.id}", b"tea", "text/plain")
     stuck = f"files/{made[0].file.id}"
-    drop_parts = storage.drop_parts
+    drop_parts = storage.abort_uploads
 
     async def drop(key: str) -> None:
         if key == stuck:
@@ -87,9 +87,9 @@ async def test_parts_that_can_not_be_dropped_hold_nobody_up(
         await drop_parts(key)
 
     with monkeypatch.context() as broken:
-        broken.setattr(storage, "drop_parts", drop)
+        broken.setattr(storage, "abort_uploads", drop)
         assert await refused(world.sweep()) == "mesh.busy"
         await world.sweep()
         assert world.outside.objects() == [stuck]
-    await world.pass_by(sweep.CLAIM_LIFE)
+    await world.pass_by(sweep.CLAIM_TTL)
     assert world.outside.objects() == []

@@ -61,25 +61,25 @@ class Outside:
 
     snapshot = transaction
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
+    async def find(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
         return self.row
 
-    async def store(self, row: FileRecord) -> None:
+    async def update(self, row: FileRecord) -> None:
         self.row = row
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         yield
 
     @asynccontextmanager
-    async def desk(self, size: int) -> AsyncIterator[IO[bytes]]:
+    async def scratch_file(self, size: int) -> AsyncIterator[IO[bytes]]:
         yield BytesIO()
 
-    async def fetch(self, key: str, target: IO[bytes]) -> bool:
-        self._check("fetch")
+    async def download(self, key: str, target: IO[bytes]) -> bool:
+        self._check("download")
         return self.there
 
-    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
+    async def render(self, image: IO[bytes]) -> dict[int, bytes]:
         self.paintings += 1
         await asyncio.sleep(0.01)
         if self.fault is not None:
@@ -95,7 +95,7 @@ class Outside:
             self.meanwhile()
             raise MESH_BUSY.exception("S3 is away")
 
-    async def remove(self, keys: list[str]) -> None:
+    async def delete(self, keys: list[str]) -> None:
         for key in keys:
             self.objects.pop(key, None)
 
@@ -107,8 +107,8 @@ class Outside:
 
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
-    monkeypatch.setattr(make_thumbnails, "_PATIENCE_S", 0.2)
-    monkeypatch.setattr(make_thumbnails, "_LOOK_S", 0.01)
+    monkeypatch.setattr(make_thumbnails, "_POLL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(make_thumbnails, "_POLL_INTERVAL_S", 0.01)
     return Outside()
 
 
@@ -173,7 +173,7 @@ async def test_an_image_that_is_not_in_the_storage_now(outside: Outside) -> None
 
 
 async def test_what_is_the_storages_fault_counts_for_nothing(outside: Outside) -> None:
-    outside.away = "fetch"
+    outside.away = "download"
     making = made_of(outside)
     for _ in range(2 * TRIES_MAX):
         assert await making.make_due(outside) == 1
@@ -202,7 +202,7 @@ async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside
     outside.fault = MESH_BUSY.exception("the worker was killed")
     await making.make_due(outside)
     outside.time += timedelta(seconds=61)
-    outside.away = "fetch"
+    outside.away = "download"
     await making.make_due(outside)
     assert outside.row is not None
     assert (outside.row.thumbnail_tries, outside.row.thumbnails_after) == (
@@ -212,7 +212,7 @@ async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside
 
 
 async def test_what_was_given_up_stays_so_when_a_try_is_given_back(outside: Outside) -> None:
-    outside.row, outside.away = replace(kept(), thumbnail_tries=TRIES_MAX), "fetch"
+    outside.row, outside.away = replace(kept(), thumbnail_tries=TRIES_MAX), "download"
     making = made_of(outside)
     for _ in range(3):
         with refused("mesh.busy"):
@@ -232,7 +232,7 @@ async def test_what_has_changed_meanwhile_is_not_given_back(outside: Outside) ->
         replace(kept(), deleted=True),
         None,
     ):
-        outside.row, outside.away = kept(), "fetch"
+        outside.row, outside.away = kept(), "download"
 
         def change(changed: FileRecord | None = changed) -> None:
             outside.row = changed
@@ -286,14 +286,14 @@ async def test_what_is_begun_waits_for_nothing_and_ends_when_told(outside: Outsi
     making.begin(kept())
     await asyncio.sleep(0)
     await making.close()
-    assert not making._under_way
+    assert not making._tasks
 
 
 async def test_no_more_than_so_many_are_begun(outside: Outside) -> None:
     making = made_of(outside)
     for number in range(100):
         making.begin(another(number, person=number))
-    assert len(making._under_way) == make_thumbnails.BEGUN_MAX
+    assert len(making._tasks) == make_thumbnails.BACKGROUND_MAX
     await making.close()
 
 
@@ -301,21 +301,21 @@ async def test_nobody_has_all_that_are_begun(outside: Outside) -> None:
     making = made_of(outside)
     for number in range(100):
         making.begin(another(number, person=0))
-    assert len(making._under_way) == make_thumbnails.BEGUN_PERSON_MAX
+    assert len(making._tasks) == make_thumbnails.BACKGROUND_PROFILE_MAX
     making.begin(another(100, person=1))
-    assert UUID(int=100) in making._under_way
+    assert UUID(int=100) in making._tasks
     await making.close()
-    assert not making._of_person
+    assert not making._per_profile
 
 
 async def test_who_asks_for_all_of_his_own_leaves_room_for_others(outside: Outside) -> None:
     making = made_of(outside)
     asked = [asyncio.create_task(making.make(another(number, person=0))) for number in range(100)]
     await asyncio.sleep(0)
-    assert len(making._under_way) == make_thumbnails.PERSON_MAX
+    assert len(making._tasks) == make_thumbnails.PROFILE_MAX
     assert await making.make(another(100, person=1)) is True
     refusals = [each for each in await asyncio.gather(*asked, return_exceptions=True) if each is not True]
-    assert len(refusals) == 100 - make_thumbnails.PERSON_MAX
+    assert len(refusals) == 100 - make_thumbnails.PROFILE_MAX
     assert all("mesh.busy" in str(each) for each in refusals)
 
 
@@ -335,7 +335,7 @@ async def test_a_file_that_is_deleted_meanwhile(outside: Outside) -> None:
 async def test_a_try_that_is_done_is_not_joined(outside: Outside) -> None:
     """Between the end of a try and its done-callback other tasks run."""
     making = made_of(outside)
-    outside.away = "fetch"
+    outside.away = "download"
 
     async def late() -> bool:
         await asyncio.sleep(0)  # runs right after the last step of the first try
@@ -345,5 +345,5 @@ async def test_a_try_that_is_done_is_not_joined(outside: Outside) -> None:
     first, second = await asyncio.gather(making.make(kept()), late(), return_exceptions=True)
     assert isinstance(first, ServiceError)
     assert second is True
-    assert not making._under_way
-    assert not making._of_person
+    assert not making._tasks
+    assert not making._per_profile

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.file.domain.names import disposition, base_name
+from apps.file.domain.names import base_name, disposition
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ async def test_a_part_is_let_go_before_the_next_one_is_read(
     async def finish(place: str, upload: str, tags: Sequence[str]) -> None:
         assert len(tags) == PARTS
 
-    monkeypatch.setattr(world.storage, "part", part)
-    monkeypatch.setattr(world.storage, "finish", finish)
+    monkeypatch.setattr(world.storage, "upload_part", part)
+    monkeypatch.setattr(world.storage, "complete_upload", finish)
     for _ in range(2):  # with a key the second one is compared only
         form = Counted(world.channel, b"a" * (PARTS * PART))
         assert (await world.receive(form, key=key)).size == PARTS * PART

@@ -33,7 +33,7 @@ async def test_another_upload_with_the_same_key_is_refused(world: World) -> None
     first = await world.receive(tea(world, body), key="k")
     elsewhere = tea(world, body)
     elsewhere.channel_id, made = world.server.add_channel()
-    await world.hear(made)
+    await world.on_server_event(made)
     others = (
         tea(world, body + b"a"),
         tea(world, body[:-1]),
@@ -81,7 +81,7 @@ async def test_the_answer_comes_again_whatever_became_of_the_file(world: World) 
     await world.create(ALLOWANCE.file_max_bytes)
     assert await refused(world.receive(tea(world))) == "quota.exceeded"
     assert await world.receive(tea(world), key="k") == first
-    await world.hear(world.server.delete_channel(world.channel))
+    await world.on_server_event(world.server.delete_channel(world.channel))
     assert await world.receive(tea(world), key="k") == first
     assert await world.usage() == Usage(ALLOWANCE.quota_bytes, 2)
 
@@ -125,11 +125,11 @@ async def test_who_is_kicked_meanwhile_may_try_again(world: World) -> None:
 
     async def meanwhile(at: int) -> None:
         if world.ada in world.server.members:
-            await world.hear(world.server.kick(world.ada))
+            await world.on_server_event(world.server.kick(world.ada))
 
     form.meanwhile = meanwhile
     assert await refused(world.receive(form, key="k")) == "channel.not_found"
-    await world.hear(world.server.join(world.ada))
+    await world.on_server_event(world.server.join(world.ada))
     assert (await world.receive(tea(world), key="k")).size == 3
 
 
@@ -214,9 +214,9 @@ async def test_not_yet_is_no_last_word(world: World) -> None:
     made = await world.create()
     assert await refused(world.complete(made.file.id, key="k")) == "file.not_uploaded"
     await world.put(made)
-    await world.hear(world.server.kick(world.ada))
+    await world.on_server_event(world.server.kick(world.ada))
     assert await refused(world.complete(made.file.id, key="k")) == "file.not_found"
-    await world.hear(world.server.join(world.ada))
+    await world.on_server_event(world.server.join(world.ada))
     assert (await world.complete(made.file.id, key="k")).size == 3
 
 
@@ -248,16 +248,16 @@ async def test_what_another_call_completed_meanwhile_is_not_refused_for_a_day(
 ) -> None:
     file = (await world.create()).file
     await world.storage.put(f"uploads/{file.id}", b"\0\0\0", "text/plain")
-    head = world.storage.head
+    head = world.storage.read_start
 
     async def overtaken(*asked: Any) -> bytes | None:
         seen = await head(*asked)
-        monkeypatch.setattr(world.storage, "head", head)
+        monkeypatch.setattr(world.storage, "read_start", head)
         await world.storage.put(f"uploads/{file.id}", b"tea", "text/plain")
         await world.complete(file.id)
         return seen
 
-    monkeypatch.setattr(world.storage, "head", overtaken)
+    monkeypatch.setattr(world.storage, "read_start", overtaken)
     done = await world.complete(file.id, key="k")
     assert done == await world.complete(file.id, key="k") == await world.get(file.id, world.ben)
     assert await world.outside.events() == ["file.completed"]

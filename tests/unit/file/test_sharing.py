@@ -78,7 +78,7 @@ async def test_what_may_be_announced(world: World) -> None:
     assert await refused(world.create(most + 1)) == "file.too_large"
     assert await refused(world.create(content_type="text/html")) == "file.type_not_allowed"
     assert await refused(world.create(profile_id=world.eve)) == "channel.not_found"
-    await world.hear(world.server.delete_channel(world.channel))
+    await world.on_server_event(world.server.delete_channel(world.channel))
     assert await refused(world.create()) == "channel.not_found"
 
 
@@ -174,7 +174,7 @@ async def test_who_was_kicked_completes_nothing(world: World, heard: bool) -> No
     await world.put(made)
     kicked = world.server.kick(world.ada)
     if heard:
-        await world.hear(kicked)
+        await world.on_server_event(kicked)
         assert await refused(world.complete(made.file.id)) == "file.not_found"  # as to any outsider
         assert await world.outside.events() == []
         await world.pass_by(EXPIRED)
@@ -184,7 +184,7 @@ async def test_who_was_kicked_completes_nothing(world: World, heard: bool) -> No
     else:
         # What was not heard of yet is a bounded time behind; but who is kicked sees nothing afterwards.
         await world.complete(made.file.id)
-        await world.hear(kicked)
+        await world.on_server_event(kicked)
         assert await refused(world.download(made.file.id, world.ada)) == "file.not_found"
         assert await world.download(made.file.id, world.ben) == b"tea"
 
@@ -192,7 +192,7 @@ async def test_who_was_kicked_completes_nothing(world: World, heard: bool) -> No
 async def test_thumbnails_are_made_once_and_go_with_their_file(world: World) -> None:
     file = await world.share(PNG, content_type="image/png")
     small, again = await asyncio.gather(*(world.thumbnail(file.id, world.ben) for _ in range(2)))
-    assert (small, again, world.painter.painted) == (b"96", b"96", 1)
+    assert (small, again, world.renderer.painted) == (b"96", b"96", 1)
     text = await world.share()
     assert await refused(world.thumbnail(text.id, world.ben)) == "file.no_thumbnail"
     assert await refused(world.thumbnail(file.id, world.eve)) == "file.not_found"
@@ -213,7 +213,7 @@ async def test_what_may_be_attached(world: World) -> None:
 async def test_only_ones_own_files_of_this_channel_may_be_attached(world: World) -> None:
     file, here = await world.share(), world.channel
     world.channel, made = world.server.add_channel()
-    await world.hear(made)
+    await world.on_server_event(made)
     assert await refused(world.describe(file.id)) == "file.not_found"
     world.channel = here
     assert await world.describe(file.id) == [file.id]

@@ -76,7 +76,7 @@ async def test_while_its_channel_is_deleted_and_swept(
 
     async def meanwhile(at: int) -> None:
         if at >= swept_at and world.channel in world.server.channels:
-            await world.hear(world.server.delete_channel(world.channel))
+            await world.on_server_event(world.server.delete_channel(world.channel))
             await world.sweep()
             assert await world.outside.rows() == 1
 
@@ -94,7 +94,7 @@ async def test_who_is_kicked_meanwhile_shares_nothing(world: World, heard: bool)
 
     async def meanwhile(at: int) -> None:
         if world.ada in world.server.members:
-            await world.hear(world.server.kick(world.ada))
+            await world.on_server_event(world.server.kick(world.ada))
             if not heard:
                 world.server.join(world.ada)  # and joins again, which nobody has heard of
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from apps.file.domain.files import Usage
-from apps.file.usecases.sweep import CLAIM_LIFE, PURGED_AT_ONCE
+from apps.file.usecases.sweep import CLAIM_TTL, PURGE_BATCH_FILES
 from tests.unit.file.world import EXPIRED, NOTHING, PART, WRITES_END, Form, World, refused
 
 
@@ -80,7 +80,9 @@ async def test_a_thread_that_outlives_its_call_leaves_nothing(world: World) -> N
     (broken,) = (key for key in begun if key != f"files/{old.id}")
     for key in (broken, f"files/{old.id}", f"thumbnails/{old.id}/320.webp"):
         await world.storage.put(key, b"late", "text/plain")
-    await world.storage.part(broken, await world.storage.begin(broken, "text/plain"), 1, b"late")
+    await world.storage.upload_part(
+        broken, await world.storage.create_upload(broken, "text/plain"), 1, b"late"
+    )
     await world.pass_by(WRITES_END + timedelta(seconds=1))
     assert await world.left() == NOTHING
 
@@ -110,7 +112,7 @@ async def test_files_of_a_deleted_channel_go(world: World) -> None:
     for _ in range(5):
         await world.share()
     await world.receive(Form(world.channel, b"tea"))
-    await world.hear(world.server.delete_channel(world.channel))
+    await world.on_server_event(world.server.delete_channel(world.channel))
     await world.sweep()
     assert world.outside.objects() == []
     await world.pass_by(EXPIRED + WRITES_END)
@@ -119,7 +121,7 @@ async def test_files_of_a_deleted_channel_go(world: World) -> None:
 
 async def test_files_of_a_deleted_server_go(world: World) -> None:
     await world.share()
-    await world.hear(world.server.delete())
+    await world.on_server_event(world.server.delete())
     await world.sweep()
     assert world.outside.objects() == []
     await world.pass_by(EXPIRED + WRITES_END)
@@ -127,7 +129,7 @@ async def test_files_of_a_deleted_server_go(world: World) -> None:
 
 
 async def test_more_than_one_piece(world: World) -> None:
-    for turn in range(PURGED_AT_ONCE // 20 + 1):
+    for turn in range(PURGE_BATCH_FILES // 20 + 1):
         for _ in range(20):
             await world.create()
         await world.pass_by(EXPIRED)
@@ -138,22 +140,22 @@ async def test_more_than_one_piece(world: World) -> None:
 
 async def test_who_claimed_a_piece_and_died_leaves_it_to_others(world: World) -> None:
     await world.delete((await world.share()).id)
-    leftovers, now = world.outside.leftovers, world.clock.now()
-    assert len(await leftovers.claim(now, now + CLAIM_LIFE, 10)) == 1
+    dangling, now = world.outside.dangling, world.clock.now()
+    assert len(await dangling.claim(now, now + CLAIM_TTL, 10)) == 1
     await world.sweep()
     assert world.outside.objects() != []
-    await world.pass_by(CLAIM_LIFE)
+    await world.pass_by(CLAIM_TTL)
     assert world.outside.objects() == []
 
 
 async def test_a_file_that_is_deleted_while_it_is_claimed_is_purged_all_the_same(world: World) -> None:
     file = await world.share()
     world.clock.ahead += EXPIRED
-    leftovers, now = world.outside.leftovers, world.clock.now()
-    claim = now + CLAIM_LIFE
-    (claimed,) = await leftovers.claim(now, claim, 10)
-    assert claimed.may_be_left() == [f"uploads/{file.id}"]
+    dangling, now = world.outside.dangling, world.clock.now()
+    claim = now + CLAIM_TTL
+    (claimed,) = await dangling.claim(now, claim, 10)
+    assert claimed.object_keys() == [f"uploads/{file.id}"]
     await world.delete(file.id)
-    await leftovers.settle(claim, [file.id], {})
+    await dangling.settle(claim, [file.id], {})
     await world.sweep()
     assert world.outside.objects() == []

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from apps.file.domain.files import FileRecord
 from apps.file.domain.keys import file_key
 from apps.file.domain.thumbnails import TRIES_MAX
-from apps.file.usecases.make_thumbnails import DUE_AT_ONCE, PIECES_MAX, MakeThumbnails
+from apps.file.usecases.make_thumbnails import BATCH_SIZE, BATCHES_MAX, MakeThumbnails
 from shared.contracts.file import File, FileStatus
 from tests.fakes.file.storage import MemoryStorage
 from tests.unit.file.world import IDS, World
@@ -24,7 +24,7 @@ class Shelf(MemoryStorage):
         super().__init__(world.clock)
         self.fetched: list[str] = []
 
-    async def fetch(self, key: str, target: IO[bytes]) -> bool:
+    async def download(self, key: str, target: IO[bytes]) -> bool:
         self.fetched.append(key)
         return True
 
@@ -45,14 +45,14 @@ def image_of(world: World, person: UUID) -> FileRecord:
 
 
 async def add(world: World, *images: FileRecord) -> None:
-    async with world.outside.work.transaction() as unit:
+    async with world.outside.units.transaction() as unit:
         for image in images:
             await unit.add(image)
-            await unit.store(image)  # tries too
+            await unit.update(image)  # tries too
 
 
-async def due(world: World, size: int = DUE_AT_ONCE) -> list[FileRecord]:
-    return await world.outside.unpainted.due(world.clock.now(), size)
+async def due(world: World, size: int = BATCH_SIZE) -> list[FileRecord]:
+    return await world.outside.pending.due(world.clock.now(), size)
 
 
 async def test_one_image_does_not_wait_for_the_many_of_another(world: World) -> None:
@@ -64,7 +64,7 @@ async def test_one_image_does_not_wait_for_the_many_of_another(world: World) -> 
     assert late in page[:2]
     page.remove(late)
     assert page == many[: len(page)]  # hers in their order
-    assert len(page) >= DUE_AT_ONCE // 2 - 1
+    assert len(page) >= BATCH_SIZE // 2 - 1
 
 
 async def test_so_it_is_made_among_the_first(world: World) -> None:
@@ -72,11 +72,11 @@ async def test_so_it_is_made_among_the_first(world: World) -> None:
     late = image_of(world, world.ben)
     await add(world, late)
     shelf = Shelf(world)
-    making = MakeThumbnails(world.outside.work, shelf, world.painter, world.clock, 1000)
-    tried = await making.make_due(world.outside.unpainted)
-    assert DUE_AT_ONCE * (PIECES_MAX - 1) < tried <= DUE_AT_ONCE * PIECES_MAX
+    making = MakeThumbnails(world.outside.units, shelf, world.renderer, world.clock, 1000)
+    tried = await making.make_due(world.outside.pending)
+    assert BATCH_SIZE * (BATCHES_MAX - 1) < tried <= BATCH_SIZE * BATCHES_MAX
     assert len(shelf.fetched) == len(set(shelf.fetched)) == tried
-    assert file_key(late.file.id) in shelf.fetched[:DUE_AT_ONCE]
+    assert file_key(late.file.id) in shelf.fetched[:BATCH_SIZE]
 
 
 async def test_everybody_comes_up_before_anybody_comes_up_again(world: World) -> None:
@@ -94,10 +94,10 @@ async def test_everybody_comes_up_before_anybody_comes_up_again(world: World) ->
 async def test_a_page_is_filled_by_those_who_have_more(world: World) -> None:
     few, many = image_of(world, world.ben), [image_of(world, world.ada) for _ in range(20)]
     await add(world, few, *many)
-    assert len(await due(world)) == DUE_AT_ONCE // 2 + 1
-    async with world.outside.work.transaction() as unit:
-        await unit.store(replace(few, thumbnails=False))
-    assert await due(world) == many[:DUE_AT_ONCE]
+    assert len(await due(world)) == BATCH_SIZE // 2 + 1
+    async with world.outside.units.transaction() as unit:
+        await unit.update(replace(few, thumbnails=False))
+    assert await due(world) == many[:BATCH_SIZE]
     assert len(await due(world, 100)) == 20
 
 
@@ -114,8 +114,8 @@ async def test_who_has_waited_longest_is_first_and_who_has_to_wait_is_not_there(
         replace(decided, thumbnails=True),
         deleted,
     )
-    async with world.outside.work.transaction() as unit:
-        await unit.bury(deleted, "call", now)
+    async with world.outside.units.transaction() as unit:
+        await unit.mark_deleted(deleted, "call", now)
     await world.create(content_type="image/png")  # announced only
     assert await due(world) == [again, fresh]
     world.clock.ahead = timedelta(minutes=2)

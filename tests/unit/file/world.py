@@ -12,12 +12,12 @@ from uuid import UUID
 import msgspec
 
 from apps.file.domain.files import Allowance, Usage
-from apps.file.inbound.kafka import Dependencies, Inbound, UrlTtl, hear
-from apps.file.outbound.content_types import PureMagic
+from apps.file.inbound.kafka import Dependencies, UrlTtl, on_server_event, register_operations
+from apps.file.outbound.content_types import PuremagicSniffer
 from apps.file.ports import DanglingFiles, PendingThumbnails, Storage, UnitOfWorkFactory
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
-from apps.file.usecases.receive_upload import PartLimits, ReceiveUpload
+from apps.file.usecases.receive_upload import ReceiveUpload, UploadLimits
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
 from shared.contracts.errors import ServiceError
 from shared.contracts.fields import Role
@@ -42,9 +42,10 @@ from shared.contracts.file import (
 )
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemClock, SystemIds, now_ms
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call
 from shared.membership.ports import MembershipStore
-from shared.membership.resolver import AccessQuery, MembershipResolver, with_fresh_membership
+from shared.membership.resolver import MembershipResolver
 from tests.fakes.file.dangling_files import MemoryDanglingFiles
 from tests.fakes.file.membership import MemoryMembershipStore
 from tests.fakes.file.pending_thumbnails import MemoryPendingThumbnails
@@ -79,10 +80,10 @@ class MovedClock:
 class Outside:
     """The adapters of one kind, and what a client and an operator see of them."""
 
-    work: UnitOfWorkFactory
+    units: UnitOfWorkFactory
     storage: Storage
-    leftovers: DanglingFiles
-    unpainted: PendingThumbnails
+    dangling: DanglingFiles
+    pending: PendingThumbnails
     facts: MembershipStore
     clock: MovedClock
     events: Callable[[], Awaitable[list[str]]]
@@ -99,7 +100,7 @@ def memory() -> Outside:
     storage = MemoryStorage(clock)
 
     async def events() -> list[str]:
-        return [told.kind.name for told in store.outbox]
+        return [event.event_type.name for event in store.outbox]
 
     async def rows() -> int:
         return len(store.files)
@@ -114,10 +115,10 @@ def memory() -> Outside:
         return sorted([*storage.objects, *(key for key, _ in storage.parts)])
 
     return Outside(
-        work=MemoryUnitOfWorkFactory(store, clock),
+        units=MemoryUnitOfWorkFactory(store, clock),
         storage=storage,
-        leftovers=MemoryDanglingFiles(store),
-        unpainted=MemoryPendingThumbnails(store),
+        dangling=MemoryDanglingFiles(store),
+        pending=MemoryPendingThumbnails(store),
         facts=MemoryMembershipStore(store),
         clock=clock,
         events=events,
@@ -135,16 +136,16 @@ class Sketcher:
         self.painted = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         """Nobody waits."""
         yield
 
     @asynccontextmanager
-    async def desk(self, size: int) -> AsyncIterator[IO[bytes]]:
+    async def scratch_file(self, size: int) -> AsyncIterator[IO[bytes]]:
         """Room for anything."""
         yield BytesIO()
 
-    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
+    async def render(self, image: IO[bytes]) -> dict[int, bytes]:
         """As many as there are sizes."""
         self.painted += 1
         return {size: b"%d" % size for size in THUMBNAIL_SIZES}
@@ -182,45 +183,54 @@ class World:
         self.outside = outside
         self.clock, self.storage = outside.clock, outside.storage
         self.server = ServerService()
-        self.painter = Sketcher()
+        self.renderer = Sketcher()
         self.resolver = MembershipResolver(self.server, outside.facts, SystemClock())
-        self.hear = hear(outside.facts, outside.clock)
+        self.on_server_event = on_server_event(outside.facts, outside.clock)
         self.ada, self.ben, self.eve = IDS.new(), IDS.new(), IDS.new()
-        tools = Dependencies(
-            work=outside.work,
+        deps = Dependencies(
+            units=outside.units,
             storage=outside.storage,
-            sniffer=PureMagic(),
+            sniffer=PuremagicSniffer(),
             resolver=self.resolver,
             allowance=ALLOWANCE,
             thumbnails=MakeThumbnails(
-                outside.work, outside.storage, self.painter, outside.clock, ALLOWANCE.file_max_bytes
+                outside.units, outside.storage, self.renderer, outside.clock, ALLOWANCE.file_max_bytes
             ),
-            lives=UrlTtl(LIFE_S, LIFE_S),
+            url_ttl=UrlTtl(LIFE_S, LIFE_S),
             clock=outside.clock,
             ids=IDS,
         )
-        self.inbound = Inbound(tools)
+        self.handlers = HandlerRegistry("file")
+        register_operations(self.handlers, deps)
         self.receiving = ReceiveUpload(
-            tools.work, tools.storage, tools.sniffer, ALLOWANCE, PartLimits(PART, LIFE_S), tools.clock, IDS
+            deps.units,
+            deps.storage,
+            deps.sniffer,
+            self.resolver,
+            deps.clock,
+            IDS,
+            ALLOWANCE,
+            UploadLimits(PART, LIFE_S, membership_timeout_s=10),
         )
 
     async def begin(self) -> None:
         """Who is where."""
         self.channel, made = self.server.add_channel()
         for event in (made, self.server.join(self.ada), self.server.join(self.ben, Role.MODERATOR)):
-            await self.hear(event)
+            await self.on_server_event(event)
 
     async def create(self, size: int = 3, key: str | None = None, **changes: Any) -> NewFile:
         """Announced by Ada."""
-        asked = {
+        fields = {
             "channel_id": self.channel,
             "profile_id": self.ada,
             "name": "tea.txt",
             "size": size,
             "content_type": "text/plain",
         }
-        request = CreateFile(**{**asked, **changes})
-        return await self.inbound.create(request, _call(FILE_CREATE, request, key=key))
+        request = CreateFile(**{**fields, **changes})
+        new: NewFile = await self._call(FILE_CREATE, request, key=key)
+        return new
 
     async def put(self, made: NewFile, body: bytes = b"tea") -> int:
         """Sent to the address that came with it; gives the status."""
@@ -235,7 +245,8 @@ class World:
     ) -> File:
         """Completed."""
         request = OfFile(file_id=file_id, profile_id=profile_id or self.ada)
-        return await self.inbound.complete(request, _call(FILE_COMPLETE, request, key=key, call_id=call_id))
+        file: File = await self._call(FILE_COMPLETE, request, key=key, call_id=call_id)
+        return file
 
     async def share(self, body: bytes = b"tea", **changes: Any) -> File:
         """All of it."""
@@ -245,46 +256,42 @@ class World:
 
     async def receive(self, form: Form, key: str | None = None) -> File:
         """Streamed by Ada."""
-        call = None if key is None else _call(FILE_UPLOAD, None, key=key)
-
-        async def admitted(work: Callable[[], Awaitable[None]]) -> None:
-            asker = AccessQuery(form.channel_id, self.ada, now_ms() + 10_000, "the correlation id")
-            await with_fresh_membership(self.resolver, asker, work)
-
-        return await self.receiving.receive(form, self.ada, admitted, call)
+        call = None if key is None else _call_of(FILE_UPLOAD, None, key=key)
+        return await self.receiving.receive(form, self.ada, "the correlation id", call)
 
     async def delete(self, file_id: UUID, profile_id: UUID | None = None, call_id: str = "call") -> None:
         """Deleted."""
         request = OfFile(file_id=file_id, profile_id=profile_id or self.ada)
-        await self.inbound.delete(request, _call(FILE_DELETE, request, call_id=call_id))
+        await self._call(FILE_DELETE, request, call_id=call_id)
 
     async def get(self, file_id: UUID, profile_id: UUID) -> File:
         """What somebody sees of it."""
         request = OfFile(file_id=file_id, profile_id=profile_id)
-        return await self.inbound.get(request, _call(FILE_GET, request))
+        file: File = await self._call(FILE_GET, request)
+        return file
 
     async def download(self, file_id: UUID, profile_id: UUID) -> bytes | None:
         """Its bytes."""
         request = DownloadFile(file_id=file_id, profile_id=profile_id)
-        location = await self.inbound.download(request, _call(FILE_DOWNLOAD, request))
+        location = await self._call(FILE_DOWNLOAD, request)
         return await self.outside.read(location.url)
 
     async def thumbnail(self, file_id: UUID, profile_id: UUID) -> bytes | None:
         """Its smallest picture."""
         request = GetThumbnail(file_id=file_id, profile_id=profile_id, size=96)
-        location = await self.inbound.thumbnail(request, _call(FILE_THUMBNAIL, request))
+        location = await self._call(FILE_THUMBNAIL, request)
         return await self.outside.read(location.url)
 
     async def describe(self, *file_ids: UUID) -> list[UUID]:
         """What Ada could attach to a message."""
         request = DescribeFiles(channel_id=self.channel, profile_id=self.ada, file_ids=list(file_ids))
-        found = await self.inbound.describe(request, _call(FILE_DESCRIBE, request))
-        return [each.id for each in found.items]
+        attachments = await self._call(FILE_DESCRIBE, request)
+        return [attachment.id for attachment in attachments.items]
 
     async def sweep(self) -> None:
         """Both jobs, once."""
-        await sweep_uploads(self.outside.leftovers, self.clock)
-        await purge_bytes(self.outside.leftovers, self.storage, self.clock, WRITES_END)
+        await sweep_uploads(self.outside.dangling, self.clock)
+        await purge_bytes(self.outside.dangling, self.storage, self.clock, WRITES_END)
 
     async def pass_by(self, passed: timedelta) -> None:
         """Some time, and a sweep."""
@@ -293,8 +300,12 @@ class World:
 
     async def usage(self) -> Usage:
         """What Ada's files take."""
-        async with self.outside.work.transaction() as unit:
+        async with self.outside.units.transaction() as unit:
             return await unit.lock_usage(self.ada)
+
+    async def _call(self, operation: Operation, request: Any, **envelope: Any) -> Any:
+        handle = self.handlers.single[operation.name]
+        return await handle(request, _call_of(operation, request, **envelope))
 
     async def left(self) -> tuple[Usage, int, list[str]]:
         """What Ada's files take, how many rows there are, and what is in the bucket."""
@@ -314,7 +325,9 @@ async def refused(work: Awaitable[Any]) -> str:
     raise AssertionError(f"it was answered with {answer}")
 
 
-def _call(operation: Operation, request: Any, *, call_id: str | None = None, key: str | None = None) -> Call:
+def _call_of(
+    operation: Operation, request: Any, *, call_id: str | None = None, key: str | None = None
+) -> Call:
     return Call(
         operation=operation,
         correlation_id="the correlation id",
