@@ -85,7 +85,7 @@ class DanglingFiles(Protocol):
     """Finds files and tombstones that nobody needs; concurrent processes find different ones."""
 
     async def delete_overdue(self, now: datetime, size: int) -> int:
-        """Turn at most `size` files whose upload was not completed in time into tombstones; return how many."""
+        """Turn at most `size` files with an overdue upload into tombstones; return how many."""
 
     async def delete_of_deleted_channels(self, now: datetime, size: int) -> int:
         """Turn files of deleted channels and servers into tombstones; return how many rows were touched."""

@@ -1,4 +1,4 @@
-"""HTTP server of the file service's own port: the edge around the application, and its life in the process."""
+"""HTTP server of the file service's own port, with the edge around its application."""
 
 import asyncio
 import logging

@@ -35,7 +35,7 @@ class SqlDanglingFiles:
         self._database = database
 
     async def delete_overdue(self, now: datetime, size: int) -> int:
-        """Turn at most `size` files whose upload was not completed in time into tombstones; return how many."""
+        """Turn at most `size` files with an overdue upload into tombstones; return how many."""
         overdue = (
             select(FileRow.id)
             .where(UPLOAD_PENDING, col(FileRow.upload_until) < now)

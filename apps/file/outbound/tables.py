@@ -21,8 +21,8 @@ THUMBNAILS_PENDING = text(
     f"thumbnails IS NULL AND status = 'COMPLETE' AND deleted_at IS NULL AND thumbnail_tries < {TRIES_MAX:d}"
 )
 THUMBNAILS_SINCE = text("coalesce(thumbnails_after, created_at)")
-"""Conditions of indexes, and the time since which, or from which on, a try to make thumbnails is due. They are
-texts, so that a query has literally the condition of its index: the planner compares the two.
+"""The due time of the next try to make thumbnails. This and the conditions are texts, so that a query has
+literally those of its index: the planner compares the two.
 """
 
 

@@ -20,8 +20,8 @@ async def complete_file(
 
     * Only its owner completes a file, while a member of its channel. Completing it again changes nothing.
     * The uploaded bytes must have the announced size and type; a file with other bytes is deleted.
-    * Checked bytes are copied to a key that no client can write, because the upload URL may still be valid. If
-      a copy takes longer than the call, the next call finds it.
+    * Checked bytes are copied to a key that no client can write, because the upload URL may still be valid.
+      If a copy takes longer than the call, the next call finds it.
     * The same call again, or another with the same Idempotency-Key, gets the same answer, also if it had the
       file deleted, or the file was deleted since. An error that changed nothing is not stored: the next call
       checks again.

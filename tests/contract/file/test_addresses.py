@@ -35,7 +35,7 @@ def localhost(s3: TestedS3) -> str:
 
 @pytest.fixture
 async def storage(s3: TestedS3) -> AsyncIterator[S3Storage]:
-    """A bucket of its own, that clients are told to find at localhost."""
+    """A new bucket, whose public URL has the host localhost."""
     place = msgspec.structs.replace(s3_at(s3, new_bucket()), public_url=localhost(s3))
     storage = S3Storage(place)
     await storage.open()

@@ -1,4 +1,4 @@
-"""Pictures of all kinds, by way of a real S3 and real workers: what is made of them, and of what is none."""
+"""Thumbnails of images of all formats, with a real S3 and real renderers."""
 
 import asyncio
 import io
@@ -30,32 +30,38 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 SIZE_MAX = 25 * 2**20
 
 
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Only on Postgres and S3."""
+    return postgres_world
+
+
 def refused(code: str) -> "pytest.RaisesExc[ServiceError]":
     return pytest.raises(ServiceError, match=code.replace(".", r"\."))
 
 
-class CountedWorkers(ProcessRenderer):
-    """Counts how many images were painted."""
+class CountingRenderer(ProcessRenderer):
+    """Counts the rendered images."""
 
-    painted = 0
+    rendered = 0
 
     async def render(self, image: Any) -> dict[int, bytes]:
-        self.painted += 1
+        self.rendered += 1
         return await super().render(image)
 
 
 class Replica:
-    """What one process of the file service has for thumbnails."""
+    """The thumbnail side of one process of the file service."""
 
     def __init__(self, world: World, storage: S3Storage | None = None) -> None:
         self.world = world
-        self.workers = CountedWorkers(1, timeout_s=20)
+        self.workers = CountingRenderer(1, timeout_s=20)
         self.making = MakeThumbnails(
-            world.outside.units, storage or world.storage, self.workers, world.clock, SIZE_MAX
+            world.adapters.units, storage or world.storage, self.workers, world.clock, SIZE_MAX
         )
 
     async def kept(self, file_id: UUID) -> FileRecord:
-        async with self.world.outside.units.snapshot() as unit:
+        async with self.world.adapters.units.snapshot() as unit:
             kept = await unit.find(file_id)
         assert kept is not None
         return kept
@@ -186,7 +192,7 @@ async def test_two_replicas_make_one_thumbnail(world: World) -> None:
     file = await world.share(saved(halves(), "PNG"), content_type="image/png")
     pictures = await asyncio.gather(*(each.thumbnail(file.id) for each in (one, two, one, two)))
     assert [picture.size for picture in pictures] == [(320, 160)] * 4
-    assert one.workers.painted + two.workers.painted == 1
+    assert one.workers.rendered + two.workers.rendered == 1
 
 
 async def test_two_replicas_look_for_what_is_due(world: World, database: Database) -> None:
@@ -195,7 +201,7 @@ async def test_two_replicas_look_for_what_is_due(world: World, database: Databas
     files.append(await world.share())
     pending = SqlPendingThumbnails(database)
     await asyncio.gather(*(each.making.make_due(pending) for each in replicas))
-    assert sum(each.workers.painted for each in replicas) == 6
+    assert sum(each.workers.rendered for each in replicas) == 6
     assert [(await replicas[0].kept(file.id)).thumbnails for file in files] == [True] * 6 + [False]
     assert await pending.due(world.clock.now(), 10) == []
 

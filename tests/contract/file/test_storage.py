@@ -1,4 +1,4 @@
-"""S3 as it is, away, and slow."""
+"""S3Storage with a working, an unreachable and a slow S3."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ KEY = f"files/{UUID(int=1)}"
 
 @pytest.fixture
 async def slow(s3: TestedS3) -> AsyncIterator[tuple[HangingS3, S3Storage]]:
-    """A bucket behind something that can be made to hang."""
+    """A bucket behind a proxy that can hang."""
     async with hanging(s3.url) as between:
         storage = S3Storage(s3_at(s3, new_bucket(), between.url))
         await storage.open()
@@ -64,7 +64,7 @@ async def test_an_address_without_a_second_left_is_none(storage: S3Storage) -> N
 
 
 async def test_an_object_is_copied_once(storage: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks while it is copied, or afterwards."""
+    """A second request joins the running copy, or finds the finished one."""
     await storage.put("uploads/a", b"tea", "text/plain")
     found = await storage.head("uploads/a")
     assert found is not None
@@ -132,7 +132,7 @@ async def test_while_s3_is_away_calls_end_soon_and_nothing_blocks(s3: TestedS3) 
 
 
 async def test_s3_hangs_and_comes_back(slow: tuple[HangingS3, S3Storage]) -> None:
-    """Every call is told so before its deadline, and what needs no S3 is answered as ever."""
+    """Every call fails before its deadline, and calls that need no S3 succeed."""
     between, storage = slow
     assert WAIT_TIMEOUT_S + READ_TIMEOUT_S < CALL_TIMEOUT_S
     health = Health()

@@ -1,4 +1,4 @@
-"""What nobody needs any longer, in memory."""
+"""`apps.file.ports.DanglingFiles` in memory."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
@@ -12,13 +12,13 @@ from tests.fakes.file.store import Row, Store
 
 
 class MemoryDanglingFiles:
-    """Finds what nobody needs any longer."""
+    """Finds files and tombstones that nobody needs."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def delete_overdue(self, now: datetime, size: int) -> int:
-        """Make tombstones of files whose upload was not completed in time; gives how many."""
+        """Turn at most `size` files with an overdue upload into tombstones; return how many."""
         return self._bury(
             self._unlocked(
                 lambda row: not (row.record.complete or row.record.deleted or row.record.is_open(now))
@@ -28,7 +28,7 @@ class MemoryDanglingFiles:
         )
 
     async def delete_of_deleted_channels(self, now: datetime, size: int) -> int:
-        """Make tombstones of the files of deleted channels and servers; gives how many rows were touched."""
+        """Turn files of deleted channels and servers into tombstones; return how many rows were touched."""
         deleted = {channel_id for channel_id, channel in self._store.channels.items() if channel.deleted}
         for channel_id in sorted(deleted - self._store.purged):
             return await self._piece_of_channel(channel_id, now, size)
@@ -37,9 +37,9 @@ class MemoryDanglingFiles:
         return 0
 
     async def release_quota(self, now: datetime, size: int) -> int:
-        """Count tombstones no longer whose address takes no more bytes; gives how many."""
+        """Release the quota of at most `size` tombstones whose upload URL has expired; return how many."""
         due = self._unlocked(
-            lambda it: it.record.deleted and it.record.charged and not it.record.is_open(now)
+            lambda row: row.record.deleted and row.record.charged and not row.record.is_open(now)
         )
         piece = list(islice(due, size))
         for row in piece:
@@ -48,17 +48,17 @@ class MemoryDanglingFiles:
         return len(piece)
 
     async def claim(self, now: datetime, until: datetime, size: int) -> list[DanglingFile]:
-        """What is to be purged by now. Nobody else is given it before `until`, which names this claim."""
+        """Claim at most `size` files that are due for a purge. `until` identifies this claim."""
         due = self._unlocked(lambda row: row.record.purge_at is not None and row.record.purge_at <= now)
         piece = sorted(due, key=lambda row: row.record.purge_at or now)[:size]
         for row in piece:
             row.record = replace(row.record, purge_at=until)
-        return [_leftover_of(row) for row in piece]
+        return [_dangling_file(row) for row in piece]
 
     async def settle(
         self, claim: datetime, done: Collection[UUID], postponed: Mapping[UUID, datetime]
     ) -> None:
-        """End a claim: forget the tombstones that are `done`, and look at the others when it is said."""
+        """End a claim: delete the tombstones that are `done`, and set the next purge of the others."""
         for file_id in [*done, *postponed]:
             row = self._store.files.get(file_id)
             if row is None or row.record.purge_at != claim:
@@ -73,12 +73,12 @@ class MemoryDanglingFiles:
     async def _piece_of_channel(self, channel_id: UUID, now: datetime, size: int) -> int:
         async with self._store.begin() as transaction:
             rows = self._store.files.values()
-            there = [
+            existing = [
                 row for row in rows if row.record.file.channel_id == channel_id and not row.record.deleted
             ]
-            for row in there[:size]:
+            for row in existing[:size]:
                 await transaction.hold(row.record.file.id)
-            gone = self._bury((row for row in there if not row.record.deleted), now, size)
+            gone = self._bury((row for row in existing if not row.record.deleted), now, size)
         if gone < size:
             self._store.purged.add(channel_id)
         return max(gone, 1)
@@ -103,6 +103,6 @@ class MemoryDanglingFiles:
         return len(piece)
 
 
-def _leftover_of(row: Row) -> DanglingFile:
+def _dangling_file(row: Row) -> DanglingFile:
     times = [time for time in (row.record.upload_until, row.deleted_at) if time is not None]
     return DanglingFile(row.record.file.id, row.record.deleted, row.record.complete, max(times))

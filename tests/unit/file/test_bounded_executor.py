@@ -1,4 +1,4 @@
-"""What blocks has so many threads, and nobody waits for one for long."""
+"""The threads and the waiting calls of an executor are bounded."""
 
 import asyncio
 import threading

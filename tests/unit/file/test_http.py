@@ -1,4 +1,4 @@
-"""The file service's own port: who is let in, what is refused, and in which words."""
+"""The file service's own port: authentication, limits, errors and headers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ FORM: dict[str, Any] = {
 
 
 class Service:
-    """What stands behind the port."""
+    """Fake use cases behind the port."""
 
     def __init__(self) -> None:
         self.takes_s = 0.0
@@ -82,7 +82,7 @@ TOKEN = f"Bearer {SIGNER.token()}"
 
 
 def client_of(service: Service, **changes: Any) -> httpx.AsyncClient:
-    """Ada at a port with these settings."""
+    """Return a client with a token, at a port with these settings."""
     settings = FileSettings(file_database_url="", mesh_secret=SECRET, **changes)
     clock = SystemClock()
     keys = JwksCache(FakeCaller(), Component(), 120)
@@ -223,7 +223,7 @@ async def test_an_upload_that_drips_is_cut(http: httpx.AsyncClient) -> None:
 
 
 async def test_callers_have_a_limit(service: Service) -> None:
-    """By profile with a good token, by network without: the same as at the gateway."""
+    """Counted by profile with a valid token, by network without one, like at the gateway."""
     async with client_of(service, rate_limit_per_minute=2) as http:
         done = await http.post(PATH, **FORM)
         assert (done.status_code, done.headers["ratelimit-policy"]) == (201, '"caller";q=2;w=60')

@@ -1,4 +1,4 @@
-"""Names of files that others give."""
+"""File names as clients send them."""
 
 import pytest
 

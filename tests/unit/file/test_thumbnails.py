@@ -1,4 +1,4 @@
-"""Images of others are opened in a process of their own, which may fail, but not for long."""
+"""Images of clients are rendered in processes, which may fail, but not harm the service."""
 
 import asyncio
 import io
@@ -40,7 +40,7 @@ def image(
 
 
 def png_that_says(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header claims a size."""
+    """Return a PNG of a few bytes whose header claims a size."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -112,7 +112,7 @@ async def test_what_follows_an_image_is_not_kept(workers: ProcessRenderer) -> No
 
 
 def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Start this in the place of the worker."""
+    """Start this program instead of the worker."""
     command = (sys.executable, "-I", "-c", textwrap.dedent(program))
     monkeypatch.setattr(thumbnails, "_COMMAND", command)
 
@@ -145,7 +145,7 @@ async def test_what_is_not_the_images_fault(monkeypatch: pytest.MonkeyPatch, pro
 async def test_no_worker_fills_the_memory_of_the_service(
     workers: ProcessRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lengths that are below zero make up for one that is far too large."""
+    """Negative lengths make up for one that is far too large."""
     program = """
         import sys
         print('{"sizes": {"96": 64000000, "320": -64000000, "640": 1, "800": 1}}', flush=True)
@@ -209,8 +209,8 @@ async def test_only_so_many_wait(workers: ProcessRenderer) -> None:
         with busy():
             async with workers.slot():
                 pass
-        for each in waiting:
-            each.cancel()
+        for task in waiting:
+            task.cancel()
 
 
 async def test_a_full_disk_is_told_and_takes_up_no_turn(
@@ -249,7 +249,7 @@ async def test_nothing_stays_on_the_disk_when_the_service_is_killed(tmp_path: Pa
     started = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
     assert started.stdout is not None
     place = (await started.stdout.readline()).decode()
-    assert place.startswith(str(tmp_path)), "the image is there"
+    assert place.startswith(str(tmp_path)), "the image is on the disk"
     started.kill()
     await started.wait()
     assert await asyncio.to_thread(os.listdir, tmp_path) == []

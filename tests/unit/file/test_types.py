@@ -1,4 +1,4 @@
-"""Bytes are what they are said to be, or are not taken."""
+"""Bytes must be of the declared type."""
 
 import gzip
 import io
@@ -44,7 +44,7 @@ def office(name: str) -> bytes:
 
 
 def boxes(brand: bytes, *more: bytes) -> bytes:
-    """How an MP4, or what is like one, begins."""
+    """Return the beginning of an MP4 or a related format."""
     body = brand + b"\0\0\2\0" + b"".join(more)
     return struct.pack(">I", 8 + len(body)) + b"ftyp" + body + b"\0\0\0\x08mdat" + bytes(64)
 

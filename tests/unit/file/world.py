@@ -1,4 +1,4 @@
-"""The file service without Kafka: its operations, its events, its sweep, and a server service beside it."""
+"""The file service without Kafka: its operations, events and sweep, and a fake server service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -67,7 +67,7 @@ ALLOWANCE = Allowance(
 
 
 class MovedClock:
-    """The time, and more."""
+    """The time, moved ahead by `ahead`."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
@@ -77,8 +77,8 @@ class MovedClock:
 
 
 @dataclass
-class Outside:
-    """The adapters of one kind, and what a client and an operator see of them."""
+class Adapters:
+    """The adapters of the service, and the views of a client and an operator on them."""
 
     units: UnitOfWorkFactory
     storage: Storage
@@ -91,11 +91,11 @@ class Outside:
     send: Callable[[Upload, bytes], Awaitable[int]]
     read: Callable[[str], Awaitable[bytes | None]]
     objects: Callable[[], list[str]]
-    """Everything in the bucket, and every upload in parts that was not finished."""
+    """Returns the keys of all objects and of all unfinished uploads in the bucket."""
 
 
-def memory() -> Outside:
-    """The twins."""
+def memory() -> Adapters:
+    """Return the fakes."""
     store, clock = Store(), MovedClock()
     storage = MemoryStorage(clock)
 
@@ -114,7 +114,7 @@ def memory() -> Outside:
     def objects() -> list[str]:
         return sorted([*storage.objects, *(key for key, _ in storage.parts)])
 
-    return Outside(
+    return Adapters(
         units=MemoryUnitOfWorkFactory(store, clock),
         storage=storage,
         dangling=MemoryDanglingFiles(store),
@@ -129,30 +129,30 @@ def memory() -> Outside:
     )
 
 
-class Sketcher:
-    """Makes thumbnails of whatever it gets."""
+class FakeRenderer:
+    """Renders thumbnails of any bytes."""
 
     def __init__(self) -> None:
-        self.painted = 0
+        self.rendered = 0
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Nobody waits."""
+        """Let everyone in."""
         yield
 
     @asynccontextmanager
     async def scratch_file(self, size: int) -> AsyncIterator[IO[bytes]]:
-        """Room for anything."""
+        """Open a buffer."""
         yield BytesIO()
 
     async def render(self, image: IO[bytes]) -> dict[int, bytes]:
-        """As many as there are sizes."""
-        self.painted += 1
+        """Return one thumbnail of each size."""
+        self.rendered += 1
         return {size: b"%d" % size for size in THUMBNAIL_SIZES}
 
 
 class Form:
-    """A file that comes in by a form; `meanwhile` happens before each piece."""
+    """A file that is streamed in a form; `meanwhile` is called before each piece."""
 
     def __init__(self, channel_id: UUID, body: bytes, content_type: str = "text/plain") -> None:
         self.channel_id = channel_id
@@ -165,7 +165,7 @@ class Form:
         self._at = 0
 
     async def read(self, size: int) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         await asyncio.sleep(0)
         if self.meanwhile is not None:
             await self.meanwhile(self._at)
@@ -179,25 +179,25 @@ class Form:
 class World:
     """The service; Ada, a guest, and Ben, a moderator, are in a channel of it."""
 
-    def __init__(self, outside: Outside) -> None:
-        self.outside = outside
-        self.clock, self.storage = outside.clock, outside.storage
+    def __init__(self, adapters: Adapters) -> None:
+        self.adapters = adapters
+        self.clock, self.storage = adapters.clock, adapters.storage
         self.server = ServerService()
-        self.renderer = Sketcher()
-        self.resolver = MembershipResolver(self.server, outside.facts, SystemClock())
-        self.on_server_event = on_server_event(outside.facts, outside.clock)
+        self.renderer = FakeRenderer()
+        self.resolver = MembershipResolver(self.server, adapters.facts, SystemClock())
+        self.on_server_event = on_server_event(adapters.facts, adapters.clock)
         self.ada, self.ben, self.eve = IDS.new(), IDS.new(), IDS.new()
         deps = Dependencies(
-            units=outside.units,
-            storage=outside.storage,
+            units=adapters.units,
+            storage=adapters.storage,
             sniffer=PuremagicSniffer(),
             resolver=self.resolver,
             allowance=ALLOWANCE,
             thumbnails=MakeThumbnails(
-                outside.units, outside.storage, self.renderer, outside.clock, ALLOWANCE.file_max_bytes
+                adapters.units, adapters.storage, self.renderer, adapters.clock, ALLOWANCE.file_max_bytes
             ),
             url_ttl=UrlTtl(LIFE_S, LIFE_S),
-            clock=outside.clock,
+            clock=adapters.clock,
             ids=IDS,
         )
         self.handlers = HandlerRegistry("file")
@@ -214,13 +214,13 @@ class World:
         )
 
     async def begin(self) -> None:
-        """Who is where."""
+        """Set up the channel and its members."""
         self.channel, made = self.server.add_channel()
         for event in (made, self.server.join(self.ada), self.server.join(self.ben, Role.MODERATOR)):
             await self.on_server_event(event)
 
     async def create(self, size: int = 3, key: str | None = None, **changes: Any) -> NewFile:
-        """Announced by Ada."""
+        """Announce a file as Ada."""
         fields = {
             "channel_id": self.channel,
             "profile_id": self.ada,
@@ -233,8 +233,8 @@ class World:
         return new
 
     async def put(self, made: NewFile, body: bytes = b"tea") -> int:
-        """Sent to the address that came with it; gives the status."""
-        return await self.outside.send(made.upload, body)
+        """Upload a body to the URL of an announced file; return the status."""
+        return await self.adapters.send(made.upload, body)
 
     async def complete(
         self,
@@ -243,64 +243,64 @@ class World:
         key: str | None = None,
         call_id: str | None = None,
     ) -> File:
-        """Completed."""
+        """Complete a file."""
         request = OfFile(file_id=file_id, profile_id=profile_id or self.ada)
         file: File = await self._call(FILE_COMPLETE, request, key=key, call_id=call_id)
         return file
 
     async def share(self, body: bytes = b"tea", **changes: Any) -> File:
-        """All of it."""
+        """Announce, upload and complete a file."""
         made = await self.create(len(body), **changes)
         assert await self.put(made, body) == 200
         return await self.complete(made.file.id)
 
     async def receive(self, form: Form, key: str | None = None) -> File:
-        """Streamed by Ada."""
+        """Stream a file as Ada."""
         call = None if key is None else _call_of(FILE_UPLOAD, None, key=key)
         return await self.receiving.receive(form, self.ada, "the correlation id", call)
 
     async def delete(self, file_id: UUID, profile_id: UUID | None = None, call_id: str = "call") -> None:
-        """Deleted."""
+        """Delete a file."""
         request = OfFile(file_id=file_id, profile_id=profile_id or self.ada)
         await self._call(FILE_DELETE, request, call_id=call_id)
 
     async def get(self, file_id: UUID, profile_id: UUID) -> File:
-        """What somebody sees of it."""
+        """Return a file as a profile sees it."""
         request = OfFile(file_id=file_id, profile_id=profile_id)
         file: File = await self._call(FILE_GET, request)
         return file
 
     async def download(self, file_id: UUID, profile_id: UUID) -> bytes | None:
-        """Its bytes."""
+        """Return the bytes of a file."""
         request = DownloadFile(file_id=file_id, profile_id=profile_id)
         location = await self._call(FILE_DOWNLOAD, request)
-        return await self.outside.read(location.url)
+        return await self.adapters.read(location.url)
 
     async def thumbnail(self, file_id: UUID, profile_id: UUID) -> bytes | None:
-        """Its smallest picture."""
+        """Return the smallest thumbnail of a file."""
         request = GetThumbnail(file_id=file_id, profile_id=profile_id, size=96)
         location = await self._call(FILE_THUMBNAIL, request)
-        return await self.outside.read(location.url)
+        return await self.adapters.read(location.url)
 
     async def describe(self, *file_ids: UUID) -> list[UUID]:
-        """What Ada could attach to a message."""
+        """Return the ids of files that Ada can attach to a message."""
         request = DescribeFiles(channel_id=self.channel, profile_id=self.ada, file_ids=list(file_ids))
         attachments = await self._call(FILE_DESCRIBE, request)
         return [attachment.id for attachment in attachments.items]
 
     async def sweep(self) -> None:
-        """Both jobs, once."""
-        await sweep_uploads(self.outside.dangling, self.clock)
-        await purge_bytes(self.outside.dangling, self.storage, self.clock, WRITES_END)
+        """Run both sweep jobs once."""
+        await sweep_uploads(self.adapters.dangling, self.clock)
+        await purge_bytes(self.adapters.dangling, self.storage, self.clock, WRITES_END)
 
     async def pass_by(self, passed: timedelta) -> None:
-        """Some time, and a sweep."""
+        """Let some time pass, then sweep."""
         self.clock.ahead += passed
         await self.sweep()
 
     async def usage(self) -> Usage:
-        """What Ada's files take."""
-        async with self.outside.units.transaction() as unit:
+        """Return the usage of Ada."""
+        async with self.adapters.units.transaction() as unit:
             return await unit.lock_usage(self.ada)
 
     async def _call(self, operation: Operation, request: Any, **envelope: Any) -> Any:
@@ -308,8 +308,8 @@ class World:
         return await handle(request, _call_of(operation, request, **envelope))
 
     async def left(self) -> tuple[Usage, int, list[str]]:
-        """What Ada's files take, how many rows there are, and what is in the bucket."""
-        return await self.usage(), await self.outside.rows(), self.outside.objects()
+        """Return the usage of Ada, the number of rows, and the keys in the bucket."""
+        return await self.usage(), await self.adapters.rows(), self.adapters.objects()
 
 
 NOTHING = (Usage(0, 0), 0, list[str]())
@@ -317,12 +317,12 @@ EXPIRED = timedelta(seconds=LIFE_S + 1)
 
 
 async def refused(work: Awaitable[Any]) -> str:
-    """The code of the error that something is answered with."""
+    """Return the code of the error that a call raises."""
     try:
         answer = await work
     except ServiceError as error:
         return error.kind.code
-    raise AssertionError(f"it was answered with {answer}")
+    raise AssertionError(f"no error but {answer}")
 
 
 def _call_of(
