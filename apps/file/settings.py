@@ -53,7 +53,7 @@ class FileSettings(EdgeSettings, frozen=True, kw_only=True):
     ]
     s3_endpoint_url: Annotated[str, Meta(min_length=1, description="Where S3 is")] = "http://127.0.0.1:9000"
     s3_public_url: Annotated[
-        str, Meta(description="Where clients find S3, as they are told; empty: S3_ENDPOINT_URL")
+        str, Meta(description="The address of S3 for clients; empty: S3_ENDPOINT_URL")
     ] = ""
     s3_bucket: Annotated[
         str,

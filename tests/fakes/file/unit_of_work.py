@@ -112,10 +112,8 @@ class MemoryUnitOfWork:
 
     async def find_all(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
         """Return the existing files among these, in any order."""
-        return [
-            _copy_of(self._store.files[file_id].record)
-            for file_id in set(file_ids) & self._store.files.keys()
-        ]
+        existing = set(file_ids) & self._store.files.keys()
+        return [_copy_of(self._store.files[file_id].record) for file_id in existing]
 
     async def update(self, record: FileRecord) -> None:
         """Store the changeable fields of a file."""

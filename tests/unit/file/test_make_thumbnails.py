@@ -310,13 +310,12 @@ async def test_nobody_has_all_that_are_begun(outside: Outside) -> None:
 
 async def test_who_asks_for_all_of_his_own_leaves_room_for_others(outside: Outside) -> None:
     making = made_of(outside)
-    asked = [asyncio.create_task(making.make(another(number, person=0))) for number in range(100)]
+    requests = [asyncio.create_task(making.make(another(number, person=0))) for number in range(100)]
     await asyncio.sleep(0)
     assert len(making._tasks) == make_thumbnails.PROFILE_MAX
     assert await making.make(another(100, person=1)) is True
-    refusals = [
-        outcome for outcome in await asyncio.gather(*asked, return_exceptions=True) if outcome is not True
-    ]
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
+    refusals = [outcome for outcome in outcomes if outcome is not True]
     assert len(refusals) == 100 - make_thumbnails.PROFILE_MAX
     assert all("mesh.busy" in str(outcome) for outcome in refusals)
 

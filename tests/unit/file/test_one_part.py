@@ -42,7 +42,7 @@ class Counted(Form):
 
 @pytest.fixture(autouse=True)
 def frozen_heap() -> Iterator[None]:
-    """Let the garbage collector look at the objects of this test only: the others take it 100 ms each time."""
+    """Exclude all earlier objects from garbage collections: scanning them takes 100 ms each time."""
     gc.freeze()
     yield
     gc.unfreeze()
