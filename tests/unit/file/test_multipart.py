@@ -10,7 +10,7 @@ from shared.contracts.errors import ServiceError
 
 CHANNEL = UUID(int=7)
 TYPE = "multipart/form-data; boundary=x"
-BODY = bytes(range(256)) * 300
+BODY = bytes(range(256)) * 50
 
 
 def part(name: str, body: bytes, more: str = "") -> bytes:
