@@ -1,4 +1,4 @@
-"""What the use cases need from outside."""
+"""Ports of the use cases: the database, S3, and the rendering of thumbnails."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,8 +15,8 @@ from shared.contracts.errors import ServiceError
 from shared.contracts.event import EventType
 from shared.contracts.file import File, Upload
 
-FirstAnswer = Callable[[bytes], File]
-"""Gives the first answer again to a request with this body; raises the first refusal, or
+StoredAnswer = Callable[[bytes], File]
+"""Returns the first answer again to a request with this body; raises the first error, or
 `idempotency.mismatch` for another body.
 """
 
@@ -24,47 +24,47 @@ FirstAnswer = Callable[[bytes], File]
 class UnitOfWork(Protocol):
     """One transaction."""
 
-    async def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
-        """What is known about a profile in a channel."""
+    async def membership(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
+        """Return what our copy knows of a profile in a channel; None for an unknown channel."""
 
     async def lock_usage(self, profile_id: UUID) -> Usage:
-        """What a person's files take, locked until the end."""
+        """Return the usage of a person, locked until the end of the transaction."""
 
     async def charge(self, profile_id: UUID, size: int, files: int) -> None:
-        """Count so many bytes and files more, or less, against a person."""
+        """Add these bytes and files to a person's usage; negative numbers release them."""
 
-    async def add(self, kept: FileRecord) -> None:
+    async def add(self, file: FileRecord) -> None:
         """Store a new file."""
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
-        """A file or the tombstone of one."""
+    async def find(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
+        """Return a file or the tombstone of one; `lock` locks its row until the end of the transaction."""
 
-    async def files(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
-        """Those of these files that are there, in any order."""
+    async def find_all(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
+        """Return the existing files among these, in any order."""
 
-    async def store(self, kept: FileRecord) -> None:
-        """Store what changed about a file: size, type, status, revision, thumbnails, and for how long its
-        address is good, whether it counts, when it is purged.
+    async def update(self, file: FileRecord) -> None:
+        """Store the changeable fields of a file: size, type, status, revision, thumbnails, the end of its
+        upload URL, whether it counts against the quota, and the time of its purge.
         """
 
-    async def bury(self, kept: FileRecord, call_id: str, now: datetime) -> None:
-        """Store it as a tombstone, whose bytes are purged from now on."""
+    async def mark_deleted(self, file: FileRecord, call_id: str, now: datetime) -> None:
+        """Turn it into a tombstone; its bytes are purged from now on."""
 
-    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+    async def publish(self, event_type: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
 
-    async def known(self, call: Any, profile_id: UUID) -> FirstAnswer | None:
-        """What the call was answered with before; its body does not matter yet."""
+    async def find_stored(self, call: Any, profile_id: UUID) -> StoredAnswer | None:
+        """Return the stored answer to this call, whose body does not matter yet; None without one."""
 
 
 class UnitOfWorkFactory(Protocol):
-    """Where the use cases work. A `call` is known by its Idempotency-Key, or else by its own id."""
+    """Source of transactions. A `call` is identified by its Idempotency-Key, without one by its own id."""
 
     def transaction(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """Committed at the end, rolled back when the block raises."""
+        """Begin a transaction: committed at the end, rolled back when the block raises."""
 
     def snapshot(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """To read only."""
+        """Begin a read-only transaction."""
 
     async def run_once(
         self,
@@ -74,134 +74,137 @@ class UnitOfWorkFactory(Protocol):
         *,
         store_errors: bool = True,
     ) -> File:
-        """Do the work in a transaction, unless the call was answered before: then its first answer.
+        """Do the work in a transaction, unless the call has a stored answer: then return that one.
 
-        A refusal (below 500) that the work raises undoes it, and is kept as its answer unless that is not
-        wanted; one that it gives is kept together with what was done. Either is raised.
+        An error (below 500) that the work raises undoes it, and is stored as the answer if `store_errors`. An
+        error that the work returns is stored together with its changes. Either is raised.
         """
 
 
 class DanglingFiles(Protocol):
-    """Finds what nobody needs any longer; two processes that look at once find different things."""
+    """Finds files and tombstones that nobody needs; concurrent processes find different ones."""
 
-    async def overdue(self, now: datetime, size: int) -> int:
-        """Make tombstones of files whose upload was not completed in time; gives how many."""
+    async def delete_overdue(self, now: datetime, size: int) -> int:
+        """Turn at most `size` files with an overdue upload into tombstones; return how many."""
 
-    async def of_deleted_channels(self, now: datetime, size: int) -> int:
-        """Make tombstones of the files of deleted channels and servers; gives how many rows were touched."""
+    async def delete_of_deleted_channels(self, now: datetime, size: int) -> int:
+        """Turn files of deleted channels and servers into tombstones; return how many rows were touched."""
 
-    async def give_back(self, now: datetime, size: int) -> int:
-        """Count tombstones no longer whose address takes no more bytes; gives how many."""
+    async def release_quota(self, now: datetime, size: int) -> int:
+        """Release the quota of at most `size` tombstones whose upload URL has expired; return how many."""
 
     async def claim(self, now: datetime, until: datetime, size: int) -> list[DanglingFile]:
-        """What is to be purged by now. Nobody else is given it before `until`, which names this claim."""
+        """Claim at most `size` files that are due for a purge. `until` identifies this claim: before then
+        nobody else gets them.
+        """
 
-    async def settle(self, claim: datetime, done: Collection[UUID], again: Mapping[UUID, datetime]) -> None:
-        """End a claim: forget the tombstones that are `done`, and look at the others when it is said.
+    async def settle(
+        self, claim: datetime, done: Collection[UUID], postponed: Mapping[UUID, datetime]
+    ) -> None:
+        """End a claim: delete the tombstones that are `done`, and set the next purge of the others.
 
         A file that changed since it was claimed stays as it is.
         """
 
 
 class ObjectHead(Struct, frozen=True):
-    """An object in S3: its size in bytes, and the tag of exactly these bytes."""
+    """An object in S3: its size in bytes, and the ETag of exactly these bytes."""
 
     size: int
     etag: str
 
 
 class Storage(Protocol):
-    """S3. Everything raises `mesh.busy` while it is away or too much waits for it."""
+    """S3. Every method raises `mesh.busy` while S3 does not answer or too many calls wait for it."""
 
-    async def upload_address(
+    async def presign_upload(
         self, key: str, size: int, content_type: str, sha256: str | None, until: datetime, now: datetime
     ) -> Upload:
-        """An address that takes exactly so many bytes of this type, and of this digest when one is given.
+        """Return a URL that accepts exactly `size` bytes of this type, and of this digest if one is given.
 
-        It is good until then and never longer. Raises `mesh.busy` when less than a second is left.
+        It is valid until then and never longer. Raises `mesh.busy` if less than a second is left.
         """
 
-    async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
-        """An address that gives the object with these headers: Content-Type, Content-Disposition."""
+    async def presign_download(self, key: str, ttl_s: int, headers: dict[str, str]) -> str:
+        """Return a URL that serves the object with these headers: Content-Type, Content-Disposition."""
 
-    async def look(self, key: str) -> ObjectHead | None:
-        """What lies there."""
+    async def head(self, key: str) -> ObjectHead | None:
+        """Return the head of an object; None without one."""
 
-    async def head(self, key: str, found: ObjectHead, size: int) -> bytes | None:
-        """The first bytes of exactly that object; None when another lies there by now."""
+    async def read_start(self, key: str, expected: ObjectHead, size: int) -> bytes | None:
+        """Return the first bytes of exactly that object; None if another one replaced it."""
 
-    async def copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
-        """Copy exactly that object; False when another lies there by now.
+    async def copy(self, source: str, expected: ObjectHead, target: str, content_type: str) -> bool:
+        """Copy exactly that object; return False if another one replaced it.
 
-        A copy outlives the call that began it: who asks for the same again waits for the same one, and what
-        was copied is not copied again.
+        A copy outlives the call that began it: the same copy, requested again, joins the running one, and a
+        finished copy is not repeated.
         """
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store an object."""
 
-    async def fetch(self, key: str, target: IO[bytes]) -> bool:
-        """Write an object into a file, without holding it in memory; False when it is not there."""
+    async def download(self, key: str, target: IO[bytes]) -> bool:
+        """Write an object into a file, without holding it in memory; return False without one."""
 
-    async def begin(self, key: str, content_type: str) -> str:
-        """Begin an object in parts; gives the id of this upload."""
+    async def create_upload(self, key: str, content_type: str) -> str:
+        """Begin an object in parts; return the id of this upload."""
 
-    async def part(self, key: str, upload: str, number: int, body: bytes) -> str:
-        """Send a part, numbered from 1; gives its tag."""
+    async def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
+        """Send a part, numbered from 1; return its ETag."""
 
-    async def finish(self, key: str, upload: str, tags: Sequence[str]) -> None:
+    async def complete_upload(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
         """Make one object of the parts."""
 
-    async def drop_parts(self, key: str) -> None:
-        """Throw away the parts of whatever was begun there and not finished."""
+    async def abort_uploads(self, key: str) -> None:
+        """Delete the parts of all unfinished uploads of a key."""
 
-    async def remove(self, keys: Sequence[str]) -> frozenset[str]:
-        """Delete these objects; gives those that S3 would not delete. What is not there does not matter."""
+    async def delete(self, keys: Sequence[str]) -> frozenset[str]:
+        """Delete these objects; return the keys that S3 refused to delete. Missing objects do not matter."""
 
 
 class Sniffer(Protocol):
-    """Knows types by their bytes."""
+    """Detects media types by content."""
 
     async def looks_like(self, head: bytes) -> frozenset[str]:
-        """The media types that bytes which begin like this may be; none when nothing is known."""
+        """Return the media types that bytes with this beginning may have; none if nothing is known."""
 
 
-class Incoming(Protocol):
-    """A file that is being sent to us, in a form."""
+class IncomingUpload(Protocol):
+    """A file that is being streamed to us in a form."""
 
     channel_id: UUID
     name: str
     content_type: str
-    """Empty when nothing is said about it."""
+    """Empty if the client declared none."""
     size_max: int | None
-    """It is no larger than this, as far as that is known."""
+    """An upper bound of its size in bytes, if known."""
 
     async def read(self, size: int) -> bytes:
-        """The next bytes, exactly so many unless the file ends; raises what is wrong with the form."""
+        """Return the next `size` bytes, fewer only at the end of the file. Raises the error of the form."""
 
 
 class ThumbnailRenderer(Protocol):
-    """Makes thumbnails."""
+    """Renders thumbnails."""
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Who is let in may use a desk; raises `mesh.busy` when too many wait."""
+    def slot(self) -> AbstractAsyncContextManager[None]:
+        """Wait for the turn to render an image. Raises `mesh.busy` if too many wait."""
 
-    def desk(self, size: int) -> AbstractAsyncContextManager[IO[bytes]]:
-        """A file for an image of so many bytes; raises `mesh.busy` when there is no room."""
+    def scratch_file(self, size: int) -> AbstractAsyncContextManager[IO[bytes]]:
+        """Open a file for an image of this many bytes. Raises `mesh.busy` without room on the disk."""
 
-    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
-        """The thumbnails of an image by size; none when it can not be read or is too large.
+    async def render(self, image: IO[bytes]) -> dict[int, bytes]:
+        """Return the thumbnails of an image by size; none if it can not be decoded or is too large.
 
-        Raises `mesh.busy` for all that is not the image's fault.
+        Raises `mesh.busy` for everything that is not the image's fault.
         """
 
 
 class PendingThumbnails(Protocol):
-    """Knows the files of which it is not known whether they have thumbnails."""
+    """Finds the files whose thumbnails are not decided."""
 
     async def due(self, now: datetime, size: int) -> list[FileRecord]:
-        """At most so many complete files that are to be tried now.
+        """Return at most `size` complete files whose next try is due.
 
-        People have their turns one after another, across calls; whoever's turn it is gives the file that has
-        waited longest.
+        Owners take turns, also across calls; each turn gives the file that has waited longest.
         """

@@ -1,4 +1,4 @@
-"""What the file service reads from its environment, beside what every service reads."""
+"""Settings of the file service, in addition to those of every service."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from shared.kit.config.settings import Secret
 
 _MIB = 1024 * 1024
 _TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
-"""RFC 6838, 4.2; without parameters."""
+"""RFC 6838, section 4.2; without parameters."""
 _TYPES = (
     "image/png",
     "image/jpeg",
@@ -46,14 +46,14 @@ class FileSettings(EdgeSettings, frozen=True, kw_only=True):
     """Settings of the file service."""
 
     redirects_to: ClassVar[tuple[str, ...]] = ("file_public_url", "public_url")
-    """The gateway answers at the same paths."""
+    """The gateway serves the same paths."""
 
     file_database_url: Annotated[
         Secret, Meta(description="postgresql://user:password@host:port/name of the file service's database")
     ]
     s3_endpoint_url: Annotated[str, Meta(min_length=1, description="Where S3 is")] = "http://127.0.0.1:9000"
     s3_public_url: Annotated[
-        str, Meta(description="Where clients find S3, as they are told; empty: S3_ENDPOINT_URL")
+        str, Meta(description="The address of S3 for clients; empty: S3_ENDPOINT_URL")
     ] = ""
     s3_bucket: Annotated[
         str,
@@ -117,31 +117,31 @@ class FileSettings(EdgeSettings, frozen=True, kw_only=True):
     ] = 25 * _MIB
 
     def problems(self) -> Iterator[str]:
-        """Addresses are complete, a key has its secret, types are types, and what belongs together fits."""
+        """Check that URLs are complete, a key has its secret, types are valid, and related bounds fit."""
         yield from super().problems()
-        yield from self._address_problems()
-        for kind in self.file_types:
-            if not _TYPE.fullmatch(canonical(kind)):
-                yield f"FILE_TYPES must be media types like image/png, not {kind[:60]!r}"
+        yield from self._url_problems()
+        for media_type in self.file_types:
+            if not _TYPE.fullmatch(canonical(media_type)):
+                yield f"FILE_TYPES must be media types like image/png, not {media_type[:60]!r}"
         if not self.file_types:
             yield "FILE_TYPES must name at least one media type"
         for less, more in _IN_ORDER:
             if getattr(self, less) > getattr(self, more):
                 yield f"{more.upper()} must be at least {less.upper()}"
 
-    def _address_problems(self) -> Iterator[str]:
+    def _url_problems(self) -> Iterator[str]:
         if not self.file_database_url.startswith("postgresql://"):
             yield "FILE_DATABASE_URL must be like postgresql://user:password@host:5432/name"
         if ".." in self.s3_bucket:
             yield "S3_BUCKET must not have two dots one after the other"
         for name in ("s3_endpoint_url", "s3_public_url"):
-            if (url := getattr(self, name)) and not _is_address(url):
+            if (url := getattr(self, name)) and not _is_url(url):
                 yield f"{name.upper()} must be like https://s3.example.org"
         if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key):
             yield "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be given together"
 
     def allowance(self) -> Allowance:
-        """The bounds of what a person may have."""
+        """Return the bounds of a person's files."""
         return Allowance(
             file_max_bytes=self.file_max_bytes,
             quota_bytes=self.file_quota_bytes,
@@ -157,7 +157,7 @@ _IN_ORDER = (
 )
 
 
-def _is_address(url: str) -> bool:
+def _is_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         _ = parts.port

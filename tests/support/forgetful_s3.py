@@ -1,4 +1,4 @@
-"""An S3 that takes as much as comes and keeps nothing but a digest: for uploads larger than a disk likes."""
+"""Fake S3 that keeps only a digest of the uploads, for uploads larger than the disk should hold."""
 
 import hashlib
 import threading
@@ -12,7 +12,7 @@ _FINISHED = b'<CompleteMultipartUploadResult><ETag>"1"</ETag></CompleteMultipart
 
 
 class ForgetfulS3(ThreadingHTTPServer):
-    """Has any bucket, and whatever is put anywhere goes into one digest, in the order in which it comes."""
+    """Has every bucket, and adds all uploaded bytes to one digest, in the order of their arrival."""
 
     daemon_threads = True
 
@@ -22,11 +22,11 @@ class ForgetfulS3(ThreadingHTTPServer):
         self._taken = hashlib.sha256()
 
     def take(self, piece: bytes) -> None:
-        """Some of what is put."""
+        """Add uploaded bytes to the digest."""
         self._taken.update(piece)
 
     def taken(self) -> str:
-        """The digest of all that was put since it was asked for last."""
+        """Return and reset the digest of the bytes uploaded since the last call."""
         digest, self._taken = self._taken.hexdigest(), hashlib.sha256()
         return digest
 
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(_BEGUN if self.path.endswith("?uploads") else _FINISHED)
 
     def log_message(self, *_: object) -> None:
-        """Nothing is said."""
+        """Log nothing."""
 
     def _answer(self, body: bytes = b"") -> None:
         self.send_response(200)
@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def forgetful_s3() -> Iterator[ForgetfulS3]:
-    """It serves in threads of its own until the end."""
+    """Serve in threads until the end of the block."""
     with ForgetfulS3() as s3:
         thread = threading.Thread(target=s3.serve_forever)
         thread.start()

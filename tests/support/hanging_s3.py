@@ -1,4 +1,4 @@
-"""A fault: an S3 that takes connections and requests, and does not answer until it is told to go on."""
+"""Proxy before an S3 that injects a fault: it accepts requests, but returns no response while it hangs."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 
 class HangingS3:
-    """Stands before a real one. While it hangs nothing comes back."""
+    """A proxy before a real S3. While `hangs` is set no response comes back."""
 
     def __init__(self, behind: tuple[str, int]) -> None:
         self.hangs = threading.Event()
@@ -31,7 +31,7 @@ class HangingS3:
     ) -> None:
         while piece := await reader.read(65_536):
             if holds and self.hangs.is_set():
-                await asyncio.Event().wait()  # for ever: this answer is lost
+                await asyncio.Event().wait()  # without end: this response is lost
             writer.write(piece)
             await writer.drain()
         writer.write_eof()
@@ -39,7 +39,7 @@ class HangingS3:
 
 @asynccontextmanager
 async def hanging(url: str) -> AsyncIterator[HangingS3]:
-    """Before the S3 at this URL; it does not hang yet."""
+    """Open a proxy before the S3 at this URL; it does not hang yet."""
     host, _, port = url.removeprefix("http://").partition(":")
     between = HangingS3((host, int(port)))
     tasks: set[asyncio.Task[None]] = set()
@@ -62,7 +62,7 @@ async def hanging(url: str) -> AsyncIterator[HangingS3]:
 
 @contextmanager
 def hanging_beside(url: str) -> Iterator[HangingS3]:
-    """The same in a thread, for tests without a loop."""
+    """Open it in a thread, for tests without an event loop."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

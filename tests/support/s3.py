@@ -1,4 +1,4 @@
-"""The S3 that tests run against: one that the environment names, else an embedded one.
+"""The S3 of the tests: the one that the environment names, or an embedded one.
 
 `CONCORD_TEST_S3_URL` names one, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` a key that may make buckets
 there. A run deletes the buckets that it made.
@@ -12,16 +12,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
-from apps.file.outbound.s3_client import GONE, S3, client_of, code_of
+from apps.file.outbound.s3_client import NOT_FOUND, Bucket, client_of, code_of
 from cli.embedded.s3 import EmbeddedS3
 
 URL, KEY_ID, SECRET = "CONCORD_TEST_S3_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 RUN = f"t-{secrets.token_hex(4)}-"
-"""Tells the buckets of this process from all others."""
+"""The prefix of the buckets of this process."""
 
 
 class TestedS3(Struct, frozen=True):
-    """Where it is, and the id and the secret of a key to it."""
+    """The URL of an S3, and the id and secret of a key to it."""
 
     __test__ = False
 
@@ -31,23 +31,23 @@ class TestedS3(Struct, frozen=True):
 
 
 def outside_s3(environ: Mapping[str, str] = os.environ) -> TestedS3 | None:
-    """The one that the environment names."""
+    """Return the S3 that the environment names; None without one."""
     url = environ.get(URL)
     return TestedS3(url.rstrip("/"), (environ[KEY_ID], environ[SECRET]), is_embedded=False) if url else None
 
 
 def new_bucket() -> str:
-    """A name for a bucket of one's own."""
+    """Return the name of a new bucket."""
     return RUN + secrets.token_hex(6)
 
 
-def s3_at(server: TestedS3 | EmbeddedS3, bucket: str, url: str = "") -> S3:
-    """A bucket there, or with its key somewhere else."""
+def s3_at(server: TestedS3 | EmbeddedS3, bucket: str, url: str = "") -> Bucket:
+    """Return a bucket of this S3; `url` replaces its address."""
     key_id, secret = server.key
-    return S3(
+    return Bucket(
         endpoint_url=url or server.url,
         public_url=url or server.url,
-        bucket=bucket,
+        name=bucket,
         region="us-east-1",
         access_key_id=key_id,
         secret_access_key=secret,
@@ -56,7 +56,7 @@ def s3_at(server: TestedS3 | EmbeddedS3, bucket: str, url: str = "") -> S3:
 
 
 def s3_settings(server: TestedS3 | EmbeddedS3) -> dict[str, str]:
-    """The environment of a file service that uses this S3, with a bucket of its own."""
+    """Return the environment of a file service that uses a new bucket of this S3."""
     key_id, secret = server.key
     return {
         "S3_ENDPOINT_URL": server.url,
@@ -67,7 +67,7 @@ def s3_settings(server: TestedS3 | EmbeddedS3) -> dict[str, str]:
 
 
 def delete_buckets(server: TestedS3) -> None:
-    """All that this process made there."""
+    """Delete the buckets that this process made."""
     client = client_of(s3_at(server, ""), server.url)
     for found in client.list_buckets()["Buckets"]:
         if found["Name"].startswith(RUN):
@@ -79,7 +79,7 @@ def _delete_bucket(client: Any, bucket: str) -> None:
         try:
             client.abort_multipart_upload(Bucket=bucket, Key=begun["Key"], UploadId=begun["UploadId"])
         except ClientError as error:
-            if code_of(error) not in GONE:
+            if code_of(error) not in NOT_FOUND:
                 raise
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", ()):

@@ -1,0 +1,1 @@
+"""Pure rules of files: FileRecord, Allowance, media types, thumbnails. Imports contracts only."""

@@ -1,4 +1,4 @@
-"""Files of channels: what is kept about one, who may do what, what counts against whom. Pure."""
+"""Files of channels: their records, the permissions on them, and the quota they count against. Pure."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,68 +15,70 @@ _MAY_DELETE_ALL = frozenset({Role.ADMIN, Role.MODERATOR})
 
 
 class ChannelMembership(Struct, frozen=True, kw_only=True):
-    """What our copy knows about a profile in a channel. Without a role it is no member there."""
+    """Our copy of a profile's membership in the server of a channel. Without a role it is no member."""
 
     server_id: UUID
     deleted: bool
+    """True if the channel was deleted."""
     role: Role | None
 
 
 class FileRecord(Struct, kw_only=True):
-    """A file as it is kept, or the tombstone of one until its bytes are gone."""
+    """A stored file, or the tombstone of one until its bytes are gone."""
 
     file: File
     server_id: UUID
     revision: int = 1
     sha256: str | None = None
+    """The digest that the upload must have, in Base64; None if the client announced none."""
     upload_until: datetime | None = None
-    """Until then its address takes bytes, from whoever has it; null when it has none."""
+    """Until then its upload URL takes bytes from anyone who has it; None without such a URL."""
     charged: bool = True
-    """Whether it counts against its owner: a tombstone does as long as its address takes bytes."""
+    """True while it counts against its owner's quota: a tombstone does as long as its URL takes bytes."""
     purge_at: datetime | None = None
-    """When its places in the bucket are looked at next, for what has no use."""
+    """The time of the next purge of its unused objects."""
     thumbnails: bool | None = None
-    """Whether there are some; null while that is not known."""
+    """True if it has thumbnails, None while that is not decided."""
     thumbnail_tries: int = 0
     thumbnails_after: datetime | None = None
-    """Nobody tries to make them before then."""
+    """Nobody tries to render them before then."""
     deleted: bool = False
     deleting_call: str | None = None
-    """The call that deleted it: the same call, delivered twice, is answered the same twice."""
+    """The call that deleted it: the same call, delivered twice, gets the same answer."""
 
     @property
     def complete(self) -> bool:
-        """Whether its bytes were checked."""
+        """Return True if its bytes were checked."""
         return self.file.status is FileStatus.COMPLETE
 
     def is_open(self, now: datetime) -> bool:
-        """Whether its address still takes bytes."""
+        """Return True if its upload URL still takes bytes."""
         return self.upload_until is not None and self.upload_until > now
 
 
 class Usage(Struct, frozen=True):
-    """What all files of a person take."""
+    """The bytes and the number of all files of a person."""
 
     size: int
     files: int
 
 
 class Allowance(Struct, frozen=True, kw_only=True):
-    """What a person may have; sizes in bytes."""
+    """The bounds of a person's files; sizes in bytes."""
 
     file_max_bytes: int
     quota_bytes: int
     quota_files: int
     types: frozenset[str]
-    """The media types that are taken."""
+    """The accepted media types."""
 
     def check_size(self, size: int) -> None:
-        """Raises `file.too_large`."""
+        """Raise `file.too_large` if a file of this size is larger than allowed."""
         if size > self.file_max_bytes:
             raise errors.FILE_TOO_LARGE.exception(f"A file may have at most {self.file_max_bytes} bytes.")
 
     def check_quota(self, usage: Usage, size: int) -> None:
-        """Whether one more file of this size fits. Raises `quota.exceeded`."""
+        """Raise `quota.exceeded` unless one more file of this size fits."""
         if usage.size + size > self.quota_bytes:
             left = max(0, self.quota_bytes - usage.size)
             raise errors.QUOTA_EXCEEDED.exception(
@@ -87,50 +89,52 @@ class Allowance(Struct, frozen=True, kw_only=True):
 
 
 def file_not_found() -> ServiceError:
-    """The answer to all who may not see a file; why is not told."""
+    """Return the error for everyone who may not see a file; it does not reveal the reason."""
     return errors.FILE_NOT_FOUND.exception("There is no file with this id that you can see.")
 
 
-def admit(place: ChannelMembership | None) -> ChannelMembership:
-    """The place of a member. Raises `channel.not_found`, and Unsure when our copy may lag."""
-    if place is not None and place.deleted:
+def require_member(membership: ChannelMembership | None) -> ChannelMembership:
+    """Return the membership of a member. Raise `channel.not_found`, MembershipUnknown if our copy may lag."""
+    if membership is not None and membership.deleted:
         raise channel_not_found()
-    if place is None or place.role is None:
+    if membership is None or membership.role is None:
         raise MembershipUnknown(channel_not_found())
-    return place
+    return membership
 
 
-def check_seen(kept: FileRecord | None, place: ChannelMembership | None, profile_id: UUID) -> FileRecord:
-    """A file that a profile may see: members see complete ones, the owner also those that wait.
+def check_visible(
+    file: FileRecord | None, membership: ChannelMembership | None, profile_id: UUID
+) -> FileRecord:
+    """Return a file that a profile may see: members see complete files, the owner also pending ones.
 
-    Raises `file.not_found`, and Unsure when our copy of the members may lag.
+    Raises `file.not_found`, and MembershipUnknown if our copy of the members may lag.
     """
-    if kept is None or kept.deleted or (place is not None and place.deleted):
+    if file is None or file.deleted or (membership is not None and membership.deleted):
         raise file_not_found()
-    if place is None or place.role is None:
+    if membership is None or membership.role is None:
         raise MembershipUnknown(file_not_found())
-    if not kept.complete and kept.file.profile_id != profile_id:
+    if not file.complete and file.file.profile_id != profile_id:
         raise file_not_found()
-    return kept
+    return file
 
 
-def check_complete(kept: FileRecord) -> FileRecord:
-    """Only a complete file has bytes to show. Raises `file.not_found`."""
-    if not kept.complete:
+def check_complete(file: FileRecord) -> FileRecord:
+    """Return a complete file; only that one has bytes to serve. Raises `file.not_found`."""
+    if not file.complete:
         raise file_not_found()
-    return kept
+    return file
 
 
-def check_delete(kept: FileRecord, place: ChannelMembership, profile_id: UUID) -> None:
-    """Its owner, an ADMIN or a MODERATOR deletes a file.
+def check_may_delete(file: FileRecord, membership: ChannelMembership, profile_id: UUID) -> None:
+    """Let the owner, an ADMIN or a MODERATOR delete a file.
 
-    Raises Unsure, because a role that was just given may not be known here yet.
+    Raises MembershipUnknown for everyone else, because our copy may not have a role that was just granted.
     """
-    if kept.file.profile_id != profile_id and place.role not in _MAY_DELETE_ALL:
-        detail = f"Deleting others' files takes the role ADMIN or MODERATOR; yours is {place.role}."
+    if file.file.profile_id != profile_id and membership.role not in _MAY_DELETE_ALL:
+        detail = f"Deleting others' files takes the role ADMIN or MODERATOR; yours is {membership.role}."
         raise MembershipUnknown(errors.PERMISSION_DENIED.exception(detail))
 
 
 def attachment_of(file: File) -> Attachment:
-    """What a message shows of a file."""
+    """Return the fields of a file that a message shows."""
     return Attachment(id=file.id, name=file.name, size=file.size, content_type=file.content_type)

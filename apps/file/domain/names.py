@@ -1,25 +1,25 @@
-"""Names of files as others give them."""
+"""File names as clients send them."""
 
 import re
 import unicodedata
 from urllib.parse import quote
 
-_TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_BIDI_CONTROLS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _NAME_MAX_CHARS = 255
 
 
-def last_part(name: str) -> str:
-    """What a form gives as a name, without the folders before it and without what no name may hold.
+def base_name(name: str) -> str:
+    """Return a client's file name without its folders and without control characters.
 
-    RFC 7578, section 4.2: a path that comes with a name is not to be used.
+    RFC 7578, section 4.2: a receiver must not use path information in a file name.
     """
     base = re.split(r"[/\\]", name)[-1]
-    kept = "".join(c for c in base if unicodedata.category(c) not in ("Cc", "Cs"))
-    return _TURNS.sub("", kept).strip()[-_NAME_MAX_CHARS:]
+    printable = "".join(c for c in base if unicodedata.category(c) not in ("Cc", "Cs"))
+    return _BIDI_CONTROLS.sub("", printable).strip()[-_NAME_MAX_CHARS:]
 
 
 def disposition(name: str, *, inline: bool) -> str:
-    """The header `Content-Disposition` (RFC 6266): in ASCII for all, in UTF-8 for who knows RFC 8187."""
-    kind = "inline" if inline else "attachment"
+    """Return a `Content-Disposition` (RFC 6266): ASCII for all clients, UTF-8 for those with RFC 8187."""
+    disposition_type = "inline" if inline else "attachment"
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return f"{disposition_type}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,8 +1,8 @@
-"""Which files have thumbnails, and when it is tried again to make them. Pure.
+"""Rules of thumbnails: which files can have them, and when rendering is tried again. Pure.
 
-A try is counted before it begins, together with the time before which nobody tries again: so whatever ends it
-(this process too), another try follows, and only one process is at it. What this process saw to be the fault
-of the storage, and not of the image, gives the try back.
+A try is counted before it begins, together with the time before which nobody tries again. So another try
+follows however this one ends (even with this process), and only one process works on a file. A try that
+failed because of the storage, not of the image, is uncounted.
 """
 
 from datetime import datetime, timedelta
@@ -10,43 +10,43 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from apps.file.domain.files import FileRecord
-from apps.file.domain.types import may_have_thumbnails
+from apps.file.domain.types import can_be_thumbnailed
 
 TRIES_MAX = 5
-"""So often it is tried by itself; later on whoever asks for a thumbnail has it tried again."""
+"""Background tries; afterwards only a request for a thumbnail has it tried again."""
 _FIRST_PAUSE_S = 60
 """Longer than a try takes."""
 _LONGEST_PAUSE_S = 3600
 
 
-def can_have_any(kept: FileRecord, size_max: int) -> bool:
-    """Whether it is an image that is not too large (bytes)."""
-    return may_have_thumbnails(kept.file.content_type) and kept.file.size <= size_max
+def can_have_thumbnails(file: FileRecord, size_max: int) -> bool:
+    """Return True for an image of at most `size_max` bytes."""
+    return can_be_thumbnailed(file.file.content_type) and file.file.size <= size_max
 
 
-def may_try(kept: FileRecord, now: datetime) -> bool:
-    """Whether it is not decided, and it is time to try."""
-    return kept.thumbnails is None and (kept.thumbnails_after is None or kept.thumbnails_after <= now)
+def may_try(file: FileRecord, now: datetime) -> bool:
+    """Return True if it is undecided, and time to try."""
+    return file.thumbnails is None and (file.thumbnails_after is None or file.thumbnails_after <= now)
 
 
-def one_try_more(kept: FileRecord, now: datetime) -> FileRecord:
-    """The file with a try counted: after each failure four times as long passes, an hour at most.
+def count_try(file: FileRecord, now: datetime) -> FileRecord:
+    """Return the file with a try counted. The pause grows fourfold with each try, up to an hour.
 
-    One more than `TRIES_MAX` at most, so that what was given up still is when a try is given back.
+    The count stops one above `TRIES_MAX`, so that a file that was given up stays so if a try is uncounted.
     """
-    pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 4**kept.thumbnail_tries)
+    pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 4**file.thumbnail_tries)
     after = now + timedelta(seconds=pause_s)
-    return replace(kept, thumbnail_tries=min(kept.thumbnail_tries, TRIES_MAX) + 1, thumbnails_after=after)
+    return replace(file, thumbnail_tries=min(file.thumbnail_tries, TRIES_MAX) + 1, thumbnails_after=after)
 
 
-def one_try_less(kept: FileRecord, counted: FileRecord, now: datetime) -> FileRecord:
-    """The file without the try that was `counted`, soon to be tried again; unchanged if another has begun."""
-    if kept.thumbnails is not None or kept.thumbnails_after != counted.thumbnails_after:
-        return kept
+def uncount_try(file: FileRecord, counted: FileRecord, now: datetime) -> FileRecord:
+    """Return the file without the try of `counted`, due again soon; unchanged if another try has begun."""
+    if file.thumbnails is not None or file.thumbnails_after != counted.thumbnails_after:
+        return file
     after = now + timedelta(seconds=_FIRST_PAUSE_S)
-    return replace(kept, thumbnail_tries=counted.thumbnail_tries - 1, thumbnails_after=after)
+    return replace(file, thumbnail_tries=counted.thumbnail_tries - 1, thumbnails_after=after)
 
 
-def given_up(kept: FileRecord) -> bool:
-    """Whether it is tried again only when somebody asks."""
-    return kept.thumbnail_tries >= TRIES_MAX
+def given_up(file: FileRecord) -> bool:
+    """Return True if only a request for a thumbnail has it tried again."""
+    return file.thumbnail_tries >= TRIES_MAX

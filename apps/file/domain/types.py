@@ -1,13 +1,13 @@
-"""Media types: what is said about some bytes, what they look like, and whether the two agree. Pure."""
+"""Media types: what a client declares, what the bytes look like, and whether the two agree. Pure."""
 
 from collections.abc import Collection
 
 from shared.contracts.errors import FILE_TYPE_NOT_ALLOWED, ServiceError
 
 SNIFFED_BYTES = 65_536
-"""So many bytes from the beginning of a file are looked at."""
+"""The bytes at the beginning of a file by which its type is checked."""
 
-_SAME = {
+_ALIASES = {
     "image/jpg": "image/jpeg",
     "image/x-ms-bmp": "image/bmp",
     "audio/mp3": "audio/mpeg",
@@ -22,75 +22,75 @@ _SAME = {
 }
 _TEXTS = frozenset({"text/plain", "text/csv", "text/markdown", "application/json"})
 _ACTIVE = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "application/xml", "text/xml"})
-"""A browser may run what stands in these, so nothing that looks like one passes for a text."""
-_SHOWN = frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
-_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""A browser may run scripts in these, so bytes that look like one never pass for a text."""
+_INLINE = frozenset({"text/plain", "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
+_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 OPAQUE = "application/octet-stream"
 _GENERAL = ("application/zip", "video/mp4")
-"""Of bytes that may be several kinds: many files are archives too, and most MP4s are films."""
+"""Preferred among several types: many documents are archives too, and most MP4s are films."""
 _PLAIN = "text/plain"
 
 
-def is_said(content_type: str, allowed: Collection[str]) -> bool:
-    """Whether a form says what it carries: many clients call bytes so of which they know nothing."""
+def is_declared(content_type: str, allowed: Collection[str]) -> bool:
+    """Return True if a form declares a type: many clients send the opaque one for anything unknown."""
     return content_type != OPAQUE or OPAQUE in allowed
 
 
 def canonical(content_type: str) -> str:
-    """One name for each type: lower case, without parameters, the registered one of several."""
+    """Return the one name of a type: lower case, without parameters, the registered one of its aliases."""
     plain = content_type.partition(";")[0].strip().lower()
-    return _SAME.get(plain, plain)
+    return _ALIASES.get(plain, plain)
 
 
 def check_allowed(content_type: str, allowed: Collection[str]) -> None:
-    """Raises `file.type_not_allowed` for a type (canonical) that is not taken here."""
+    """Raise `file.type_not_allowed` for a canonical type that is not accepted."""
     if content_type not in allowed:
-        raise FILE_TYPE_NOT_ALLOWED.exception(f"Files of the type {content_type} are not taken here.")
+        raise FILE_TYPE_NOT_ALLOWED.exception(f"Files of the type {content_type} are not accepted.")
 
 
-def check_real(content_type: str, looks_like: Collection[str], head: bytes, *, whole: bool) -> None:
-    """Whether bytes that begin with `head` may be what was said. `whole`: there are no more than these.
+def check_matches(content_type: str, looks_like: Collection[str], head: bytes, *, whole: bool) -> None:
+    """Check that bytes beginning with `head` may be of the declared type. `whole`: there are no others.
 
-    * Bytes that look like types must look like the one that was said, among others.
+    * If the bytes look like certain types, the declared one must be among them.
     * A text is UTF-8 without NUL, and looks like nothing that a browser runs.
-    * What was said to be opaque bytes may be all but what a browser runs.
+    * Opaque bytes may be anything but what a browser runs.
 
     Raises `file.type_not_allowed`.
     """
-    seen = {canonical(kind) for kind in looks_like}
-    if content_type in seen:
+    candidates = {canonical(name) for name in looks_like}
+    if content_type in candidates:
         return
-    if content_type in _TEXTS and not seen & _ACTIVE and _is_text(head, whole=whole):
+    if content_type in _TEXTS and not candidates & _ACTIVE and _is_text(head, whole=whole):
         return
-    if content_type == OPAQUE and not seen & _ACTIVE:
+    if content_type == OPAQUE and not candidates & _ACTIVE:
         return
-    raise _another(content_type, seen)
+    raise _mismatch(f"of the type {content_type}", candidates)
 
 
-def best_guess(looks_like: Collection[str], head: bytes, allowed: Collection[str], *, whole: bool) -> str:
-    """The type of bytes of which none was said. Raises `file.type_not_allowed` for one that is not taken."""
-    seen = {canonical(kind) for kind in looks_like}
-    found = sorted(seen & set(allowed))
-    if found:
-        return next((general for general in _GENERAL if general in found), found[0])
-    if _PLAIN in allowed and not seen & _ACTIVE and _is_text(head, whole=whole):
+def guess_type(looks_like: Collection[str], head: bytes, allowed: Collection[str], *, whole: bool) -> str:
+    """Return the accepted type of undeclared bytes. Raises `file.type_not_allowed`."""
+    candidates = {canonical(name) for name in looks_like}
+    accepted = sorted(candidates & set(allowed))
+    if accepted:
+        return next((general for general in _GENERAL if general in accepted), accepted[0])
+    if _PLAIN in allowed and not candidates & _ACTIVE and _is_text(head, whole=whole):
         return _PLAIN
-    raise _another("that is taken here", seen)
+    raise _mismatch("of a type that is accepted", candidates)
 
 
-def may_be_shown(content_type: str) -> bool:
-    """Whether a browser shows it without running anything in it."""
-    return content_type in _SHOWN or content_type.partition("/")[0] in ("audio", "video")
+def may_be_inline(content_type: str) -> bool:
+    """Return True if a browser can display it without running anything in it."""
+    return content_type in _INLINE or content_type.partition("/")[0] in ("audio", "video")
 
 
-def may_have_thumbnails(content_type: str) -> bool:
-    """Whether it is an image that thumbnails are made of."""
-    return content_type in _PICTURES
+def can_be_thumbnailed(content_type: str) -> bool:
+    """Return True for the images that thumbnails are rendered from."""
+    return content_type in _IMAGES
 
 
-def _another(said: str, seen: Collection[str]) -> ServiceError:
-    looks = f"; they look like {', '.join(sorted(seen)[:3])}" if seen else ""
-    return FILE_TYPE_NOT_ALLOWED.exception(f"The bytes are not of the type {said}{looks}.")
+def _mismatch(expected: str, candidates: Collection[str]) -> ServiceError:
+    looks = f"; they look like {', '.join(sorted(candidates)[:3])}" if candidates else ""
+    return FILE_TYPE_NOT_ALLOWED.exception(f"The bytes are not {expected}{looks}.")
 
 
 def _is_text(head: bytes, *, whole: bool) -> bool:

@@ -1,10 +1,16 @@
-"""The HTTP server of the file service, as a part of the process."""
+"""HTTP server of the file service's own port, with the edge around its application."""
 
 import asyncio
 import logging
+from typing import TypeVar
 
+from prometheus_client import REGISTRY
+
+from apps.file.inbound.http import Download, FileApp, UploadAuth, UploadBounds
+from apps.file.usecases.receive_upload import ReceiveUpload
 from shared.contracts.file import UPLOAD_PATH
-from shared.edge.access_log import AccessLog
+from shared.edge.access_log import AccessLog, write_out
+from shared.edge.auth.token_verification import TokenVerification
 from shared.edge.client_address.internal_hop import InternalHop
 from shared.edge.client_address.trusted_proxies import TrustedProxies
 from shared.edge.cors import Cors
@@ -14,11 +20,17 @@ from shared.edge.middleware import EdgeMiddleware
 from shared.edge.rate_limits.policies import RateLimits
 from shared.edge.settings import EdgeSettings
 from shared.kit.clock import any_id
+from shared.kit.config.settings import kafka_options
 from shared.kit.health.checks import Component
 from shared.kit.http.asgi import Asgi
 from shared.kit.http.connection_limits import HttpBounds
 from shared.kit.http.server import make_server
 from shared.kit.http.sockets import listen
+from shared.kit.rpc.client import RpcClient
+from shared.kit.runtime.service_context import ServiceContext
+from shared.kit.security.record_signatures import signatures_of
+
+S = TypeVar("S", bound=EdgeSettings)
 
 log = logging.getLogger(__name__)
 
@@ -27,21 +39,21 @@ _CONNECTIONS_MAX = 1_000
 
 
 class HttpListener:
-    """Listens from `open` to `close`."""
+    """Serves HTTP from `open` to `close`."""
 
     def __init__(
         self,
         app: Asgi,
         access_log: AccessLog | None,
-        place: tuple[str, int],
-        part: Component,
+        component: Component,
+        address: tuple[str, int],
         *,
         upload_timeout_ms: int,
         drain_timeout_ms: int,
     ) -> None:
-        self._host, self._port = place
+        self._host, self._port = address
         self._access_log = access_log
-        self._part = part
+        self._component = component
         bounds = HttpBounds(
             connections_max=_CONNECTIONS_MAX,
             upload_path=UPLOAD_PATH.encode(),
@@ -56,12 +68,12 @@ class HttpListener:
         """Begin to listen. Raises `PortError`."""
         sock = listen(self._host, self._port, "FILE_PORT")
         self._serving = asyncio.create_task(self._server.serve(sockets=[sock]), name="http")
-        self._serving.add_done_callback(lambda _: self._part.down("stopped"))
-        self._part.ready()
+        self._serving.add_done_callback(lambda _: self._component.down("stopped"))
+        self._component.ready()
         log.info("listening on %s port %d", self._host, sock.getsockname()[1])
 
     async def close(self) -> None:
-        """Take no more; what is under way gets the drain time."""
+        """Accept no more requests; running ones get the drain time."""
         self._server.should_exit = True
         if self._serving is not None:
             await asyncio.gather(self._serving, return_exceptions=True)
@@ -69,21 +81,54 @@ class HttpListener:
             self._access_log.flush()
 
 
-def edge_of(
+def open_listener(
+    context: ServiceContext[S],
+    address: tuple[str, int],
+    client: RpcClient,
+    receive: ReceiveUpload,
+    download: Download,
+    bounds: UploadBounds,
+) -> None:
+    """Serve uploads and downloads at this host and port until the process stops."""
+    settings, signatures = context.settings, signatures_of(context.settings)
+    tokens = TokenVerification(
+        settings, client, context.health, kafka_options(settings), signatures, context.clock
+    )
+    context.run_forever(tokens.follow)
+    proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
+    internal_hop = InternalHop(signatures)
+    auth = UploadAuth(tokens.authenticator, rate_limits(settings, proxies), internal_hop)
+    metrics = HttpMetrics()
+    REGISTRY.register(metrics)
+    access_log = AccessLog(write_out, "file", context.instance) if settings.access_log else None
+    app = FileApp(auth, receive, download, bounds).app()
+    listener = HttpListener(
+        with_edge(app, settings, proxies, internal_hop, metrics, access_log),
+        access_log,
+        context.health.component("http"),
+        address,
+        upload_timeout_ms=int(bounds.upload_timeout_s * 1000),
+        drain_timeout_ms=settings.drain_timeout_ms,
+    )
+    context.on_stop(listener.close)
+    listener.open()
+
+
+def with_edge(
     app: Asgi,
     settings: EdgeSettings,
     proxies: TrustedProxies,
     internal_hop: InternalHop,
-    traffic: HttpMetrics,
+    metrics: HttpMetrics,
     access_log: AccessLog | None,
 ) -> EdgeMiddleware:
-    """What every answer of this port has in common, around what gives it."""
+    """Return the application within the edge, which adds everything common to its responses."""
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    return EdgeMiddleware(app, any_id, traffic, cors, access_log, https_of(settings, proxies, internal_hop))
+    return EdgeMiddleware(app, any_id, metrics, cors, access_log, https_of(settings, proxies, internal_hop))
 
 
-def limits_of(settings: EdgeSettings, proxies: TrustedProxies) -> RateLimits:
-    """How often one may call at this port. What gateways let through is not counted, nor are they told."""
+def rate_limits(settings: EdgeSettings, proxies: TrustedProxies) -> RateLimits:
+    """Return the rate limits of this port. They neither count forwarded requests nor share their counts."""
     return RateLimits(
         proxies,
         per_minute=settings.rate_limit_per_minute,

@@ -1,6 +1,7 @@
-"""Operations and events, and the use case of each."""
+"""Operations and events of the file service, and the use case of each."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 from apps.file.domain.files import Allowance, FileRecord, file_not_found
 from apps.file.ports import Sniffer, Storage, UnitOfWorkFactory
 from apps.file.usecases.complete_file import complete_file
-from apps.file.usecases.create_file import address_file, create_file
+from apps.file.usecases.create_file import create_file, sign_upload
 from apps.file.usecases.delete_file import delete_file
 from apps.file.usecases.describe_files import describe_files
 from apps.file.usecases.download_file import download_file
@@ -49,147 +50,138 @@ T = TypeVar("T")
 
 
 class UrlTtl(Struct, frozen=True):
-    """How long addresses are good, in seconds."""
+    """The lifetimes of presigned URLs, in seconds."""
 
     upload_s: int
     download_s: int
 
 
 class Dependencies(Struct, frozen=True, kw_only=True, eq=False):
-    """What the use cases work with."""
+    """The ports and the policy of the use cases."""
 
-    work: UnitOfWorkFactory
+    units: UnitOfWorkFactory
     storage: Storage
     sniffer: Sniffer
     resolver: MembershipResolver
-    allowance: Allowance
     thumbnails: MakeThumbnails
-    lives: UrlTtl
     clock: Clock
     ids: Ids
+    allowance: Allowance
+    url_ttl: UrlTtl
 
 
-class Inbound:
-    """What the file service handlers over Kafka."""
-
-    def __init__(self, tools: Dependencies) -> None:
-        self._tools = tools
-
-    def register(self, handlers: HandlerRegistry) -> None:
-        """Say who handlers what."""
-        handlers.register(FILE_CREATE, self.create)
-        handlers.register(FILE_COMPLETE, self.complete)
-        handlers.register(FILE_GET, self.get)
-        handlers.register(FILE_DOWNLOAD, self.download)
-        handlers.register(FILE_THUMBNAIL, self.thumbnail)
-        handlers.register(FILE_DELETE, self.delete)
-        handlers.register(FILE_DESCRIBE, self.describe)
-
-    async def create(self, request: CreateFile, call: Call) -> NewFile:
-        """Announce a file. The same request again finds the same file, and its address is signed anew."""
-        tools, life_s = self._tools, self._tools.lives.upload_s
-
-        async def work() -> File:
-            return await tools.work.run_once(
-                call,
-                request.profile_id,
-                lambda unit: create_file(request, unit, tools.allowance, tools.clock, tools.ids, life_s),
-            )
-
-        asker = AccessQuery(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
-        file = await with_fresh_membership(tools.resolver, asker, work)
-        return await address_file(file, request.sha256, tools.storage, tools.clock, life_s)
-
-    async def complete(self, request: OfFile, call: Call) -> File:
-        """Complete a file. The same request again is answered the same."""
-        tools = self._tools
-
-        async def work() -> File:
-            return await complete_file(request, call, tools.work, tools.storage, tools.sniffer, tools.clock)
-
-        return await self._informed(request.file_id, request.profile_id, call, work)
-
-    async def get(self, request: OfFile, call: Call) -> File:
-        """Read about a file."""
-        return (await self._seen(request, call)).file
-
-    async def download(self, request: DownloadFile, call: Call) -> FileLocation:
-        """Where the bytes of a file can be had."""
-        tools, kept = self._tools, await self._seen(request, call)
-        inline = request.inline != "false"
-        return await download_file(kept, tools.storage, tools.clock, tools.lives.download_s, inline=inline)
-
-    async def thumbnail(self, request: GetThumbnail, call: Call) -> FileLocation:
-        """Where a thumbnail can be had."""
-        tools, kept = self._tools, await self._seen(request, call)
-        return await get_thumbnail(
-            kept, request.size, tools.thumbnails, tools.storage, tools.clock, tools.lives.download_s
-        )
-
-    async def delete(self, request: OfFile, call: Call) -> None:
-        """Delete a file."""
-        tools = self._tools
-
-        async def work() -> None:
-            async with tools.work.transaction() as unit:
-                await delete_file(request.file_id, request.profile_id, call.call_id, unit, tools.clock)
-
-        await self._informed(request.file_id, request.profile_id, call, work)
-
-    async def describe(self, request: DescribeFiles, call: Call) -> Attachments:
-        """Files that their owner wants to attach."""
-        async with self._tools.work.snapshot() as unit:
-            return await describe_files(request, unit)
-
-    async def _seen(self, request: OfFile | DownloadFile | GetThumbnail, call: Call) -> FileRecord:
-        async def work() -> FileRecord:
-            async with self._tools.work.snapshot() as unit:
-                return await get_file(request.file_id, request.profile_id, unit)
-
-        return await self._informed(request.file_id, request.profile_id, call, work)
-
-    async def _informed(
-        self, file_id: UUID, profile_id: UUID, call: Call, work: Callable[[], Awaitable[T]]
-    ) -> T:
-        """Do `work`; when our copy of the members does not say yes, ask about the file's channel."""
-
-        try:
-            return await work()
-        except MembershipUnknown:
-            channel_id = await self._channel_of(file_id)
-        asker = AccessQuery(channel_id, profile_id, call.deadline_ms, call.correlation_id)
-        try:
-            return await with_fresh_membership(self._tools.resolver, asker, work)
-        except ServiceError as error:
-            raise file_not_found() if error.kind is CHANNEL_NOT_FOUND else error from None
-
-    async def _channel_of(self, file_id: UUID) -> UUID:
-        async with self._tools.work.snapshot() as unit:
-            kept = await unit.file(file_id)
-        if kept is None:
-            raise file_not_found()
-        return kept.file.channel_id
+def register_operations(handlers: HandlerRegistry, deps: Dependencies) -> None:
+    """Register a handler for every operation of the file service."""
+    handlers.register(FILE_CREATE, partial(_create, deps))
+    handlers.register(FILE_COMPLETE, partial(_complete, deps))
+    handlers.register(FILE_GET, partial(_get, deps))
+    handlers.register(FILE_DOWNLOAD, partial(download, deps))
+    handlers.register(FILE_THUMBNAIL, partial(_thumbnail, deps))
+    handlers.register(FILE_DELETE, partial(_delete, deps))
+    handlers.register(FILE_DESCRIBE, partial(_describe, deps))
 
 
-def hear(facts: MembershipStore, clock: Clock) -> Callable[[Event], Awaitable[None]]:
-    """What is done with each event of the server service."""
+def on_server_event(store: MembershipStore, clock: Clock) -> Callable[[Event], Awaitable[None]]:
+    """Return the handler of `server-events`: it keeps our copy of the memberships up to date."""
 
-    async def keep(event: Event) -> None:
-        await apply_event(event, facts, clock)
+    async def handle(event: Event) -> None:
+        await apply_event(event, store, clock)
 
-    return keep
+    return handle
 
 
-def hear_own(work: UnitOfWorkFactory, thumbnails: MakeThumbnails) -> Callable[[Event], Awaitable[None]]:
-    """What is done with each event of our own: a hint, for what is missed is found by `make_due`."""
+def on_file_event(units: UnitOfWorkFactory, thumbnails: MakeThumbnails) -> Callable[[Event], Awaitable[None]]:
+    """Return the handler of our own `file-events`: a hint to make thumbnails. `make_due` finds the rest."""
 
-    async def look(event: Event) -> None:
+    async def handle(event: Event) -> None:
         if event.type != FILE_COMPLETED.name:
             return
-        file = msgspec.json.decode(event.data, type=File)
-        async with work.snapshot() as unit:
-            kept = await unit.file(file.id)
-        if kept is not None and not kept.deleted:
-            thumbnails.begin(kept)
+        completed = msgspec.json.decode(event.data, type=File)
+        async with units.snapshot() as unit:
+            file = await unit.find(completed.id)
+        if file is not None and not file.deleted:
+            thumbnails.begin(file)
 
-    return look
+    return handle
+
+
+async def download(deps: Dependencies, request: DownloadFile, call: Call) -> FileLocation:
+    """Return the URL of a file's bytes."""
+    file, inline = await _visible(deps, request, call), request.inline != "false"
+    return await download_file(file, deps.storage, deps.clock, deps.url_ttl.download_s, inline=inline)
+
+
+async def _create(deps: Dependencies, request: CreateFile, call: Call) -> NewFile:
+    """Announce a file. The same request finds the same file again, with a freshly signed URL."""
+    ttl_s = deps.url_ttl.upload_s
+
+    async def work() -> File:
+        return await deps.units.run_once(
+            call,
+            request.profile_id,
+            lambda unit: create_file(request, unit, deps.clock, deps.ids, deps.allowance, ttl_s),
+        )
+
+    query = AccessQuery(request.channel_id, request.profile_id, call.deadline_ms, call.correlation_id)
+    file = await with_fresh_membership(deps.resolver, query, work)
+    return await sign_upload(file, request.sha256, deps.storage, deps.clock, ttl_s)
+
+
+async def _complete(deps: Dependencies, request: OfFile, call: Call) -> File:
+    async def work() -> File:
+        return await complete_file(request, call, deps.units, deps.storage, deps.sniffer, deps.clock)
+
+    return await _with_membership_of(request.file_id, request.profile_id, call, deps, work)
+
+
+async def _get(deps: Dependencies, request: OfFile, call: Call) -> File:
+    return (await _visible(deps, request, call)).file
+
+
+async def _thumbnail(deps: Dependencies, request: GetThumbnail, call: Call) -> FileLocation:
+    file = await _visible(deps, request, call)
+    return await get_thumbnail(
+        file, request.size, deps.thumbnails, deps.storage, deps.clock, deps.url_ttl.download_s
+    )
+
+
+async def _delete(deps: Dependencies, request: OfFile, call: Call) -> None:
+    async def work() -> None:
+        async with deps.units.transaction() as unit:
+            await delete_file(request, unit, call, deps.clock)
+
+    await _with_membership_of(request.file_id, request.profile_id, call, deps, work)
+
+
+async def _describe(deps: Dependencies, request: DescribeFiles, call: Call) -> Attachments:
+    async with deps.units.snapshot() as unit:
+        return await describe_files(request, unit)
+
+
+async def _visible(
+    deps: Dependencies, request: OfFile | DownloadFile | GetThumbnail, call: Call
+) -> FileRecord:
+    async def work() -> FileRecord:
+        async with deps.units.snapshot() as unit:
+            return await get_file(request, unit)
+
+    return await _with_membership_of(request.file_id, request.profile_id, call, deps, work)
+
+
+async def _with_membership_of(
+    file_id: UUID, profile_id: UUID, call: Call, deps: Dependencies, work: Callable[[], Awaitable[T]]
+) -> T:
+    """Do `work`; if our copy of the members does not allow it, ask about the file's channel and repeat it."""
+
+    try:
+        return await work()
+    except MembershipUnknown:
+        async with deps.units.snapshot() as unit:
+            file = await unit.find(file_id)
+    if file is None:
+        raise file_not_found()
+    query = AccessQuery(file.file.channel_id, profile_id, call.deadline_ms, call.correlation_id)
+    try:
+        return await with_fresh_membership(deps.resolver, query, work)
+    except ServiceError as error:
+        raise file_not_found() if error.kind is CHANNEL_NOT_FOUND else error from None

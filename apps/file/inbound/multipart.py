@@ -1,38 +1,39 @@
-"""A file in a form (`multipart/form-data`, RFC 7578), read as it comes and never whole in memory.
+"""Read a file from a form (`multipart/form-data`, RFC 7578) as it arrives, never whole in memory."""
 
-The grammar is python-multipart's, which is pushed; here it becomes something that is pulled.
-"""
-
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
 
-from apps.file.domain.names import last_part
+from apps.file.domain.names import base_name
 from shared.contracts.errors import BODY_MALFORMED, MEDIA_TYPE_UNSUPPORTED, FieldError, ServiceError
 from shared.contracts.fields import ContentType, FileName, Id
 from shared.contracts.validation import rule_of, validation_failed
 
-if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
-
 Receive = Callable[[], Awaitable[bytes | None]]
-"""Gives the next bytes of the body, None at its end; raises when it breaks off or stands still."""
+"""Returns the next bytes of the body, None at its end; raises when the body breaks off or stalls."""
 
+_BOUNDARY_MAX_CHARS = 256
 _FIELD_MAX_BYTES = 256
 _BEFORE_MAX_BYTES = 16_384
-"""What may come before the part of the body in which the file begins: blanks behind a boundary have no end,
-and the parser looks at each of them.
+"""The most that may precede the piece of the body in which the file begins. Without it, a body of unknown
+length could keep the parser busy without ever sending a file.
 """
-_AFTER_MAX_BYTES = 65_536
-"""What may follow the last byte of the file: the end of the form."""
+_EXTENDED_FILENAME = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
+"""RFC 5987. RFC 7578 forbids it in forms, yet some clients send nothing else for non-ASCII names."""
 
 
 class IncomingFile:
-    """The file of a form whose head was read: `await open_form(…)` gives one."""
+    """The file of a form whose fields were read: `open_form` returns one."""
 
     def __init__(
         self, form: "_Form", receive: Receive, head: tuple[UUID, str, str], size_max: int | None
@@ -43,184 +44,162 @@ class IncomingFile:
         self._receive = receive
 
     async def read(self, size: int) -> bytes:
-        """The next bytes, exactly so many unless the file ends; raises what is wrong with the form."""
+        """Return the next `size` bytes, fewer only at the end of the file. Raises the error of the form."""
         form = self._form
-        while len(form.data) < size and not form.file_ended:
-            await _feed(form, self._receive)
+        while len(form.data) < size and not form.complete:
+            form.feed(await _next_piece(self._receive))
         piece = bytes(memoryview(form.data)[:size])
         del form.data[:size]
-        if form.file_ended and not form.data:
-            await self._read_end()
         return piece
-
-    async def _read_end(self) -> None:
-        """The form is whole only when its last boundary has come."""
-        while not self._form.ended:
-            await _feed(self._form, self._receive)
 
 
 async def open_form(content_type: str, length: int | None, receive: Receive) -> IncomingFile:
-    """Read a form until its file begins. `length` is that of the whole body, where it is known.
+    """Read a form until its file begins. `length` is that of the whole body in bytes, if known.
 
     Raises `media_type.unsupported`, `body.malformed`, `validation.failed`.
     """
-    kind, options = parse_options_header(content_type)
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+    media_type, options = parse_options_header(content_type)
+    if media_type != "multipart/form-data" or not options.get("boundary"):
         raise MEDIA_TYPE_UNSUPPORTED.exception("The header `Content-Type` must be `multipart/form-data`.")
-    form = _Form(options[b"boundary"])
+    form = _Form(options["boundary"])
     while not form.file_begun:
-        if form.ended:
-            raise validation_failed(form.faults_at_end())
-        await _feed(form, receive)
-    return IncomingFile(form, receive, form.checked(), length)
+        piece = await receive()
+        if piece is None:
+            form.end_without_file()
+        else:
+            form.feed(piece)
+    return IncomingFile(form, receive, form.head(), length)
 
 
-async def _feed(form: "_Form", receive: Receive) -> None:
+async def _next_piece(receive: Receive) -> bytes:
     piece = await receive()
     if piece is None:
-        raise BODY_MALFORMED.exception("The form ends before its last boundary.")
-    form.feed(piece)
+        raise _ended_early()
+    return piece
 
 
 class _Form:
-    """What the parser has seen so far. Holds at most one piece of the body more than was asked for."""
+    """The part of a form that was parsed. It buffers at most one piece more than its reader asked for.
 
-    def __init__(self, boundary: bytes) -> None:
+    A valid form has two parts, `channelId` and `file`, in this order: the parser is limited to two, and the
+    form is complete when the second one ends without a third after it.
+    """
+
+    def __init__(self, boundary: str) -> None:
+        if len(boundary) > _BOUNDARY_MAX_CHARS:
+            raise BODY_MALFORMED.exception("The boundary of the form is too long.")
         self.data = bytearray()
         self.file_begun = False
-        self.file_ended = False
-        self.ended = False
-        self._fields: dict[str, bytes] = {}
-        self._name = ""
-        self._headers: dict[bytes, bytes] = {}
-        self._header = bytearray()
-        self._value = bytearray()
-        self._filename = b""
-        self._media_type = ""
+        self.complete = False
+        self._parser = PushMultipartParser(boundary, max_segment_count=2, header_charset="latin-1")
+        self._channel_id: bytearray | None = None
+        self._file: MultipartSegment | None = None
         self._before = 0
-        self._after = 0
-        self._fault: ServiceError | None = None
-        try:
-            self._parser = MultipartParser(boundary, self._callbacks())
-        except FormParserError:
-            raise BODY_MALFORMED.exception("The boundary of the form is too long.") from None
 
     def feed(self, piece: bytes) -> None:
-        """Take in the next bytes. Raises what is wrong with the form."""
-        if self.file_ended:
-            self._after += len(piece)
-            if self._after > _AFTER_MAX_BYTES:
-                raise BODY_MALFORMED.exception("Too much follows the file.")
-        if self.ended:
+        """Parse the next bytes. Raises `body.malformed`, `validation.failed`."""
+        if not piece:  # to the parser it would be the end of the body
             return
         if self._before > _BEFORE_MAX_BYTES:
             raise BODY_MALFORMED.exception("Too much comes before the file.")
-        try:
-            self._parser.write(piece)
-        except FormParserError:
-            raise BODY_MALFORMED.exception("The body is no valid multipart/form-data.") from None
-        if self._fault is not None:
-            raise self._fault
+        for event in self._events(piece):
+            if isinstance(event, MultipartSegment):
+                self._begin_part(event)
+            elif event is not None:
+                self._add(event)
         if not self.file_begun:
             self._before += len(piece)
 
-    def checked(self) -> tuple[UUID, str, str]:
-        """The channel, the name and the type. Raises `validation.failed` with all that is wrong."""
-        faults: list[FieldError] = []
-        name = last_part(self._filename.decode("utf-8", "replace"))
-        media_type = self._media_type.partition(";")[0].strip()
-        channel = self._fields.get("channelId")
-        if channel is None:
-            faults.append(FieldError("channelId", "is required, before the file"))
-        channel_id = _convert("channelId", (channel or b"").decode("utf-8", "replace").strip(), Id, faults)
-        _convert("file", name, FileName, faults, "needs a file name of ")
+    def head(self) -> tuple[UUID, str, str]:
+        """Return the channel, the name and the type. Raises `validation.failed` with all errors."""
+        assert self._file is not None
+        errors: list[FieldError] = []
+        name = base_name(_file_name(self._file))
+        media_type = str(self._file.header("Content-Type", "")).partition(";")[0].strip()
+        channel = bytes(self._channel_id or b"").decode("utf-8", "replace").strip()
+        channel_id = _convert("channelId", channel, Id, errors)
+        _convert("file", name, FileName, errors, "needs a file name of ")
         if media_type:
-            _convert("file", media_type, ContentType, faults, "needs a type: ")
-        if faults:
-            raise validation_failed(_first_of_each(faults))
+            _convert("file", media_type, ContentType, errors, "needs a type: ")
+        if errors:
+            raise validation_failed(_first_of_each(errors))
         assert isinstance(channel_id, UUID)
         return channel_id, name, media_type
 
-    def faults_at_end(self) -> list[FieldError]:
-        """What is missing in a form without a file."""
-        faults = [FieldError("file", "is required")]
-        if "channelId" not in self._fields:
-            faults.insert(0, FieldError("channelId", "is required"))
-        return faults
+    def end_without_file(self) -> None:
+        """Raise the error of a body that ended before its file began."""
+        try:
+            self._parser.close()
+        except MultipartError:
+            raise _ended_early() from None
+        missing = ["file"] if self._channel_id is not None else ["channelId", "file"]
+        raise validation_failed([FieldError(path, "is required") for path in missing])
 
-    def _callbacks(self) -> "MultipartCallbacks":
-        return {
-            "on_part_begin": self._on_part_begin,
-            "on_part_data": self._on_part_data,
-            "on_part_end": self._on_part_end,
-            "on_header_field": self._on_header_field,
-            "on_header_value": self._on_header_value,
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers_finished,
-            "on_end": self._on_end,
-        }
+    def _events(self, piece: bytes) -> Iterator[MultipartSegment | bytes | None]:
+        try:
+            yield from self._parser.parse(piece)
+        except ParserLimitReached:
+            if self._file is None or not self._file.complete:
+                raise _malformed() from None
+            raise validation_failed((FieldError("$", "the file must be the last field"),)) from None
+        except MultipartError:
+            raise _malformed() from None
+        self.complete = self._file is not None and self._file.complete
 
-    def _on_part_begin(self) -> None:
-        self._headers = {}
-        self._name = ""
-        if self.file_ended:
-            self._refuse("$", "the file must be the last field")
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _on_header_end(self) -> None:
-        self._headers[bytes(self._header).lower()] = bytes(self._value)
-        self._header.clear()
-        self._value.clear()
-
-    def _on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b"").decode("latin-1"))
-        self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        if self._name == "file":
-            self._filename = options.get(b"filename", b"")
-            self._media_type = self._headers.get(b"content-type", b"").decode("latin-1")
-            self.file_begun = True
-            if "channelId" not in self._fields:
-                self._refuse("channelId", "is required, before the file")
-        elif self._name != "channelId":
-            self._refuse(self._name[:100] or "$", "is not a known field")
-        elif self._name in self._fields:
-            self._refuse(self._name, "may be given once only")
+    def _begin_part(self, part: MultipartSegment) -> None:
+        name = _utf8(part.name or "")
+        error = ""
+        if name == "file":
+            self._file, self.file_begun = part, True
+            if self._channel_id is None:
+                name, error = "channelId", "is required, before the file"
+        elif name != "channelId":
+            name, error = name[:100] or "$", "is not a known field"
+        elif self._channel_id is not None:
+            error = "may be given once only"
         else:
-            self._fields[self._name] = b""
+            self._channel_id = bytearray()
+        if error:
+            raise validation_failed((FieldError(name, error),))
 
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._name == "file":
-            self.data += memoryview(data)[start:end]
-        elif self._name in self._fields:
-            self._fields[self._name] += data[start:end]
-            if len(self._fields[self._name]) > _FIELD_MAX_BYTES:
-                self._refuse(self._name, f"may have at most {_FIELD_MAX_BYTES} bytes")
-
-    def _on_part_end(self) -> None:
-        if self._name == "file":
-            self.file_ended = True
-
-    def _on_end(self) -> None:
-        self.ended = True
-
-    def _refuse(self, path: str, message: str) -> None:
-        """Raised when the parser is done with this piece: it is not to be left in the middle of one."""
-        self._fault = self._fault or validation_failed((FieldError(path, message),))
+    def _add(self, data: bytes) -> None:
+        if self.file_begun:
+            self.data += data
+            return
+        assert self._channel_id is not None
+        self._channel_id += data
+        if len(self._channel_id) > _FIELD_MAX_BYTES:
+            error = FieldError("channelId", f"may have at most {_FIELD_MAX_BYTES} bytes")
+            raise validation_failed((error,))
 
 
-def _convert(path: str, text: str, kind: object, faults: list[FieldError], words: str = "") -> object:
+def _file_name(part: MultipartSegment) -> str:
+    if extended := _EXTENDED_FILENAME.search(str(part.header("Content-Disposition", ""))):
+        return unquote(extended[1])
+    return _utf8(part.filename or "")
+
+
+def _utf8(text: str) -> str:
+    """Decode a header value, which the parser took for Latin-1 so that no byte of it is an error."""
+    return text.encode("latin-1").decode("utf-8", "replace")
+
+
+def _ended_early() -> ServiceError:
+    return BODY_MALFORMED.exception("The form ends before its last boundary.")
+
+
+def _malformed() -> ServiceError:
+    return BODY_MALFORMED.exception("The body is no valid multipart/form-data.")
+
+
+def _convert(path: str, text: str, field: object, errors: list[FieldError], prefix: str = "") -> object:
     try:
-        return msgspec.convert(text, kind)
+        return msgspec.convert(text, field)
     except msgspec.ValidationError:
-        rule = rule_of(kind) or "is not valid"
-        faults.append(FieldError(path, words + rule.removeprefix("must be ") if words else rule))
+        rule = rule_of(field) or "is not valid"
+        errors.append(FieldError(path, prefix + rule.removeprefix("must be ") if prefix else rule))
         return None
 
 
-def _first_of_each(faults: list[FieldError]) -> list[FieldError]:
-    return list({fault.path: fault for fault in reversed(faults)}.values())[::-1]
+def _first_of_each(errors: list[FieldError]) -> list[FieldError]:
+    return list({error.path: error for error in reversed(errors)}.values())[::-1]

@@ -1,11 +1,11 @@
-"""Types by their bytes, as puremagic knows them, and the two families of which it knows too few."""
+"""`apps.file.ports.Sniffer` with puremagic, and the two families of formats that it knows too little of."""
 
 import asyncio
 
 import puremagic
 
 _MP4 = frozenset({"video/mp4", "audio/mp4"})
-"""Which of the two stands in the tracks, which may lie at the end of the file."""
+"""The tracks decide between the two, and they may be at the end of the file."""
 _M4A = frozenset({"audio/mp4"})
 _HEIC = frozenset({"image/heic", "image/heif"})
 _BRANDS = {
@@ -20,11 +20,11 @@ _BRANDS = {
 """As the registration authority of ISO/IEC 14496-12 lists them (mp4ra.org)."""
 
 
-class PureMagic:
-    """Looks at the beginning of a file. Some formats take milliseconds, so it does so in a thread."""
+class PuremagicSniffer:
+    """Detects types by the beginning of a file, in a thread: some formats take milliseconds."""
 
     async def looks_like(self, head: bytes) -> frozenset[str]:
-        """The media types that bytes which begin like this may be; none when nothing is known."""
+        """Return the media types that bytes with this beginning may have; none if nothing is known."""
         return await asyncio.to_thread(_looks_like, head)
 
 
@@ -34,16 +34,16 @@ def _looks_like(head: bytes) -> frozenset[str]:
     if _is_mp3_frame(head):
         return frozenset({"audio/mpeg"})
     try:
-        found = puremagic.magic_string(head)
+        matches = puremagic.magic_string(head)
     except puremagic.PureError:
         return frozenset()
     # The longest match counts: a WebP begins as a WAV does, but goes on otherwise.
-    best = max(each.confidence for each in found)
-    return frozenset(each.mime_type for each in found if each.mime_type and each.confidence == best)
+    best = max(match.confidence for match in matches)
+    return frozenset(match.mime_type for match in matches if match.mime_type and match.confidence == best)
 
 
 def _by_brand(head: bytes) -> frozenset[str] | None:
-    """The box `ftyp`: its length, a brand, a version, and the brands that it is compatible with."""
+    """Read the box `ftyp`: its length, a brand, a version, and the compatible brands."""
     if head[4:8] != b"ftyp":
         return None
     box = head[8 : int.from_bytes(head[:4])]
@@ -52,7 +52,7 @@ def _by_brand(head: bytes) -> frozenset[str] | None:
 
 
 def _is_mp3_frame(head: bytes) -> bool:
-    """The head of an MPEG audio frame of layer III (ISO/IEC 11172-3, 2.4.1.3); an ID3 may go before it."""
+    """Return True for an MPEG audio frame of layer III (ISO/IEC 11172-3, 2.4.1.3) without an ID3 tag."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return False
     version, layer, rate, frequency = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3

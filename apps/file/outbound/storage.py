@@ -1,4 +1,4 @@
-"""One bucket of S3. boto3 blocks, so each call runs in a thread (see threads.py)."""
+"""`apps.file.ports.Storage` on one bucket of S3. boto3 blocks, so each call runs in a bounded_executor."""
 
 import asyncio
 import logging
@@ -11,7 +11,15 @@ from botocore.exceptions import ClientError
 
 from apps.file.outbound.bounded_executor import BoundedExecutor
 from apps.file.outbound.copy_guard import CopyGuard
-from apps.file.outbound.s3_client import GONE, JOIN_TIMEOUT_S, S3, Away, client_of, code_of, told
+from apps.file.outbound.s3_client import (
+    COMPLETE_TIMEOUT_S,
+    NOT_FOUND,
+    Bucket,
+    ObjectChanged,
+    client_of,
+    code_of,
+    translate_error,
+)
 from apps.file.ports import ObjectHead
 from shared.contracts.file import Upload
 
@@ -20,247 +28,249 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _SIGNING_THREADS = 2
-_FETCHED_BYTES = 1024 * 1024
-_REMOVED_AT_ONCE = 1000
-"""So many S3 takes."""
-_COPIED = "copied"
-"""The tag of what an object is a copy of, among its metadata. Its own tag may differ, where S3 encrypts."""
+_DOWNLOAD_CHUNK_BYTES = 1024 * 1024
+_DELETE_BATCH_MAX = 1000
+"""The limit of S3."""
+_COPY_OF = "copied"
+"""The metadata with the ETag of an object's source. Its own ETag may differ, where S3 encrypts."""
 
 
 class S3Storage:
     """One bucket. Close it at the end.
 
-    Signing takes no network, asking for a sign of life must not wait, joining takes long: each has threads of
-    its own, so that a slow S3 holds up nothing but what is slow.
+    Signing needs no network, the health check must not wait, completing takes long: each has its own
+    threads, so that a slow S3 delays only the slow calls.
     """
 
-    def __init__(self, s3: S3) -> None:
-        self._bucket = s3.bucket
-        self._region = s3.region
-        self._client = client_of(s3, s3.endpoint_url)
-        self._patient = client_of(s3, s3.endpoint_url, JOIN_TIMEOUT_S)
-        self._signer = self._client if s3.public_url == s3.endpoint_url else client_of(s3, s3.public_url)
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket.name
+        self._region = bucket.region
+        self._client = client_of(bucket, bucket.endpoint_url)
+        self._patient_client = client_of(bucket, bucket.endpoint_url, COMPLETE_TIMEOUT_S)
+        is_same = bucket.public_url == bucket.endpoint_url
+        self._signer = self._client if is_same else client_of(bucket, bucket.public_url)
         self._guard = CopyGuard()
         for client in {self._client, self._signer}:
             self._guard.watch(client)
-        self._threads = BoundedExecutor("s3", s3.threads)
-        self._joining = BoundedExecutor("s3-joining", s3.threads)
+        self._calls = BoundedExecutor("s3", bucket.threads)
+        self._completing = BoundedExecutor("s3-completing", bucket.threads)
         self._signing = BoundedExecutor("s3-signing", _SIGNING_THREADS)
-        self._asking = BoundedExecutor("s3-asking", 1)
+        self._probing = BoundedExecutor("s3-probing", 1)
         self._copies: dict[tuple[str, str, str], asyncio.Task[bool]] = {}
 
     async def open(self) -> None:
-        """A sign of life; makes the bucket when it is missing. Raises `mesh.busy` while S3 is away.
+        """Check that S3 answers; create a missing bucket. Raises `mesh.busy` while S3 does not answer.
 
-        The first time it is also tried whether addresses for uploads are safe there.
+        The first time it also tests whether upload URLs are safe there.
         """
-        await _run(self._asking, self._open)
+        await _run(self._probing, self._open)
 
     async def close(self) -> None:
-        """Wait for nobody: what is under way ends by its own bounds."""
+        """Close without waiting: running calls end by their own timeouts."""
         for task in self._copies.values():
             task.cancel()
-        for threads in (self._threads, self._joining, self._signing, self._asking):
-            threads.close()
+        for executor in (self._calls, self._completing, self._signing, self._probing):
+            executor.close()
 
-    async def upload_address(
+    async def presign_upload(
         self, key: str, size: int, content_type: str, sha256: str | None, until: datetime, now: datetime
     ) -> Upload:
-        """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
-        begun_s = monotonic()
+        """Return a URL that accepts exactly `size` bytes of this type, and of this digest if one is given."""
+        started_s = monotonic()
 
-        def life_s() -> int:
-            # It may have waited for a thread. What is written after its time nobody takes away.
-            left_s = int((until - now).total_seconds() - (monotonic() - begun_s))
+        def ttl_s() -> int:
+            # The call may have waited for a thread. Objects that come after `until` are never purged.
+            left_s = int((until - now).total_seconds() - (monotonic() - started_s))
             if left_s < 1:
-                raise Away()
+                raise ObjectChanged()
             return left_s
 
-        wanted = {"ContentType": content_type, "ContentLength": size}
+        params = {"ContentType": content_type, "ContentLength": size}
         headers = {"Content-Type": content_type, "Content-Length": str(size), **self._guard.headers}
         if sha256 is not None:
-            wanted |= {"ChecksumSHA256": sha256, "ChecksumAlgorithm": "SHA256"}
+            params |= {"ChecksumSHA256": sha256, "ChecksumAlgorithm": "SHA256"}
             headers |= {"x-amz-checksum-sha256": sha256, "x-amz-sdk-checksum-algorithm": "SHA256"}
-        url = await self._sign("put_object", key, wanted, life_s)
+        url = await self._sign("put_object", key, params, ttl_s)
         return Upload(method="PUT", url=url, headers=headers, expires_at=until)
 
-    async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
-        """An address that gives the object with these headers: Content-Type, Content-Disposition."""
-        wanted = {f"Response{name.replace('-', '')}": value for name, value in headers.items()}
-        return await self._sign("get_object", key, wanted, lambda: life_s)
+    async def presign_download(self, key: str, ttl_s: int, headers: dict[str, str]) -> str:
+        """Return a URL that serves the object with these headers: Content-Type, Content-Disposition."""
+        params = {f"Response{name.replace('-', '')}": value for name, value in headers.items()}
+        return await self._sign("get_object", key, params, lambda: ttl_s)
 
-    async def look(self, key: str) -> ObjectHead | None:
-        """What lies there."""
+    async def head(self, key: str) -> ObjectHead | None:
+        """Return the head of an object; None without one."""
         head = await self._head(key)
         return None if head is None else ObjectHead(head["ContentLength"], head["ETag"])
 
-    async def head(self, key: str, found: ObjectHead, size: int) -> bytes | None:
-        """The first bytes of exactly that object; None when another lies there by now."""
+    async def read_start(self, key: str, expected: ObjectHead, size: int) -> bytes | None:
+        """Return the first bytes of exactly that object; None if another one replaced it."""
 
         def read() -> bytes:
-            wanted = {"IfMatch": found.etag, "Range": f"bytes=0-{min(size, found.size) - 1}"}
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, **wanted)
-            if answer["ETag"] != found.etag:
-                raise Away()
-            body: bytes = answer["Body"].read()
+            conditions = {"IfMatch": expected.etag, "Range": f"bytes=0-{min(size, expected.size) - 1}"}
+            response = self._client.get_object(Bucket=self._bucket, Key=key, **conditions)
+            if response["ETag"] != expected.etag:
+                raise ObjectChanged()
+            body: bytes = response["Body"].read()
             return body
 
         try:
-            return await _run(self._threads, read)
-        except Away:
+            return await _run(self._calls, read)
+        except ObjectChanged:
             return None
 
-    async def copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
-        """Copy exactly that object; False when another lies there by now.
+    async def copy(self, source: str, expected: ObjectHead, target: str, content_type: str) -> bool:
+        """Copy exactly that object; return False if another one replaced it.
 
-        A copy outlives the call that began it: who asks for the same again waits for the same one, and what
-        was copied is not copied again.
+        A copy outlives the call that began it: the same copy, requested again, joins the running one, and a
+        finished copy is not repeated.
         """
-        name = (source, found.etag, target)
+        name = (source, expected.etag, target)
         task = self._copies.get(name)
         if task is None or task.done():
-            copying = self._copy(source, found, target, content_type)
+            copying = self._copy(source, expected, target, content_type)
             task = self._copies[name] = asyncio.create_task(copying)
             task.add_done_callback(lambda done: self._copied(name, done))
         return await asyncio.shield(task)
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store an object."""
-        whole = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": content_type}
-        await _run(self._threads, lambda: self._client.put_object(**whole))
+        params = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": content_type}
+        await _run(self._calls, lambda: self._client.put_object(**params))
 
-    async def fetch(self, key: str, target: IO[bytes]) -> bool:
-        """Write an object into a file, without holding it in memory; False when it is not there."""
+    async def download(self, key: str, target: IO[bytes]) -> bool:
+        """Write an object into a file, without holding it in memory; return False without one."""
 
-        def fetch() -> None:
+        def download() -> None:
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
-            for piece in body.iter_chunks(_FETCHED_BYTES):
-                target.write(piece)
+            for chunk in body.iter_chunks(_DOWNLOAD_CHUNK_BYTES):
+                target.write(chunk)
             target.flush()
 
         try:
-            await _run(self._threads, fetch)
-        except Away:
+            await _run(self._calls, download)
+        except ObjectChanged:
             return False
         return True
 
-    async def begin(self, key: str, content_type: str) -> str:
-        """Begin an object in parts; gives the id of this upload."""
-        wanted = {"Bucket": self._bucket, "Key": key, "ContentType": content_type}
-        begun = await _run(self._threads, lambda: self._client.create_multipart_upload(**wanted))
-        upload: str = begun["UploadId"]
-        return upload
+    async def create_upload(self, key: str, content_type: str) -> str:
+        """Begin an object in parts; return the id of this upload."""
+        params = {"Bucket": self._bucket, "Key": key, "ContentType": content_type}
+        response = await _run(self._calls, lambda: self._client.create_multipart_upload(**params))
+        upload_id: str = response["UploadId"]
+        return upload_id
 
-    async def part(self, key: str, upload: str, number: int, body: bytes) -> str:
-        """Send a part, numbered from 1; gives its tag."""
-        place = {"Bucket": self._bucket, "Key": key, "UploadId": upload, "PartNumber": number}
-        sent = await _run(self._threads, lambda: self._client.upload_part(**place, Body=body))
-        tag: str = sent["ETag"]
-        return tag
+    async def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
+        """Send a part, numbered from 1; return its ETag."""
+        params = {"Bucket": self._bucket, "Key": key, "UploadId": upload_id, "PartNumber": number}
+        response = await _run(self._calls, lambda: self._client.upload_part(**params, Body=body))
+        etag: str = response["ETag"]
+        return etag
 
-    async def finish(self, key: str, upload: str, tags: Sequence[str]) -> None:
+    async def complete_upload(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
         """Make one object of the parts."""
-        parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
-        whole = {
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+        params = {
             "Bucket": self._bucket,
             "Key": key,
-            "UploadId": upload,
+            "UploadId": upload_id,
             "MultipartUpload": {"Parts": parts},
         }
-        await _run(self._joining, lambda: self._patient.complete_multipart_upload(**whole))
+        await _run(self._completing, lambda: self._patient_client.complete_multipart_upload(**params))
 
-    async def drop_parts(self, key: str) -> None:
-        """Throw away the parts of whatever was begun there and not finished."""
-        await _run(self._threads, lambda: self._drop_parts(key))
+    async def abort_uploads(self, key: str) -> None:
+        """Delete the parts of all unfinished uploads of a key."""
+        await _run(self._calls, lambda: self._abort_uploads(key))
 
-    async def remove(self, keys: Sequence[str]) -> frozenset[str]:
-        """Delete these objects; gives those that S3 would not delete. What is not there does not matter."""
+    async def delete(self, keys: Sequence[str]) -> frozenset[str]:
+        """Delete these objects; return the keys that S3 refused to delete. Missing objects do not matter."""
         stuck: set[str] = set()
-        for begin in range(0, len(keys), _REMOVED_AT_ONCE):
-            stuck |= await self._remove(keys[begin : begin + _REMOVED_AT_ONCE])
+        for begin in range(0, len(keys), _DELETE_BATCH_MAX):
+            stuck |= await self._delete(keys[begin : begin + _DELETE_BATCH_MAX])
         return frozenset(stuck)
 
     async def _head(self, key: str) -> Any:
         try:
-            return await _run(self._threads, lambda: self._client.head_object(Bucket=self._bucket, Key=key))
-        except Away:
+            return await _run(self._calls, lambda: self._client.head_object(Bucket=self._bucket, Key=key))
+        except ObjectChanged:
             return None
 
-    async def _sign(self, method: str, key: str, wanted: dict[str, Any], life_s: Callable[[], int]) -> str:
-        params = {"Bucket": self._bucket, "Key": key, **wanted}
+    async def _sign(self, method: str, key: str, more: dict[str, Any], ttl_s: Callable[[], int]) -> str:
+        params = {"Bucket": self._bucket, "Key": key, **more}
         url: str = await _run(
             self._signing,
-            lambda: self._signer.generate_presigned_url(method, Params=params, ExpiresIn=life_s()),
+            lambda: self._signer.generate_presigned_url(method, Params=params, ExpiresIn=ttl_s()),
         )
         return url
 
-    async def _copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
-        tag = found.etag.strip('"')
-        there = await self._head(target)
-        if there is not None and there["Metadata"].get(_COPIED) == tag:
+    async def _copy(self, source: str, expected: ObjectHead, target: str, content_type: str) -> bool:
+        etag = expected.etag.strip('"')
+        existing = await self._head(target)
+        if existing is not None and existing["Metadata"].get(_COPY_OF) == etag:
             return True
-        wanted = {
+        params = {
+            "Bucket": self._bucket,
+            "Key": target,
             "CopySource": {"Bucket": self._bucket, "Key": source},
-            "CopySourceIfMatch": found.etag,
+            "CopySourceIfMatch": expected.etag,
             "MetadataDirective": "REPLACE",
-            "Metadata": {_COPIED: tag},
+            "Metadata": {_COPY_OF: etag},
             "ContentType": content_type,
         }
-        place = {"Bucket": self._bucket, "Key": target}
         try:
-            await _run(self._joining, lambda: self._patient.copy_object(**place, **wanted))
-        except Away:
+            await _run(self._completing, lambda: self._patient_client.copy_object(**params))
+        except ObjectChanged:
             return False
         return True
 
-    def _copied(self, name: tuple[str, str, str], done: "asyncio.Task[bool]") -> None:
-        if self._copies.get(name) is done:  # a newer copy may have its place
+    def _copied(self, name: tuple[str, str, str], task: "asyncio.Task[bool]") -> None:
+        if self._copies.get(name) is task:  # a newer copy may have replaced it
             del self._copies[name]
-        if not done.cancelled():
-            done.exception()  # nobody may be waiting for it any longer
+        if not task.cancelled():
+            task.exception()  # retrieved, as nobody may await the task
 
-    async def _remove(self, keys: Sequence[str]) -> set[str]:
-        gone = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-        answer = await _run(
-            self._threads, lambda: self._client.delete_objects(Bucket=self._bucket, Delete=gone)
+    async def _delete(self, keys: Sequence[str]) -> set[str]:
+        request = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        response = await _run(
+            self._calls, lambda: self._client.delete_objects(Bucket=self._bucket, Delete=request)
         )
-        stuck = {error["Key"]: error["Code"] for error in answer.get("Errors", ())}
+        stuck = {error["Key"]: error["Code"] for error in response.get("Errors", ())}
         if stuck:
             log.warning(
-                "S3 would not delete %d of %d objects: %s", len(stuck), len(keys), set(stuck.values())
+                "S3 refused to delete %d of %d objects: %s", len(stuck), len(keys), set(stuck.values())
             )
         return set(stuck)
 
-    def _drop_parts(self, key: str) -> None:
-        found = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
-        for begun in found.get("Uploads", ()):
-            place = {"Bucket": self._bucket, "Key": begun["Key"], "UploadId": begun["UploadId"]}
+    def _abort_uploads(self, key: str) -> None:
+        response = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
+        for upload in response.get("Uploads", ()):
+            params = {"Bucket": self._bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
             try:
-                self._client.abort_multipart_upload(**place)
+                self._client.abort_multipart_upload(**params)
             except ClientError as error:
-                if code_of(error) not in GONE:
+                if code_of(error) not in NOT_FOUND:
                     raise
 
     def _open(self) -> None:
-        self._make_bucket()
-        self._guard.try_out(self._client, self._bucket)
+        self._create_bucket()
+        self._guard.test(self._client, self._bucket)
 
-    def _make_bucket(self) -> None:
+    def _create_bucket(self) -> None:
         try:
             self._client.head_bucket(Bucket=self._bucket)
         except ClientError as error:
-            if code_of(error) not in GONE:
+            if code_of(error) not in NOT_FOUND:
                 raise
             elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
-            where = {} if self._region == "us-east-1" else elsewhere
+            location = {} if self._region == "us-east-1" else elsewhere
             try:
-                self._client.create_bucket(Bucket=self._bucket, **where)
+                self._client.create_bucket(Bucket=self._bucket, **location)
             except ClientError as raced:
                 if code_of(raced) != "BucketAlreadyOwnedByYou":
                     raise
 
 
-async def _run(threads: BoundedExecutor, work: Callable[[], T]) -> T:
-    """Raises Away, and `mesh.busy` for what is the fault of S3 or of its settings."""
-    with told():
-        return await threads.run(work)
+async def _run(executor: BoundedExecutor, work: Callable[[], T]) -> T:
+    """Do it in a thread. Raises ObjectChanged, and `mesh.busy` for the faults of S3 or of its settings."""
+    with translate_error():
+        return await executor.run(work)

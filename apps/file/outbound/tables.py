@@ -1,4 +1,4 @@
-"""The schema of the file service."""
+"""Schema of the file service."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,19 +16,22 @@ from shared.membership.adapters.tables import membership_tables
 
 metadata = new_metadata()
 _TIME = DateTime(timezone=True)
-TO_PAINT = (
+UPLOAD_PENDING = text("status = 'PENDING' AND deleted_at IS NULL")
+THUMBNAILS_PENDING = text(
     f"thumbnails IS NULL AND status = 'COMPLETE' AND deleted_at IS NULL AND thumbnail_tries < {TRIES_MAX:d}"
 )
-"""The files whose thumbnails are still to be made; since when, or from when on, says `PAINT_SINCE`."""
-PAINT_SINCE = "coalesce(thumbnails_after, created_at)"
+THUMBNAILS_SINCE = text("coalesce(thumbnails_after, created_at)")
+"""The due time of the next try to make thumbnails. This and the conditions are texts, so that a query has
+literally those of its index: the planner compares the two.
+"""
 
 
 class Base(SQLModel, registry=registry(metadata=metadata)):
-    """Tables of this service alone."""
+    """Base of the tables that only this service has."""
 
 
 class UsageRow(Base, table=True):
-    """What all files of a person take, those that wait for their bytes included."""
+    """The usage of a person: all files, including pending ones."""
 
     __tablename__ = "usage"
     __table_args__ = (CheckConstraint("size >= 0 AND files >= 0", name="counted"),)
@@ -39,7 +42,7 @@ class UsageRow(Base, table=True):
 
 
 class FileRow(Base, table=True):
-    """A file, or the tombstone of one until nothing is left of it, nor can be written any more."""
+    """A file, or the tombstone of one until its bytes are gone and no write to its keys can come."""
 
     __tablename__ = "files"
     __table_args__ = (
@@ -48,7 +51,7 @@ class FileRow(Base, table=True):
         Index(
             "files_awaited",
             "upload_until",
-            postgresql_where=text("status = 'PENDING' AND deleted_at IS NULL"),
+            postgresql_where=UPLOAD_PENDING,
         ),
         Index(
             "files_still_charged",
@@ -56,7 +59,7 @@ class FileRow(Base, table=True):
             postgresql_where=text("charged AND deleted_at IS NOT NULL"),
         ),
         Index("files_to_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
-        Index("files_to_paint", "profile_id", text(PAINT_SINCE), "id", postgresql_where=text(TO_PAINT)),
+        Index("files_to_paint", "profile_id", THUMBNAILS_SINCE, "id", postgresql_where=THUMBNAILS_PENDING),
     )
 
     id: UUID = Field(primary_key=True)
@@ -80,6 +83,6 @@ class FileRow(Base, table=True):
     deleting_call: str | None = Field(sa_type=Text)
 
 
-membership_tables(metadata)
+SERVERS, CHANNELS, MEMBERS = membership_tables(metadata)
 outbox_tables(metadata)
 requests_table(metadata)

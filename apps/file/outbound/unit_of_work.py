@@ -1,16 +1,19 @@
-"""Files in Postgres."""
+"""`apps.file.ports.UnitOfWork` on Postgres."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import insert, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
 from apps.file.domain.files import ChannelMembership, FileRecord, Usage
-from apps.file.ports import FirstAnswer, UnitOfWork
+from apps.file.outbound.tables import CHANNELS, MEMBERS, FileRow, UsageRow
+from apps.file.ports import StoredAnswer, UnitOfWork, UnitOfWorkFactory
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import ServiceError
@@ -23,59 +26,15 @@ from shared.kit.database.unit_of_work import SqlUnitOfWorkFactory
 from shared.kit.outbox.outbox import Outbox
 from shared.kit.wire.call import Call, Reply
 
-_PLACE = text(
-    """
-    SELECT channels.server_id, channels.deleted_at IS NOT NULL AS deleted, members.role
-    FROM channels
-    LEFT JOIN members ON members.server_id = channels.server_id AND members.profile_id = :profile_id
-    WHERE channels.id = :channel_id
-    """
-)
-_MEET = text("INSERT INTO usage (profile_id, size, files) VALUES (:profile_id, 0, 0) ON CONFLICT DO NOTHING")
-_USAGE = text("SELECT size, files FROM usage WHERE profile_id = :profile_id FOR UPDATE")
-_CHARGE = text("UPDATE usage SET size = size + :size, files = files + :files WHERE profile_id = :profile_id")
-_COLUMNS = """
-    id, channel_id, server_id, profile_id, name, size, content_type, sha256, status, revision, upload_until,
-    charged, purge_at, thumbnails, created_at
-"""
-KEPT_COLUMNS = (
-    f"{_COLUMNS}, thumbnail_tries, thumbnails_after, deleted_at IS NOT NULL AS deleted, deleting_call"
-)
-_FILE = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = :file_id")  # noqa: S608 (names of columns)
-_LOCK_FILE = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = :file_id FOR UPDATE")  # noqa: S608
-_FILES = text(f"SELECT {KEPT_COLUMNS} FROM files WHERE id = ANY(:file_ids)")  # noqa: S608
-_ADD = text(
-    f"""
-    INSERT INTO files ({_COLUMNS}) VALUES (:id, :channel_id, :server_id, :profile_id, :name, :size,
-        :content_type, :sha256, :status, :revision, :upload_until, :charged, :purge_at,
-        :thumbnails, :created_at)
-    """  # noqa: S608
-)
-_STORE = text(
-    """
-    UPDATE files SET size = :size, content_type = :content_type, status = :status, revision = :revision,
-        upload_until = :upload_until, charged = :charged, purge_at = :purge_at, thumbnails = :thumbnails,
-        thumbnail_tries = :thumbnail_tries, thumbnails_after = :thumbnails_after
-    WHERE id = :id
-    """
-)
-_BURY = text(
-    """
-    UPDATE files SET deleted_at = :now, purge_at = :now, deleting_call = :call_id, charged = :charged,
-        upload_until = :upload_until
-    WHERE id = :id
-    """
-)
+
+def sql_unit_of_work_factory(database: Database, clock: Clock, ids: Ids) -> UnitOfWorkFactory:
+    """Return the transactions of the use cases."""
+    return _FileUnitOfWorkFactory(
+        database, lambda session: SqlUnitOfWork(session, Outbox(session, clock, ids), clock), clock
+    )
 
 
-class SqlFileUnitOfWorkFactory(SqlUnitOfWorkFactory[UnitOfWork]):
-    """Where the use cases work."""
-
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
-        super().__init__(
-            database, lambda session: SqlUnitOfWork(session, Outbox(session, clock, ids), clock), clock
-        )
-
+class _FileUnitOfWorkFactory(SqlUnitOfWorkFactory[UnitOfWork]):
     async def run_once(
         self,
         call: Call,
@@ -84,8 +43,8 @@ class SqlFileUnitOfWorkFactory(SqlUnitOfWorkFactory[UnitOfWork]):
         *,
         store_errors: bool = True,
     ) -> File:
-        """Do the work in a transaction, unless the call was answered before: then its first answer."""
-        return _file_of(await super().run_once(call, profile_id, work, store_errors=store_errors))
+        """Do the work in a transaction, unless the call has a stored answer: then return that one."""
+        return _decode_answer(await super().run_once(call, profile_id, work, store_errors=store_errors))
 
 
 class SqlUnitOfWork:
@@ -96,114 +55,155 @@ class SqlUnitOfWork:
         self._outbox = outbox
         self._clock = clock
 
-    async def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
-        """What is known about a profile in a channel."""
-        key = {"channel_id": channel_id, "profile_id": profile_id}
-        found = (await self._session.execute(_PLACE, key)).one_or_none()
-        if found is None:
+    async def membership(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
+        """Return what our copy knows of a profile in a channel; None for an unknown channel."""
+        channel, member = CHANNELS.c, MEMBERS.c
+        is_member = (member.server_id == channel.server_id) & (member.profile_id == profile_id)
+        query = (
+            select(channel.server_id, channel.deleted_at, member.role)
+            .select_from(CHANNELS.outerjoin(MEMBERS, is_member))
+            .where(channel.id == channel_id)
+        )
+        row = (await self._session.execute(query)).one_or_none()
+        if row is None:
             return None
-        role = None if found.role is None else Role(found.role)
-        return ChannelMembership(server_id=found.server_id, deleted=found.deleted, role=role)
+        role = None if row.role is None else Role(row.role)
+        return ChannelMembership(server_id=row.server_id, deleted=row.deleted_at is not None, role=role)
 
     async def lock_usage(self, profile_id: UUID) -> Usage:
-        """What a person's files take, locked until the end."""
-        key = {"profile_id": profile_id}
-        await self._session.execute(_MEET, key)
-        found = (await self._session.execute(_USAGE, key)).one()
-        return Usage(found.size, found.files)
+        """Return the usage of a person, locked until the end of the transaction."""
+        empty = postgresql.insert(UsageRow).values(profile_id=profile_id, size=0, files=0)
+        await self._session.execute(empty.on_conflict_do_nothing())
+        query = (
+            select(UsageRow.size, UsageRow.files)
+            .where(col(UsageRow.profile_id) == profile_id)
+            .with_for_update()
+        )
+        row = (await self._session.execute(query)).one()
+        return Usage(row.size, row.files)
 
     async def charge(self, profile_id: UUID, size: int, files: int) -> None:
-        """Count so many bytes and files more, or less, against a person."""
-        change = {"profile_id": profile_id, "size": size, "files": files}
-        await self._session.execute(_CHARGE, change)
+        """Add these bytes and files to a person's usage; negative numbers release them."""
+        changed = {"size": UsageRow.size + size, "files": UsageRow.files + files}
+        await self._session.execute(
+            update(UsageRow).where(col(UsageRow.profile_id) == profile_id).values(changed)
+        )
 
-    async def add(self, kept: FileRecord) -> None:
+    async def add(self, file: FileRecord) -> None:
         """Store a new file."""
-        await self._session.execute(_ADD, _row_of(kept))
+        await self._session.execute(insert(FileRow).values(_columns(file)))
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
-        """A file or the tombstone of one."""
-        statement = _LOCK_FILE if lock else _FILE
-        found = (await self._session.execute(statement, {"file_id": file_id})).mappings().one_or_none()
-        return None if found is None else kept_of(found)
+    async def find(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
+        """Return a file or the tombstone of one; `lock` locks its row until the end of the transaction."""
+        query = select(FileRow).where(col(FileRow.id) == file_id)
+        if lock:
+            query = query.with_for_update()
+        row = await self._session.scalar(query, execution_options=_FRESH)
+        return None if row is None else file_of(row)
 
-    async def files(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
-        """Those of these files that are there, in any order."""
-        found = (await self._session.execute(_FILES, {"file_ids": list(file_ids)})).mappings()
-        return [kept_of(row) for row in found]
+    async def find_all(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
+        """Return the existing files among these, in any order."""
+        query = select(FileRow).where(col(FileRow.id).in_(file_ids))
+        return [file_of(row) for row in await self._session.scalars(query, execution_options=_FRESH)]
 
-    async def store(self, kept: FileRecord) -> None:
-        """Store what changed about a file."""
-        await self._session.execute(_STORE, _row_of(kept))
+    async def update(self, file: FileRecord) -> None:
+        """Store the changeable fields of a file."""
+        shared = file.file
+        await self._update(
+            file,
+            size=shared.size,
+            content_type=shared.content_type,
+            status=shared.status,
+            revision=file.revision,
+            upload_until=file.upload_until,
+            charged=file.charged,
+            purge_at=file.purge_at,
+            thumbnails=file.thumbnails,
+            thumbnail_tries=file.thumbnail_tries,
+            thumbnails_after=file.thumbnails_after,
+        )
 
-    async def bury(self, kept: FileRecord, call_id: str, now: datetime) -> None:
-        """Store it as a tombstone, whose bytes are purged from now on."""
-        await self._session.execute(_BURY, {**_row_of(kept), "call_id": call_id, "now": now})
+    async def mark_deleted(self, file: FileRecord, call_id: str, now: datetime) -> None:
+        """Turn it into a tombstone; its bytes are purged from now on."""
+        await self._update(
+            file,
+            deleted_at=now,
+            purge_at=now,
+            deleting_call=call_id,
+            charged=file.charged,
+            upload_until=file.upload_until,
+        )
 
-    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+    async def publish(self, event_type: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
-        await self._outbox.publish(kind, key, revision, data)
+        await self._outbox.publish(event_type, key, revision, data)
 
-    async def known(self, call: Call, profile_id: UUID) -> FirstAnswer | None:
-        """What the call was answered with before."""
-        found = await find_stored(self._session, call, profile_id, clock=self._clock)
-        return None if found is None else lambda body: _file_of(found.answer(body))
+    async def find_stored(self, call: Call, profile_id: UUID) -> StoredAnswer | None:
+        """Return the stored answer to this call; None without one."""
+        stored = await find_stored(self._session, call, profile_id, clock=self._clock)
+        return None if stored is None else lambda body: _decode_answer(stored.answer(body))
 
-
-def _file_of(done: Answer | Reply | None) -> File:
-    """What was just done is a file, what was done before the bytes of one."""
-    if isinstance(done, Reply):
-        assert isinstance(done.body, bytes)
-        return msgspec.json.decode(done.body, type=File)
-    assert isinstance(done, File)
-    return done
+    async def _update(self, file: FileRecord, **changed: Any) -> None:
+        statement = update(FileRow).where(col(FileRow.id) == file.file.id).values(changed)
+        await self._session.execute(statement, execution_options={"synchronize_session": False})
 
 
-def kept_of(row: Mapping[Any, Any]) -> FileRecord:
-    """A file of a row that has its columns by name."""
+_FRESH = {"populate_existing": True}
+"""A row that this session has read before is read again: an update may have changed it since."""
+
+
+def file_of(row: FileRow) -> FileRecord:
+    """Return the file of a row."""
     return FileRecord(
         file=File(
-            id=row["id"],
-            channel_id=row["channel_id"],
-            profile_id=row["profile_id"],
-            name=row["name"],
-            size=row["size"],
-            content_type=row["content_type"],
-            status=FileStatus(row["status"]),
-            created_at=row["created_at"],
+            id=row.id,
+            channel_id=row.channel_id,
+            profile_id=row.profile_id,
+            name=row.name,
+            size=row.size,
+            content_type=row.content_type,
+            status=FileStatus(row.status),
+            created_at=row.created_at,
         ),
-        server_id=row["server_id"],
-        revision=row["revision"],
-        sha256=row["sha256"],
-        upload_until=row["upload_until"],
-        charged=row["charged"],
-        purge_at=row["purge_at"],
-        thumbnails=row["thumbnails"],
-        thumbnail_tries=row["thumbnail_tries"],
-        thumbnails_after=row["thumbnails_after"],
-        deleted=row["deleted"],
-        deleting_call=row["deleting_call"],
+        server_id=row.server_id,
+        revision=row.revision,
+        sha256=row.sha256,
+        upload_until=row.upload_until,
+        charged=row.charged,
+        purge_at=row.purge_at,
+        thumbnails=row.thumbnails,
+        thumbnail_tries=row.thumbnail_tries,
+        thumbnails_after=row.thumbnails_after,
+        deleted=row.deleted_at is not None,
+        deleting_call=row.deleting_call,
     )
 
 
-def _row_of(kept: FileRecord) -> dict[str, object]:
-    file = kept.file
+def _columns(file: FileRecord) -> dict[str, Any]:
+    shared = file.file
     return {
-        "id": file.id,
-        "channel_id": file.channel_id,
-        "server_id": kept.server_id,
-        "profile_id": file.profile_id,
-        "name": file.name,
-        "size": file.size,
-        "content_type": file.content_type,
-        "sha256": kept.sha256,
-        "status": file.status,
-        "revision": kept.revision,
-        "upload_until": kept.upload_until,
-        "charged": kept.charged,
-        "purge_at": kept.purge_at,
-        "thumbnails": kept.thumbnails,
-        "thumbnail_tries": kept.thumbnail_tries,
-        "thumbnails_after": kept.thumbnails_after,
-        "created_at": file.created_at,
+        "id": shared.id,
+        "channel_id": shared.channel_id,
+        "server_id": file.server_id,
+        "profile_id": shared.profile_id,
+        "name": shared.name,
+        "size": shared.size,
+        "content_type": shared.content_type,
+        "sha256": file.sha256,
+        "status": shared.status,
+        "revision": file.revision,
+        "upload_until": file.upload_until,
+        "charged": file.charged,
+        "purge_at": file.purge_at,
+        "thumbnails": file.thumbnails,
+        "created_at": shared.created_at,
     }
+
+
+def _decode_answer(answer: Answer | Reply | None) -> File:
+    """Return the file of a new answer, or decode the stored bytes of an earlier one."""
+    if isinstance(answer, Reply):
+        assert isinstance(answer.body, bytes)
+        return msgspec.json.decode(answer.body, type=File)
+    assert isinstance(answer, File)
+    return answer

@@ -1,0 +1,1 @@
+"""Use cases of files, such as ReceiveUpload and MakeThumbnails. Imports domain, ports and contracts."""

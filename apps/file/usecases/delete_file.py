@@ -1,26 +1,27 @@
 """Delete a file."""
 
-from uuid import UUID
+from typing import Any
 
-from apps.file.domain.files import check_delete, check_seen
+from apps.file.domain.files import check_may_delete, check_visible
 from apps.file.ports import UnitOfWork
-from apps.file.usecases.upload_steps import throw_away
+from apps.file.usecases.file_states import mark_deleted
 from shared.contracts.clock import Clock
+from shared.contracts.file import OfFile
 
 
-async def delete_file(file_id: UUID, profile_id: UUID, call_id: str, unit: UnitOfWork, clock: Clock) -> None:
-    """Nobody sees the file any longer; its bytes are purged soon.
+async def delete_file(request: OfFile, unit: UnitOfWork, call: Any, clock: Clock) -> None:
+    """Hide the file from everyone; its bytes are purged soon.
 
-    * Its owner deletes it, an ADMIN or a MODERATOR; all as long as they are members.
-    * Its room in the quota is free as soon as the address that it was announced with takes no more bytes.
+    * Its owner deletes it, an ADMIN or a MODERATOR; all of them while members.
+    * Its quota is released as soon as its upload URL has expired.
     * A deleted file is not found, unless this very call deleted it and was delivered twice.
-    * It is told by `file.deleted`, if others could see it.
+    * It publishes `file.deleted` if others could see the file.
     """
-    kept = await unit.file(file_id, lock=True)
-    if kept is not None and kept.deleted and kept.deleting_call == call_id:
+    file = await unit.find(request.file_id, lock=True)
+    if file is not None and file.deleted and file.deleting_call == call.call_id:
         return
-    place = None if kept is None else await unit.place(kept.file.channel_id, profile_id)
-    kept = check_seen(kept, place, profile_id)
-    assert place is not None  # check_seen raises for who has none
-    check_delete(kept, place, profile_id)
-    await throw_away(kept, unit, clock.now(), call_id)
+    membership = None if file is None else await unit.membership(file.file.channel_id, request.profile_id)
+    file = check_visible(file, membership, request.profile_id)
+    assert membership is not None  # check_visible raises without one
+    check_may_delete(file, membership, request.profile_id)
+    await mark_deleted(file, unit, clock.now(), call.call_id)

@@ -1,30 +1,29 @@
-"""Where the bytes of a file can be had."""
+"""Locate the bytes of a file."""
 
 from datetime import timedelta
 
 from apps.file.domain.files import FileRecord, check_complete
 from apps.file.domain.keys import file_key
 from apps.file.domain.names import disposition
-from apps.file.domain.types import may_be_shown
+from apps.file.domain.types import may_be_inline
 from apps.file.ports import Storage
 from shared.contracts.clock import Clock
 from shared.contracts.file import FileLocation
 
 
 async def download_file(
-    kept: FileRecord, storage: Storage, clock: Clock, life_s: int, *, inline: bool
+    file: FileRecord, storage: Storage, clock: Clock, ttl_s: int, *, inline: bool
 ) -> FileLocation:
-    """An address that is good for `life_s` seconds, of a file that the caller may see.
+    """Return a URL of a file that the caller may see, valid for `ttl_s` seconds.
 
     * Only complete files have one.
-    * The type is the one that was checked. It is saved under its name, or shown if that was asked for and
+    * It serves the checked type. A browser saves the file under its name; it displays it only if `inline` and
       nothing in it can run.
     """
-    file = check_complete(kept).file
-    shown = inline and may_be_shown(file.content_type)
+    shared = check_complete(file).file
     headers = {
-        "Content-Type": file.content_type,
-        "Content-Disposition": disposition(file.name, inline=shown),
+        "Content-Type": shared.content_type,
+        "Content-Disposition": disposition(shared.name, inline=inline and may_be_inline(shared.content_type)),
     }
-    url = await storage.download_address(file_key(file.id), life_s, headers)
-    return FileLocation(url=url, expires_at=clock.now() + timedelta(seconds=life_s))
+    url = await storage.presign_download(file_key(shared.id), ttl_s, headers)
+    return FileLocation(url=url, expires_at=clock.now() + timedelta(seconds=ttl_s))

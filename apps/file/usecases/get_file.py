@@ -1,13 +1,12 @@
-"""Read about a file."""
+"""Read a file's record."""
 
-from uuid import UUID
-
-from apps.file.domain.files import FileRecord, check_seen
+from apps.file.domain.files import FileRecord, check_visible
 from apps.file.ports import UnitOfWork
+from shared.contracts.file import DownloadFile, GetThumbnail, OfFile
 
 
-async def get_file(file_id: UUID, profile_id: UUID, unit: UnitOfWork) -> FileRecord:
-    """The file. Members of its channel's server see complete ones, its owner also those that wait."""
-    kept = await unit.file(file_id)
-    place = None if kept is None else await unit.place(kept.file.channel_id, profile_id)
-    return check_seen(kept, place, profile_id)
+async def get_file(request: OfFile | DownloadFile | GetThumbnail, unit: UnitOfWork) -> FileRecord:
+    """Return the file. Members of its channel's server see complete files, its owner also pending ones."""
+    file = await unit.find(request.file_id)
+    membership = None if file is None else await unit.membership(file.file.channel_id, request.profile_id)
+    return check_visible(file, membership, request.profile_id)

@@ -1,4 +1,4 @@
-"""Where a thumbnail can be had."""
+"""Locate a thumbnail."""
 
 from datetime import timedelta
 
@@ -12,15 +12,15 @@ from shared.contracts.file import FileLocation
 
 
 async def get_thumbnail(
-    kept: FileRecord, size: int, thumbnails: MakeThumbnails, storage: Storage, clock: Clock, life_s: int
+    file: FileRecord, size: int, thumbnails: MakeThumbnails, storage: Storage, clock: Clock, ttl_s: int
 ) -> FileLocation:
-    """An address that is good for `life_s` seconds, of a thumbnail of a file that the caller may see.
+    """Return a URL of a thumbnail of a file that the caller may see, valid for `ttl_s` seconds.
 
-    Thumbnails are made when a file is complete; who asks before that is done waits for it.
+    Thumbnails are rendered when a file is complete; a request that comes earlier waits for them.
     """
-    file = check_complete(kept).file
-    if not await thumbnails.make(kept):
-        raise FILE_NO_THUMBNAIL.exception("This file is no image that thumbnails can be made of.")
+    shared = check_complete(file).file
+    if not await thumbnails.make(file):
+        raise FILE_NO_THUMBNAIL.exception("This file is no image that thumbnails can be rendered from.")
     headers = {"Content-Type": CONTENT_TYPE, "Content-Disposition": "inline"}
-    url = await storage.download_address(thumbnail_key(file.id, size), life_s, headers)
-    return FileLocation(url=url, expires_at=clock.now() + timedelta(seconds=life_s))
+    url = await storage.presign_download(thumbnail_key(shared.id, size), ttl_s, headers)
+    return FileLocation(url=url, expires_at=clock.now() + timedelta(seconds=ttl_s))

@@ -1,4 +1,4 @@
-"""What was meant by an upload, so that it is known again when it is repeated."""
+"""Fingerprint of an upload, by which a repeated one is recognised."""
 
 import asyncio
 from hashlib import sha256
@@ -6,16 +6,16 @@ from hashlib import sha256
 import msgspec
 
 from apps.file.domain.types import OPAQUE, canonical
-from apps.file.ports import Incoming
+from apps.file.ports import IncomingUpload
 
 
 class HashingReader:
-    """A file that is being sent to us, digested as it is read.
+    """An upload that is hashed as it is read.
 
-    In a thread, because a part takes milliseconds: hashlib lets the loop run meanwhile.
+    It hashes in a thread, because a part takes milliseconds: hashlib releases the GIL meanwhile.
     """
 
-    def __init__(self, incoming: Incoming) -> None:
+    def __init__(self, incoming: IncomingUpload) -> None:
         self.channel_id = incoming.channel_id
         self.name = incoming.name
         self.content_type = incoming.content_type
@@ -24,16 +24,15 @@ class HashingReader:
         self._digest = sha256()
 
     async def read(self, size: int) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         piece = await self._incoming.read(size)
         await asyncio.to_thread(self._digest.update, piece)
         return piece
 
-    def meant(self) -> bytes:
-        """Where to, under which name, as what, and the SHA-256 of all bytes that were read.
+    def fingerprint(self) -> bytes:
+        """Return the channel, name, type, and SHA-256 of all bytes read, as unambiguous JSON.
 
-        Not the form itself: whoever sends it again chooses another boundary. In JSON no two of these look
-        the same.
+        It does not cover the form itself: a client that sends it again chooses another boundary.
         """
         content_type = canonical(self.content_type) or OPAQUE
         return msgspec.json.encode([self.channel_id, self.name, content_type, self._digest.hexdigest()])

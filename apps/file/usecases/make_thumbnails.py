@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from apps.file.domain.files import FileRecord
 from apps.file.domain.keys import file_key, thumbnail_key
-from apps.file.domain.thumbnails import can_have_any, given_up, may_try, one_try_less, one_try_more
+from apps.file.domain.thumbnails import can_have_thumbnails, count_try, given_up, may_try, uncount_try
 from apps.file.ports import PendingThumbnails, Storage, ThumbnailRenderer, UnitOfWorkFactory
 from shared.contracts.clock import Clock
 from shared.contracts.errors import FILE_NO_THUMBNAIL, MESH_BUSY, ServiceError
@@ -20,166 +20,171 @@ from shared.contracts.file import THUMBNAIL_SIZES
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "image/webp"
-BEGUN_MAX = 32
-BEGUN_PERSON_MAX = 4
-PERSON_MAX = 32
-"""Half of those that may wait for a worker, whoever asks for them: others always find a place."""
-DUE_AT_ONCE = 16
-PIECES_MAX = 4
-_PATIENCE_S = 3.0
-_LOOK_S = 0.25
+BACKGROUND_MAX = 32
+BACKGROUND_PROFILE_MAX = 4
+"""The images that `begin` starts: of everyone, and of one person."""
+PROFILE_MAX = 32
+"""Half of the images that may wait for a renderer, so that one person never takes all slots."""
+BATCH_SIZE = 16
+BATCHES_MAX = 4
+"""The batches of one run of `make_due`; the next run continues."""
+_POLL_TIMEOUT_S = 3.0
+_POLL_INTERVAL_S = 0.25
 
 
 class MakeThumbnails:
-    """Makes them once for each file, whoever wants them, and however many do so at once, in any process.
+    """Makes the thumbnails of each file once, however many requests and processes want them.
 
-    * Of images that are not too large, in all sizes.
-    * What can not be read has none, which is remembered. Whatever else goes wrong is not the image's fault:
-      it is tried again, after pauses that grow, so often by itself and then when somebody asks. A try
-      for which the storage did not hand out the image counts for nothing.
-    * Who uploads many images waits for them himself: people have their turns one after another.
-    * Only whose turn it is has an image on the disk.
+    * Images that are not too large have thumbnails of all sizes.
+    * An image that can not be decoded has none, which is stored. Any other failure is not its fault: it is
+      tried again after growing pauses, a few times in the background and then on request. A try for which the
+      storage did not return the image does not count.
+    * Owners take turns, so a person who uploads thousands of images holds up nobody else.
+    * Only the image whose turn it is takes space on the disk.
     * A file that is deleted meanwhile leaves no thumbnails behind.
     """
 
     def __init__(
         self,
-        work: UnitOfWorkFactory,
+        units: UnitOfWorkFactory,
         storage: Storage,
-        painter: ThumbnailRenderer,
+        renderer: ThumbnailRenderer,
         clock: Clock,
         size_max: int,
     ) -> None:
-        self._work = work
+        self._units = units
         self._storage = storage
-        self._painter = painter
+        self._renderer = renderer
         self._clock = clock
         self._size_max = size_max
-        self._under_way: dict[UUID, asyncio.Task[bool]] = {}
-        self._of_person: Counter[UUID] = Counter()
+        self._tasks: dict[UUID, asyncio.Task[bool]] = {}
+        self._per_profile: Counter[UUID] = Counter()
 
-    async def make(self, kept: FileRecord) -> bool:
-        """Whether the file has thumbnails, when this is done.
+    async def make(self, file: FileRecord) -> bool:
+        """Make them, or wait for a running try; return True if the file has thumbnails.
 
-        Raises `mesh.busy` when that is not known yet, or too many images of this person wait;
-        `file.no_thumbnail` when it was tried often.
+        Raises `mesh.busy` if that is not decided yet, or too many images of this person wait;
+        `file.no_thumbnail` after too many failures.
         """
-        if kept.thumbnails is not None:
-            return kept.thumbnails
-        if kept.file.id not in self._under_way and self._of_person[kept.file.profile_id] >= PERSON_MAX:
+        if file.thumbnails is not None:
+            return file.thumbnails
+        if file.file.id not in self._tasks and self._per_profile[file.file.profile_id] >= PROFILE_MAX:
             raise MESH_BUSY.exception("Too many images of this person wait for their thumbnails.")
-        return await asyncio.shield(self._task(kept))
+        return await asyncio.shield(self._task(file))
 
-    def begin(self, kept: FileRecord) -> None:
-        """Make them soon, waiting for nothing: what does not fit in now is found by `make_due`."""
-        room = len(self._under_way) < BEGUN_MAX and self._of_person[kept.file.profile_id] < BEGUN_PERSON_MAX
-        if kept.thumbnails is None and room:
-            self._task(kept)
+    def begin(self, file: FileRecord) -> None:
+        """Start making them without waiting. Beyond the bounds it does nothing: `make_due` finds the file."""
+        is_full = (
+            len(self._tasks) >= BACKGROUND_MAX
+            or self._per_profile[file.file.profile_id] >= BACKGROUND_PROFILE_MAX
+        )
+        if file.thumbnails is None and not is_full:
+            self._task(file)
 
-    async def make_due(self, unpainted: PendingThumbnails) -> int:
-        """Make those that nobody asked for, or that failed before; gives how many were tried."""
+    async def make_due(self, pending: PendingThumbnails) -> int:
+        """Make those that nobody requested, or that failed before; return how many were tried."""
         tried = 0
-        for _ in range(PIECES_MAX):
-            due = await unpainted.due(self._clock.now(), DUE_AT_ONCE)
-            done = await asyncio.gather(*map(self.make, due), return_exceptions=True)
+        for _ in range(BATCHES_MAX):
+            due = await pending.due(self._clock.now(), BATCH_SIZE)
+            outcomes = await asyncio.gather(*map(self.make, due), return_exceptions=True)
             tried += len(due)
-            if not due or all(isinstance(each, BaseException) for each in done):
+            if not due or all(isinstance(outcome, BaseException) for outcome in outcomes):
                 break
         return tried
 
     async def close(self) -> None:
-        """End what is under way; it is found again."""
-        tasks = list(self._under_way.values())
+        """Cancel the running tries; `make_due` finds the files again."""
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _task(self, kept: FileRecord) -> "asyncio.Task[bool]":
-        file_id, profile_id = kept.file.id, kept.file.profile_id
-        task = self._under_way.get(file_id)
+    def _task(self, file: FileRecord) -> "asyncio.Task[bool]":
+        file_id, profile_id = file.file.id, file.file.profile_id
+        task = self._tasks.get(file_id)
         if task is None or task.done():
-            task = self._under_way[file_id] = asyncio.create_task(self._make(kept))
-            self._of_person[profile_id] += 1
+            task = self._tasks[file_id] = asyncio.create_task(self._make(file))
+            self._per_profile[profile_id] += 1
             task.add_done_callback(lambda done: self._finished(file_id, profile_id, done))
         return task
 
-    def _finished(self, file_id: UUID, profile_id: UUID, done: "asyncio.Task[bool]") -> None:
-        if self._under_way.get(file_id) is done:  # a newer try may have its place
-            del self._under_way[file_id]
-        self._of_person[profile_id] -= 1
-        if not self._of_person[profile_id]:
-            del self._of_person[profile_id]
-        error = None if done.cancelled() else done.exception()  # nobody may be waiting for it any longer
+    def _finished(self, file_id: UUID, profile_id: UUID, task: "asyncio.Task[bool]") -> None:
+        if self._tasks.get(file_id) is task:  # a newer try may have replaced it
+            del self._tasks[file_id]
+        self._per_profile[profile_id] -= 1
+        if not self._per_profile[profile_id]:
+            del self._per_profile[profile_id]
+        error = None if task.cancelled() else task.exception()  # retrieved, as nobody may await the task
         if error is not None and not isinstance(error, ServiceError):
             log.error("thumbnails of %s failed", file_id, exc_info=error)
 
-    async def _make(self, kept: FileRecord) -> bool:
-        if not can_have_any(kept, self._size_max):
-            return await self._decide(kept.file.id, made=False)
-        async with self._painter.turn():
-            counted = await self._begin_try(kept.file.id)
+    async def _make(self, file: FileRecord) -> bool:
+        if not can_have_thumbnails(file, self._size_max):
+            return await self._decide(file.file.id, made=False)
+        async with self._renderer.slot():
+            counted = await self._begin_try(file.file.id)
             if counted is not None:
-                return await self._decide(kept.file.id, made=await self._paint(counted))
-        return await self._made_elsewhere(kept.file.id)
+                return await self._decide(file.file.id, made=await self._render(counted))
+        return await self._made_elsewhere(file.file.id)
 
     async def _begin_try(self, file_id: UUID) -> FileRecord | None:
-        """The file with this try counted; None when it is not for us to try now."""
-        async with self._work.transaction() as unit:
-            kept, now = await unit.file(file_id, lock=True), self._clock.now()
-            if kept is None or kept.deleted or not may_try(kept, now):
+        """Count this try and return the file; None if another process tries it, or it is not due."""
+        async with self._units.transaction() as unit:
+            file, now = await unit.find(file_id, lock=True), self._clock.now()
+            if file is None or file.deleted or not may_try(file, now):
                 return None
-            counted = one_try_more(kept, now)
-            await unit.store(counted)
+            counted = count_try(file, now)
+            await unit.update(counted)
             return counted
 
-    async def _paint(self, counted: FileRecord) -> bool:
+    async def _render(self, counted: FileRecord) -> bool:
         file_id = counted.file.id
-        async with self._painter.desk(counted.file.size) as image:
-            await self._fetch(counted, image)
-            pictures = await self._painter.paint(image)
-        # A try that got so far counts, whoever was at fault: each costs as much as the first.
-        for size, picture in pictures.items():
-            await self._storage.put(thumbnail_key(file_id, size), picture, CONTENT_TYPE)
-        return bool(pictures)
+        async with self._renderer.scratch_file(counted.file.size) as image:
+            await self._download(counted, image)
+            thumbnails = await self._renderer.render(image)
+        # From here on a try counts, whatever fails: each costs as much as the first.
+        for size, thumbnail in thumbnails.items():
+            await self._storage.put(thumbnail_key(file_id, size), thumbnail, CONTENT_TYPE)
+        return bool(thumbnails)
 
-    async def _fetch(self, counted: FileRecord, image: IO[bytes]) -> None:
-        """Get it from the storage. Where that does not hand it out, nothing is said of the image."""
+    async def _download(self, counted: FileRecord, image: IO[bytes]) -> None:
+        """Download the image. A failure of the storage says nothing about the image, so it does not count."""
         try:
-            there = await self._storage.fetch(file_key(counted.file.id), image)
+            exists = await self._storage.download(file_key(counted.file.id), image)
         except ServiceError:
-            await self._give_back(counted)
+            await self._uncount(counted)
             raise
-        if not there:
+        if not exists:
             raise MESH_BUSY.exception("The file storage does not have the image now.")
 
-    async def _give_back(self, counted: FileRecord) -> None:
-        async with self._work.transaction() as unit:
-            kept = await unit.file(counted.file.id, lock=True)
-            if kept is not None and not kept.deleted:
-                await unit.store(one_try_less(kept, counted, self._clock.now()))
+    async def _uncount(self, counted: FileRecord) -> None:
+        async with self._units.transaction() as unit:
+            file = await unit.find(counted.file.id, lock=True)
+            if file is not None and not file.deleted:
+                await unit.update(uncount_try(file, counted, self._clock.now()))
 
     async def _decide(self, file_id: UUID, *, made: bool) -> bool:
-        async with self._work.transaction() as unit:
-            now = await unit.file(file_id, lock=True)
-            gone = now is None or now.deleted
-            if now is not None and not gone:
-                await unit.store(replace(now, thumbnails=made))
-        if gone and made:
-            await self._storage.remove([thumbnail_key(file_id, size) for size in THUMBNAIL_SIZES])
-        return made and not gone
+        async with self._units.transaction() as unit:
+            file = await unit.find(file_id, lock=True)
+            exists = file is not None and not file.deleted
+            if file is not None and exists:
+                await unit.update(replace(file, thumbnails=made))
+        if made and not exists:
+            await self._storage.delete([thumbnail_key(file_id, size) for size in THUMBNAIL_SIZES])
+        return made and exists
 
     async def _made_elsewhere(self, file_id: UUID) -> bool:
-        """What another process makes of it, for a while; it may also be waiting after a failure."""
-        until = time.monotonic() + _PATIENCE_S
+        """Poll for the result of another process, for a few seconds; it may also wait after a failure."""
+        until = time.monotonic() + _POLL_TIMEOUT_S
         while True:
-            async with self._work.snapshot() as unit:
-                kept = await unit.file(file_id)
-            if kept is None or kept.deleted:
+            async with self._units.snapshot() as unit:
+                file = await unit.find(file_id)
+            if file is None or file.deleted:
                 return False
-            if kept.thumbnails is not None:
-                return kept.thumbnails
-            if given_up(kept):
+            if file.thumbnails is not None:
+                return file.thumbnails
+            if given_up(file):
                 raise FILE_NO_THUMBNAIL.exception("Its thumbnails could not be made. Ask again in an hour.")
             if time.monotonic() > until:
                 raise MESH_BUSY.exception("The thumbnails of this image could not be made yet.")
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_INTERVAL_S)

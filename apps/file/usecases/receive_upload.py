@@ -1,8 +1,7 @@
-"""Take in a file that is sent to us, and pass it on to S3 in parts."""
+"""Receive a file that is streamed to us, and pass it on to S3 in parts."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,195 +9,202 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from apps.file.domain.files import Allowance, admit, file_not_found
+from apps.file.domain.files import Allowance, file_not_found, require_member
 from apps.file.domain.keys import file_key
 from apps.file.domain.types import (
     OPAQUE,
     SNIFFED_BYTES,
-    best_guess,
     canonical,
     check_allowed,
-    check_real,
-    is_said,
+    check_matches,
+    guess_type,
+    is_declared,
 )
-from apps.file.ports import FirstAnswer, Incoming, Sniffer, Storage, UnitOfWork, UnitOfWorkFactory
+from apps.file.ports import IncomingUpload, Sniffer, Storage, StoredAnswer, UnitOfWork, UnitOfWorkFactory
+from apps.file.usecases.file_states import PendingFile, discard, mark_complete, reserve
 from apps.file.usecases.hashing_reader import HashingReader
-from apps.file.usecases.upload_steps import Draft, add_file, discard, make_complete
 from shared.contracts.clock import Clock, Ids
 from shared.contracts.errors import FieldError, ServiceError
 from shared.contracts.file import File
 from shared.contracts.validation import validation_failed
+from shared.membership.resolver import AccessQuery, MembershipResolver, with_fresh_membership
 
 log = logging.getLogger(__name__)
 
-Admitted = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
-"""Does something that needs a member; when our copy of the members says no it asks, and does it again."""
-Share = Callable[[UnitOfWork], Awaitable[File]]
-"""Makes a file complete within a transaction."""
-Sharing = Callable[[Share], Awaitable[File]]
-"""Does that in a transaction: each time, or once for each key."""
 
-
-class PartLimits(Struct, frozen=True):
-    """How much of an upload is in memory, and how many seconds it may take."""
+class UploadLimits(Struct, frozen=True):
+    """The bytes of an upload in memory, and the seconds that it and a question about its sender may take."""
 
     part_bytes: int
-    life_s: float
+    timeout_s: float
+    membership_timeout_s: float
 
 
 class ReceiveUpload:
-    """Takes in streamed files; nothing of one is left when it fails, at the latest after the next sweep."""
+    """Receives streamed files: reserve, stream, share. A failed upload is discarded, at the latest by the
+    sweep.
+    """
 
     def __init__(
         self,
-        work: UnitOfWorkFactory,
+        units: UnitOfWorkFactory,
         storage: Storage,
         sniffer: Sniffer,
-        allowance: Allowance,
-        pace: PartLimits,
+        resolver: MembershipResolver,
         clock: Clock,
         ids: Ids,
+        allowance: Allowance,
+        limits: UploadLimits,
     ) -> None:
-        self._work = work
+        self._units = units
         self._storage = storage
         self._sniffer = sniffer
-        self._allowance = allowance
-        self._pace = pace
+        self._resolver = resolver
         self._clock = clock
         self._ids = ids
+        self._allowance = allowance
+        self._limits = limits
 
     async def receive(
-        self, incoming: Incoming, profile_id: UUID, admitted: Admitted, call: Any = None
+        self, incoming: IncomingUpload, profile_id: UUID, correlation_id: str, call: Any = None
     ) -> File:
-        """The complete file. `call` is the request when an Idempotency-Key came with it.
+        """Return the complete file. `call` is the request if it has an Idempotency-Key.
 
-        * Members of the channel's server send files to it, of types that are allowed here.
-        * Room in the quota is taken before the first byte: as much as the request says, or as a file may be.
-        * Its type is checked by its first bytes before any is stored, or found by them when none was said.
-        * Its size is checked as it comes.
-        * Who is no member any more when it has come does not share it.
-        * It is told by `file.completed`.
-        * The same again with the same key gets the first answer, whatever became of the file, and nothing is
-          stored or counted. Until there is an answer the key belongs to nobody: of two at once the first that
-          is complete stays. A refusal changed nothing and is not kept.
+        * Members of the channel's server send files to it, of allowed types.
+        * Quota is reserved before the first byte: the declared size, or the most that a file may have.
+        * The type is checked by the first bytes before any is stored, or guessed if none was declared.
+        * The size is checked while the file arrives.
+        * A sender who is no longer a member when it has arrived does not share it.
+        * It publishes `file.completed`.
+        * The same upload with the same key gets the first answer, whatever became of the file, and nothing is
+          stored or counted. Until there is an answer the key is free: of two concurrent uploads the first
+          complete one stays. An error changed nothing and is not stored.
         """
         if call is None:
-            return await self._receive(incoming, profile_id, admitted, self._share)
-        digested = HashingReader(incoming)
-        async with self._work.snapshot() as unit:
-            first_answer = await unit.known(call, profile_id)
-        if first_answer is not None:
-            return await self._compare(digested, first_answer)
-
-        async def share_once(work: Share) -> File:
-            asked = replace(call, body=digested.meant())
-            return await self._work.run_once(asked, profile_id, work, store_errors=False)
-
-        return await self._receive(digested, profile_id, admitted, share_once)
+            return await self._receive(incoming, profile_id, correlation_id)
+        reader = HashingReader(incoming)
+        async with self._units.snapshot() as unit:
+            stored_answer = await unit.find_stored(call, profile_id)
+        if stored_answer is not None:
+            return await self._replay(reader, stored_answer)
+        return await self._receive(reader, profile_id, correlation_id, call)
 
     async def _receive(
-        self, incoming: Incoming, profile_id: UUID, admitted: Admitted, sharing: Sharing
+        self,
+        incoming: IncomingUpload | HashingReader,
+        profile_id: UUID,
+        correlation_id: str,
+        call: Any = None,
     ) -> File:
-        content_type = canonical(incoming.content_type) or OPAQUE
-        if is_said(content_type, self._allowance.types):
-            check_allowed(content_type, self._allowance.types)
-        draft = self._draft(incoming, profile_id, content_type)
-
-        async def begin() -> None:
-            async with self._work.transaction() as unit:
-                await add_file(draft, unit, self._allowance)
-
-        await admitted(begin)
-        shared: File | None = None
+        pending = self._pending(incoming, profile_id)
+        await with_fresh_membership(
+            self._resolver, self._query(pending, correlation_id), lambda: self._reserve(pending)
+        )
+        file: File | None = None
         try:
-            shared = await self._take_in(incoming, draft, admitted, sharing)
-            return shared
+            size, content_type = await self._stream(incoming, pending)
+            if isinstance(incoming, HashingReader):
+                call = replace(call, body=incoming.fingerprint())
+            file = await with_fresh_membership(
+                self._resolver,
+                self._query(pending, correlation_id),
+                lambda: self._share(pending, size, content_type, call),
+            )
+            return file
         finally:
-            if shared is None or shared.id != draft.id:  # it failed, or another with its key was first
-                await asyncio.shield(self._discard(draft))
+            if file is None or file.id != pending.id:  # it failed, or another upload with its key was first
+                await asyncio.shield(self._discard(pending))
 
-    async def _take_in(self, incoming: Incoming, draft: Draft, admitted: Admitted, sharing: Sharing) -> File:
-        size, content_type = await self._pass_on(incoming, draft)
-        done: list[File] = []
+    async def _reserve(self, pending: PendingFile) -> None:
+        async with self._units.transaction() as unit:
+            await reserve(pending, unit, self._allowance)
+
+    async def _stream(self, incoming: IncomingUpload, pending: PendingFile) -> tuple[int, str]:
+        """Store the file in S3; return its size in bytes and its type."""
+        key, part_bytes = file_key(pending.id), self._limits.part_bytes
+        first = await incoming.read(part_bytes)
+        if not first:
+            raise validation_failed((FieldError("file", "must have at least 1 byte"),))
+        self._allowance.check_size(len(first))
+        content_type = await self._checked_type(pending.content_type, first)
+        if len(first) < part_bytes:
+            await self._storage.put(key, first, content_type)
+            return len(first), content_type
+        upload_id = await self._storage.create_upload(key, content_type)
+        etags = [await self._storage.upload_part(key, upload_id, 1, first)]
+        del first  # not two parts in memory at once
+        return await self._stream_rest(incoming, key, upload_id, etags, part_bytes), content_type
+
+    async def _stream_rest(
+        self, incoming: IncomingUpload, key: str, upload_id: str, etags: list[str], total: int
+    ) -> int:
+        """Upload the remaining parts and complete the multipart upload.
+
+        `total` counts the bytes sent before; return the final size.
+        """
+        while part := await incoming.read(self._limits.part_bytes):
+            total += len(part)
+            self._allowance.check_size(total)
+            etags.append(await self._storage.upload_part(key, upload_id, len(etags) + 1, part))
+            del part
+        await self._storage.complete_upload(key, upload_id, etags)
+        return total
+
+    async def _share(self, pending: PendingFile, size: int, content_type: str, call: Any) -> File:
+        """Complete the file; with a key, return the file of the first upload that had it."""
 
         async def share(unit: UnitOfWork) -> File:
-            kept = await unit.file(draft.id, lock=True)
-            admit(await unit.place(draft.channel_id, draft.profile_id))
-            if kept is None or kept.deleted:
+            file = await unit.find(pending.id, lock=True)
+            require_member(await unit.membership(pending.channel_id, pending.profile_id))
+            if file is None or file.deleted:
                 raise file_not_found()
-            return await make_complete(replace(kept, upload_until=None), size, content_type, unit)
+            return await mark_complete(replace(file, upload_until=None), size, content_type, unit)
 
-        async def finish() -> None:
-            done.append(await sharing(share))
+        if call is not None:
+            return await self._units.run_once(call, pending.profile_id, share, store_errors=False)
+        async with self._units.transaction() as unit:
+            return await share(unit)
 
-        await admitted(finish)
-        return done[-1]
+    async def _discard(self, pending: PendingFile) -> None:
+        try:
+            async with self._units.transaction() as unit:
+                await discard(pending.id, unit, self._clock.now(), has_url=False)
+        except ServiceError as error:
+            log.warning("a failed upload is left to the sweep: %s", error)
 
-    async def _share(self, work: Share) -> File:
-        async with self._work.transaction() as unit:
-            return await work(unit)
-
-    async def _compare(self, digested: HashingReader, first_answer: FirstAnswer) -> File:
-        """Read all of it, within the same bounds, and keep nothing."""
+    async def _replay(self, reader: HashingReader, stored_answer: StoredAnswer) -> File:
+        """Read all of it, within the same bounds, store nothing, and return the stored answer."""
         total = 0
-        while piece := await digested.read(self._pace.part_bytes):
+        while piece := await reader.read(self._limits.part_bytes):
             total += len(piece)
             self._allowance.check_size(total)
             del piece  # not two in memory at once
-        return first_answer(digested.meant())
+        return stored_answer(reader.fingerprint())
 
-    def _draft(self, incoming: Incoming, profile_id: UUID, content_type: str) -> Draft:
-        now = self._clock.now()
-        most = self._allowance.file_max_bytes
-        return Draft(
+    def _pending(self, incoming: IncomingUpload, profile_id: UUID) -> PendingFile:
+        content_type = canonical(incoming.content_type) or OPAQUE
+        if is_declared(content_type, self._allowance.types):
+            check_allowed(content_type, self._allowance.types)
+        now, size_max = self._clock.now(), self._allowance.file_max_bytes
+        return PendingFile(
             id=self._ids.new(),
             channel_id=incoming.channel_id,
             profile_id=profile_id,
             name=incoming.name,
-            size=most if incoming.size_max is None else max(1, min(most, incoming.size_max)),
+            size=size_max if incoming.size_max is None else max(1, min(size_max, incoming.size_max)),
             content_type=content_type,
             created_at=now,
-            upload_until=now + timedelta(seconds=self._pace.life_s),
+            upload_until=now + timedelta(seconds=self._limits.timeout_s),
         )
 
-    async def _pass_on(self, incoming: Incoming, draft: Draft) -> tuple[int, str]:
-        key, size = file_key(draft.id), self._pace.part_bytes
-        first = await incoming.read(size)
-        if not first:
-            raise validation_failed((FieldError("file", "must have at least 1 byte"),))
-        self._allowance.check_size(len(first))
-        content_type = await self._real_type(draft.content_type, first)
-        if len(first) < size:
-            await self._storage.put(key, first, content_type)
-            return len(first), content_type
-        upload = await self._storage.begin(key, content_type)
-        tags = [await self._storage.part(key, upload, 1, first)]
-        del first  # not two parts in memory at once
-        return await self._pass_on_parts(incoming, key, upload, tags, size), content_type
-
-    async def _real_type(self, said: str, first: bytes) -> str:
+    async def _checked_type(self, declared: str, first: bytes) -> str:
         head, whole = first[:SNIFFED_BYTES], len(first) <= SNIFFED_BYTES
         looks_like = await self._sniffer.looks_like(head)
-        if not is_said(said, self._allowance.types):
-            return best_guess(looks_like, head, self._allowance.types, whole=whole)
-        check_real(said, looks_like, head, whole=whole)
-        return said
+        if not is_declared(declared, self._allowance.types):
+            return guess_type(looks_like, head, self._allowance.types, whole=whole)
+        check_matches(declared, looks_like, head, whole=whole)
+        return declared
 
-    async def _pass_on_parts(
-        self, incoming: Incoming, key: str, upload: str, tags: list[str], total: int
-    ) -> int:
-        """What follows the parts that have these tags, and so many bytes."""
-        while part := await incoming.read(self._pace.part_bytes):
-            total += len(part)
-            self._allowance.check_size(total)
-            tags.append(await self._storage.part(key, upload, len(tags) + 1, part))
-            del part
-        await self._storage.finish(key, upload, tags)
-        return total
-
-    async def _discard(self, draft: Draft) -> None:
-        try:
-            async with self._work.transaction() as unit:
-                await discard(draft.id, unit, self._clock.now(), addressed=False)
-        except ServiceError as error:
-            log.warning("a broken upload is left to the sweep: %s", error)
+    def _query(self, pending: PendingFile, correlation_id: str) -> AccessQuery:
+        deadline_ms = int((self._clock.now().timestamp() + self._limits.membership_timeout_s) * 1000)
+        return AccessQuery(pending.channel_id, pending.profile_id, deadline_ms, correlation_id)

@@ -1,4 +1,4 @@
-"""Take away what nobody needs any longer."""
+"""Delete files that nobody needs, and purge their bytes."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,79 +9,78 @@ from apps.file.ports import DanglingFiles, Storage
 from shared.contracts.clock import Clock
 from shared.contracts.errors import ServiceError
 
-PIECE_ROWS = 200
-PURGED_AT_ONCE = 50
-"""Files whose bytes are deleted before that is written down: by one call of S3, and one for each that broke
-off."""
-PIECES_MAX = 20
-"""At most so many pieces one after the other; then others have their turn until the job runs again."""
-CLAIM_LIFE = timedelta(minutes=10)
-"""Who claimed a piece and died leaves it to others so much later."""
+BATCH_ROWS = 200
+PURGE_BATCH_FILES = 50
+"""Files whose bytes are deleted before that is stored: by one S3 call, and one for each failed upload."""
+BATCHES_MAX = 20
+"""The batches of one run; then other jobs have their turn until the next run."""
+CLAIM_TTL = timedelta(minutes=10)
+"""A claim of a process that died expires after this time."""
 
 
-async def sweep_uploads(leftovers: DanglingFiles, clock: Clock) -> int:
-    """Bury files that were not completed in time, and those of deleted channels; gives how many rows went.
+async def sweep_uploads(dangling: DanglingFiles, clock: Clock) -> int:
+    """Delete files that were not completed in time, and those of deleted channels; return how many rows.
 
-    Their room in the quotas is free as soon as their addresses take no more bytes.
+    Their quota is released as soon as their upload URLs have expired.
     """
     rows = 0
-    for _ in range(PIECES_MAX):
+    for _ in range(BATCHES_MAX):
         now = clock.now()
-        piece = await leftovers.overdue(now, PIECE_ROWS)
-        piece += await leftovers.of_deleted_channels(now, PIECE_ROWS)
-        piece += await leftovers.give_back(now, PIECE_ROWS)
-        rows += piece
-        if piece == 0:
+        batch = await dangling.delete_overdue(now, BATCH_ROWS)
+        batch += await dangling.delete_of_deleted_channels(now, BATCH_ROWS)
+        batch += await dangling.release_quota(now, BATCH_ROWS)
+        rows += batch
+        if batch == 0:
             break
     return rows
 
 
-async def purge_bytes(leftovers: DanglingFiles, storage: Storage, clock: Clock, writes_end: timedelta) -> int:
-    """Delete the bytes of what was buried, and what was written to places for uploads; gives how many files.
+async def purge_bytes(dangling: DanglingFiles, storage: Storage, clock: Clock, writes_end: timedelta) -> int:
+    """Delete the objects of deleted files, and those left at upload keys; return how many files.
 
-    * Every key that may ever be written has a row, until all that was begun has ended: `writes_end` after the
-      row was buried and its address expired. Then its keys are looked at for the last time.
-    * Nothing is forgotten before its bytes are gone: while S3 is away the tombstones wait.
-    * No transaction is open while S3 works; what is done is written down piece by piece.
-    * One file of which S3 will not let go holds up no other.
+    * Every key that may ever be written has a row until all writes have ended: `writes_end` after the file
+      was deleted and its upload URL expired. Then its keys are purged for the last time.
+    * A row is deleted only after its bytes: while S3 does not answer the tombstones stay.
+    * No transaction is open during an S3 call; progress is stored after each batch.
+    * A file that S3 refuses to delete holds up no other.
     """
     files = 0
-    for _ in range(PIECES_MAX):
+    for _ in range(BATCHES_MAX):
         now = clock.now()
-        claim = now + CLAIM_LIFE
-        piece = await leftovers.claim(now, claim, PURGED_AT_ONCE)
-        if not piece:
+        claim = now + CLAIM_TTL
+        batch = await dangling.claim(now, claim, PURGE_BATCH_FILES)
+        if not batch:
             break
-        held: set[UUID] = set()
+        failing: set[UUID] = set()
         try:
-            removed = await _remove(piece, storage, held)
+            purged = await _purge(batch, storage, failing)
         except ServiceError:
-            others = {leftover.file_id: now for leftover in piece if leftover.file_id not in held}
-            await leftovers.settle(claim, (), others)
+            others = {file.file_id: now for file in batch if file.file_id not in failing}
+            await dangling.settle(claim, (), others)
             raise
-        await leftovers.settle(claim, *_outcome(removed, now, writes_end))
-        files += len(removed)
+        await dangling.settle(claim, *_outcome(purged, now, writes_end))
+        files += len(purged)
     return files
 
 
-async def _remove(piece: Sequence[DanglingFile], storage: Storage, held: set[UUID]) -> list[DanglingFile]:
-    """Gives those that have nothing left; the others are claimed again later: nobody waits for them.
+async def _purge(batch: Sequence[DanglingFile], storage: Storage, failing: set[UUID]) -> list[DanglingFile]:
+    """Return the files without objects; the others are claimed again later.
 
-    When it raises, `held` has the file that it was at: only the claim's end lets that one be tried again.
+    When it raises, `failing` has the file that S3 failed on: it is tried again only when the claim expires.
     """
-    for leftover in piece:
-        if leftover.may_have_parts():
-            held.add(leftover.file_id)
-            await storage.drop_parts(file_key(leftover.file_id))
-            held.clear()
-    stuck = await storage.remove([key for leftover in piece for key in leftover.may_be_left()])
-    return [leftover for leftover in piece if stuck.isdisjoint(leftover.may_be_left())]
+    for file in batch:
+        if file.may_have_parts():
+            failing.add(file.file_id)
+            await storage.abort_uploads(file_key(file.file_id))
+            failing.clear()
+    stuck = await storage.delete([key for file in batch for key in file.object_keys()])
+    return [file for file in batch if stuck.isdisjoint(file.object_keys())]
 
 
 def _outcome(
-    removed: Sequence[DanglingFile], now: datetime, writes_end: timedelta
+    purged: Sequence[DanglingFile], now: datetime, writes_end: timedelta
 ) -> tuple[list[UUID], dict[UUID, datetime]]:
-    """What is done for good, and when the rest is looked at again."""
-    closing = {leftover.file_id: leftover.closes_at(writes_end) for leftover in removed}
+    """Return the files that are done, and the time of the next purge of the others."""
+    closing = {file.file_id: file.closes_at(writes_end) for file in purged}
     done = [file_id for file_id, closes_at in closing.items() if closes_at <= now]
     return done, {file_id: closes_at for file_id, closes_at in closing.items() if closes_at > now}

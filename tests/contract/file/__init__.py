@@ -1,0 +1,1 @@
+"""Behaviour of the file service that holds on the fakes and on Postgres and S3."""

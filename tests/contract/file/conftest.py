@@ -1,4 +1,4 @@
-"""The world on a real Postgres and a real S3."""
+"""Worlds of the contract suites: on the fakes, and on a real Postgres and a real S3."""
 
 from collections.abc import AsyncIterator
 
@@ -9,13 +9,13 @@ from sqlalchemy import text
 from apps.file.outbound.dangling_files import SqlDanglingFiles
 from apps.file.outbound.pending_thumbnails import SqlPendingThumbnails
 from apps.file.outbound.storage import S3Storage
-from apps.file.outbound.unit_of_work import SqlFileUnitOfWorkFactory
+from apps.file.outbound.unit_of_work import sql_unit_of_work_factory
 from shared.contracts.file import Upload
 from shared.kit.clock import SystemIds
 from shared.kit.database.database import Database
 from shared.membership.adapters.projection import SqlMembershipStore
 from tests.support.s3 import TestedS3, new_bucket, s3_at
-from tests.unit.file.world import MovedClock, Outside, World
+from tests.unit.file.world import Adapters, MovedClock, World, memory
 
 
 @pytest.fixture
@@ -28,14 +28,29 @@ async def storage(s3: TestedS3) -> AsyncIterator[S3Storage]:
 
 
 @pytest.fixture
-async def world(database: Database, storage: S3Storage) -> World:
-    """The same world as in memory."""
-    world = World(outside_of(database, storage))
+async def memory_world() -> World:
+    """The service on the fakes."""
+    world = World(memory())
     await world.begin()
     return world
 
 
-def outside_of(database: Database, storage: S3Storage) -> Outside:
+@pytest.fixture
+async def postgres_world(database: Database, storage: S3Storage) -> World:
+    """The service on a real Postgres and a real S3."""
+    world = World(adapters_of(database, storage))
+    await world.begin()
+    return world
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def world(request: pytest.FixtureRequest) -> World:
+    """The service on the fakes, and on Postgres and S3."""
+    world: World = request.getfixturevalue(f"{request.param}_world")
+    return world
+
+
+def adapters_of(database: Database, storage: S3Storage) -> Adapters:
     """The real adapters."""
     clock = MovedClock()
 
@@ -57,11 +72,11 @@ def outside_of(database: Database, storage: S3Storage) -> Outside:
             answer = await http.get(url)
         return answer.content if answer.status_code == 200 else None
 
-    return Outside(
-        work=SqlFileUnitOfWorkFactory(database, clock, SystemIds()),
+    return Adapters(
+        units=sql_unit_of_work_factory(database, clock, SystemIds()),
         storage=storage,
-        leftovers=SqlDanglingFiles(database),
-        unpainted=SqlPendingThumbnails(database),
+        dangling=SqlDanglingFiles(database),
+        pending=SqlPendingThumbnails(database),
         facts=SqlMembershipStore(database),
         clock=clock,
         events=events,

@@ -35,7 +35,7 @@ def localhost(s3: TestedS3) -> str:
 
 @pytest.fixture
 async def storage(s3: TestedS3) -> AsyncIterator[S3Storage]:
-    """A bucket of its own, that clients are told to find at localhost."""
+    """A new bucket, whose public URL has the host localhost."""
     place = msgspec.structs.replace(s3_at(s3, new_bucket()), public_url=localhost(s3))
     storage = S3Storage(place)
     await storage.open()
@@ -46,7 +46,7 @@ async def storage(s3: TestedS3) -> AsyncIterator[S3Storage]:
 async def address(storage: S3Storage, *, sha256: str | None = None, life_s: int = LIFE_S) -> Upload:
     now = datetime.now(UTC)
     until = now + timedelta(seconds=life_s)
-    return await storage.upload_address(KEY, len(BODY), "text/plain", sha256, until, now)
+    return await storage.presign_upload(KEY, len(BODY), "text/plain", sha256, until, now)
 
 
 def put(upload: Upload, body: bytes = BODY, url: str = "", **changes: str) -> int:
@@ -66,7 +66,7 @@ async def test_addresses_are_signed_for_the_host_that_clients_are_told(
     inside = upload.url.replace(localhost(s3), s3.url)
     assert put(upload, url=inside) == 403  # it is the host that is signed
     assert put(upload) == 200
-    download = await storage.download_address(KEY, LIFE_S, {"Content-Type": "text/plain"})
+    download = await storage.presign_download(KEY, LIFE_S, {"Content-Type": "text/plain"})
     assert download.startswith(localhost(s3) + "/")
     assert get(download).content == BODY
     assert get(download.replace(localhost(s3), s3.url)).status_code == 403
@@ -80,7 +80,7 @@ async def test_what_an_address_does_not_let_through(storage: S3Storage) -> None:
     assert put(msgspec.structs.replace(upload, headers={})) == 403  # no type
     assert put(upload, url=upload.url.replace(KEY, "uploads/2")) == 403
     assert get(upload.url).status_code == 403
-    assert await storage.look(KEY) is None
+    assert await storage.head(KEY) is None
     assert put(upload) == 200
     assert put(upload) == 200  # again, until it expires: what was checked is copied elsewhere
 
@@ -98,7 +98,7 @@ async def test_an_address_copies_nothing(storage: S3Storage, s3: TestedS3) -> No
     assert put(upload, **evil, x_amz_copy_source_if_match='"tea"') == 403
     bare = msgspec.structs.replace(upload, headers={"Content-Type": "text/plain"})
     assert put(bare, **evil) == 403
-    assert await storage.look(KEY) is None
+    assert await storage.head(KEY) is None
     assert put(upload) == 200
 
 
@@ -122,7 +122,7 @@ async def test_an_s3_that_holds_to_what_is_signed_gets_nothing_more(
     """Nor does trying it out leave anything there."""
     guard = copy_guard.CopyGuard()
     monkeypatch.setattr(copy_guard, "AWSRequest", lambda *args, headers, **rest: AWSRequest(*args, **rest))
-    guard.try_out(storage._client, storage._bucket)
+    guard.test(storage._client, storage._bucket)
     assert guard.headers == {}
     assert objects_of(storage) == []
 
@@ -134,7 +134,7 @@ async def test_an_s3_that_says_yes_and_does_nothing_is_safe(
     done = SimpleNamespace(status_code=200)
     monkeypatch.setattr(copy_guard, "AWSRequest", lambda *args, **rest: SimpleNamespace(prepare=list))
     monkeypatch.setattr(client._endpoint, "http_session", Unless(client._endpoint.http_session, done))
-    guard.try_out(client, storage._bucket)
+    guard.test(client, storage._bucket)
     assert guard.headers == {}
 
 
@@ -154,7 +154,7 @@ async def test_an_address_for_one_digest(storage: S3Storage) -> None:
     other = b"tea for one"
     assert put(upload, other, x_amz_checksum_sha256=digest_of(other)) == 403
     assert put(upload, other) == 400
-    assert await storage.look(KEY) is None
+    assert await storage.head(KEY) is None
     assert put(upload) == 200
 
 
@@ -167,5 +167,5 @@ async def test_an_address_expires(
     then = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=signed_ago_s)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: then)
     upload = await address(storage)
-    download = await storage.download_address(KEY, LIFE_S, {})
+    download = await storage.presign_download(KEY, LIFE_S, {})
     assert (put(upload), get(download).status_code) == (status, status)

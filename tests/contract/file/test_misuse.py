@@ -1,4 +1,4 @@
-"""Whoever has an address for an upload tries to read, change or leave more with it than it is for."""
+"""Attempts to read, change or store more with an upload URL than it allows."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -14,13 +14,13 @@ from tests.support.s3 import TestedS3, new_bucket, s3_at
 
 BODY = b"tea for two"
 SECRET = b"tea for one"
-"""As long, so that the length that was signed is no hindrance."""
+"""As long as BODY, so that the signed length does not prevent the attack."""
 KEY, OTHERS = "uploads/1", "files/of-others"
 CONDITION = "x-amz-copy-source-if-match"
 
 
 class Try(NamedTuple):
-    """A request made of an address."""
+    """A request to an upload URL."""
 
     method: str
     url: str
@@ -32,7 +32,7 @@ class Try(NamedTuple):
         return self._replace(headers=[*self.headers, *named])
 
     def without(self, gone: str) -> "Try":
-        return self._replace(headers=[each for each in self.headers if each[0].lower() != gone])
+        return self._replace(headers=[header for header in self.headers if header[0].lower() != gone])
 
     def asking(self, query: str) -> "Try":
         return self._replace(url=f"{self.url}&{query}")
@@ -47,7 +47,7 @@ def source(storage: S3Storage) -> str:
 
 @pytest.fixture
 async def storage(s3: TestedS3) -> AsyncIterator[S3Storage]:
-    """With a file of others in it."""
+    """A bucket with another person's file."""
     storage = S3Storage(s3_at(s3, new_bucket()))
     await storage.open()
     await storage.put(OTHERS, SECRET, "text/plain")
@@ -59,12 +59,12 @@ async def storage(s3: TestedS3) -> AsyncIterator[S3Storage]:
 async def upload(storage: S3Storage) -> Upload:
     now = datetime.now(UTC)
     until = now + timedelta(minutes=1)
-    return await storage.upload_address(KEY, len(BODY), "text/plain", None, until, now)
+    return await storage.presign_upload(KEY, len(BODY), "text/plain", None, until, now)
 
 
 @pytest.fixture
 def honest(upload: Upload) -> Try:
-    """What the address is for."""
+    """The request that the URL allows."""
     return Try(upload.method, upload.url, list(upload.headers.items()))
 
 
@@ -74,7 +74,7 @@ def read(storage: S3Storage, key: str) -> bytes:
 
 
 def check_nothing_was_taken(storage: S3Storage, answer: httpx.Response) -> None:
-    """Nobody was shown what others shared, it is what it was, and nothing is where no address leads."""
+    """Check that nothing of another person's file leaked or changed, and no other object exists."""
     assert answer.status_code < 500
     assert SECRET not in answer.content
     assert read(storage, OTHERS) == SECRET
@@ -166,7 +166,7 @@ def test_it_takes_no_other_length(storage: S3Storage, honest: Try, body: bytes) 
 
 
 def test_it_takes_nothing_in_chunks(storage: S3Storage, honest: Try) -> None:
-    """Chunks have no length that could be the signed one."""
+    """A chunked body has no Content-Length, which is signed."""
     headers = honest.without("content-length").headers
     answer = httpx.request("PUT", honest.url, headers=headers, content=iter([BODY]))
     assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""Pictures of all kinds, by way of a real S3 and real workers: what is made of them, and of what is none."""
+"""Thumbnails of images of all formats, with a real S3 and real renderers."""
 
 import asyncio
 import io
@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from apps.file.domain.files import FileRecord, Usage
 from apps.file.outbound.pending_thumbnails import SqlPendingThumbnails
 from apps.file.outbound.storage import S3Storage
-from apps.file.outbound.thumbnails import ThumbnailWorkers
+from apps.file.outbound.thumbnails import ProcessRenderer
 from apps.file.usecases.get_thumbnail import get_thumbnail
 from apps.file.usecases.make_thumbnails import MakeThumbnails
 from cli.config.ports import free_port
@@ -30,33 +30,39 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 SIZE_MAX = 25 * 2**20
 
 
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Only on Postgres and S3."""
+    return postgres_world
+
+
 def refused(code: str) -> "pytest.RaisesExc[ServiceError]":
     return pytest.raises(ServiceError, match=code.replace(".", r"\."))
 
 
-class CountedWorkers(ThumbnailWorkers):
-    """Counts how many images were painted."""
+class CountingRenderer(ProcessRenderer):
+    """Counts the rendered images."""
 
-    painted = 0
+    rendered = 0
 
-    async def paint(self, image: Any) -> dict[int, bytes]:
-        self.painted += 1
-        return await super().paint(image)
+    async def render(self, image: Any) -> dict[int, bytes]:
+        self.rendered += 1
+        return await super().render(image)
 
 
 class Replica:
-    """What one process of the file service has for thumbnails."""
+    """The thumbnail side of one process of the file service."""
 
     def __init__(self, world: World, storage: S3Storage | None = None) -> None:
         self.world = world
-        self.workers = CountedWorkers(1, timeout_s=20)
+        self.workers = CountingRenderer(1, timeout_s=20)
         self.making = MakeThumbnails(
-            world.outside.work, storage or world.storage, self.workers, world.clock, SIZE_MAX
+            world.adapters.units, storage or world.storage, self.workers, world.clock, SIZE_MAX
         )
 
     async def kept(self, file_id: UUID) -> FileRecord:
-        async with self.world.outside.work.snapshot() as unit:
-            kept = await unit.file(file_id)
+        async with self.world.adapters.units.snapshot() as unit:
+            kept = await unit.find(file_id)
         assert kept is not None
         return kept
 
@@ -186,31 +192,31 @@ async def test_two_replicas_make_one_thumbnail(world: World) -> None:
     file = await world.share(saved(halves(), "PNG"), content_type="image/png")
     pictures = await asyncio.gather(*(each.thumbnail(file.id) for each in (one, two, one, two)))
     assert [picture.size for picture in pictures] == [(320, 160)] * 4
-    assert one.workers.painted + two.workers.painted == 1
+    assert one.workers.rendered + two.workers.rendered == 1
 
 
 async def test_two_replicas_look_for_what_is_due(world: World, database: Database) -> None:
     replicas = [Replica(world), Replica(world)]
     files = [await world.share(saved(halves(), "PNG"), content_type="image/png") for _ in range(6)]
     files.append(await world.share())
-    unpainted = SqlPendingThumbnails(database)
-    await asyncio.gather(*(each.making.make_due(unpainted) for each in replicas))
-    assert sum(each.workers.painted for each in replicas) == 6
+    pending = SqlPendingThumbnails(database)
+    await asyncio.gather(*(each.making.make_due(pending) for each in replicas))
+    assert sum(each.workers.rendered for each in replicas) == 6
     assert [(await replicas[0].kept(file.id)).thumbnails for file in files] == [True] * 6 + [False]
-    assert await unpainted.due(world.clock.now(), 10) == []
+    assert await pending.due(world.clock.now(), 10) == []
 
 
 async def test_what_failed_is_due_again_later(world: World, database: Database, s3: TestedS3) -> None:
     away = S3Storage(s3_at(s3, "nowhere", f"http://127.0.0.1:{free_port()}"))
     file = await world.share(saved(halves(), "PNG"), content_type="image/png")
-    unlucky, replica, unpainted = Replica(world, away), Replica(world), SqlPendingThumbnails(database)
+    unlucky, replica, pending = Replica(world, away), Replica(world), SqlPendingThumbnails(database)
     with refused("mesh.busy"):
         await unlucky.making.make(await unlucky.kept(file.id))
     kept = await replica.kept(file.id)
     assert (kept.thumbnails, kept.thumbnail_tries) == (None, 0)  # not the image's fault
-    assert await replica.making.make_due(unpainted) == 0
+    assert await replica.making.make_due(pending) == 0
     world.clock.ahead = timedelta(seconds=61)
-    assert await replica.making.make_due(unpainted) == 1
+    assert await replica.making.make_due(pending) == 1
     assert (await replica.thumbnail(file.id)).size == (320, 160)
     await away.close()
 

@@ -1,4 +1,4 @@
-"""Bytes that are two things at once are served as the one that was checked, and never so that they run."""
+"""Polyglots are served with the checked type, and never so that a browser runs them."""
 
 import io
 import zipfile
@@ -9,6 +9,12 @@ from PIL import Image
 
 from apps.file.usecases.download_file import download_file
 from tests.unit.file.world import World, refused
+
+
+@pytest.fixture
+def world(postgres_world: World) -> World:
+    """Only on Postgres and S3."""
+    return postgres_world
 
 
 def image(kind: str) -> bytes:
@@ -39,8 +45,8 @@ POLYGLOTS = {
 @pytest.mark.parametrize(("said", "body", "shown"), POLYGLOTS.values(), ids=POLYGLOTS)
 async def test_what_is_two_things_is_served_as_one(world: World, said: str, body: bytes, shown: bool) -> None:
     file = await world.share(body, content_type=said)
-    async with world.outside.work.snapshot() as unit:
-        kept = await unit.file(file.id)
+    async with world.adapters.units.snapshot() as unit:
+        kept = await unit.find(file.id)
     assert kept is not None
     for inline in (False, True):
         place = await download_file(kept, world.storage, world.clock, 60, inline=inline)

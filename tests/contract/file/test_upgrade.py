@@ -17,7 +17,7 @@ from shared.kit.clock import SystemIds, now_ms
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import run_once
 from shared.kit.wire.call import Call, Reply
-from tests.contract.file.conftest import outside_of
+from tests.contract.file.conftest import adapters_of
 from tests.integration.kit.stairs import to_revision
 from tests.unit.file.world import EXPIRED, WRITES_END, World
 
@@ -70,7 +70,7 @@ async def test_what_was_deleted_or_awaited_goes_and_nothing_counts_twice(
 ) -> None:
     connection = await asyncpg.connect(old)
     database = await Database.open(old, application_name="concord file tests")
-    world = World(outside_of(database, storage))
+    world = World(adapters_of(database, storage))
     await world.begin()
     before = Before(connection, world)
     kept = [await before.add("COMPLETE", None), await before.add("COMPLETE", 60)]
@@ -97,10 +97,10 @@ async def test_what_was_deleted_or_awaited_goes_and_nothing_counts_twice(
 
 
 async def test_back_at_the_first_revision_nothing_counts_for_ever(old: str, storage: S3Storage) -> None:
-    """There what is deleted counts no longer, and whoever deletes gives the room back at once."""
+    """There a deletion releases the quota at once."""
     await migrate("file", old)
     database = await Database.open(old, application_name="concord file tests")
-    world = World(outside_of(database, storage))
+    world = World(adapters_of(database, storage))
     await world.begin()
     await world.share()
     await world.delete((await world.create()).file.id)
@@ -111,7 +111,7 @@ async def test_back_at_the_first_revision_nothing_counts_for_ever(old: str, stor
 
 
 async def test_an_announcement_of_before_is_answered_again(old: str) -> None:
-    """What was stored then had an address in it; what is stored now is a file."""
+    """Stored answers had a URL in them; now they are files."""
     request = CreateFile(
         channel_id=IDS.new(), profile_id=IDS.new(), name="tea.txt", size=3, content_type="text/plain"
     )

@@ -1,1 +1,1 @@
-"""In-memory twins of the ports, by the same rules as Postgres and S3: locks, commit, addresses, parts."""
+"""In-memory fakes of the file service's ports, with the rules of Postgres and S3."""

@@ -1,4 +1,4 @@
-"""A bucket in memory. Its addresses are good for `send` and `read` only."""
+"""`apps.file.ports.Storage` in memory. Its URLs work with `send` and `read` only."""
 
 import base64
 import hashlib
@@ -23,11 +23,11 @@ class Stored(Struct, frozen=True):
 
     @property
     def etag(self) -> str:
-        """The tag of exactly these bytes."""
+        """Return the ETag of exactly these bytes."""
         return f'"{hashlib.sha256(self.body).hexdigest()}"'
 
 
-class _Address(Struct, frozen=True):
+class _SignedUrl(Struct, frozen=True):
     key: str
     until: datetime
     headers: dict[str, str]
@@ -40,62 +40,62 @@ class MemoryStorage:
         self.objects: dict[str, Stored] = {}
         self._numbers = count()
         self.parts: dict[tuple[str, str], dict[int, bytes]] = {}
-        """Of unfinished objects, by key and upload."""
+        """The parts of unfinished uploads, by key and upload id."""
         self.away = False
-        """Set it, and nothing answers any more, but for addresses."""
+        """If True, every method but presigning raises `mesh.busy`."""
         self.stuck: set[str] = set()
-        """Keys that can not be deleted."""
+        """The keys that S3 refuses to delete."""
         self._clock = clock
-        self._addresses: dict[str, _Address] = {}
+        self._urls: dict[str, _SignedUrl] = {}
 
     def send(self, upload: Upload, body: bytes) -> int:
-        """What a client does with an address; the status that S3 answers with."""
-        address = self._addresses[upload.url]
+        """Use an upload URL as a client does; return the status of S3's response."""
+        signed = self._urls[upload.url]
         sent = {**upload.headers, "Content-Length": str(len(body))}
-        if self._clock.now() > address.until or sent != address.headers:
+        if self._clock.now() > signed.until or sent != signed.headers:
             return 403
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         if sent.get("x-amz-checksum-sha256", digest) != digest:
             return 400
-        self.objects[address.key] = Stored(body, upload.headers["Content-Type"])
+        self.objects[signed.key] = Stored(body, upload.headers["Content-Type"])
         return 200
 
     def read(self, url: str) -> bytes | None:
-        """What a client gets at an address; None where nothing is."""
-        address = self._addresses[url]
-        found = self.objects.get(address.key)
-        return None if found is None or self._clock.now() > address.until else found.body
+        """Return the bytes that a client gets from a download URL; None without an object."""
+        signed = self._urls[url]
+        found = self.objects.get(signed.key)
+        return None if found is None or self._clock.now() > signed.until else found.body
 
-    async def upload_address(
+    async def presign_upload(
         self, key: str, size: int, content_type: str, sha256: str | None, until: datetime, now: datetime
     ) -> Upload:
-        """An address that takes exactly so many bytes of this type, and of this digest when one is given."""
+        """Return a URL that accepts exactly `size` bytes of this type, and of this digest if one is given."""
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
         if sha256 is not None:
             headers |= {"x-amz-checksum-sha256": sha256, "x-amz-sdk-checksum-algorithm": "SHA256"}
         if until - now < timedelta(seconds=1):
-            raise MESH_BUSY.exception("The address would be dead at once.")
-        url = self._address(_Address(key, until, headers))
+            raise MESH_BUSY.exception("The URL would expire at once.")
+        url = self._url_of(_SignedUrl(key, until, headers))
         return Upload(method="PUT", url=url, headers=dict(headers), expires_at=until)
 
-    async def download_address(self, key: str, life_s: int, headers: dict[str, str]) -> str:
-        """An address that gives the object with these headers: Content-Type, Content-Disposition."""
-        return self._address(_Address(key, self._clock.now() + timedelta(seconds=life_s), headers))
+    async def presign_download(self, key: str, ttl_s: int, headers: dict[str, str]) -> str:
+        """Return a URL that serves the object with these headers: Content-Type, Content-Disposition."""
+        return self._url_of(_SignedUrl(key, self._clock.now() + timedelta(seconds=ttl_s), headers))
 
-    async def look(self, key: str) -> ObjectHead | None:
-        """What lies there."""
+    async def head(self, key: str) -> ObjectHead | None:
+        """Return the head of an object; None without one."""
         self._check()
         found = self.objects.get(key)
         return None if found is None else ObjectHead(len(found.body), found.etag)
 
-    async def head(self, key: str, found: ObjectHead, size: int) -> bytes | None:
-        """The first bytes of exactly that object; None when another lies there by now."""
-        there = self._same(key, found)
+    async def read_start(self, key: str, expected: ObjectHead, size: int) -> bytes | None:
+        """Return the first bytes of exactly that object; None if another one replaced it."""
+        there = self._same(key, expected)
         return None if there is None else there.body[:size]
 
-    async def copy(self, source: str, found: ObjectHead, target: str, content_type: str) -> bool:
-        """Copy exactly that object; False when another lies there by now."""
-        there = self._same(source, found)
+    async def copy(self, source: str, expected: ObjectHead, target: str, content_type: str) -> bool:
+        """Copy exactly that object; return False if another one replaced it."""
+        there = self._same(source, expected)
         if there is not None:
             self.objects[target] = Stored(there.body, content_type)
         return there is not None
@@ -105,8 +105,8 @@ class MemoryStorage:
         self._check()
         self.objects[key] = Stored(body, content_type)
 
-    async def fetch(self, key: str, target: IO[bytes]) -> bool:
-        """Write an object into a file; False when it is not there."""
+    async def download(self, key: str, target: IO[bytes]) -> bool:
+        """Write an object into a file; return False without one."""
         self._check()
         if key not in self.objects:
             return False
@@ -114,52 +114,52 @@ class MemoryStorage:
         target.flush()
         return True
 
-    async def begin(self, key: str, content_type: str) -> str:
-        """Begin an object in parts; gives the id of this upload."""
+    async def create_upload(self, key: str, content_type: str) -> str:
+        """Begin an object in parts; return the id of this upload."""
         self._check()
-        upload = f"{content_type} {next(self._numbers)}"
-        self.parts[key, upload] = {}
-        return upload
+        upload_id = f"{content_type} {next(self._numbers)}"
+        self.parts[key, upload_id] = {}
+        return upload_id
 
-    async def part(self, key: str, upload: str, number: int, body: bytes) -> str:
-        """Send a part, numbered from 1; gives its tag."""
+    async def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
+        """Send a part, numbered from 1; return its ETag."""
         self._check()
-        if (key, upload) not in self.parts:
+        if (key, upload_id) not in self.parts:
             raise MESH_BUSY.exception("The file storage does not have what it had.")
-        self.parts[key, upload][number] = body
+        self.parts[key, upload_id][number] = body
         return Stored(body, "").etag
 
-    async def finish(self, key: str, upload: str, tags: Sequence[str]) -> None:
+    async def complete_upload(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
         """Make one object of the parts."""
         self._check()
-        parts = self.parts.pop((key, upload), None)
-        if parts is None or [Stored(parts[number], "").etag for number in sorted(parts)] != list(tags):
+        parts = self.parts.pop((key, upload_id), None)
+        if parts is None or [Stored(parts[number], "").etag for number in sorted(parts)] != list(etags):
             raise MESH_BUSY.exception("The file storage does not have what it had.")
         body = b"".join(parts[number] for number in sorted(parts))
-        self.objects[key] = Stored(body, upload.partition(" ")[0])
+        self.objects[key] = Stored(body, upload_id.partition(" ")[0])
 
-    async def drop_parts(self, key: str) -> None:
-        """Throw away the parts of whatever was begun there and not finished."""
+    async def abort_uploads(self, key: str) -> None:
+        """Delete the parts of all unfinished uploads of a key."""
         self._check()
         for begun in [begun for begun in self.parts if begun[0] == key]:
             del self.parts[begun]
 
-    async def remove(self, keys: Sequence[str]) -> frozenset[str]:
-        """Delete these objects; gives those that S3 would not delete. What is not there does not matter."""
+    async def delete(self, keys: Sequence[str]) -> frozenset[str]:
+        """Delete these objects; return the keys that S3 refused to delete. Missing objects do not matter."""
         self._check()
         for key in set(keys) - self.stuck:
             self.objects.pop(key, None)
         return frozenset(self.stuck.intersection(keys))
 
-    def _address(self, address: _Address) -> str:
-        url = f"memory://{address.key}?{next(self._numbers)}"
-        self._addresses[url] = address
+    def _url_of(self, signed: _SignedUrl) -> str:
+        url = f"memory://{signed.key}?{next(self._numbers)}"
+        self._urls[url] = signed
         return url
 
-    def _same(self, key: str, found: ObjectHead) -> Stored | None:
+    def _same(self, key: str, expected: ObjectHead) -> Stored | None:
         self._check()
         there = self.objects.get(key)
-        return there if there is not None and there.etag == found.etag else None
+        return there if there is not None and there.etag == expected.etag else None
 
     def _check(self) -> None:
         if self.away:

@@ -1,4 +1,4 @@
-"""What the twins keep, and how their transactions lock and commit."""
+"""Committed state of the fakes, and their transactions with locks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable
@@ -19,39 +19,39 @@ from shared.contracts.file import File
 _LOCK_WAIT_S = 5
 
 
-class Told(Struct, frozen=True):
+class OutboxEvent(Struct, frozen=True):
     """An event in the outbox."""
 
-    kind: EventType
+    event_type: EventType
     key: UUID
     revision: int
     data: Answer
 
 
 class Row(Struct):
-    """A file, and when it was buried."""
+    """A file, and the time of its deletion."""
 
-    kept: FileRecord
+    record: FileRecord
     deleted_at: datetime | None = None
 
 
 class Channel(Struct):
-    """A channel that was heard of."""
+    """A known channel."""
 
     server_id: UUID
     deleted: bool = False
 
 
-class Answered(Struct, frozen=True):
-    """What a request was answered with, its body, and until when it is known."""
+class StoredOutcome(Struct, frozen=True):
+    """A stored answer: the body of its request, the outcome, and the time when it expires."""
 
-    asked: bytes
+    body: bytes
     outcome: File | ServiceError
     until: datetime
 
     def answer(self, body: bytes) -> File:
-        """The same again. Raises the refusal, `idempotency.mismatch` for another body."""
-        if self.asked != body:
+        """Return the file again. Raise the stored error, `idempotency.mismatch` for another body."""
+        if self.body != body:
             raise IDEMPOTENCY_MISMATCH.exception("This key was used for another body before.")
         if isinstance(self.outcome, ServiceError):
             raise self.outcome
@@ -59,7 +59,7 @@ class Answered(Struct, frozen=True):
 
 
 class Store:
-    """What is committed, and who holds which row."""
+    """The committed state, and the locks of its rows."""
 
     def __init__(self) -> None:
         self.files: dict[UUID, Row] = {}
@@ -68,17 +68,17 @@ class Store:
         self.members: dict[tuple[UUID, UUID], tuple[Role | None, int]] = {}
         self.servers_gone: set[UUID] = set()
         self.purged: set[UUID] = set()
-        """Channels and servers."""
-        self.answered: dict[tuple[UUID, str], Answered] = {}
-        self.outbox: list[Told] = []
+        """The purged channels and servers."""
+        self.answered: dict[tuple[UUID, str], StoredOutcome] = {}
+        self.outbox: list[OutboxEvent] = []
         self._locks: dict[Hashable, asyncio.Lock] = {}
 
     def lock_of(self, row: Hashable) -> asyncio.Lock:
-        """The lock of a row."""
+        """Return the lock of a row."""
         return self._locks.setdefault(row, asyncio.Lock())
 
-    def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
-        """What is known about a profile in a channel."""
+    def membership(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
+        """Return what our copy knows of a profile in a channel; None for an unknown channel."""
         channel = self.channels.get(channel_id)
         if channel is None:
             return None
@@ -86,18 +86,18 @@ class Store:
         return ChannelMembership(server_id=channel.server_id, deleted=channel.deleted, role=role)
 
     def charge(self, profile_id: UUID, size: int, files: int) -> None:
-        """Count so many bytes and files more, or less, against a person."""
+        """Add these bytes and files to a person's usage; negative numbers release them."""
         now = self.usage.get(profile_id, Usage(0, 0))
         self.usage[profile_id] = Usage(now.size + size, now.files + files)
 
-    def answer_to(self, key: tuple[UUID, str], now: datetime) -> Answered | None:
-        """What a request was answered with, as long as it is known."""
-        found = self.answered.get(key)
-        return found if found is not None and found.until > now else None
+    def answer_to(self, key: tuple[UUID, str], now: datetime) -> StoredOutcome | None:
+        """Return the stored answer to a request; None without one, or once it has expired."""
+        stored = self.answered.get(key)
+        return stored if stored is not None and stored.until > now else None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["Transaction"]:
-        """A transaction: its changes are made at the end, all of them or, when the block raises, none."""
+        """Begin a transaction: its changes are made at the end, none of them if the block raises."""
         transaction = Transaction(self)
         try:
             yield transaction
@@ -109,7 +109,7 @@ class Store:
 
 
 class Transaction:
-    """The locks it holds and the changes it will make."""
+    """The locks and the uncommitted changes of a transaction."""
 
     def __init__(self, store: Store) -> None:
         self.changes: list[Callable[[], None]] = []
@@ -117,7 +117,7 @@ class Transaction:
         self._store = store
 
     async def hold(self, row: Hashable) -> None:
-        """Lock a row; raises `mesh.busy` when that takes too long."""
+        """Lock a row. Raise `mesh.busy` if that takes too long."""
         await asyncio.sleep(0)
         if row in self._held:
             return

@@ -1,4 +1,4 @@
-"""Files in memory."""
+"""`apps.file.ports.UnitOfWork` in memory."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from apps.file.domain.files import ChannelMembership, FileRecord, Usage
-from apps.file.ports import FirstAnswer, UnitOfWork
+from apps.file.ports import StoredAnswer, UnitOfWork
 from shared.contracts.base import Answer
 from shared.contracts.clock import Clock
 from shared.contracts.errors import ServiceError
@@ -17,11 +17,11 @@ from shared.contracts.event import EventType
 from shared.contracts.file import File
 from shared.kit.database.idempotency import KEY_LIFE, REDELIVERY_LIFE
 from shared.kit.wire.call import Call
-from tests.fakes.file.store import Answered, Row, Store, Told, Transaction
+from tests.fakes.file.store import OutboxEvent, Row, Store, StoredOutcome, Transaction
 
 
 class MemoryUnitOfWorkFactory:
-    """Where the use cases work."""
+    """Transactions on one store."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -29,13 +29,13 @@ class MemoryUnitOfWorkFactory:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
-        """Committed at the end, rolled back when the block raises."""
+        """Begin a transaction: committed at the end, rolled back when the block raises."""
         async with self._store.begin() as transaction:
             yield MemoryUnitOfWork(self._store, transaction, self._clock)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[UnitOfWork]:
-        """To read only."""
+        """Begin a read-only transaction."""
         async with self._store.begin() as transaction:
             yield MemoryUnitOfWork(self._store, transaction, self._clock)
 
@@ -47,7 +47,7 @@ class MemoryUnitOfWorkFactory:
         *,
         store_errors: bool = True,
     ) -> File:
-        """Do the work in a transaction, unless the call was answered before: then its first answer."""
+        """Do the work in a transaction, unless the call has a stored answer: then return that one."""
         key = _key_of(call, profile_id)
         async with self._store.begin() as transaction:
             await transaction.hold(key)
@@ -63,8 +63,8 @@ class MemoryUnitOfWorkFactory:
         work: Callable[[UnitOfWork], Awaitable[File | ServiceError]],
         transaction: Transaction,
         store_errors: bool,
-    ) -> Answered:
-        """A refusal that is raised undoes the work, one that is given does not."""
+    ) -> StoredOutcome:
+        """Do the work. An error that it raises undoes it, an error that it returns does not."""
         outcome: File | ServiceError
         try:
             outcome = await work(MemoryUnitOfWork(self._store, transaction, self._clock))
@@ -74,7 +74,7 @@ class MemoryUnitOfWorkFactory:
             transaction.changes.clear()
             outcome = error
         life = REDELIVERY_LIFE if call.idempotency_key is None else KEY_LIFE
-        return Answered(call.body, outcome, self._clock.now() + life)
+        return StoredOutcome(call.body, outcome, self._clock.now() + life)
 
 
 class MemoryUnitOfWork:
@@ -85,64 +85,65 @@ class MemoryUnitOfWork:
         self._transaction = transaction
         self._clock = clock
 
-    async def place(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
-        """What is known about a profile in a channel."""
-        return self._store.place(channel_id, profile_id)
+    async def membership(self, channel_id: UUID, profile_id: UUID) -> ChannelMembership | None:
+        """Return what our copy knows of a profile in a channel; None for an unknown channel."""
+        return self._store.membership(channel_id, profile_id)
 
     async def lock_usage(self, profile_id: UUID) -> Usage:
-        """What a person's files take, locked until the end."""
+        """Return the usage of a person, locked until the end of the transaction."""
         await self._transaction.hold(("usage", profile_id))
         return self._store.usage.get(profile_id, Usage(0, 0))
 
     async def charge(self, profile_id: UUID, size: int, files: int) -> None:
-        """Count so many bytes and files more, or less, against a person."""
+        """Add these bytes and files to a person's usage; negative numbers release them."""
         self._transaction.changes.append(lambda: self._store.charge(profile_id, size, files))
 
-    async def add(self, kept: FileRecord) -> None:
+    async def add(self, record: FileRecord) -> None:
         """Store a new file."""
-        row = Row(_copy_of(kept))
-        self._transaction.changes.append(lambda: self._store.files.update({kept.file.id: row}))
+        row = Row(_copy_of(record))
+        self._transaction.changes.append(lambda: self._store.files.update({record.file.id: row}))
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
-        """A file or the tombstone of one."""
+    async def find(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
+        """Return a file or the tombstone of one; `lock` locks its row until the end of the transaction."""
         if lock:
             await self._transaction.hold(file_id)
         row = self._store.files.get(file_id)
-        return None if row is None else _copy_of(row.kept)
+        return None if row is None else _copy_of(row.record)
 
-    async def files(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
-        """Those of these files that are there, in any order."""
-        return [_copy_of(self._store.files[one].kept) for one in set(file_ids) & self._store.files.keys()]
+    async def find_all(self, file_ids: Sequence[UUID]) -> list[FileRecord]:
+        """Return the existing files among these, in any order."""
+        existing = set(file_ids) & self._store.files.keys()
+        return [_copy_of(self._store.files[file_id].record) for file_id in existing]
 
-    async def store(self, kept: FileRecord) -> None:
-        """Store what changed about a file."""
-        self._change(_copy_of(kept), None)
+    async def update(self, record: FileRecord) -> None:
+        """Store the changeable fields of a file."""
+        self._change(_copy_of(record), None)
 
-    async def bury(self, kept: FileRecord, call_id: str, now: datetime) -> None:
-        """Store it as a tombstone, whose bytes are purged from now on."""
-        self._change(replace(_copy_of(kept), deleted=True, deleting_call=call_id, purge_at=now), now)
+    async def mark_deleted(self, record: FileRecord, call_id: str, now: datetime) -> None:
+        """Turn it into a tombstone; its bytes are purged from now on."""
+        self._change(replace(_copy_of(record), deleted=True, deleting_call=call_id, purge_at=now), now)
 
-    async def publish(self, kind: EventType, key: UUID, revision: int, data: Answer) -> None:
+    async def publish(self, event_type: EventType, key: UUID, revision: int, data: Answer) -> None:
         """Write an event that is sent if, and only if, this transaction commits."""
-        told = Told(kind, key, revision, replace(data))
-        self._transaction.changes.append(lambda: self._store.outbox.append(told))
+        event = OutboxEvent(event_type, key, revision, replace(data))
+        self._transaction.changes.append(lambda: self._store.outbox.append(event))
 
-    async def known(self, call: Call, profile_id: UUID) -> FirstAnswer | None:
-        """What the call was answered with before."""
-        found = self._store.answer_to(_key_of(call, profile_id), self._clock.now())
-        return None if found is None else found.answer
+    async def find_stored(self, call: Call, profile_id: UUID) -> StoredAnswer | None:
+        """Return the stored answer to this call; None without one."""
+        stored = self._store.answer_to(_key_of(call, profile_id), self._clock.now())
+        return None if stored is None else stored.answer
 
-    def _change(self, kept: FileRecord, deleted_at: datetime | None) -> None:
+    def _change(self, record: FileRecord, deleted_at: datetime | None) -> None:
         def commit() -> None:
-            row = self._store.files[kept.file.id]
-            row.kept, row.deleted_at = kept, deleted_at or row.deleted_at
+            row = self._store.files[record.file.id]
+            row.record, row.deleted_at = record, deleted_at or row.deleted_at
 
         self._transaction.changes.append(commit)
 
 
-def _copy_of(kept: FileRecord) -> FileRecord:
-    """So that nobody changes what is committed."""
-    return replace(kept, file=replace(kept.file))
+def _copy_of(record: FileRecord) -> FileRecord:
+    """Return a copy, so that no caller changes the committed state."""
+    return replace(record, file=replace(record.file))
 
 
 def _key_of(call: Call, profile_id: UUID) -> tuple[UUID, str]:

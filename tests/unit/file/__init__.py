@@ -1,0 +1,1 @@
+"""Unit tests of the file service; they need no infrastructure."""

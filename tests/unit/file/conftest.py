@@ -1,4 +1,4 @@
-"""The world in memory."""
+"""The service on the fakes."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.unit.file.world import World, memory
 
 @pytest.fixture
 async def world() -> World:
-    """The service over the twins."""
+    """The service on the fakes."""
     world = World(memory())
     await world.begin()
     return world

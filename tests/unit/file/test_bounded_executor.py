@@ -1,4 +1,4 @@
-"""What blocks has so many threads, and nobody waits for one for long."""
+"""The threads and the waiting calls of an executor are bounded."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from tests.unit.file.world import refused
 
 
 async def test_who_gives_up_leaves_the_thread_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_executor, "TURN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(bounded_executor, "WAIT_TIMEOUT_S", 0.1)
     one, go = BoundedExecutor("one", 1), threading.Event()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):

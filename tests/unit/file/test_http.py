@@ -1,4 +1,4 @@
-"""The file service's own port: who is let in, what is refused, and in which words."""
+"""The file service's own port: authentication, limits, errors and headers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from apps.file.inbound.http import Bounds, FileApp, UploadAuth
-from apps.file.inbound.http_listener import edge_of, limits_of
+from apps.file.inbound.http import FileApp, UploadAuth, UploadBounds
+from apps.file.inbound.http_listener import rate_limits, with_edge
 from apps.file.settings import FileSettings
 from shared.contracts.file import FILE_UPLOAD, DownloadFile, File, FileLocation, FileStatus
 from shared.edge.auth.authenticator import Authenticator
@@ -29,12 +29,12 @@ from tests.fakes.gateway import PROFILE_ID, FakeCaller, Signer
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 CHANNEL = uuid4()
-BOUNDS = Bounds(
+BOUNDS = UploadBounds(
     file_max_bytes=1000,
     uploads_max=2,
     uploads_person_max=1,
     upload_timeout_s=1.0,
-    tempo=MinimumRate(stall_timeout_s=0.2, rate_min_bytes_s=1024, rate_window_s=0.4),
+    rate=MinimumRate(stall_timeout_s=0.2, rate_min_bytes_s=1024, rate_window_s=0.4),
     call_timeout_ms=1000,
 )
 PATH = "/api/files/upload"
@@ -46,7 +46,7 @@ FORM: dict[str, Any] = {
 
 
 class Service:
-    """What stands behind the port."""
+    """Fake use cases behind the port."""
 
     def __init__(self) -> None:
         self.takes_s = 0.0
@@ -54,7 +54,7 @@ class Service:
         self.calls: list[Call | None] = []
         self.traces: list[str | None] = []
 
-    async def receive(self, incoming: Any, profile_id: UUID, admitted: object, call: Call | None) -> File:
+    async def receive(self, incoming: Any, profile_id: UUID, correlation_id: str, call: Call | None) -> File:
         self.calls.append(call)
         self.traces.append(traceparent_var.get())
         body = b""
@@ -82,7 +82,7 @@ TOKEN = f"Bearer {SIGNER.token()}"
 
 
 def client_of(service: Service, **changes: Any) -> httpx.AsyncClient:
-    """Ada at a port with these settings."""
+    """Return a client with a token, at a port with these settings."""
     settings = FileSettings(file_database_url="", mesh_secret=SECRET, **changes)
     clock = SystemClock()
     keys = JwksCache(FakeCaller(), Component(), 120)
@@ -95,10 +95,10 @@ def client_of(service: Service, **changes: Any) -> httpx.AsyncClient:
         TrustedProxies(settings.trusted_proxies, settings.proxy_header),
         InternalHop(SIGNATURES),
     )
-    guard = UploadAuth(authenticator, limits_of(settings, proxies), internal_hop)
+    auth = UploadAuth(authenticator, rate_limits(settings, proxies), internal_hop)
     behind = cast(Any, service)
-    app = FileApp(guard, behind, behind, behind, BOUNDS).app()
-    edge = edge_of(app, settings, proxies, internal_hop, HttpMetrics(), None)
+    app = FileApp(auth, behind, service.download, BOUNDS).app()
+    edge = with_edge(app, settings, proxies, internal_hop, HttpMetrics(), None)
     headers = {"Authorization": TOKEN, "X-Correlation-Id": "mine"}
     transport = httpx.ASGITransport(app=edge)
     return httpx.AsyncClient(transport=transport, base_url="http://file", headers=headers)
@@ -223,7 +223,7 @@ async def test_an_upload_that_drips_is_cut(http: httpx.AsyncClient) -> None:
 
 
 async def test_callers_have_a_limit(service: Service) -> None:
-    """By profile with a good token, by network without: the same as at the gateway."""
+    """Counted by profile with a valid token, by network without one, like at the gateway."""
     async with client_of(service, rate_limit_per_minute=2) as http:
         done = await http.post(PATH, **FORM)
         assert (done.status_code, done.headers["ratelimit-policy"]) == (201, '"caller";q=2;w=60')

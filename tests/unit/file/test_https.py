@@ -1,4 +1,4 @@
-"""HTTPS only at the file service's own port: as at the gateway, but for what gateways pass on inside."""
+"""HTTPS_ONLY at the file service's own port; forwarded requests of a gateway are exempt."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -45,7 +45,7 @@ async def test_who_comes_by_https_is_served_and_told_to_stay(http: httpx.AsyncCl
 
 
 async def test_what_a_gateway_passes_on_comes_in_over_plain_http(http: httpx.AsyncClient) -> None:
-    """And nobody else does who writes such a header."""
+    """A forged header is rejected."""
     name, value = InternalHop(SIGNATURES).header(TOKEN.encode())
     done = await http.post(PATH, headers={name.decode(): value.decode()}, **FORM)
     assert (done.status_code, HSTS in done.headers) == (201, False)

@@ -1,4 +1,4 @@
-"""Only what is the image's fault is remembered; all else is tried again, and never by two at once."""
+"""Only the image's own faults are stored; other failures are tried again, by one process at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -38,17 +38,17 @@ def kept(content_type: str = "image/png", size: int = 10) -> FileRecord:
 
 
 class Outside:
-    """The database, the storage, the workers and the time, all of which may fail."""
+    """Fake database, storage, renderer and clock, all of which can fail."""
 
     def __init__(self) -> None:
         self.row: FileRecord | None = kept()
         self.objects: dict[str, bytes] = {}
-        self.painted = dict.fromkeys(THUMBNAIL_SIZES, b"webp")
-        self.paintings = 0
+        self.rendered = dict.fromkeys(THUMBNAIL_SIZES, b"webp")
+        self.renderings = 0
         self.fault: BaseException | None = None
         self.there = True
         self.away = ""
-        """The call at which S3 is away."""
+        """The method at which S3 does not answer."""
         self.meanwhile: Callable[[], None] = lambda: None
         self.time = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -61,30 +61,30 @@ class Outside:
 
     snapshot = transaction
 
-    async def file(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
+    async def find(self, file_id: UUID, *, lock: bool = False) -> FileRecord | None:
         return self.row
 
-    async def store(self, row: FileRecord) -> None:
+    async def update(self, row: FileRecord) -> None:
         self.row = row
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         yield
 
     @asynccontextmanager
-    async def desk(self, size: int) -> AsyncIterator[IO[bytes]]:
+    async def scratch_file(self, size: int) -> AsyncIterator[IO[bytes]]:
         yield BytesIO()
 
-    async def fetch(self, key: str, target: IO[bytes]) -> bool:
-        self._check("fetch")
+    async def download(self, key: str, target: IO[bytes]) -> bool:
+        self._check("download")
         return self.there
 
-    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
-        self.paintings += 1
+    async def render(self, image: IO[bytes]) -> dict[int, bytes]:
+        self.renderings += 1
         await asyncio.sleep(0.01)
         if self.fault is not None:
             raise self.fault
-        return self.painted
+        return self.rendered
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         self._check("put")
@@ -95,7 +95,7 @@ class Outside:
             self.meanwhile()
             raise MESH_BUSY.exception("S3 is away")
 
-    async def remove(self, keys: list[str]) -> None:
+    async def delete(self, keys: list[str]) -> None:
         for key in keys:
             self.objects.pop(key, None)
 
@@ -107,8 +107,8 @@ class Outside:
 
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
-    monkeypatch.setattr(make_thumbnails, "_PATIENCE_S", 0.2)
-    monkeypatch.setattr(make_thumbnails, "_LOOK_S", 0.01)
+    monkeypatch.setattr(make_thumbnails, "_POLL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(make_thumbnails, "_POLL_INTERVAL_S", 0.01)
     return Outside()
 
 
@@ -123,17 +123,17 @@ def refused(code: str) -> "pytest.RaisesExc[ServiceError]":
 async def test_made_once_however_many_ask(outside: Outside) -> None:
     making = made_of(outside)
     assert await asyncio.gather(*(making.make(kept()) for _ in range(5))) == [True] * 5
-    assert (outside.paintings, len(outside.objects)) == (1, len(THUMBNAIL_SIZES))
+    assert (outside.renderings, len(outside.objects)) == (1, len(THUMBNAIL_SIZES))
 
 
 async def test_two_processes_do_not_make_the_same(outside: Outside) -> None:
     one, two = made_of(outside), made_of(outside)
     assert await asyncio.gather(one.make(kept()), two.make(kept())) == [True, True]
-    assert outside.paintings == 1
+    assert outside.renderings == 1
 
 
 async def test_what_can_not_be_read_is_remembered(outside: Outside) -> None:
-    outside.painted = {}
+    outside.rendered = {}
     assert await made_of(outside).make(kept()) is False
     assert outside.row is not None
     assert outside.row.thumbnails is False
@@ -143,7 +143,7 @@ async def test_what_can_not_be_read_is_remembered(outside: Outside) -> None:
 async def test_what_is_no_image_or_too_large_is_never_fetched(outside: Outside, what: FileRecord) -> None:
     outside.row = what
     assert await made_of(outside).make(what) is False
-    assert (outside.row.thumbnails, outside.paintings) == (False, 0)
+    assert (outside.row.thumbnails, outside.renderings) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ async def test_any_other_fault_is_not_remembered_as_none(outside: Outside, fault
     outside.fault = None
     with refused("mesh.busy"):  # not at once
         await making.make(kept())
-    assert outside.paintings == 1
+    assert outside.renderings == 1
     outside.time += timedelta(seconds=61)
     assert await making.make(kept()) is True
 
@@ -173,7 +173,7 @@ async def test_an_image_that_is_not_in_the_storage_now(outside: Outside) -> None
 
 
 async def test_what_is_the_storages_fault_counts_for_nothing(outside: Outside) -> None:
-    outside.away = "fetch"
+    outside.away = "download"
     making = made_of(outside)
     for _ in range(2 * TRIES_MAX):
         assert await making.make_due(outside) == 1
@@ -192,7 +192,7 @@ async def test_for_a_storage_that_takes_nothing_it_is_not_painted_without_end(ou
     for _ in range(2 * TRIES_MAX):
         await making.make_due(outside)
         outside.time += timedelta(hours=1)
-    assert outside.paintings == TRIES_MAX
+    assert outside.renderings == TRIES_MAX
     outside.away = ""
     assert await making.make(kept()) is True
 
@@ -202,7 +202,7 @@ async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside
     outside.fault = MESH_BUSY.exception("the worker was killed")
     await making.make_due(outside)
     outside.time += timedelta(seconds=61)
-    outside.away = "fetch"
+    outside.away = "download"
     await making.make_due(outside)
     assert outside.row is not None
     assert (outside.row.thumbnail_tries, outside.row.thumbnails_after) == (
@@ -212,7 +212,7 @@ async def test_what_was_counted_for_other_reasons_stays_counted(outside: Outside
 
 
 async def test_what_was_given_up_stays_so_when_a_try_is_given_back(outside: Outside) -> None:
-    outside.row, outside.away = replace(kept(), thumbnail_tries=TRIES_MAX), "fetch"
+    outside.row, outside.away = replace(kept(), thumbnail_tries=TRIES_MAX), "download"
     making = made_of(outside)
     for _ in range(3):
         with refused("mesh.busy"):
@@ -224,7 +224,7 @@ async def test_what_was_given_up_stays_so_when_a_try_is_given_back(outside: Outs
 
 
 async def test_what_has_changed_meanwhile_is_not_given_back(outside: Outside) -> None:
-    """Another process has begun its own try, or made them; the file was deleted."""
+    """Another process has begun a try, or made them; or the file was deleted."""
     later = outside.time + timedelta(minutes=4)
     for changed in (
         replace(kept(), thumbnail_tries=2, thumbnails_after=later),
@@ -232,7 +232,7 @@ async def test_what_has_changed_meanwhile_is_not_given_back(outside: Outside) ->
         replace(kept(), deleted=True),
         None,
     ):
-        outside.row, outside.away = kept(), "fetch"
+        outside.row, outside.away = kept(), "download"
 
         def change(changed: FileRecord | None = changed) -> None:
             outside.row = changed
@@ -249,26 +249,26 @@ async def test_it_is_tried_by_itself_less_and_less_often_and_then_when_asked(out
     tries_s = []
     begun = outside.time
     for _ in range(1000):
-        before = outside.paintings
+        before = outside.renderings
         await making.make_due(outside)
-        if outside.paintings > before:
+        if outside.renderings > before:
             tries_s.append((outside.time - begun).total_seconds())
         outside.time += timedelta(seconds=60)
     assert tries_s == [0, 60, 300, 1260, 4860]
 
-    with refused("mesh.busy"):  # whoever asks has it tried once more
+    with refused("mesh.busy"):  # a request has it tried once more
         await making.make(kept())
-    assert outside.paintings == 6
-    with refused("file.no_thumbnail"):  # and is told so until it is time again
+    assert outside.renderings == 6
+    with refused("file.no_thumbnail"):  # until the next try is due
         await making.make(kept())
-    assert outside.paintings == 6
+    assert outside.renderings == 6
     outside.fault = None
     outside.time += timedelta(hours=1)
     assert await making.make(kept()) is True
 
 
 async def test_a_try_that_its_process_did_not_survive_counts(outside: Outside) -> None:
-    """So that an image that ends processes does not do so for ever."""
+    """An image that kills processes does so only a few times."""
     outside.fault = asyncio.CancelledError()
     making = made_of(outside)
     task = asyncio.create_task(making.make(kept()))
@@ -280,20 +280,20 @@ async def test_a_try_that_its_process_did_not_survive_counts(outside: Outside) -
 async def test_what_is_begun_waits_for_nothing_and_ends_when_told(outside: Outside) -> None:
     making = made_of(outside)
     making.begin(kept())
-    assert outside.paintings == 0
+    assert outside.renderings == 0
     await until(lambda: outside.row is not None and outside.row.thumbnails is True)
     outside.row = kept()
     making.begin(kept())
     await asyncio.sleep(0)
     await making.close()
-    assert not making._under_way
+    assert not making._tasks
 
 
 async def test_no_more_than_so_many_are_begun(outside: Outside) -> None:
     making = made_of(outside)
     for number in range(100):
         making.begin(another(number, person=number))
-    assert len(making._under_way) == make_thumbnails.BEGUN_MAX
+    assert len(making._tasks) == make_thumbnails.BACKGROUND_MAX
     await making.close()
 
 
@@ -301,41 +301,42 @@ async def test_nobody_has_all_that_are_begun(outside: Outside) -> None:
     making = made_of(outside)
     for number in range(100):
         making.begin(another(number, person=0))
-    assert len(making._under_way) == make_thumbnails.BEGUN_PERSON_MAX
+    assert len(making._tasks) == make_thumbnails.BACKGROUND_PROFILE_MAX
     making.begin(another(100, person=1))
-    assert UUID(int=100) in making._under_way
+    assert UUID(int=100) in making._tasks
     await making.close()
-    assert not making._of_person
+    assert not making._per_profile
 
 
 async def test_who_asks_for_all_of_his_own_leaves_room_for_others(outside: Outside) -> None:
     making = made_of(outside)
-    asked = [asyncio.create_task(making.make(another(number, person=0))) for number in range(100)]
+    requests = [asyncio.create_task(making.make(another(number, person=0))) for number in range(100)]
     await asyncio.sleep(0)
-    assert len(making._under_way) == make_thumbnails.PERSON_MAX
+    assert len(making._tasks) == make_thumbnails.PROFILE_MAX
     assert await making.make(another(100, person=1)) is True
-    refusals = [each for each in await asyncio.gather(*asked, return_exceptions=True) if each is not True]
-    assert len(refusals) == 100 - make_thumbnails.PERSON_MAX
-    assert all("mesh.busy" in str(each) for each in refusals)
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
+    refusals = [outcome for outcome in outcomes if outcome is not True]
+    assert len(refusals) == 100 - make_thumbnails.PROFILE_MAX
+    assert all("mesh.busy" in str(outcome) for outcome in refusals)
 
 
 def another(number: int, *, person: int) -> FileRecord:
-    """A file of somebody."""
+    """Return a file of this person."""
     return replace(kept(), file=replace(kept().file, id=UUID(int=number), profile_id=UUID(int=person)))
 
 
 async def test_a_file_that_is_deleted_meanwhile(outside: Outside) -> None:
     task = asyncio.create_task(made_of(outside).make(kept()))
-    await until(lambda: outside.paintings == 1)
+    await until(lambda: outside.renderings == 1)
     outside.row = None
     assert await task is False
     assert outside.objects == {}
 
 
 async def test_a_try_that_is_done_is_not_joined(outside: Outside) -> None:
-    """Between the end of a try and its done-callback other tasks run."""
+    """Other tasks run between the end of a try and its done-callback."""
     making = made_of(outside)
-    outside.away = "fetch"
+    outside.away = "download"
 
     async def late() -> bool:
         await asyncio.sleep(0)  # runs right after the last step of the first try
@@ -345,5 +346,5 @@ async def test_a_try_that_is_done_is_not_joined(outside: Outside) -> None:
     first, second = await asyncio.gather(making.make(kept()), late(), return_exceptions=True)
     assert isinstance(first, ServiceError)
     assert second is True
-    assert not making._under_way
-    assert not making._of_person
+    assert not making._tasks
+    assert not making._per_profile

@@ -1,8 +1,8 @@
-"""Names of files that others give."""
+"""File names as clients send them."""
 
 import pytest
 
-from apps.file.domain.names import disposition, last_part
+from apps.file.domain.names import base_name, disposition
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from apps.file.domain.names import disposition, last_part
     ],
 )
 def test_what_is_kept_of_a_name(given: str, kept: str) -> None:
-    assert last_part(given) == kept
+    assert base_name(given) == kept
 
 
 def test_a_name_can_not_leave_its_header() -> None:

@@ -1,4 +1,4 @@
-"""The file service's settings, and what is refused at start."""
+"""Settings of the file service and their validation."""
 
 import re
 from typing import Any

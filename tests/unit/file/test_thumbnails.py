@@ -1,4 +1,4 @@
-"""Images of others are opened in a process of their own, which may fail, but not for long."""
+"""Images of clients are rendered in processes, which may fail, but not harm the service."""
 
 import asyncio
 import io
@@ -18,13 +18,13 @@ import pytest
 from PIL import Image
 
 from apps.file.outbound import thumbnails
-from apps.file.outbound.thumbnails import ThumbnailWorkers
+from apps.file.outbound.thumbnails import ProcessRenderer
 from shared.contracts.errors import ServiceError
 
 
 @pytest.fixture
-def workers() -> ThumbnailWorkers:
-    return ThumbnailWorkers(1, timeout_s=20)
+def workers() -> ProcessRenderer:
+    return ProcessRenderer(1, timeout_s=20)
 
 
 def busy() -> "pytest.RaisesExc[ServiceError]":
@@ -40,7 +40,7 @@ def image(
 
 
 def png_that_says(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header claims a size."""
+    """Return a PNG of a few bytes whose header claims a size."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -51,11 +51,11 @@ def png_that_says(width: int, height: int) -> bytes:
     )
 
 
-async def painted(workers: ThumbnailWorkers, body: bytes) -> dict[int, bytes]:
-    async with workers.turn(), workers.desk(len(body)) as image:
+async def painted(workers: ProcessRenderer, body: bytes) -> dict[int, bytes]:
+    async with workers.slot(), workers.scratch_file(len(body)) as image:
         image.write(body)
         image.flush()
-        made = await workers.paint(image)
+        made = await workers.render(image)
     assert image.closed
     return made
 
@@ -73,13 +73,13 @@ async def painted(workers: ThumbnailWorkers, body: bytes) -> dict[int, bytes]:
         ("WEBP", "RGBA"),
     ],
 )
-async def test_thumbnails_of_every_kind(workers: ThumbnailWorkers, kind: str, mode: str) -> None:
+async def test_thumbnails_of_every_kind(workers: ProcessRenderer, kind: str, mode: str) -> None:
     made = await painted(workers, image(kind=kind, mode=mode))
     sizes = {size: Image.open(io.BytesIO(body)).size for size, body in made.items()}
     assert sizes == {96: (96, 96), 320: (320, 160), 640: (640, 320), 800: (800, 400)}
 
 
-async def test_none_is_larger_than_the_image(workers: ThumbnailWorkers) -> None:
+async def test_none_is_larger_than_the_image(workers: ProcessRenderer) -> None:
     made = await painted(workers, image((40, 20)))
     sizes = {size: Image.open(io.BytesIO(body)).size for size, body in made.items()}
     assert sizes == {96: (96, 96), 320: (40, 20), 640: (40, 20), 800: (40, 20)}
@@ -100,19 +100,19 @@ BAD = {
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
-async def test_what_has_none_ends_nothing(workers: ThumbnailWorkers, body: bytes) -> None:
+async def test_what_has_none_ends_nothing(workers: ProcessRenderer, body: bytes) -> None:
     assert await painted(workers, body) == {}
     assert await painted(workers, image())
 
 
-async def test_what_follows_an_image_is_not_kept(workers: ThumbnailWorkers) -> None:
+async def test_what_follows_an_image_is_not_kept(workers: ProcessRenderer) -> None:
     secret = b"<script>alert(1)</script>"
     body = image(kind="JPEG", comment=secret) + secret + b"PK\x03\x04"
     assert all(secret not in thumbnail for thumbnail in (await painted(workers, body)).values())
 
 
 def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Start this in the place of the worker."""
+    """Start this program instead of the worker."""
     command = (sys.executable, "-I", "-c", textwrap.dedent(program))
     monkeypatch.setattr(thumbnails, "_COMMAND", command)
 
@@ -133,7 +133,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("program", FAULTS.values(), ids=FAULTS)
 async def test_what_is_not_the_images_fault(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    workers = ThumbnailWorkers(1, timeout_s=1)
+    workers = ProcessRenderer(1, timeout_s=1)
     instead(monkeypatch, program)
     with busy():
         await painted(workers, image())
@@ -143,9 +143,9 @@ async def test_what_is_not_the_images_fault(monkeypatch: pytest.MonkeyPatch, pro
 
 
 async def test_no_worker_fills_the_memory_of_the_service(
-    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch
+    workers: ProcessRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lengths that are below zero make up for one that is far too large."""
+    """Negative lengths make up for one that is far too large."""
     program = """
         import sys
         print('{"sizes": {"96": 64000000, "320": -64000000, "640": 1, "800": 1}}', flush=True)
@@ -156,12 +156,12 @@ async def test_no_worker_fills_the_memory_of_the_service(
     tracemalloc.start()
     with busy():
         await painted(workers, image())
-    assert tracemalloc.get_traced_memory()[1] < 2 * thumbnails._ANSWER_MAX_BYTES
+    assert tracemalloc.get_traced_memory()[1] < 2 * thumbnails._REPORT_MAX_BYTES
     tracemalloc.stop()
 
 
 async def test_what_can_not_be_started_is_not_the_images_fault(
-    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch
+    workers: ProcessRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thumbnails, "_COMMAND", ("/nowhere/python",))
     with busy():
@@ -169,7 +169,7 @@ async def test_what_can_not_be_started_is_not_the_images_fault(
 
 
 async def test_memory_that_does_not_suffice_is_not_the_images_fault(
-    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch
+    workers: ProcessRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """40 megapixels within the bounds, and a worker that may not have so much memory."""
     small = f"""
@@ -186,13 +186,13 @@ async def test_memory_that_does_not_suffice_is_not_the_images_fault(
             await painted(workers, image((8000, 5000), kind=kind, mode=mode))
 
 
-async def test_whoever_waits_has_nothing_on_the_disk(workers: ThumbnailWorkers) -> None:
+async def test_whoever_waits_has_nothing_on_the_disk(workers: ProcessRenderer) -> None:
     at_desk = 0
     most = 0
 
     async def work() -> None:
         nonlocal at_desk, most
-        async with workers.turn(), workers.desk(1):
+        async with workers.slot(), workers.scratch_file(1):
             at_desk += 1
             most = max(most, at_desk)
             await asyncio.sleep(0.01)
@@ -202,19 +202,19 @@ async def test_whoever_waits_has_nothing_on_the_disk(workers: ThumbnailWorkers) 
     assert most == 1
 
 
-async def test_only_so_many_wait(workers: ThumbnailWorkers) -> None:
-    async with asyncio.TaskGroup() as tasks, workers.turn():
+async def test_only_so_many_wait(workers: ProcessRenderer) -> None:
+    async with asyncio.TaskGroup() as tasks, workers.slot():
         waiting = [tasks.create_task(painted(workers, b"tea")) for _ in range(thumbnails._WAITING_MAX - 1)]
         await asyncio.sleep(0)
         with busy():
-            async with workers.turn():
+            async with workers.slot():
                 pass
-        for each in waiting:
-            each.cancel()
+        for task in waiting:
+            task.cancel()
 
 
 async def test_a_full_disk_is_told_and_takes_up_no_turn(
-    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    workers: ProcessRenderer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as full:
@@ -224,7 +224,7 @@ async def test_a_full_disk_is_told_and_takes_up_no_turn(
                 await painted(workers, bytes(1_000_000))
     assert "no room for an image of 1000000 bytes" in caplog.text
     assert "2000000 bytes are free" in caplog.text
-    async with workers.turn(), workers.desk(1_000_000) as place:
+    async with workers.slot(), workers.scratch_file(1_000_000) as place:
         assert place.writable()
 
 
@@ -232,11 +232,11 @@ async def test_a_full_disk_is_told_and_takes_up_no_turn(
 async def test_nothing_stays_on_the_disk_when_the_service_is_killed(tmp_path: Path) -> None:
     program = """
         import asyncio, os
-        from apps.file.outbound.thumbnails import ThumbnailWorkers
+        from apps.file.outbound.thumbnails import ProcessRenderer
 
         async def hold():
-            workers = ThumbnailWorkers(1, timeout_s=20)
-            async with workers.turn(), workers.desk(5) as image:
+            workers = ProcessRenderer(1, timeout_s=20)
+            async with workers.slot(), workers.scratch_file(5) as image:
                 image.write(b"image")
                 image.flush()
                 print(os.readlink(f"/proc/self/fd/{image.fileno()}"), flush=True)
@@ -249,7 +249,7 @@ async def test_nothing_stays_on_the_disk_when_the_service_is_killed(tmp_path: Pa
     started = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
     assert started.stdout is not None
     place = (await started.stdout.readline()).decode()
-    assert place.startswith(str(tmp_path)), "the image is there"
+    assert place.startswith(str(tmp_path)), "the image is on the disk"
     started.kill()
     await started.wait()
     assert await asyncio.to_thread(os.listdir, tmp_path) == []
@@ -261,7 +261,7 @@ sys.argv = ["worker"]
 worker = runpy.run_path({worker!r})
 told = {{"environ": dict(os.environ), "files": os.listdir("/proc/self/fd")}}
 told["may only read"] = fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
-worker["lock_up"](7)
+worker["drop_rights"](7)
 
 def tried(what):
     try:
@@ -287,7 +287,7 @@ print(json.dumps(told), flush=True)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 async def test_a_worker_has_nothing_and_can_open_nothing(
-    workers: ThumbnailWorkers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    workers: ProcessRenderer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
     left_open = os.open(tmp_path, os.O_RDONLY)
@@ -300,7 +300,7 @@ async def test_a_worker_has_nothing_and_can_open_nothing(
         return {}
 
     instead(monkeypatch, INSIDE.format(worker=str(thumbnails._WORKER)))
-    monkeypatch.setattr(thumbnails, "_answer", read)
+    monkeypatch.setattr(thumbnails, "_read_thumbnails", read)
     await painted(workers, image())
     os.close(left_open)
     assert set(told["environ"]) <= {"LC_CTYPE"}  # Python sets it for itself

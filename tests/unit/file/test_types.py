@@ -1,4 +1,4 @@
-"""Bytes are what they are said to be, or are not taken."""
+"""Bytes must be of the declared type."""
 
 import gzip
 import io
@@ -10,15 +10,15 @@ from PIL import Image
 
 from apps.file.domain.types import (
     SNIFFED_BYTES,
-    best_guess,
+    can_be_thumbnailed,
     canonical,
     check_allowed,
-    check_real,
-    is_said,
-    may_be_shown,
-    may_have_thumbnails,
+    check_matches,
+    guess_type,
+    is_declared,
+    may_be_inline,
 )
-from apps.file.outbound.content_types import PureMagic
+from apps.file.outbound.content_types import PuremagicSniffer
 from apps.file.settings import FileSettings
 from shared.contracts.errors import ServiceError
 
@@ -44,7 +44,7 @@ def office(name: str) -> bytes:
 
 
 def boxes(brand: bytes, *more: bytes) -> bytes:
-    """How an MP4, or what is like one, begins."""
+    """Return the beginning of an MP4 or a related format."""
     body = brand + b"\0\0\2\0" + b"".join(more)
     return struct.pack(">I", 8 + len(body)) + b"ftyp" + body + b"\0\0\0\x08mdat" + bytes(64)
 
@@ -132,9 +132,9 @@ PROGRAM = b"MZ\x90\0" + bytes(100)
 
 
 async def refuses(said: str, body: bytes, *, whole: bool = True) -> bool:
-    looks_like = await PureMagic().looks_like(body)
+    looks_like = await PuremagicSniffer().looks_like(body)
     try:
-        check_real(canonical(said), looks_like, body, whole=whole)
+        check_matches(canonical(said), looks_like, body, whole=whole)
     except ServiceError as error:
         assert error.kind.code == "file.type_not_allowed"
         return True
@@ -204,8 +204,8 @@ def test_only_types_that_are_allowed() -> None:
 
 @pytest.mark.parametrize(("expected", "body"), REAL.items(), ids=REAL)
 async def test_a_type_that_was_not_said_is_guessed(expected: str, body: bytes) -> None:
-    assert not is_said("application/octet-stream", ALLOWED)
-    guessed = best_guess(await PureMagic().looks_like(body), body, ALLOWED, whole=True)
+    assert not is_declared("application/octet-stream", ALLOWED)
+    guessed = guess_type(await PuremagicSniffer().looks_like(body), body, ALLOWED, whole=True)
     if expected in ("text/csv", "text/markdown"):
         expected = "text/plain"
     assert guessed == ("application/zip" if expected.startswith(_OOXML) else expected)
@@ -214,11 +214,11 @@ async def test_a_type_that_was_not_said_is_guessed(expected: str, body: bytes) -
 @pytest.mark.parametrize("body", [HTML, SVG, PROGRAM, bytes(100)])
 async def test_what_is_guessed_is_allowed(body: bytes) -> None:
     with pytest.raises(ServiceError, match=r"file\.type_not_allowed"):
-        best_guess(await PureMagic().looks_like(body), body, ALLOWED, whole=True)
+        guess_type(await PuremagicSniffer().looks_like(body), body, ALLOWED, whole=True)
 
 
 def test_what_a_browser_may_show() -> None:
-    assert all(may_be_shown(kind) for kind in ("image/png", "video/mp4", "audio/ogg", "text/plain"))
-    assert not any(may_be_shown(kind) for kind in ("text/html", "image/svg+xml", "application/pdf"))
-    assert may_have_thumbnails("image/webp")
-    assert not may_have_thumbnails("image/svg+xml")
+    assert all(may_be_inline(kind) for kind in ("image/png", "video/mp4", "audio/ogg", "text/plain"))
+    assert not any(may_be_inline(kind) for kind in ("text/html", "image/svg+xml", "application/pdf"))
+    assert can_be_thumbnailed("image/webp")
+    assert not can_be_thumbnailed("image/svg+xml")

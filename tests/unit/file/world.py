@@ -1,4 +1,4 @@
-"""The file service without Kafka: its operations, its events, its sweep, and a server service beside it."""
+"""The file service without Kafka: its operations, events and sweep, and a fake server service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,12 +12,12 @@ from uuid import UUID
 import msgspec
 
 from apps.file.domain.files import Allowance, Usage
-from apps.file.inbound.kafka import Dependencies, Inbound, UrlTtl, hear
-from apps.file.outbound.content_types import PureMagic
+from apps.file.inbound.kafka import Dependencies, UrlTtl, on_server_event, register_operations
+from apps.file.outbound.content_types import PuremagicSniffer
 from apps.file.ports import DanglingFiles, PendingThumbnails, Storage, UnitOfWorkFactory
 from apps.file.settings import FileSettings
 from apps.file.usecases.make_thumbnails import MakeThumbnails
-from apps.file.usecases.receive_upload import PartLimits, ReceiveUpload
+from apps.file.usecases.receive_upload import ReceiveUpload, UploadLimits
 from apps.file.usecases.sweep import purge_bytes, sweep_uploads
 from shared.contracts.errors import ServiceError
 from shared.contracts.fields import Role
@@ -42,9 +42,10 @@ from shared.contracts.file import (
 )
 from shared.contracts.operation import Operation
 from shared.kit.clock import SystemClock, SystemIds, now_ms
+from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.wire.call import Call
 from shared.membership.ports import MembershipStore
-from shared.membership.resolver import AccessQuery, MembershipResolver, with_fresh_membership
+from shared.membership.resolver import MembershipResolver
 from tests.fakes.file.dangling_files import MemoryDanglingFiles
 from tests.fakes.file.membership import MemoryMembershipStore
 from tests.fakes.file.pending_thumbnails import MemoryPendingThumbnails
@@ -66,7 +67,7 @@ ALLOWANCE = Allowance(
 
 
 class MovedClock:
-    """The time, and more."""
+    """The time, moved ahead by `ahead`."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
@@ -76,13 +77,13 @@ class MovedClock:
 
 
 @dataclass
-class Outside:
-    """The adapters of one kind, and what a client and an operator see of them."""
+class Adapters:
+    """The adapters of the service, and the views of a client and an operator on them."""
 
-    work: UnitOfWorkFactory
+    units: UnitOfWorkFactory
     storage: Storage
-    leftovers: DanglingFiles
-    unpainted: PendingThumbnails
+    dangling: DanglingFiles
+    pending: PendingThumbnails
     facts: MembershipStore
     clock: MovedClock
     events: Callable[[], Awaitable[list[str]]]
@@ -90,16 +91,16 @@ class Outside:
     send: Callable[[Upload, bytes], Awaitable[int]]
     read: Callable[[str], Awaitable[bytes | None]]
     objects: Callable[[], list[str]]
-    """Everything in the bucket, and every upload in parts that was not finished."""
+    """Returns the keys of all objects and of all unfinished uploads in the bucket."""
 
 
-def memory() -> Outside:
-    """The twins."""
+def memory() -> Adapters:
+    """Return the fakes."""
     store, clock = Store(), MovedClock()
     storage = MemoryStorage(clock)
 
     async def events() -> list[str]:
-        return [told.kind.name for told in store.outbox]
+        return [event.event_type.name for event in store.outbox]
 
     async def rows() -> int:
         return len(store.files)
@@ -113,11 +114,11 @@ def memory() -> Outside:
     def objects() -> list[str]:
         return sorted([*storage.objects, *(key for key, _ in storage.parts)])
 
-    return Outside(
-        work=MemoryUnitOfWorkFactory(store, clock),
+    return Adapters(
+        units=MemoryUnitOfWorkFactory(store, clock),
         storage=storage,
-        leftovers=MemoryDanglingFiles(store),
-        unpainted=MemoryPendingThumbnails(store),
+        dangling=MemoryDanglingFiles(store),
+        pending=MemoryPendingThumbnails(store),
         facts=MemoryMembershipStore(store),
         clock=clock,
         events=events,
@@ -128,30 +129,30 @@ def memory() -> Outside:
     )
 
 
-class Sketcher:
-    """Makes thumbnails of whatever it gets."""
+class FakeRenderer:
+    """Renders thumbnails of any bytes."""
 
     def __init__(self) -> None:
-        self.painted = 0
+        self.rendered = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Nobody waits."""
+    async def slot(self) -> AsyncIterator[None]:
+        """Let everyone in."""
         yield
 
     @asynccontextmanager
-    async def desk(self, size: int) -> AsyncIterator[IO[bytes]]:
-        """Room for anything."""
+    async def scratch_file(self, size: int) -> AsyncIterator[IO[bytes]]:
+        """Open a buffer."""
         yield BytesIO()
 
-    async def paint(self, image: IO[bytes]) -> dict[int, bytes]:
-        """As many as there are sizes."""
-        self.painted += 1
+    async def render(self, image: IO[bytes]) -> dict[int, bytes]:
+        """Return one thumbnail of each size."""
+        self.rendered += 1
         return {size: b"%d" % size for size in THUMBNAIL_SIZES}
 
 
 class Form:
-    """A file that comes in by a form; `meanwhile` happens before each piece."""
+    """A file that is streamed in a form; `meanwhile` is called before each piece."""
 
     def __init__(self, channel_id: UUID, body: bytes, content_type: str = "text/plain") -> None:
         self.channel_id = channel_id
@@ -164,7 +165,7 @@ class Form:
         self._at = 0
 
     async def read(self, size: int) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         await asyncio.sleep(0)
         if self.meanwhile is not None:
             await self.meanwhile(self._at)
@@ -178,53 +179,62 @@ class Form:
 class World:
     """The service; Ada, a guest, and Ben, a moderator, are in a channel of it."""
 
-    def __init__(self, outside: Outside) -> None:
-        self.outside = outside
-        self.clock, self.storage = outside.clock, outside.storage
+    def __init__(self, adapters: Adapters) -> None:
+        self.adapters = adapters
+        self.clock, self.storage = adapters.clock, adapters.storage
         self.server = ServerService()
-        self.painter = Sketcher()
-        self.resolver = MembershipResolver(self.server, outside.facts, SystemClock())
-        self.hear = hear(outside.facts, outside.clock)
+        self.renderer = FakeRenderer()
+        self.resolver = MembershipResolver(self.server, adapters.facts, SystemClock())
+        self.on_server_event = on_server_event(adapters.facts, adapters.clock)
         self.ada, self.ben, self.eve = IDS.new(), IDS.new(), IDS.new()
-        tools = Dependencies(
-            work=outside.work,
-            storage=outside.storage,
-            sniffer=PureMagic(),
+        deps = Dependencies(
+            units=adapters.units,
+            storage=adapters.storage,
+            sniffer=PuremagicSniffer(),
             resolver=self.resolver,
             allowance=ALLOWANCE,
             thumbnails=MakeThumbnails(
-                outside.work, outside.storage, self.painter, outside.clock, ALLOWANCE.file_max_bytes
+                adapters.units, adapters.storage, self.renderer, adapters.clock, ALLOWANCE.file_max_bytes
             ),
-            lives=UrlTtl(LIFE_S, LIFE_S),
-            clock=outside.clock,
+            url_ttl=UrlTtl(LIFE_S, LIFE_S),
+            clock=adapters.clock,
             ids=IDS,
         )
-        self.inbound = Inbound(tools)
+        self.handlers = HandlerRegistry("file")
+        register_operations(self.handlers, deps)
         self.receiving = ReceiveUpload(
-            tools.work, tools.storage, tools.sniffer, ALLOWANCE, PartLimits(PART, LIFE_S), tools.clock, IDS
+            deps.units,
+            deps.storage,
+            deps.sniffer,
+            self.resolver,
+            deps.clock,
+            IDS,
+            ALLOWANCE,
+            UploadLimits(PART, LIFE_S, membership_timeout_s=10),
         )
 
     async def begin(self) -> None:
-        """Who is where."""
+        """Set up the channel and its members."""
         self.channel, made = self.server.add_channel()
         for event in (made, self.server.join(self.ada), self.server.join(self.ben, Role.MODERATOR)):
-            await self.hear(event)
+            await self.on_server_event(event)
 
     async def create(self, size: int = 3, key: str | None = None, **changes: Any) -> NewFile:
-        """Announced by Ada."""
-        asked = {
+        """Announce a file as Ada."""
+        fields = {
             "channel_id": self.channel,
             "profile_id": self.ada,
             "name": "tea.txt",
             "size": size,
             "content_type": "text/plain",
         }
-        request = CreateFile(**{**asked, **changes})
-        return await self.inbound.create(request, _call(FILE_CREATE, request, key=key))
+        request = CreateFile(**{**fields, **changes})
+        new: NewFile = await self._call(FILE_CREATE, request, key=key)
+        return new
 
     async def put(self, made: NewFile, body: bytes = b"tea") -> int:
-        """Sent to the address that came with it; gives the status."""
-        return await self.outside.send(made.upload, body)
+        """Upload a body to the URL of an announced file; return the status."""
+        return await self.adapters.send(made.upload, body)
 
     async def complete(
         self,
@@ -233,72 +243,73 @@ class World:
         key: str | None = None,
         call_id: str | None = None,
     ) -> File:
-        """Completed."""
+        """Complete a file."""
         request = OfFile(file_id=file_id, profile_id=profile_id or self.ada)
-        return await self.inbound.complete(request, _call(FILE_COMPLETE, request, key=key, call_id=call_id))
+        file: File = await self._call(FILE_COMPLETE, request, key=key, call_id=call_id)
+        return file
 
     async def share(self, body: bytes = b"tea", **changes: Any) -> File:
-        """All of it."""
+        """Announce, upload and complete a file."""
         made = await self.create(len(body), **changes)
         assert await self.put(made, body) == 200
         return await self.complete(made.file.id)
 
     async def receive(self, form: Form, key: str | None = None) -> File:
-        """Streamed by Ada."""
-        call = None if key is None else _call(FILE_UPLOAD, None, key=key)
-
-        async def admitted(work: Callable[[], Awaitable[None]]) -> None:
-            asker = AccessQuery(form.channel_id, self.ada, now_ms() + 10_000, "the correlation id")
-            await with_fresh_membership(self.resolver, asker, work)
-
-        return await self.receiving.receive(form, self.ada, admitted, call)
+        """Stream a file as Ada."""
+        call = None if key is None else _call_of(FILE_UPLOAD, None, key=key)
+        return await self.receiving.receive(form, self.ada, "the correlation id", call)
 
     async def delete(self, file_id: UUID, profile_id: UUID | None = None, call_id: str = "call") -> None:
-        """Deleted."""
+        """Delete a file."""
         request = OfFile(file_id=file_id, profile_id=profile_id or self.ada)
-        await self.inbound.delete(request, _call(FILE_DELETE, request, call_id=call_id))
+        await self._call(FILE_DELETE, request, call_id=call_id)
 
     async def get(self, file_id: UUID, profile_id: UUID) -> File:
-        """What somebody sees of it."""
+        """Return a file as a profile sees it."""
         request = OfFile(file_id=file_id, profile_id=profile_id)
-        return await self.inbound.get(request, _call(FILE_GET, request))
+        file: File = await self._call(FILE_GET, request)
+        return file
 
     async def download(self, file_id: UUID, profile_id: UUID) -> bytes | None:
-        """Its bytes."""
+        """Return the bytes of a file."""
         request = DownloadFile(file_id=file_id, profile_id=profile_id)
-        location = await self.inbound.download(request, _call(FILE_DOWNLOAD, request))
-        return await self.outside.read(location.url)
+        location = await self._call(FILE_DOWNLOAD, request)
+        return await self.adapters.read(location.url)
 
     async def thumbnail(self, file_id: UUID, profile_id: UUID) -> bytes | None:
-        """Its smallest picture."""
+        """Return the smallest thumbnail of a file."""
         request = GetThumbnail(file_id=file_id, profile_id=profile_id, size=96)
-        location = await self.inbound.thumbnail(request, _call(FILE_THUMBNAIL, request))
-        return await self.outside.read(location.url)
+        location = await self._call(FILE_THUMBNAIL, request)
+        return await self.adapters.read(location.url)
 
     async def describe(self, *file_ids: UUID) -> list[UUID]:
-        """What Ada could attach to a message."""
+        """Return the ids of files that Ada can attach to a message."""
         request = DescribeFiles(channel_id=self.channel, profile_id=self.ada, file_ids=list(file_ids))
-        found = await self.inbound.describe(request, _call(FILE_DESCRIBE, request))
-        return [each.id for each in found.items]
+        attachments = await self._call(FILE_DESCRIBE, request)
+        return [attachment.id for attachment in attachments.items]
 
     async def sweep(self) -> None:
-        """Both jobs, once."""
-        await sweep_uploads(self.outside.leftovers, self.clock)
-        await purge_bytes(self.outside.leftovers, self.storage, self.clock, WRITES_END)
+        """Run both sweep jobs once."""
+        await sweep_uploads(self.adapters.dangling, self.clock)
+        await purge_bytes(self.adapters.dangling, self.storage, self.clock, WRITES_END)
 
     async def pass_by(self, passed: timedelta) -> None:
-        """Some time, and a sweep."""
+        """Let some time pass, then sweep."""
         self.clock.ahead += passed
         await self.sweep()
 
     async def usage(self) -> Usage:
-        """What Ada's files take."""
-        async with self.outside.work.transaction() as unit:
+        """Return the usage of Ada."""
+        async with self.adapters.units.transaction() as unit:
             return await unit.lock_usage(self.ada)
 
+    async def _call(self, operation: Operation, request: Any, **envelope: Any) -> Any:
+        handle = self.handlers.single[operation.name]
+        return await handle(request, _call_of(operation, request, **envelope))
+
     async def left(self) -> tuple[Usage, int, list[str]]:
-        """What Ada's files take, how many rows there are, and what is in the bucket."""
-        return await self.usage(), await self.outside.rows(), self.outside.objects()
+        """Return the usage of Ada, the number of rows, and the keys in the bucket."""
+        return await self.usage(), await self.adapters.rows(), self.adapters.objects()
 
 
 NOTHING = (Usage(0, 0), 0, list[str]())
@@ -306,15 +317,17 @@ EXPIRED = timedelta(seconds=LIFE_S + 1)
 
 
 async def refused(work: Awaitable[Any]) -> str:
-    """The code of the error that something is answered with."""
+    """Return the code of the error that a call raises."""
     try:
         answer = await work
     except ServiceError as error:
         return error.kind.code
-    raise AssertionError(f"it was answered with {answer}")
+    raise AssertionError(f"no error but {answer}")
 
 
-def _call(operation: Operation, request: Any, *, call_id: str | None = None, key: str | None = None) -> Call:
+def _call_of(
+    operation: Operation, request: Any, *, call_id: str | None = None, key: str | None = None
+) -> Call:
     return Call(
         operation=operation,
         correlation_id="the correlation id",

@@ -22,7 +22,7 @@ def register(kind: str) -> None:
     if kind == "gateway":
         main._traffic(MagicMock(), MagicMock())
     if kind == "file":
-        REGISTRY.register(main.HttpMetrics())
+        REGISTRY.register(import_module("shared.edge.http_metrics").HttpMetrics())
 
 
 def registered() -> dict[str, str]:
