@@ -11,7 +11,7 @@ from cli.config.data_folder import DataFolder
 from cli.config.environment import KAFKA_VARIABLE, complete_from_records, database_variable
 from cli.config.ports import LOOPBACK, free_port
 from cli.config.secrets import DATABASES, load_secrets
-from cli.config.settings import Settings, read_settings
+from cli.config.settings import CommandSettings, read_settings
 from cli.embedded.databases import ensure_databases, run_sql
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.kafka_jars import JarCache
@@ -151,8 +151,8 @@ class OwnConcord:
             raise ConcordError(f"Preparing failed; the end of {child.log}:\n{child.last_lines()}")
 
 
-def _kafka(data: DataFolder, settings: Settings) -> EmbeddedKafka:
-    jars = JarCache(settings.cache, repository=settings.maven_url)
+def _kafka(data: DataFolder, settings: CommandSettings) -> EmbeddedKafka:
+    jars = JarCache(settings.cache_path, repository=settings.maven_url)
     options = KafkaOptions(settings.kafka_jit, settings.kafka_heap_mib)
     port = free_port()
     return EmbeddedKafka(

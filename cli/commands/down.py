@@ -15,7 +15,7 @@ STOP_TIMEOUT_S = 12.0
 @click.command()
 def down() -> None:
     """Stop what `up` or `infra up` started here, detached or not."""
-    data = DataFolder(read_settings(os.environ).data)
+    data = DataFolder(read_settings(os.environ).data_path)
     running = data.records.find("up")
     if running is not None:
         stop_all([running], STOP_TIMEOUT_S)

@@ -19,7 +19,7 @@ def infra() -> None:
 def up() -> None:
     """Run the embedded parts in the foreground; Ctrl-C stops them."""
     settings = read_settings(os.environ)
-    data = DataFolder(settings.data)
+    data = DataFolder(settings.data_path)
 
     def on_ready() -> None:
         env = complete(os.environ, data, settings.kafka_port, settings.postgres_port, settings.s3_port)

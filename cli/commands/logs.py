@@ -27,7 +27,7 @@ POLL_S = 0.2
 )
 def logs(service: str | None, follow: bool, lines: int) -> None:
     """Show the logs of SERVICE (gateway, kafka, ...), or of everything."""
-    folder = DataFolder(read_settings(os.environ).data).logs
+    folder = DataFolder(read_settings(os.environ).data_path).logs
     paths = [folder / f"{service}.log"] if service else sorted(folder.glob("*.log"))
     if not any(path.exists() for path in paths):
         names = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"

@@ -22,7 +22,7 @@ def prepare() -> None:
 
     wait_at_gate(os.environ)
     os.environ.pop(VARIABLE, None)
-    data = DataFolder(read_settings(os.environ).data)
+    data = DataFolder(read_settings(os.environ).data_path)
     with readable_errors():
         prepare_all(complete_from_records(os.environ, data, with_s3=False))
     click.echo("Topics and tables are ready")

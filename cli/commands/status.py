@@ -23,7 +23,7 @@ def status() -> None:
 
     Exit code 0 when all of it is ready, 1 when not, 3 when nothing runs.
     """
-    data = DataFolder(read_settings(os.environ).data)
+    data = DataFolder(read_settings(os.environ).data_path)
     records = data.records.all()
     if not records:
         click.echo(f"Nothing runs in {data.root}")

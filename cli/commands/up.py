@@ -5,8 +5,8 @@ import os
 import click
 
 from cli.config.data_folder import DataFolder
-from cli.config.settings import Settings, read_settings
-from cli.launcher.service_process import existing_services, gateway_address
+from cli.config.settings import SERVICES, CommandSettings, read_settings
+from cli.launcher.service_process import gateway_address
 
 
 @click.command()
@@ -21,10 +21,10 @@ def up(detach: bool) -> None:
         return
     from cli.launcher.foreground import run_stack
 
-    run_stack(settings, existing_services(), lambda: click.echo(what_to_open(settings)))
+    run_stack(settings, SERVICES, lambda: click.echo(what_to_open(settings)))
 
 
-def what_to_open(settings: Settings) -> str:
+def what_to_open(settings: CommandSettings) -> str:
     """The lines that say where everything is."""
     _, port = gateway_address(os.environ)
     url = (os.environ.get("PUBLIC_URL") or f"http://localhost:{port}").rstrip("/")
@@ -35,7 +35,7 @@ def what_to_open(settings: Settings) -> str:
         f"  A first account        curl -X POST {url}/api/auth/signup -H 'Content-Type: application/json' \\",
         f"                           -d '{signup}'",
         "  A conversation         concord demo",
-        f"  Logs                   {DataFolder(settings.data).logs} (concord logs -f)",
+        f"  Logs                   {DataFolder(settings.data_path).logs} (concord logs -f)",
         "  Ctrl-C stops everything.",
     ]
     return "\n".join(lines)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 def data_folder() -> DataFolder:
     """The data folder of this environment."""
-    return DataFolder(read_settings(os.environ).data)
+    return DataFolder(read_settings(os.environ).data_path)
 
 
 def kafka_options_here() -> dict[str, Any]:

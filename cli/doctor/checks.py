@@ -11,7 +11,7 @@ from pathlib import Path
 from cli.config.data_folder import DataFolder
 from cli.config.environment import needs_kafka, needs_postgres, needs_s3
 from cli.config.ports import LOOPBACK, is_taken
-from cli.config.settings import Settings
+from cli.config.settings import CommandSettings
 from cli.doctor.external_services import outside_checks
 from cli.doctor.result import CheckResult
 from cli.embedded.kafka_jars import JarCache
@@ -22,13 +22,13 @@ LOWEST_PYTHON = (3, 11)
 DISK_NEEDED_MIB = 1024
 
 
-def all_checks(environ: Mapping[str, str], settings: Settings) -> Iterator[CheckResult]:
+def all_checks(environ: Mapping[str, str], settings: CommandSettings) -> Iterator[CheckResult]:
     """Every finding, in the order in which one would put things right."""
     yield python_version()
     yield from packages(environ)
-    yield writable("data folder", "CONCORD_DATA", settings.data)
-    yield writable("cache folder", "CONCORD_CACHE", settings.cache)
-    yield disk("data folder", settings.data)
+    yield writable("data folder", "CONCORD_DATA", settings.data_path)
+    yield writable("cache folder", "CONCORD_CACHE", settings.cache_path)
+    yield disk("data folder", settings.data_path)
     if needs_kafka(environ):
         yield jars(settings)
     if needs_postgres(environ):
@@ -73,9 +73,9 @@ def disk(about: str, folder: Path) -> CheckResult:
     return CheckResult("disk space", f"{free_mib} MiB free for the {about}{way_out}", wrong)
 
 
-def jars(settings: Settings) -> CheckResult:
+def jars(settings: CommandSettings) -> CheckResult:
     """The cache of jars; an incomplete one is no fault, the first start fetches the rest."""
-    bad = JarCache(settings.cache).bad()
+    bad = JarCache(settings.cache_path).bad()
     text = (
         f"{len(bad)} jars are fetched from Maven Central at the next start" if bad else "complete and intact"
     )
@@ -95,9 +95,9 @@ def postgres_user() -> Iterator[CheckResult]:
     yield CheckResult("user namespaces", text)
 
 
-def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[CheckResult]:
+def ports(environ: Mapping[str, str], settings: CommandSettings) -> Iterator[CheckResult]:
     """The ports are free, or taken by the Concord of this data folder."""
-    wanted, running = public_ports(environ), DataFolder(settings.data).records.all()
+    wanted, running = public_ports(environ), DataFolder(settings.data_path).records.all()
     own = {record.port for record in running}
     if any("file" in (record.name, record.note) for record in running):
         own.add(wanted["FILE_PORT"][1])  # its record has the port that tells its health

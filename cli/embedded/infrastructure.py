@@ -7,7 +7,7 @@ from cli.config.data_folder import DataFolder
 from cli.config.environment import needs_kafka, needs_postgres, needs_s3
 from cli.config.ports import LOOPBACK, is_taken
 from cli.config.secrets import DATABASES, S3_KEY, load_secrets
-from cli.config.settings import Settings
+from cli.config.settings import CommandSettings
 from cli.embedded.databases import ensure_databases
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.kafka_aot_cache import aot_file, train_command
@@ -28,7 +28,7 @@ class EmbeddedParts:
     def __init__(
         self,
         environ: Mapping[str, str],
-        settings: Settings,
+        settings: CommandSettings,
         data: DataFolder,
         may_start: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -86,7 +86,7 @@ class EmbeddedParts:
 
     def _make_kafka(self) -> EmbeddedKafka:
         options = KafkaOptions(self._settings.kafka_jit, self._settings.kafka_heap_mib)
-        jars = JarCache(self._settings.cache, repository=self._settings.maven_url)
+        jars = JarCache(self._settings.cache_path, repository=self._settings.maven_url)
         folder, log = self._data.root / "kafka", self._data.log("kafka")
         return EmbeddedKafka(folder, self._settings.kafka_port, jars, log, options, self._record)
 

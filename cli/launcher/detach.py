@@ -7,7 +7,7 @@ import time
 import click
 
 from cli.config.data_folder import DataFolder
-from cli.config.settings import Settings
+from cli.config.settings import CommandSettings
 from cli.errors import ConcordError
 from cli.launcher.service_process import concord_command
 from cli.processes.child import Child
@@ -16,9 +16,9 @@ POLL_S = 0.1
 READY_LINE = "  Ctrl-C stops everything."
 
 
-def start_detached(settings: Settings) -> None:
+def start_detached(settings: CommandSettings) -> None:
     """Start `concord up` in a session of its own and show its output until it is ready."""
-    data = DataFolder(settings.data)
+    data = DataFolder(settings.data_path)
     data.claim()  # the sentence about a folder that is in use or cannot be written, said here
     data.release()
     log = data.log("up")

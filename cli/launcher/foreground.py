@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from cli.config.settings import Settings
+from cli.config.settings import CommandSettings
 from cli.launcher.stack import Stack
 
 
-def run_stack(settings: Settings, services: Sequence[str], on_ready: Callable[[], None]) -> None:
+def run_stack(settings: CommandSettings, services: Sequence[str], on_ready: Callable[[], None]) -> None:
     """Run until a signal; says how long the start took, then calls `on_ready`."""
     began = time.monotonic()
 

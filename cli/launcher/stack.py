@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cli.config.data_folder import DataFolder
 from cli.config.environment import check_secret, complete
-from cli.config.settings import Settings
+from cli.config.settings import CommandSettings
 from cli.embedded.infrastructure import EmbeddedParts, check_ports
 from cli.errors import ConcordError
 from cli.launcher.provisioning_step import Preparation
@@ -32,12 +32,12 @@ class Stack:
     """One Concord in the foreground; `run` returns when a signal has ended it."""
 
     def __init__(
-        self, environ: Mapping[str, str], settings: Settings, services: Sequence[str], say: Say
+        self, environ: Mapping[str, str], settings: CommandSettings, services: Sequence[str], say: Say
     ) -> None:
         self._environ = environ
         self._settings = settings
         self._say = say
-        self._data = DataFolder(settings.data)
+        self._data = DataFolder(settings.data_path)
         self._stop = StopFlag()
         self._parts = EmbeddedParts(environ, settings, self._data, self._may_start)
         self._parts_gate = StartGate(self._data.records.folder, "parts")

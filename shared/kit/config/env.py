@@ -85,7 +85,7 @@ def describe(kind: type[Settings]) -> tuple[SettingDoc, ...]:
 
 def env_name(field: FieldInfo) -> str:
     """The variable that a field is read from."""
-    return field.name.upper()
+    return field.encode_name.upper()
 
 
 def is_secret(field: FieldInfo) -> bool:

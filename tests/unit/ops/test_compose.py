@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 from cli.commands.prepare import prepare
 from cli.config.settings import SERVICES
-from cli.launcher.service_process import existing_services
 from cli.main import COMMANDS
 from cli.provisioning.provision import PrepareSettings
 from shared.kit.config.env import Settings, describe, load
@@ -60,7 +59,7 @@ def test_all_five_services_run_from_our_image() -> None:
     assert {"run", "prepare"} <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("service", existing_services())
+@pytest.mark.parametrize("service", SERVICES)
 def test_every_setting_of_a_service_exists_and_none_is_missing(service: str) -> None:
     kind, environ = settings_of(service), COMPOSE["services"][service]["environment"]
     assert set(environ) - OUR_OWN <= names(kind)
@@ -82,7 +81,7 @@ def valued(service: str, example: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("example", [{}, EXAMPLE], ids=["defaults", "example"])
-@pytest.mark.parametrize("service", existing_services())
+@pytest.mark.parametrize("service", SERVICES)
 def test_every_value_is_one_that_the_service_takes(service: str, example: dict[str, str]) -> None:
     load(settings_of(service), valued(service, example))
 
@@ -101,8 +100,7 @@ def test_what_compose_chooses_for_the_gateway_is_its_own_default() -> None:
 
 def test_every_setting_of_the_preparation_exists() -> None:
     environ = COMPOSE["services"]["prepare"]["environment"]
-    later = {"FILE_DATABASE_URL"} if "file" not in existing_services() else set()
-    assert set(environ) - later <= names(PrepareSettings)
+    assert set(environ) <= names(PrepareSettings)
     assert {f"{name.upper()}_DATABASE_URL" for name in SERVICES if name != "gateway"} <= set(environ)
 
 
@@ -227,7 +225,7 @@ def test_a_process_needs_nothing_of_the_embedded_parts() -> None:
     (line,) = re.findall(r"pip uninstall -y (.*)$", DOCKERFILE, re.M)
     absent = [name.replace("-", "_") for name in line.split()]
     modules = ["cli.commands.run", "cli.commands.prepare", "cli.healthcheck", "cli.provisioning.provision"]
-    modules += [f"apps.{service}.main" for service in existing_services()]
+    modules += [f"apps.{service}.main" for service in SERVICES]
     script = (
         "import sys\n"
         f"sys.modules.update(dict.fromkeys({absent!r}))\n"
