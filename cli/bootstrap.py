@@ -31,7 +31,7 @@ def main(lock: str, stamp: Path) -> None:
     if stamp.exists() and stamp.stat().st_mtime >= began_s:
         return
     make_venv()
-    install(["--require-hashes", "-r", str(LOCKS / (lock + ".txt"))])
+    install(["--require-hashes", "-r", f"requirements/{lock}.txt"])
     compile_modules()
     stamp.touch()
     print(f"Set up in {time.time() - began_s:.0f} s", flush=True)
@@ -69,7 +69,7 @@ def install(lock: list[str]) -> None:
     env = {"UV_SYSTEM_CERTS": "1", **os.environ, "VIRTUAL_ENV": str(VENV)}
     quiet = [] if sys.stderr.isatty() else ["-q"]
     uv = [PYTHON, "-m", "uv", "pip", "install", *quiet, "--python", PYTHON, "--compile-bytecode", *lock]
-    by_uv = pip(["--require-hashes", "-r", str(LOCKS / "setup.txt")]) and run(uv, env=env)
+    by_uv = pip(["--require-hashes", "-r", "requirements/setup.txt"]) and run(uv, env=env)
     # As a plain path entry: new packages are found without another installation, and imports stay quick.
     mode = ["--config-settings", "editable_mode=compat"]
     command = ["--no-deps", "--no-build-isolation", *mode, "-e", str(ROOT)]
