@@ -5,15 +5,15 @@ import sys
 
 from cli.config.ports import LOOPBACK
 from cli.config.settings import ListenSettings, read
-from cli.processes.health import PROCESS, unready_parts
+from cli.processes.health import PROCESS, unready_components
 
 
 def main() -> None:
     """Ask the process at HEALTH_PORT, or at GATEWAY_PORT if none answers there; print what is not ready."""
     listen = read(ListenSettings, os.environ)
-    unready = unready_parts(LOOPBACK, listen.health_port)
+    unready = unready_components(LOOPBACK, listen.health_port)
     if PROCESS in unready:
-        unready = unready_parts(LOOPBACK, listen.gateway_port)
+        unready = unready_components(LOOPBACK, listen.gateway_port)
     for component, reason in unready.items():
         sys.stderr.write(f"{component}: {reason}\n")
     sys.exit(1 if unready else 0)

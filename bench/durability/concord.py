@@ -19,9 +19,9 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.errors import ConcordError
 from cli.launcher.service_process import concord_command
 from cli.processes.child import Child
-from cli.processes.health import unready_parts
+from cli.processes.health import unready_components
 from cli.processes.identity import start_mark
-from cli.processes.registry import PART, Record
+from cli.processes.registry import INFRASTRUCTURE, Record
 
 GATEWAYS = ("gateway-1", "gateway-2")
 SERVICES = ("auth-1", "server-1", "message-1", "message-2")
@@ -104,7 +104,7 @@ class OwnConcord:
         for name, child in self.processes.items():
             if child.exit_code() is not None:
                 raise ConcordError(f"{name} ended by itself; the end of {child.log}:\n{child.last_lines()}")
-        missing = {name: unready_parts(LOOPBACK, port) for name, port in self._ports.items()}
+        missing = {name: unready_components(LOOPBACK, port) for name, port in self._ports.items()}
         return {name: str(parts) for name, parts in missing.items() if parts}
 
     def wait_ready(self) -> None:
@@ -172,4 +172,4 @@ def _postgres(data: DataFolder) -> EmbeddedPostgres:
 
 def _note(data: DataFolder, child: Child, port: int) -> None:
     """Where the environment of the processes is read from."""
-    data.records.write(Record(child.name, PART, child.pid, start_mark(child.pid) or "", port=port))
+    data.records.write(Record(child.name, INFRASTRUCTURE, child.pid, start_mark(child.pid) or "", port=port))

@@ -14,7 +14,7 @@ from cli.config.secrets import DATABASES
 from cli.config.settings import SERVICES, ListenSettings, RunSettings, read, read_settings
 from cli.errors import ConcordError, readable_errors
 from cli.launcher.service_process import gateway_address
-from cli.launcher.start_gate import wait_at_gate
+from cli.launcher.start_gate import wait_until_open
 from cli.processes.registry import COMMAND, own_record
 
 
@@ -32,7 +32,7 @@ def run(service: str) -> None:
         if not is_prepared(service):
             return
         entry = load(service)
-        wait_at_gate(os.environ)
+        wait_until_open(os.environ)
         forget = remember(service, data)
         try:
             entry()

@@ -12,7 +12,7 @@ from cli.launcher.service_process import gateway_address
 @click.command()
 @click.option("--detach", is_flag=True, help="Return when everything is ready and leave it running.")
 def up(detach: bool) -> None:
-    """Run everything: the embedded parts and all services."""
+    """Run everything: the embedded infrastructure and all services."""
     settings = read_settings(os.environ)
     if detach:
         from cli.launcher.detach import start_detached
@@ -21,11 +21,11 @@ def up(detach: bool) -> None:
         return
     from cli.launcher.foreground import run_stack
 
-    run_stack(settings, SERVICES, lambda: click.echo(what_to_open(settings)))
+    run_stack(settings, SERVICES, lambda: click.echo(start_message(settings)))
 
 
-def what_to_open(settings: CommandSettings) -> str:
-    """The lines that say where everything is."""
+def start_message(settings: CommandSettings) -> str:
+    """Return the lines with the addresses of everything."""
     _, port = gateway_address(os.environ)
     url = (os.environ.get("PUBLIC_URL") or f"http://localhost:{port}").rstrip("/")
     signup = '{"name": "Ada", "email": "ada@example.org", "password": "correct horse"}'

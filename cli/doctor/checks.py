@@ -12,7 +12,7 @@ from cli.config.data_folder import DataFolder
 from cli.config.environment import needs_kafka, needs_postgres, needs_s3
 from cli.config.ports import LOOPBACK, is_taken
 from cli.config.settings import CommandSettings
-from cli.doctor.external_services import outside_checks
+from cli.doctor.external_services import external_checks
 from cli.doctor.result import CheckResult
 from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres_user import namespaces_work
@@ -34,7 +34,7 @@ def all_checks(environ: Mapping[str, str], settings: CommandSettings) -> Iterato
     if needs_postgres(environ):
         yield from postgres_user()
     yield from ports(environ, settings)
-    yield from outside_checks(environ)
+    yield from external_checks(environ)
 
 
 def python_version() -> CheckResult:

@@ -19,7 +19,7 @@ from cli.errors import ConcordError
 TIMEOUT_S = 3.0
 
 
-def outside_checks(environ: Mapping[str, str]) -> Iterator[CheckResult]:
+def external_checks(environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """A finding for each outside service that is named."""
     plain = environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT") == "PLAINTEXT"
     for server in filter(None, environ.get(KAFKA_VARIABLE, "").split(",")):

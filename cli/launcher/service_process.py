@@ -1,4 +1,4 @@
-"""One service as a child process: the command line that starts it, and whether it is ready."""
+"""A service as a child process: its command line, its record, its readiness."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from cli.config.data_folder import DataFolder
 from cli.config.ports import free_port
 from cli.config.settings import ListenSettings, read
 from cli.processes.child import Child
-from cli.processes.health import unready_parts
+from cli.processes.health import unready_components
 from cli.processes.identity import start_mark
 from cli.processes.registry import SERVICE, Record
 from shared.kit.http.hosts import reachable
@@ -43,12 +43,12 @@ class ServiceProcess:
         self.child.start()
 
     def ready(self) -> bool:
-        """Whether the process says that it serves."""
+        """Return True if the process reports that it is ready."""
         return self.unready() == {}
 
     def unready(self) -> dict[str, str]:
-        """What is not ready yet, by part, with the reason; empty when all is."""
-        return unready_parts(health_host(self.name, self._environ), self.port)
+        """Return the reasons of what is not ready yet, by component; empty if all is ready."""
+        return unready_components(health_host(self.name, self._environ), self.port)
 
     def _record(self, child: Child) -> None:
         started = start_mark(child.pid) or ""
@@ -60,7 +60,7 @@ class ServiceProcess:
 
 
 def health_port(service: str, environ: Mapping[str, str]) -> int:
-    """Return the port on which a service process reports its health: the gateway's own, else a free one."""
+    """Return the port on which a service process reports its health: the gateway's own, or a free one."""
     return gateway_address(environ)[1] if service == "gateway" else free_port()
 
 
@@ -86,6 +86,6 @@ def public_ports(environ: Mapping[str, str]) -> dict[str, tuple[str, int]]:
 
 
 def concord_command() -> list[str]:
-    """The command line of `concord` in this environment."""
+    """Return the command line of `concord` in this environment."""
     script = Path(sys.executable).with_name("concord")
     return [sys.executable, str(script)] if script.exists() else [sys.executable, "-m", "cli.main"]

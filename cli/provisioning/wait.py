@@ -1,4 +1,4 @@
-"""Preparation by a process that is about to serve: it waits for as long as it takes, and says so."""
+"""ProvisioningStep by a process that is about to serve: it waits for as long as it takes, and says so."""
 
 import asyncio
 import logging

@@ -30,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(box: DeadLetterListing, *words: str) -> tuple[Result, list[str]]:
         letters = Letters()
         monkeypatch.setattr(command, "opened", lambda service, records: (box, letters))
-        monkeypatch.setattr(command, "kafka_options_here", dict)
+        monkeypatch.setattr(command, "kafka_context", dict)
         monkeypatch.setattr(command, "asked", lambda options, sent: sent)
         return CliRunner().invoke(command.dead_letters, list(words)), letters.sent
 

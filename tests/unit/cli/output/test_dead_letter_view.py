@@ -2,7 +2,7 @@
 
 import json
 
-from cli.output.dead_letters import page, table
+from cli.output.dead_letter_view import page, table
 from cli.output.terminal import VALUE_MAX_CHARS, secret_names, shown
 from tests.unit.kit.dead_letters.test_store import EVENT, letter
 
