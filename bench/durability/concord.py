@@ -33,7 +33,7 @@ SETTINGS = {
     "KEY_OVERLAP_S": "7260",
     "RATE_LIMIT_PER_MINUTE": "0",
 }
-"""Tokens outlive the run, and nobody is told to slow down; everything else is as it is by default."""
+"""Tokens outlive the run and no limit slows senders down; all other settings are the defaults."""
 
 Say = Callable[[str], None]
 
@@ -54,7 +54,7 @@ class OwnConcord:
 
     @property
     def gateway_ports(self) -> list[int]:
-        """Where the gateways listen."""
+        """The ports of the gateways."""
         return [self._ports[name] for name in GATEWAYS]
 
     def start(self, say: Say) -> None:
@@ -100,7 +100,7 @@ class OwnConcord:
         part.wait_ready()
 
     def unready(self) -> dict[str, str]:
-        """What is not ready, and why; empty when all is. Raises ConcordError when one died by itself."""
+        """Return the reasons of what is not ready; empty if all is. Raise ConcordError if a process died."""
         for name, child in self.processes.items():
             if child.exit_code() is not None:
                 raise ConcordError(f"{name} ended by itself; the end of {child.log}:\n{child.last_lines()}")
@@ -120,11 +120,11 @@ class OwnConcord:
         return Api(LOOPBACK, self.gateway_ports[0])
 
     def waiting_events(self) -> int:
-        """How many events still stand in the outboxes."""
+        """Return the number of events in the outboxes."""
         return sum(int(self.sql(name, "SELECT count(*) FROM outbox;")) for name in DATABASES_IN_USE)
 
     def sql(self, service: str, script: str) -> str:
-        """What psql says to a script, in the database of a service. Raises ConcordError."""
+        """Run a psql script in the database of a service and return its output. Raises ConcordError."""
         return run_sql(self.environ[database_variable(service)], script)
 
     def stop(self) -> None:
@@ -171,5 +171,5 @@ def _postgres(data: DataFolder) -> EmbeddedPostgres:
 
 
 def _note(data: DataFolder, child: Child, port: int) -> None:
-    """Where the environment of the processes is read from."""
+    """Return the environment of the processes."""
     data.records.write(Record(child.name, INFRASTRUCTURE, child.pid, start_mark(child.pid) or "", port=port))

@@ -147,7 +147,7 @@ def warn_if_truncated(box: "DeadLetterListing") -> None:
 
 
 def require_complete(box: "DeadLetterListing") -> None:
-    """Raise ConcordError if not all records were read: the marker of a redrive may lie far behind a letter."""
+    """Raise ConcordError if not all records were read: markers of redrives lie behind the letters."""
     if box.cut:
         raise ConcordError(
             "Nothing was redriven: not all records were read, and the rest may hold the markers of earlier "

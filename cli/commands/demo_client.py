@@ -71,7 +71,7 @@ class Person:
 
 
 def fetch(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
-    """Return the body that another server, such as S3, answers with; raise ConcordError unless it is a 200."""
+    """Return the body of another server's response, such as S3's; raise ConcordError unless it is 200."""
     parts = urlsplit(url)
     connection_type = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = connection_type(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)

@@ -25,9 +25,7 @@ def up() -> None:
         env = complete(os.environ, data, settings.kafka_port, settings.postgres_port, settings.s3_port)
         click.echo(f"  KAFKA_BOOTSTRAP_SERVERS={env['KAFKA_BOOTSTRAP_SERVERS']}")
         click.echo(f"  Postgres on 127.0.0.1:{settings.postgres_port}")
-        click.echo(
-            f"  S3_ENDPOINT_URL={env['S3_ENDPOINT_URL']}, to try out only: any user of this machine may reset it"
-        )
+        click.echo(f"  S3_ENDPOINT_URL={env['S3_ENDPOINT_URL']}, for trials: any user here may reset it")
         click.echo(f"  Passwords, the key of S3 and MESH_SECRET in {data.root / 'secrets.json'}")
         click.echo("  `concord run SERVICE` finds them. Ctrl-C stops them.")
 

@@ -27,7 +27,7 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
 _HEAD = """# Settings
 
 Every setting is an environment variable. A process with invalid settings lists all problems at once and does not
-start. This page is made from the code: `python -m cli.generators.settings_page > docs/settings.md`.
+start. This page is generated from the code: `python -m cli.generators.settings_page > docs/settings.md`.
 """
 
 

@@ -1,4 +1,4 @@
-"""`concord up --detach`: the same in the background, with this process as its follow_startup."""
+"""`concord up --detach`: start `concord up` in the background, follow its output until it is ready."""
 
 import os
 import sys
@@ -26,9 +26,8 @@ def start_detached(settings: CommandSettings) -> None:
     child = Child("up", [*concord_command(), "up"], log, os.environ)
     child.start()
     try:
-        follow_startup(
-            child, data, offset if log.stat().st_size >= offset else 0
-        )  # less: the log was rotated
+        was_rotated = log.stat().st_size < offset
+        follow_startup(child, data, 0 if was_rotated else offset)
     except KeyboardInterrupt:
         child.stop(timeout_s=10.0)
         raise

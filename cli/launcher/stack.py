@@ -51,7 +51,7 @@ class Stack:
         self._failure: BaseException | None = None
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Start all, call `on_ready`, supervise until a signal, stop all. Raise ConcordError if a start fails."""
+        """Start all, call `on_ready`, supervise until a signal, stop all; raise ConcordError on failure."""
         self._data.claim()
         try:
             self._begin()
@@ -136,7 +136,7 @@ class Stack:
         return all(service.ready() for service in self._services)
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float = 3600.0) -> bool:
-        """Wait for the condition; return False if a signal came first. Raise an error of the starter thread."""
+        """Wait for the condition; return False if a signal came first. Raise the starter thread's error."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if self._failure is not None:

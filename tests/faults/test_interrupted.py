@@ -36,12 +36,12 @@ def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, to_all: boo
 
 
 def not_ignored() -> None:
-    """What a shell starts in the background ignores it, and all that it starts."""
+    """Restore SIGINT, which background processes of a shell ignore, with all their children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def servers(folder: Path) -> int:
-    """How many processes have this folder in their command line, without pytest's own."""
+    """Return the number of processes with this folder in their command line, without pytest's own."""
     mark = f"{folder}/run/".encode()
     found = 0
     for place in Path("/proc").glob("[0-9]*/cmdline"):

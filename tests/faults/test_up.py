@@ -36,7 +36,7 @@ def test_two_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
         assert None not in others.values()
         assert first.stop() == 0
         assert nothing_left(tmp_path / "one")
-        assert {name: second.records.find(name) for name in others} == others  # not even started anew
+        assert {name: second.records.find(name) for name in others} == others  # not even restarted
         assert all_ready(two)
         assert concord("demo", env=two).returncode == 0
         assert concord("status", env=one).returncode == 3
