@@ -29,7 +29,7 @@ class Record:
         """Return True if this very process still runs: pid, start time and command line all match."""
         if not self.started or start_mark(self.pid) != self.started:
             return False
-        return has_words(self.pid, self.marks)
+        return has_words(self.pid, self.command_words)
 
 
 class Records:
