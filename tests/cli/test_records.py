@@ -39,7 +39,7 @@ def test_a_recorded_process_is_stopped(tmp_path: Path, sleeper: subprocess.Popen
     assert records.all() == []
 
 
-@pytest.mark.parametrize("field", [{"started": "another boot:1"}, {"marks": ("server.properties",)}])
+@pytest.mark.parametrize("field", [{"started": "another boot:1"}, {"command_words": ("server.properties",)}])
 def test_a_pid_that_is_someone_elses_by_now_is_left_alone(
     tmp_path: Path, sleeper: subprocess.Popen[bytes], field: dict[str, object]
 ) -> None:
@@ -80,7 +80,7 @@ def test_services_stop_before_the_parts_that_they_need(tmp_path: Path) -> None:
     assert ended[INFRASTRUCTURE] - ended[SERVICE] >= 0.3
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "kafka"}', '{"pid": 1, "marks": 7}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "kafka"}', '{"pid": 1, "command_words": 7}'])
 def test_a_damaged_record_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "kafka.json").write_text(content)
     assert Records(tmp_path).all() == []

@@ -3,7 +3,7 @@
 import json
 
 from cli.output.dead_letter_view import page, table
-from cli.output.terminal import VALUE_MAX_CHARS, secret_names, render
+from cli.output.terminal import VALUE_MAX_CHARS, render, secret_names
 from tests.unit.kit.dead_letters.test_store import EVENT, letter
 
 
