@@ -1,18 +1,20 @@
-# Each target sets the checkout up first, when that is needed. Only Python >= 3.11 and make have to be there.
+# Each target sets the checkout up first, if that is needed. Only Python >= 3.11 and make have to be installed.
 PYTHON ?= python3
 BIN := .venv/bin
-SET_UP := "$(PYTHON)" -I cli/bootstrap.py
+# The stamps of a finished set-up. They are named after the folder: a checkout that was moved is set up again.
+STAMP := .venv/set-up-$(shell pwd | cksum | cut -d " " -f 1)
+# Made again with each new lock, and when the Python that it was made with is gone.
+SET_UP_FROM := requirements/setup.txt pyproject.toml cli/bootstrap.py $(BIN)/python
 
 .PHONY: help up test test-faults lint kafka setup clean has-python
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-up: has-python ## Run everything: Kafka, Postgres and all services
-	@$(SET_UP) run
+up: $(STAMP)-run ## Run everything: Kafka, Postgres and all services
 	@exec $(BIN)/concord up
 
-# Tests wait for Kafka and Postgres more than they work: several at once, each worker with its own.
+# Tests wait for Kafka and Postgres more than they compute: several at once, each worker with its own servers.
 # Those that break things wait the longest.
 AT_ONCE ?= 3
 FAULTS_AT_ONCE ?= 4
@@ -25,23 +27,31 @@ test: setup ## Lint, and all tests but the long ones
 test-faults: kafka ## The tests that break things on purpose, and the long ones
 	@$(BIN)/python -m pytest tests/faults -n $(FAULTS_AT_ONCE) $(SHARED_OUT)
 
-lint: setup ## Style, types and the rules on imports
+lint: setup ## Style, types, the rules on imports, and English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.english
 
-# Tests start it a hundred times: once it is trained, for half the CPU time.
+# Tests start Kafka a hundred times; with a trained cache of its classes, in half the CPU time.
 kafka: setup
 	@$(BIN)/python -m tests.support.train_kafka
 
-setup: has-python ## Set up for development and tests
-	@$(SET_UP) test
+setup: $(STAMP)-test ## Set up for development and tests
 
-clean: ## Remove what was set up and built; not the data of the embedded parts
+# The test lock holds all of the run lock.
+$(STAMP)-test: requirements/run.txt
+$(STAMP)-run $(STAMP)-test: $(STAMP)-%: requirements/%.txt $(SET_UP_FROM) | has-python
+	@"$(PYTHON)" -I cli/bootstrap.py $* $@
+	@touch $(STAMP)-run
+
+$(BIN)/python: ;
+
+clean: ## Remove what was set up and built, but no data of the embedded infrastructure
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
 		.schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 has-python:
-	@command -v "$(PYTHON)" >/dev/null || { echo "concord: there is no $(PYTHON) here: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { echo "concord: there is no $(PYTHON) on this machine: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }

@@ -1,1 +1,1 @@
-"""Load on a running Concord, over HTTP, with everything switched on; `python -m bench --help`."""
+"""Benchmarks: `bench.command` is the entry. Imports cli, contracts and the kit; only cli.main imports it."""

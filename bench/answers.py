@@ -7,7 +7,7 @@ _HEAD_END = b"\r\n\r\n"
 
 
 def answer_length(received: bytes) -> int | None:
-    """How many bytes the first answer has; None when its head is not whole yet."""
+    """Return the size of the first response in bytes; None if its head is incomplete."""
     end = received.find(_HEAD_END)
     if end < 0:
         return None
@@ -21,5 +21,5 @@ def status_of(answer: bytes) -> str:
 
 
 def body_of(answer: bytes) -> bytes:
-    """What follows the head of a whole answer."""
+    """Return the body of a complete response."""
     return answer[answer.index(_HEAD_END) + len(_HEAD_END) :]

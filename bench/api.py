@@ -35,7 +35,7 @@ class Api:
         return json.loads(raw) if raw else None
 
     def limit(self, path: str, token: str) -> str:
-        """What the answer tells of the caller's limit; empty when there is none."""
+        """Return the response's headers about the caller's limit; empty if there are none."""
         _, _, told = self._ask("GET", path, None, {"Authorization": f"Bearer {token}"})
         return told.get("RateLimit-Policy", "")
 

@@ -25,7 +25,7 @@ Driver = Callable[[Job], Result]
 
 
 class Plan(Struct, frozen=True):
-    """What is measured: each operation warmed up, then each level for so long."""
+    """The plan of a measurement: warm up each operation, then run each level for `seconds`."""
 
     operations: list[Operation]
     levels: list[int]
@@ -34,7 +34,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def total_s(self) -> int:
-        """How long all runs take together."""
+        """The duration of all runs in seconds."""
         return len(self.operations) * (len(self.levels) * self.seconds + self.warm_up_s)
 
 
@@ -60,7 +60,7 @@ class Levels(click.ParamType[list[int]]):
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def bench(context: click.Context) -> None:
-    """How fast Concord is, and whether anything is lost. Without a word more: `load`."""
+    """Measure how fast Concord is, and check that nothing is lost. The default is `load`."""
     if context.invoked_subcommand is None:
         context.invoke(load)
 

@@ -12,7 +12,7 @@ TIMEOUT_S = 15.0
 
 
 class Tally:
-    """What all connections of a run count together."""
+    """The counters of all connections of a run."""
 
     def __init__(self, job: Job) -> None:
         self.job = job

@@ -1,4 +1,4 @@
-"""What one run is to do, and what came of it: told between the command and its drivers as JSON."""
+"""The job of one run and its result, exchanged between the command and its drivers as JSON."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Operation(StrEnum):
-    """What can be measured."""
+    """The operations that can be measured."""
 
     SEND = "send"
     HISTORY = "history"
@@ -29,7 +29,7 @@ class Target(Struct, frozen=True):
 
 
 class Job(Struct, kw_only=True):
-    """So many requests in flight at once, each on a connection of its own, for so long."""
+    """So many requests in flight at once, each on a connection of its own, for `seconds`."""
 
     operation: Operation
     host: str
@@ -42,7 +42,7 @@ class Job(Struct, kw_only=True):
 
 
 class Result(Struct, kw_only=True):
-    """What a driver counted. Latencies are in microseconds, from the first byte sent to the last received."""
+    """A driver's counters. Latencies are in microseconds, from the first byte sent to the last received."""
 
     driver: str
     seconds: float
@@ -69,7 +69,7 @@ class Result(Struct, kw_only=True):
 
     @property
     def created(self) -> int:
-        """How many messages were acknowledged as new."""
+        """The number of messages that were acknowledged as new."""
         return self.statuses.get("201", 0)
 
 

@@ -1,4 +1,4 @@
-"""What signatures cost: each signing and checking that one send takes, in CPU time of this machine."""
+"""The cost of signatures: the CPU time of all signing and checking in one send, on this machine."""
 
 import time
 from collections.abc import Callable

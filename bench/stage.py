@@ -19,7 +19,7 @@ SEEDS = 60
 
 
 class Sizes(Struct, frozen=True):
-    """How large the stage is; every server has as many members and channels."""
+    """The size of the stage; every server has the same number of members and channels."""
 
     people: int = 20
     servers: int = 4
@@ -28,7 +28,7 @@ class Sizes(Struct, frozen=True):
 
 
 class Stage:
-    """Who writes where. `targets` has every channel with each of its members."""
+    """The senders and their channels. `targets` holds every channel with each of its members."""
 
     def __init__(self, api: Api, sizes: Sizes) -> None:
         self.targets: list[Target] = []
@@ -58,7 +58,7 @@ class Stage:
         return self.api.limit("/api/auth/me", self._tokens[0])
 
     def stored(self) -> int:
-        """How many messages all channels have, by reading them. Raises ValueError when one is missing."""
+        """Count the messages of all channels by reading them. Raise ValueError if one is missing."""
         return sum(at_once(self._count, list(self.channels)))
 
     def _sign_up(self, _: int) -> str:

@@ -8,7 +8,7 @@ HEADS = ("operation", "in flight", "requests/s", "p50 ms", "p90 ms", "p99 ms", "
 
 
 def row_of(operation: Operation, in_flight: int, result: Result) -> tuple[str, ...]:
-    """One run; errors are told by status."""
+    """One run; errors are counted by status."""
     times = (result.p50_us, result.p90_us, result.p99_us, result.max_us)
     return (
         operation.value,

@@ -63,7 +63,7 @@ class _Work:
             self._note(status, begun)
 
     def result(self) -> Result:
-        """What was counted."""
+        """The counters."""
         times = sorted(self._times_s) or [0.0]
         at = [times[min(len(times) - 1, int(len(times) * share))] * 1e6 for share in (0.5, 0.9, 0.99, 1.0)]
         return Result(

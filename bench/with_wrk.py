@@ -19,7 +19,7 @@ _MARK = "BENCH "
 
 
 def is_there() -> bool:
-    """Whether `wrk` can be called."""
+    """Return True if `wrk` is installed."""
     return shutil.which("wrk") is not None
 
 
@@ -48,7 +48,7 @@ def command(job: Job, targets: Path) -> list[str]:
 
 
 def read(output: str, seconds: float) -> Result:
-    """What our script printed among wrk's own lines. Raises RuntimeError when it is not there."""
+    """Return the output of our script among wrk's lines. Raise RuntimeError if it is missing."""
     lines = [line.removeprefix(_MARK) for line in output.splitlines() if line.startswith(_MARK)]
     if len(lines) != 1:
         raise RuntimeError(f"wrk said nothing of use: {output[-500:]}")

@@ -1,11 +1,11 @@
-"""Errors that a user can put right: one sentence instead of a traceback."""
+"""Errors that a user can fix: one sentence instead of a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class ConcordError(Exception):
-    """A failure that its text explains; `cli.main` prints it and exits with 1."""
+    """A failure that its text explains; `cli.main` prints it and exits with code 1."""
 
 
 @contextmanager
@@ -14,7 +14,7 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # Imported only now: most commands never load the kit, and start the faster.
+        # Imported only now: most commands never load the HTTP part of the kit, and start faster.
         from shared.kit.config.env import SettingsError
         from shared.kit.http.sockets import PortError
 

@@ -1,4 +1,5 @@
-"""Database migrations: one folder a service, numbered revisions `0001_what.py`, one line without branches.
+"""Database migrations: a folder for each service, with numbered revisions `0001_what.py` without branches.
 
-A new one: `SERVER_DATABASE_URL=… python -m migrations.new server "what it does"`, against a database at head.
+Imports the kit and the tables of services; `runner.migrate` is the entry. To write a new one, with a
+database at head: `SERVER_DATABASE_URL=… python -m migrations.new server "what it does"`.
 """

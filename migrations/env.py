@@ -1,6 +1,4 @@
-"""Alembic's environment, the same for every service: `migrations.runner` gives it the connection and the
-service.
-"""
+"""Alembic's environment for every service; `migrations.runner` passes the connection and the service."""
 
 from alembic import context
 

@@ -14,7 +14,7 @@ from migrations.runner import alembic_config, connect, head_of
 
 
 async def new_revision(service: str, url: str, message: str) -> None:
-    """Write `migrations/<service>/NNNN_<message>.py`; read it before you commit it."""
+    """Write `migrations/<service>/NNNN_<message>.py`; review it before you commit it."""
     head = head_of(service)
     number = f"{int(head or 0) + 1:04d}"
 

@@ -1,7 +1,6 @@
-"""Brings a service's database to the newest revision, whoever else does the same at this moment."""
+"""Bring a service's database to the newest revision, even if several processes do it at once."""
 
 import asyncio
-import importlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,15 +16,15 @@ from shared.kit.database.errors import translate_errors
 
 _log = logging.getLogger(__name__)
 
-_LOCK = 0x436F6E636F7264  # "Concord": the advisory lock of whoever migrates this database
+_LOCK = 0x436F6E636F7264  # "Concord" in ASCII: the advisory lock of a migration
 _LOCK_WAIT_S = 60.0
 _ROOT = Path(migrations.__file__).parent
 
 
 async def migrate(service: str, url: str) -> bool:
-    """Run what is missing; True when there was something. A service without revisions is passed over.
+    """Run the missing revisions; return True if there were any. A service without revisions is skipped.
 
-    Raises `mesh.busy` when the database is away or another process migrates it for longer than a minute.
+    Raise `mesh.busy` if the database is unavailable or another process migrates it for over a minute.
     """
     head = head_of(service)
     if head is None or await _current(url) == head:
@@ -41,21 +40,35 @@ async def migrate(service: str, url: str) -> bool:
 
 
 def head_of(service: str) -> str | None:
-    """The newest revision, read from the file names `NNNN_what.py`; None when there is none."""
+    """Return the newest revision, by the file names `NNNN_what.py`; None if there is none."""
     numbers = [path.name[:4] for path in (_ROOT / service).glob("[0-9][0-9][0-9][0-9]_*.py")]
     return max(numbers, default=None)
 
 
 def service_metadata(service: str) -> MetaData:
-    """The tables of a service: `metadata` of its `outbound/tables.py`."""
-    tables = importlib.import_module(f"apps.{service}.outbound.tables")
-    metadata: MetaData = tables.metadata
-    return metadata
+    """Return the tables of a service; import those of no other. Raises KeyError for an unknown service."""
+    if service == "auth":
+        from apps.auth.outbound.tables import metadata as auth
+
+        return auth
+    if service == "server":
+        from apps.server.outbound.tables import metadata as server
+
+        return server
+    if service == "message":
+        from apps.message.outbound.tables import metadata as message
+
+        return message
+    if service == "file":
+        from apps.file.outbound.tables import metadata as file
+
+        return file
+    raise KeyError(service)
 
 
 def alembic_config(service: str, connection: Connection) -> Any:
-    """Alembic's configuration for one service, over a connection that is open."""
-    from alembic.config import Config  # slow to import, and seldom needed
+    """Return Alembic's configuration for one service, on an open connection."""
+    from alembic.config import Config  # slow to import, and rarely needed
 
     config = Config()
     config.set_main_option("script_location", str(_ROOT).replace("%", "%%"))
@@ -68,7 +81,7 @@ def alembic_config(service: str, connection: Connection) -> Any:
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[AsyncConnection]:
-    """One connection for schema changes: a lock is waited for 10 s, a statement may take long."""
+    """Open a connection for schema changes: it waits 10 s for a lock; a statement may take long."""
 
     async def creator() -> asyncpg.Connection:
         settings = {"application_name": "concord migrate", "lock_timeout": "10000", "timezone": "UTC"}
@@ -83,7 +96,7 @@ async def connect(url: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def _current(url: str) -> str | None:
-    """The revision of a database, by the shortest way: most starts find nothing to do."""
+    """Return the revision of a database without SQLAlchemy: most starts have nothing to do."""
     with translate_errors():
         connection = await asyncpg.connect(url, timeout=10)
         try:
@@ -103,7 +116,7 @@ async def _version(connection: AsyncConnection) -> str | None:
 
 
 async def _lock(connection: AsyncConnection) -> None:
-    """Taken for the session, so that it outlives the transactions of the revisions."""
+    """Take the lock for the session, so that it outlives the transactions of the revisions."""
     deadline = asyncio.get_running_loop().time() + _LOCK_WAIT_S
     while not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
         await connection.rollback()

@@ -22,6 +22,7 @@ from tests.support.s3 import TestedS3, delete_buckets, outside_s3
 
 LONG_FIRST = (
     *("faults/test_durability.py", "faults/test_files.py::test_a_", "faults/test_clock_back.py"),
+    *("faults/test_up.py", "faults/test_infra_up.py", "faults/test_interrupted.py"),
     *("faults/test_files.py", "e2e/", "cli/test_up.py", "security/", "cli/", "integration/", "contract/"),
     *("bench/", "web/", "unit/"),
 )

@@ -1,1 +1,1 @@
-"""Is anything lost while processes are killed? Senders with a ledger, kills drawn at random, a reckoning."""
+"""The durability benchmark: kill processes under load and compare the ledger. Imports bench and cli."""

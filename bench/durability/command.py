@@ -26,7 +26,7 @@ FIRST_TIMEOUT_S = 30.0
 @click.command()
 @click.option("--seconds", type=click.IntRange(60, 3600), default=600, show_default=True)
 @click.option("--senders", type=click.IntRange(1, 512), default=64, show_default=True, help="At once.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of the draw of who is killed when.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="The seed of the kills.")
 @click.option(
     "--report", "target", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it."
 )

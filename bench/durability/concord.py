@@ -11,7 +11,7 @@ from cli.config.data_folder import DataFolder
 from cli.config.environment import KAFKA_VARIABLE, complete_from_records, database_variable
 from cli.config.ports import LOOPBACK, free_port
 from cli.config.secrets import DATABASES, load_secrets
-from cli.config.settings import Settings, read_settings
+from cli.config.settings import CommandSettings, read_settings
 from cli.embedded.databases import ensure_databases, run_sql
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.kafka_jars import JarCache
@@ -19,9 +19,9 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.errors import ConcordError
 from cli.launcher.service_process import concord_command
 from cli.processes.child import Child
-from cli.processes.health import unready_parts
+from cli.processes.health import unready_components
 from cli.processes.identity import start_mark
-from cli.processes.registry import PART, Record
+from cli.processes.registry import INFRASTRUCTURE, Record
 
 GATEWAYS = ("gateway-1", "gateway-2")
 SERVICES = ("auth-1", "server-1", "message-1", "message-2")
@@ -33,7 +33,7 @@ SETTINGS = {
     "KEY_OVERLAP_S": "7260",
     "RATE_LIMIT_PER_MINUTE": "0",
 }
-"""Tokens outlive the run, and nobody is told to slow down; everything else is as it is by default."""
+"""Tokens outlive the run and no limit slows senders down; all other settings are the defaults."""
 
 Say = Callable[[str], None]
 
@@ -54,7 +54,7 @@ class OwnConcord:
 
     @property
     def gateway_ports(self) -> list[int]:
-        """Where the gateways listen."""
+        """The ports of the gateways."""
         return [self._ports[name] for name in GATEWAYS]
 
     def start(self, say: Say) -> None:
@@ -100,11 +100,11 @@ class OwnConcord:
         part.wait_ready()
 
     def unready(self) -> dict[str, str]:
-        """What is not ready, and why; empty when all is. Raises ConcordError when one died by itself."""
+        """Return the reasons of what is not ready; empty if all is. Raise ConcordError if a process died."""
         for name, child in self.processes.items():
             if child.exit_code() is not None:
                 raise ConcordError(f"{name} ended by itself; the end of {child.log}:\n{child.last_lines()}")
-        missing = {name: unready_parts(LOOPBACK, port) for name, port in self._ports.items()}
+        missing = {name: unready_components(LOOPBACK, port) for name, port in self._ports.items()}
         return {name: str(parts) for name, parts in missing.items() if parts}
 
     def wait_ready(self) -> None:
@@ -120,11 +120,11 @@ class OwnConcord:
         return Api(LOOPBACK, self.gateway_ports[0])
 
     def waiting_events(self) -> int:
-        """How many events still stand in the outboxes."""
+        """Return the number of events in the outboxes."""
         return sum(int(self.sql(name, "SELECT count(*) FROM outbox;")) for name in DATABASES_IN_USE)
 
     def sql(self, service: str, script: str) -> str:
-        """What psql says to a script, in the database of a service. Raises ConcordError."""
+        """Run a psql script in the database of a service and return its output. Raises ConcordError."""
         return run_sql(self.environ[database_variable(service)], script)
 
     def stop(self) -> None:
@@ -151,8 +151,8 @@ class OwnConcord:
             raise ConcordError(f"Preparing failed; the end of {child.log}:\n{child.last_lines()}")
 
 
-def _kafka(data: DataFolder, settings: Settings) -> EmbeddedKafka:
-    jars = JarCache(settings.cache, repository=settings.maven_url)
+def _kafka(data: DataFolder, settings: CommandSettings) -> EmbeddedKafka:
+    jars = JarCache(settings.cache_path, repository=settings.maven_url)
     options = KafkaOptions(settings.kafka_jit, settings.kafka_heap_mib)
     port = free_port()
     return EmbeddedKafka(
@@ -171,5 +171,5 @@ def _postgres(data: DataFolder) -> EmbeddedPostgres:
 
 
 def _note(data: DataFolder, child: Child, port: int) -> None:
-    """Where the environment of the processes is read from."""
-    data.records.write(Record(child.name, PART, child.pid, start_mark(child.pid) or "", port=port))
+    """Return the environment of the processes."""
+    data.records.write(Record(child.name, INFRASTRUCTURE, child.pid, start_mark(child.pid) or "", port=port))

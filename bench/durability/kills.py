@@ -1,4 +1,4 @@
-"""Who is killed next, and how long it takes until all is well again."""
+"""The kills: which process is next, and how long the recovery takes."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What was acknowledged, and the reckoning: the ledger against what is stored and published. Pure."""
+"""The ledger of acknowledged sends, and its comparison with stored and published messages. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Published(Struct, frozen=True):
 
 
 class Verdict(Struct):
-    """How much is not as it has to be; `words` tell the first of each kind."""
+    """The number of faults of each kind; `words` describe the first of each."""
 
     faults: Counter[str] = field(default_factory=Counter)
     words: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Verdict(Struct):
 
     @property
     def good(self) -> bool:
-        """Whether nothing at all is wrong."""
+        """Return True if there is no fault."""
         return not self.faults
 
     def add(self, kind: str, about: str) -> None:
@@ -68,7 +68,7 @@ EVENT_DISORDER = "events out of order"
 
 
 def content_of(nonce: str) -> str:
-    """What a message says: told by its nonce, so that the ledger need not keep it."""
+    """Return the content of a message, derived from its nonce, so that the ledger need not store it."""
     return f"The engine weaves algebraic patterns, {nonce}."
 
 
@@ -95,7 +95,7 @@ def check_channel(
 def _check_sender(
     channel_id: str, entries: Sequence[Entry], by_nonce: Mapping[str | None, Stored], verdict: Verdict
 ) -> None:
-    """Every acknowledged message is there as it was answered, and in the order of sending."""
+    """Every acknowledged message is stored as it was acknowledged, and in the order of sending."""
     last = 0
     for entry in entries:
         stored = by_nonce.get(entry.nonce)

@@ -53,7 +53,7 @@ class Found(Struct, frozen=True):
 
 
 def check_outboxes(topic: str, written: Iterable[Written], found: Iterable[Found], verdict: Verdict) -> None:
-    """Each event is there, and those of one aggregate stand in the order of the outbox of its service.
+    """Each event is published, and those of one aggregate stand in the order of the outbox of its service.
 
     `written` is in that order for each service. An event that comes again has no effect any more.
     """

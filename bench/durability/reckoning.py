@@ -124,13 +124,13 @@ async def _drained(concord: OwnConcord) -> None:
 
 
 def _topics(concord: OwnConcord) -> list[str]:
-    """Where the outboxes sent to; those of new messages in any case."""
+    """Return the topics of the outboxes, and in any case those of new messages."""
     lines = (concord.sql(service, outboxes.TOPICS).split() for service in DATABASES_IN_USE)
     return sorted({*MESSAGE_CREATED.topics, *itertools.chain.from_iterable(lines)})
 
 
 def _written(concord: OwnConcord, topic: str) -> list[Written]:
-    """What the outboxes had for a topic, each service's in its order."""
+    """Return the events of the outboxes for a topic, each service's in its order."""
     return [
         Written(event_id, service, aggregate)
         for service in DATABASES_IN_USE

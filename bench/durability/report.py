@@ -31,7 +31,7 @@ KINDS = {
 
 
 class Run(Struct, kw_only=True):
-    """What a run did and found."""
+    """The result of a run."""
 
     seconds: float
     senders: int
@@ -52,12 +52,12 @@ class Run(Struct, kw_only=True):
 
     @property
     def good(self) -> bool:
-        """Whether it proves something, and nothing is wrong: no fault, no status that may not be."""
+        """Return True if the run proves something and found no fault and no unexpected status."""
         return self.proves and self.verdict.good and not self.unexpected()
 
     @property
     def proves(self) -> bool:
-        """Whether something was acknowledged, and something was killed: else nothing could be lost."""
+        """Return True if sends were acknowledged and processes killed: otherwise nothing could be lost."""
         return bool(self.acknowledged and self.kills)
 
     def unexpected(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Who sends where: people, servers, channels, made over the public API."""
+"""The scene: users, servers and channels, created over the public API."""
 
 import secrets
 from collections.abc import Sequence

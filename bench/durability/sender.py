@@ -14,14 +14,14 @@ from bench.durability.ledger import Entry, content_of
 
 ACKNOWLEDGED = (200, 201)
 EXPECTED = frozenset({NO_ANSWER, 200, 201, 503, 504})
-"""What a send may be answered with while things break."""
+"""The statuses that a send may get while processes are killed."""
 _PAUSE_S = 0.2
 GIVE_UP_S = 90.0
 """After the end of sending: what then has no answer is nobody's promise."""
 
 
 class Acknowledged(Struct, rename="camel"):
-    """What is read of an answer."""
+    """The fields that are read of a response."""
 
     id: str
     sequence: int
@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder(Acknowledged).decode
 
 
 class Watch:
-    """What all senders see together. Times are those of `time.monotonic`."""
+    """The shared state of all senders. Times are those of `time.monotonic`."""
 
     def __init__(self) -> None:
         self.acknowledged = 0
@@ -70,7 +70,7 @@ class Sender:
         self._watch = watch
 
     async def run(self) -> None:
-        """Send until told to stop; what was begun is seen through, for a while."""
+        """Send until asked to stop; what was begun is seen through, for a while."""
         while not self._watch.stopping.is_set():
             nonce = f"{self._name}-{len(self.entries)}"
             self.entries.append(Entry(nonce))

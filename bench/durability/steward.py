@@ -16,7 +16,7 @@ EXPECTED = frozenset({NO_ANSWER, 200, 503, 504})
 
 
 class Thing(Struct, frozen=True):
-    """Something that has a name, and the token of who may change it."""
+    """Something that has a name, and the token of a user who may change it."""
 
     path: str
     token: str
@@ -32,7 +32,7 @@ class Steward:
         self._watch = watch
 
     async def run(self) -> None:
-        """Until told to stop."""
+        """Run until asked to stop."""
         for number in itertools.count():
             if self._watch.stopping.is_set():
                 break

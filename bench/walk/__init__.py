@@ -1,1 +1,1 @@
-"""Counts the files of the project that one request enters, in every process."""
+"""The walk: count files and frames that one call enters in every process. Imports cli and bench."""

@@ -19,7 +19,7 @@ from typing import Any
 FOLDER, ROOT = "CONCORD_WALK_FOLDER", "CONCORD_WALK_ROOT"
 ROOMS = ("apps", "shared", "migrations")
 LOOP_BASES = (os.path.join("asyncio", "runners.py"), "threading.py")  # noqa: PTH118 - an end of a path
-"""What runs below every callback of an event loop, and below every thread."""
+"""Functions below every callback of an event loop, and below every thread."""
 
 Event = tuple[str, str, bool, str]
 """The file, the function, whether a coroutine was resumed, and the `file:function` in which the event loop

@@ -1,1 +1,1 @@
-"""The subcommands, one module each, imported only when called."""
+"""The subcommands, one module each, imported only when called. They may import all of cli."""

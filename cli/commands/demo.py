@@ -14,12 +14,12 @@ RECIPE = b"Three minutes, not a second more."
 @click.command()
 @click.option("--url", help="Address of the gateway; default: the one of this environment.")
 def demo(url: str | None) -> None:
-    """Play a conversation through the public HTTP API and tell what happens."""
-    # Not PUBLIC_URL: that is what clients elsewhere are told, and may not be reachable from here.
+    """Play a conversation through the public HTTP API and print each step."""
+    # Not PUBLIC_URL: that address is for clients elsewhere and may not be reachable from here.
     base = url or f"http://localhost:{gateway_address(os.environ)[1]}"
     click.echo(f"Three people meet at {base}")
     ada, ben, cleo = (sign_up(base, name) for name in ("Ada", "Ben", "Cleo"))
-    server_id, channel_id = found_server(ada)
+    server_id, channel_id = create_server(ada)
     invite(ada, server_id, [ben, cleo])
     talk(channel_id, ada, ben, cleo)
     share(channel_id, ada, ben)
@@ -27,15 +27,15 @@ def demo(url: str | None) -> None:
 
 
 def sign_up(base: str, name: str) -> Person:
-    """A new account; the e-mail address is a fresh one, so that the demo can be played again."""
+    """Sign up; the e-mail address is a new one each time, so that the demo can be repeated."""
     email = f"{name.lower()}.{secrets.token_hex(4)}@example.org"
     person = Person(base, name, email, secrets.token_urlsafe(16))
     click.echo(f"  {name} signs up as {email}")
     return person
 
 
-def found_server(owner: Person) -> tuple[str, str]:
-    """A server with a channel of its own; returns both ids."""
+def create_server(owner: Person) -> tuple[str, str]:
+    """Create a server and a channel in it; return both ids."""
     server = owner.call("POST", "/api/servers", {"name": "Tea house"})
     click.echo(f'  {owner.name} opens the server "{server["name"]}" with the channel "general"')
     channel = owner.call("POST", f"/api/servers/{server['id']}/channels", {"name": "oolong", "type": "TEXT"})
@@ -44,7 +44,7 @@ def found_server(owner: Person) -> tuple[str, str]:
 
 
 def invite(owner: Person, server_id: str, guests: list[Person]) -> None:
-    """An invite for exactly these guests, who follow it."""
+    """Create an invite for exactly these guests, who accept it."""
     code = owner.call("POST", f"/api/servers/{server_id}/invites", {"maxUses": len(guests)})["code"]
     click.echo(f"  {owner.name} makes the invite {code} for {len(guests)} people")
     for guest in guests:
@@ -53,13 +53,13 @@ def invite(owner: Person, server_id: str, guests: list[Person]) -> None:
 
 
 def talk(channel_id: str, ada: Person, ben: Person, cleo: Person) -> None:
-    """Messages sent, edited, deleted, and the history that remains."""
+    """Send, edit and delete messages, and print the history."""
     path = f"/api/channels/{channel_id}/messages"
     say(path, ada, "Welcome! The water is hot.")
     question = say(path, ben, "Is their any oolong left?")
     mistake = say(path, cleo, "wrong window, sorry")
     ben.call("PATCH", f"{path}/{question}", {"content": "Is there any oolong left?"})
-    click.echo("  Ben corrects his spelling")
+    click.echo("  Ben corrects the spelling")
     cleo.call("DELETE", f"{path}/{mistake}")
     click.echo("  Cleo takes hers back")
     say(path, ada, "A whole tin of it.")
@@ -70,7 +70,7 @@ def talk(channel_id: str, ada: Person, ben: Person, cleo: Person) -> None:
 
 
 def share(channel_id: str, ada: Person, ben: Person) -> None:
-    """A file: announced, sent to S3, completed, shown in a message, and read by someone else."""
+    """Announce a file, send it to S3, complete it, attach it to a message, and read it as another user."""
     announced = {
         "channelId": channel_id,
         "name": "recipe.txt",
@@ -83,7 +83,7 @@ def share(channel_id: str, ada: Person, ben: Person) -> None:
     message = {"content": "The recipe is attached.", "attachments": [file["id"]]}
     ada.call("POST", f"/api/channels/{channel_id}/messages", message)
     click.echo(f"  {ada.name} shares {file['name']}, {file['size']} bytes")
-    body = fetch("GET", ben.place_of(f"/api/files/{file['id']}/content"))
+    body = fetch("GET", ben.redirect_target(f"/api/files/{file['id']}/content"))
     click.echo(f"  {ben.name} reads it: {body.decode()}")
 
 

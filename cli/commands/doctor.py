@@ -1,4 +1,4 @@
-"""`concord doctor`: what is missing or taken, before it hurts."""
+"""`concord doctor`: find what is missing or taken before a start fails."""
 
 import os
 import sys
@@ -12,19 +12,19 @@ from cli.doctor.result import CheckResult
 
 @click.command()
 def doctor() -> None:
-    """Tell what is missing or taken on this machine.
+    """Report what is missing or taken on this machine.
 
-    Exit code 1 when something has to be put right.
+    Exit code 1 if something has to be fixed.
     """
-    findings = list(all_checks(os.environ, read_settings(os.environ)))
-    for finding in findings:
-        click.echo(line(finding))
-    wrong = sum(1 for finding in findings if finding.wrong)
+    results = list(all_checks(os.environ, read_settings(os.environ)))
+    for result in results:
+        click.echo(line(result))
+    wrong = sum(1 for result in results if result.wrong)
     click.echo(f"{wrong} to put right" if wrong else "Everything is in place")
     sys.exit(1 if wrong else 0)
 
 
-def line(finding: CheckResult) -> str:
-    """One finding as a line."""
-    mark = "WRONG" if finding.wrong else "ok"
-    return f"{mark:<6} {finding.about:<24}  {finding.text}"
+def line(result: CheckResult) -> str:
+    """Return a result as a line."""
+    mark = "WRONG" if result.wrong else "ok"
+    return f"{mark:<6} {result.about:<24}  {result.text}"

@@ -7,7 +7,7 @@ import click
 from cli.config.data_folder import DataFolder
 from cli.config.settings import read_settings
 from cli.errors import ConcordError
-from cli.processes.orphans import stop_all, stop_leftovers
+from cli.processes.orphans import stop_all, stop_orphans
 
 STOP_TIMEOUT_S = 12.0
 
@@ -15,7 +15,7 @@ STOP_TIMEOUT_S = 12.0
 @click.command()
 def down() -> None:
     """Stop what `up` or `infra up` started here, detached or not."""
-    data = DataFolder(read_settings(os.environ).data)
+    data = DataFolder(read_settings(os.environ).data_path)
     running = data.records.find("up")
     if running is not None:
         stop_all([running], STOP_TIMEOUT_S)
@@ -23,8 +23,8 @@ def down() -> None:
             raise ConcordError(
                 f"Concord (pid {running.pid}) does not stop: end it with `kill -9 {running.pid}`."
             )
-    leftovers = stop_leftovers(data.records)
-    if running is None and not leftovers:
+    orphans = stop_orphans(data.records)
+    if running is None and not orphans:
         click.echo(f"Nothing ran in {data.root}")
     else:
-        click.echo("Stopped" + (f", with what was left over: {', '.join(leftovers)}" if leftovers else ""))
+        click.echo("Stopped" + (f", with what was left over: {', '.join(orphans)}" if orphans else ""))

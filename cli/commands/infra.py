@@ -1,4 +1,4 @@
-"""`concord infra up`: the embedded parts alone, in the foreground."""
+"""`concord infra up`: the embedded infrastructure alone, in the foreground."""
 
 import os
 
@@ -17,16 +17,16 @@ def infra() -> None:
 
 @infra.command()
 def up() -> None:
-    """Run the embedded parts in the foreground; Ctrl-C stops them."""
+    """Run the embedded servers in the foreground; Ctrl-C stops them."""
     settings = read_settings(os.environ)
-    data = DataFolder(settings.data)
+    data = DataFolder(settings.data_path)
 
     def on_ready() -> None:
         env = complete(os.environ, data, settings.kafka_port, settings.postgres_port, settings.s3_port)
         click.echo(f"  KAFKA_BOOTSTRAP_SERVERS={env['KAFKA_BOOTSTRAP_SERVERS']}")
         click.echo(f"  Postgres on 127.0.0.1:{settings.postgres_port}")
-        click.echo(f"  S3_ENDPOINT_URL={env['S3_ENDPOINT_URL']}, to try out only: this machine may reset it")
+        click.echo(f"  S3_ENDPOINT_URL={env['S3_ENDPOINT_URL']}, for trials: any user here may reset it")
         click.echo(f"  Passwords, the key of S3 and MESH_SECRET in {data.root / 'secrets.json'}")
-        click.echo("  `concord run SERVICE` finds them by itself. Ctrl-C stops them.")
+        click.echo("  `concord run SERVICE` finds them. Ctrl-C stops them.")
 
     run_stack(settings, [], on_ready)

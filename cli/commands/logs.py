@@ -1,4 +1,4 @@
-"""`concord logs [SERVICE] [-f]`: the end of the logs, and what comes."""
+"""`concord logs [SERVICE] [-f]`: the end of the logs, and new lines."""
 
 import os
 import time
@@ -16,18 +16,18 @@ POLL_S = 0.2
 
 @click.command()
 @click.argument("service", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Continue with new lines, until Ctrl-C.")
 @click.option(
     "-n",
     "--lines",
     type=click.IntRange(0, 100_000),
     default=50,
     show_default=True,
-    help="How many of the last lines of each log.",
+    help="The number of last lines of each log.",
 )
 def logs(service: str | None, follow: bool, lines: int) -> None:
     """Show the logs of SERVICE (gateway, kafka, ...), or of everything."""
-    folder = DataFolder(read_settings(os.environ).data).logs
+    folder = DataFolder(read_settings(os.environ).data_path).logs
     paths = [folder / f"{service}.log"] if service else sorted(folder.glob("*.log"))
     if not any(path.exists() for path in paths):
         names = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
@@ -38,11 +38,11 @@ def logs(service: str | None, follow: bool, lines: int) -> None:
     while follow:
         time.sleep(POLL_S)
         for path in paths if service else sorted(folder.glob("*.log")):
-            offsets[path] = show_news(path, offsets.get(path, 0), prefixed=service is None)
+            offsets[path] = show_new_lines(path, offsets.get(path, 0), prefixed=service is None)
 
 
-def show_news(path: Path, offset: int, prefixed: bool) -> int:
-    """Print the whole lines that came since `offset`; returns the new offset."""
+def show_new_lines(path: Path, offset: int, prefixed: bool) -> int:
+    """Print the complete lines after `offset`; return the new offset."""
     size = path.stat().st_size if path.exists() else 0
     if size < offset:  # rotated
         offset = 0
@@ -57,7 +57,7 @@ def show_news(path: Path, offset: int, prefixed: bool) -> int:
 
 
 def show(path: Path, text: bytes, prefixed: bool) -> None:
-    """Print lines, each with the log's name before it where several logs are shown."""
+    """Print lines, each after the name of its log if `prefixed`."""
     prefix = f"{path.stem:<9} | " if prefixed else ""
     for line in text.decode(errors="replace").splitlines():
         click.echo(prefix + line)

@@ -1,4 +1,4 @@
-"""`concord status`: what runs in the data folder, and whether it is ready."""
+"""`concord status`: the processes of the data folder, and their readiness."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from cli.embedded import s3
 from cli.embedded.kafka_probe import serves
 from cli.embedded.postgres_state import says_ready
 from cli.launcher.service_process import health_host
-from cli.processes.health import unready_parts
+from cli.processes.health import unready_components
 from cli.processes.registry import Record
 
 
@@ -21,9 +21,9 @@ from cli.processes.registry import Record
 def status() -> None:
     """Show what runs here and whether it is ready.
 
-    Exit code 0 when all of it is ready, 1 when not, 3 when nothing runs.
+    Exit code 0 if all of it is ready, 1 if not, 3 if nothing runs.
     """
-    data = DataFolder(read_settings(os.environ).data)
+    data = DataFolder(read_settings(os.environ).data_path)
     records = data.records.all()
     if not records:
         click.echo(f"Nothing runs in {data.root}")
@@ -38,15 +38,15 @@ def status() -> None:
 
 
 def state(record: Record) -> str:
-    """`ready`, or what is missing, in words."""
+    """Return `ready`, or what is missing, in words."""
     if record.name == "kafka":
         return "ready" if serves(LOOPBACK, record.port) else "does not answer"
     if record.name == "postgres":
-        data = Path(record.marks[0])
+        data = Path(record.command_words[0])
         return "ready" if says_ready(data, record.pid) else "is starting or stopping"
     if record.name == "s3":
         return "ready" if s3.answers(record.port) else "does not answer"
     if not record.port:
         return "ready"
-    missing = unready_parts(health_host(record.note or record.name, os.environ), record.port)
-    return ", ".join(f"{part}: {why}" for part, why in missing.items()) or "ready"
+    unready = unready_components(health_host(record.note or record.name, os.environ), record.port)
+    return ", ".join(f"{component}: {reason}" for component, reason in unready.items()) or "ready"

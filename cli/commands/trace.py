@@ -1,4 +1,4 @@
-"""`concord trace ID`: everything that one correlation id did, as one time line."""
+"""`concord trace ID`: everything that one correlation id caused, as one time line."""
 
 import re
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from cli.config.kafka import asked, data_folder, kafka_options_here
+from cli.config.kafka_context import data_folder, kafka_context, run_or_fail
 from cli.errors import ConcordError
 from shared.kit.clock import epoch_s
 
@@ -27,8 +27,8 @@ class Duration(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d{1,7})([smhd])", str(value))
-        seconds = int(found[1]) * _UNITS[found[2]] if found else 0
+        match = re.fullmatch(r"(\d{1,7})([smhd])", str(value))
+        seconds = int(match[1]) * _UNITS[match[2]] if match else 0
         if not 1 <= seconds <= SINCE_MAX_S:
             self.fail("must be like 90s, 30m, 2h or 1d, at most 31d", param, ctx)
         return seconds
@@ -40,20 +40,20 @@ class Duration(click.ParamType[int]):
     "--since",
     "since_s",
     type=Duration(),
-    help="How far to look back. Default: to when the ID was made, where it tells, else 1h.",
+    help="How far to look back. Default: to the creation of the ID if it holds the time, otherwise 1h.",
 )
 @click.option(
     "--records",
     type=click.IntRange(1, 10_000_000),
     default=500_000,
     show_default=True,
-    help="How many records of Kafka are looked at, at most.",
+    help="The most records of Kafka to read.",
 )
-@click.option("--bodies", is_flag=True, help="Show bodies too; what is secret stays hidden.")
+@click.option("--bodies", is_flag=True, help="Show bodies too; secrets stay hidden.")
 def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> None:
     """Show what a call did: HTTP, requests, replies, events, failures, logs, in one time line.
 
-    ID is the X-Correlation-Id of an answer, which every error names too.
+    ID is the X-Correlation-Id of a response; every error contains it too.
     """
     from cli.tracing.kafka_steps import kafka_steps
     from cli.tracing.log_steps import log_steps
@@ -62,10 +62,10 @@ def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> Non
 
     if not _ID.fullmatch(trace_id):
         raise ConcordError("An ID has 1 to 64 letters, digits, dots, hyphens and underscores.")
-    options = kafka_options_here()
+    options = kafka_context()
     since = begin_s(trace_id, since_s)
     bounds = ReadLimits(since_ms=int(since * 1000), records_max=records)
-    steps, passage = asked(options, kafka_steps(options, trace_id, bounds, bodies=bodies))
+    steps, reader = run_or_fail(options, kafka_steps(options, trace_id, bounds, bodies=bodies))
     logged = log_steps(data_folder().logs, trace_id, since * 1000)
     if STEPS_MAX in (len(steps), len(logged)):
         click.echo(
@@ -73,26 +73,26 @@ def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> Non
         )
     steps += logged
     when = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    if passage.truncated:
-        click.echo(f"Not all was looked at, but {passage.count} records: raise --records.", err=True)
+    if reader.truncated:
+        click.echo(f"Only {reader.count} records were read, not all: raise --records.", err=True)
     if not steps:
         raise ConcordError(
-            f"Nothing since {when} names {trace_id} ({passage.count} records looked at): look further back "
+            f"Nothing since {when} names {trace_id} ({reader.count} records read): look further back "
             "with --since. Requests are kept for an hour, replies for ten minutes, events for seven days."
         )
     click.echo("\n".join(time_line(trace_id, steps)))
 
 
 def begin_s(trace_id: str, since_s: int | None) -> float:
-    """Where to begin, in seconds since the epoch: ids that the mesh makes (UUID version 7) tell it."""
+    """Return where to begin, in seconds since the epoch: Concord's own ids (UUID version 7) hold the time."""
     if since_s is not None:
         return epoch_s() - since_s
     try:
-        made = UUID(trace_id)
+        parsed = UUID(trace_id)
     except ValueError:
         return epoch_s() - SINCE_DEFAULT_S
-    made_s = (made.int >> 80) / 1000
-    # A caller may name its own id: a time that is not yet tells nothing.
-    if made.version != 7 or made_s > epoch_s() + MARGIN_S:
+    created_s = (parsed.int >> 80) / 1000
+    # A caller may choose its own id: a time in the future means nothing.
+    if parsed.version != 7 or created_s > epoch_s() + MARGIN_S:
         return epoch_s() - SINCE_DEFAULT_S
-    return max(made_s - MARGIN_S, epoch_s() - SINCE_MAX_S)
+    return max(created_s - MARGIN_S, epoch_s() - SINCE_MAX_S)

@@ -5,14 +5,14 @@ import os
 import click
 
 from cli.config.data_folder import DataFolder
-from cli.config.settings import Settings, read_settings
-from cli.launcher.service_process import existing_services, gateway_address
+from cli.config.settings import SERVICES, CommandSettings, read_settings
+from cli.launcher.service_process import gateway_address
 
 
 @click.command()
 @click.option("--detach", is_flag=True, help="Return when everything is ready and leave it running.")
 def up(detach: bool) -> None:
-    """Run everything: the embedded parts and all services."""
+    """Run everything: the embedded infrastructure and all services."""
     settings = read_settings(os.environ)
     if detach:
         from cli.launcher.detach import start_detached
@@ -21,11 +21,11 @@ def up(detach: bool) -> None:
         return
     from cli.launcher.foreground import run_stack
 
-    run_stack(settings, existing_services(), lambda: click.echo(what_to_open(settings)))
+    run_stack(settings, SERVICES, lambda: click.echo(start_message(settings)))
 
 
-def what_to_open(settings: Settings) -> str:
-    """The lines that say where everything is."""
+def start_message(settings: CommandSettings) -> str:
+    """Return the lines with the addresses of everything."""
     _, port = gateway_address(os.environ)
     url = (os.environ.get("PUBLIC_URL") or f"http://localhost:{port}").rstrip("/")
     signup = '{"name": "Ada", "email": "ada@example.org", "password": "correct horse"}'
@@ -35,7 +35,7 @@ def what_to_open(settings: Settings) -> str:
         f"  A first account        curl -X POST {url}/api/auth/signup -H 'Content-Type: application/json' \\",
         f"                           -d '{signup}'",
         "  A conversation         concord demo",
-        f"  Logs                   {DataFolder(settings.data).logs} (concord logs -f)",
+        f"  Logs                   {DataFolder(settings.data_path).logs} (concord logs -f)",
         "  Ctrl-C stops everything.",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The data folder: where the embedded parts, their logs and the records of what runs lie, and whose it is."""
+"""The data folder: data and logs of the embedded infrastructure, and the records of running processes."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ from cli.processes.registry import Records
 
 
 class DataFolder:
-    """One data folder. `claim` makes it this process' own until it ends, however it ends."""
+    """A data folder. `claim` locks it for this process until its end, however it ends."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -19,17 +19,17 @@ class DataFolder:
         self._lock: TextIO | None = None
 
     def log(self, name: str) -> Path:
-        """The log file of a process."""
+        """Return the path of the log of a process."""
         return self.logs / f"{name}.log"
 
     def claim(self) -> None:
-        """Lock the folder; raises ConcordError when it cannot be written or another Concord holds it."""
+        """Lock the folder; raise ConcordError if it cannot be written or another Concord holds it."""
         try:
             for folder in (self.root, self.logs, self.records.folder):
                 folder.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o700)
-            # Not truncated on opening: it holds the pid of whoever has the lock.
-            # Nor through a link that somebody else put there: root would write where it points.
+            # Do not truncate on opening: the file holds the pid of the process that has the lock.
+            # Do not follow a link that somebody else made: root would write where it points.
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
             self._lock = os.fdopen(os.open(self.root / "lock", flags, 0o600), "r+")
         except OSError as error:

@@ -12,7 +12,7 @@ _reserved: deque[socket.socket] = deque(maxlen=256)
 
 
 def is_taken(port: int, host: str = LOOPBACK) -> bool:
-    """Whether something listens on `host:port`, or it cannot be bound for another reason."""
+    """Return True if something listens on `host:port`, or it cannot be bound for another reason."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -25,10 +25,10 @@ def is_taken(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now, picked at random so that neighbours differ.
+    """Return a free port of 127.0.0.1, picked at random so that parallel runs differ.
 
-    It stays this process' own until the process ends (or has drawn 256 more): no other process draws it
-    before whoever it is for listens on it.
+    It stays reserved until this process ends (or has drawn 256 more): no other process draws it before
+    the server that it is for listens on it.
     """
     for _ in range(1000):
         port = random.randint(LOWEST, HIGHEST)  # noqa: S311 - no secret
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 def _reserve(port: int) -> socket.socket | None:
-    """Hold the UDP port of the same number: in nobody's way, and given back however the process ends."""
+    """Hold the UDP port of the same number, which no server uses; the kernel frees it with the process."""
     holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         holder.bind((LOOPBACK, port))

@@ -1,0 +1,1 @@
+"""The checks of `concord doctor`: `all_checks` yields `CheckResult`s. Imports embedded and launcher."""

@@ -1,4 +1,4 @@
-"""Whether the outside services that the environment names can be reached."""
+"""Checks of the external services that the environment names."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -19,11 +19,11 @@ from cli.errors import ConcordError
 TIMEOUT_S = 3.0
 
 
-def outside_checks(environ: Mapping[str, str]) -> Iterator[CheckResult]:
-    """A finding for each outside service that is named."""
-    plain = environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT") == "PLAINTEXT"
+def external_checks(environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Yield a result for each external service that is named."""
+    is_plain = environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT") == "PLAINTEXT"
     for server in filter(None, environ.get(KAFKA_VARIABLE, "").split(",")):
-        yield kafka(server.strip(), plain)
+        yield kafka(server.strip(), is_plain)
     try:
         check_secret(environ)
     except ConcordError as error:
@@ -37,7 +37,7 @@ def outside_checks(environ: Mapping[str, str]) -> Iterator[CheckResult]:
 
 
 def s3(url: str) -> CheckResult:
-    """The host and port of an S3 address; whether its key is good shows when the file service starts."""
+    """Check host and port of an S3 address; the key is tried when the file service starts."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
@@ -45,23 +45,23 @@ def s3(url: str) -> CheckResult:
         host = None
     if host is None or parts.scheme not in ("http", "https"):
         return CheckResult(S3_VARIABLE, "must be like https://s3.example.org", wrong=True)
-    fine = answers(host, port)
-    return CheckResult(S3_VARIABLE, f"{host}:{port} {'answers' if fine else 'does not answer'}", not fine)
+    is_up = answers(host, port)
+    return CheckResult(S3_VARIABLE, f"{host}:{port} {'answers' if is_up else 'does not answer'}", not is_up)
 
 
-def kafka(server: str, plain: bool) -> CheckResult:
-    """One bootstrap server; where encryption or a password is asked for, only its port is tried."""
+def kafka(server: str, is_plain: bool) -> CheckResult:
+    """Check a bootstrap server; with encryption or a password only its port."""
     host, _, port = server.rpartition(":")
     if not host or not port.isdigit():
         return CheckResult(KAFKA_VARIABLE, f"{server!r} is no host:port", wrong=True)
-    fine = serves(host, int(port), TIMEOUT_S) if plain else answers(host, int(port))
+    is_up = serves(host, int(port), TIMEOUT_S) if is_plain else answers(host, int(port))
     return CheckResult(
-        KAFKA_VARIABLE, f"{server} {'answers' if fine else 'does not answer as Kafka'}", not fine
+        KAFKA_VARIABLE, f"{server} {'answers' if is_up else 'does not answer as Kafka'}", not is_up
     )
 
 
 def database(variable: str, url: str) -> CheckResult:
-    """The host and port of a database URL; the password stays unsaid."""
+    """Check host and port of a database URL, without showing its password."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "localhost", parts.port or 5432
@@ -69,12 +69,12 @@ def database(variable: str, url: str) -> CheckResult:
         return CheckResult(variable, "is no URL", wrong=True)
     if not parts.scheme.startswith("postgres"):
         return CheckResult(variable, f"must begin with postgresql://, not {parts.scheme}://", wrong=True)
-    fine = answers(host, port)
-    return CheckResult(variable, f"{host}:{port} {'answers' if fine else 'does not answer'}", not fine)
+    is_up = answers(host, port)
+    return CheckResult(variable, f"{host}:{port} {'answers' if is_up else 'does not answer'}", not is_up)
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether something accepts connections there."""
+    """Return True if something accepts connections there."""
     try:
         socket.create_connection((host, port), timeout=TIMEOUT_S).close()
     except OSError:

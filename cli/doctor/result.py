@@ -1,11 +1,11 @@
-"""One thing that `concord doctor` has to say."""
+"""The result of one check of `concord doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was looked at, and what was found; `wrong` when the user has to do something."""
+    """The subject of a check and its outcome; `wrong` if the user has to fix something."""
 
     about: str
     text: str

@@ -1,1 +1,1 @@
-"""The parts of the infrastructure that Concord can bring up by itself."""
+"""Embedded Kafka, Postgres and S3: `EmbeddedInfrastructure` starts them. Imports config and processes."""

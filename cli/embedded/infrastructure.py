@@ -1,4 +1,4 @@
-"""The embedded parts that an environment needs, started side by side."""
+"""The embedded servers that an environment needs, started side by side."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from cli.config.data_folder import DataFolder
 from cli.config.environment import needs_kafka, needs_postgres, needs_s3
 from cli.config.ports import LOOPBACK, is_taken
 from cli.config.secrets import DATABASES, S3_KEY, load_secrets
-from cli.config.settings import Settings
+from cli.config.settings import CommandSettings
 from cli.embedded.databases import ensure_databases
 from cli.embedded.kafka import EmbeddedKafka, KafkaOptions
 from cli.embedded.kafka_aot_cache import aot_file, train_command
@@ -17,18 +17,18 @@ from cli.embedded.s3 import EmbeddedS3
 from cli.errors import ConcordError
 from cli.processes.child import Child
 from cli.processes.identity import start_mark
-from cli.processes.registry import PART, Record
+from cli.processes.registry import INFRASTRUCTURE, Record
 
 Embedded = EmbeddedKafka | EmbeddedPostgres | EmbeddedS3
 
 
-class EmbeddedParts:
-    """Kafka, Postgres and S3 of one data folder, each only where the environment names no outside one."""
+class EmbeddedInfrastructure:
+    """Kafka, Postgres and S3 of one data folder, each only if the environment names no external one."""
 
     def __init__(
         self,
         environ: Mapping[str, str],
-        settings: Settings,
+        settings: CommandSettings,
         data: DataFolder,
         may_start: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -40,7 +40,7 @@ class EmbeddedParts:
         self.s3 = self._make_s3() if needs_s3(environ) else None
 
     def ports(self) -> dict[str, int]:
-        """The port that each embedded part wants, by the name of its setting."""
+        """Return the port of each embedded server, by the name of its setting."""
         wanted = {}
         if self.kafka:
             wanted["CONCORD_KAFKA_PORT"] = self.kafka.port
@@ -51,17 +51,17 @@ class EmbeddedParts:
         return wanted
 
     def all(self) -> list[Embedded]:
-        """The parts that are embedded here."""
-        return [part for part in (self.kafka, self.postgres, self.s3) if part is not None]
+        """Return the embedded servers."""
+        return [server for server in (self.kafka, self.postgres, self.s3) if server is not None]
 
     def start(self, say: Say) -> None:
-        """Start all and wait until each is ready; raises the first ConcordError."""
+        """Start all servers and wait until each is ready; raise the first ConcordError."""
         with ThreadPoolExecutor(max_workers=3) as pool:
-            for done in [pool.submit(self._start_one, part, say) for part in self.all()]:
-                done.result()
+            for started in [pool.submit(self._start_one, server, say) for server in self.all()]:
+                started.result()
 
     def trainer(self) -> Child | None:
-        """A process that makes Kafka's next start quicker, where that has not been done; not started yet."""
+        """Return a process, not started yet, that makes the AOT cache; None if it is not needed."""
         if self.kafka is None or not self._settings.kafka_aot:
             return None
         jars, options = self.kafka.jars, self.kafka.options
@@ -71,14 +71,15 @@ class EmbeddedParts:
         return Child("kafka-trainer", command, self._data.log("kafka-trainer"), on_start=self._record_trainer)
 
     def _record_trainer(self, child: Child) -> None:
-        marks = ("cli.embedded.kafka_aot_training",)
-        self._data.records.write(Record(child.name, PART, child.pid, start_mark(child.pid) or "", marks))
+        started = start_mark(child.pid) or ""
+        words = ("cli.embedded.kafka_aot_training",)
+        self._data.records.write(Record(child.name, INFRASTRUCTURE, child.pid, started, words))
 
-    def _start_one(self, part: Embedded, say: Say) -> None:
-        part.start(say)
-        part.wait_ready()
-        if isinstance(part, EmbeddedPostgres):
-            self._ensure_databases(part.admin_url)
+    def _start_one(self, server: Embedded, say: Say) -> None:
+        server.start(say)
+        server.wait_ready()
+        if isinstance(server, EmbeddedPostgres):
+            self._ensure_databases(server.admin_url)
 
     def _ensure_databases(self, admin_url: str) -> None:
         secrets = load_secrets(self._data.root)
@@ -86,7 +87,7 @@ class EmbeddedParts:
 
     def _make_kafka(self) -> EmbeddedKafka:
         options = KafkaOptions(self._settings.kafka_jit, self._settings.kafka_heap_mib)
-        jars = JarCache(self._settings.cache, repository=self._settings.maven_url)
+        jars = JarCache(self._settings.cache_path, repository=self._settings.maven_url)
         folder, log = self._data.root / "kafka", self._data.log("kafka")
         return EmbeddedKafka(folder, self._settings.kafka_port, jars, log, options, self._record)
 
@@ -103,18 +104,24 @@ class EmbeddedParts:
         return secrets[S3_KEY[0]], secrets[S3_KEY[1]]
 
     def _record(self, child: Child) -> None:
-        part = next(part for part in self.all() if part.name == child.name)
-        started = start_mark(child.pid) or ""
-        signal_number = int(child.stop_signal)
+        server = next(server for server in self.all() if server.name == child.name)
         self._data.records.write(
-            Record(child.name, PART, child.pid, started, part.marks, part.port, signal_number)
+            Record(
+                name=child.name,
+                kind=INFRASTRUCTURE,
+                pid=child.pid,
+                started=start_mark(child.pid) or "",
+                command_words=server.command_words,
+                port=server.port,
+                stop_signal=int(child.stop_signal),
+            )
         )
         if not self._may_start():  # a stop came while the process was being started
             child.kill()
 
 
 def check_ports(embedded: Mapping[str, int], public: dict[str, tuple[str, int]]) -> None:
-    """Raise ConcordError for the first port that is taken or wanted twice; both mappings are by setting."""
+    """Raise ConcordError for the first port that is taken or set twice; both mappings are by setting."""
     seen: dict[int, str] = {}
     wanted = {setting: (LOOPBACK, port) for setting, port in embedded.items()} | public
     for setting, (host, port) in wanted.items():

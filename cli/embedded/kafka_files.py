@@ -7,7 +7,7 @@ from cli.config.ports import LOOPBACK
 from cli.errors import ConcordError
 
 # Light enough for a laptop, with the durability of the defaults.
-STEADY = """\
+FIXED_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
@@ -55,24 +55,26 @@ logger.config.level = error
 
 def write_files(folder: Path, port: int, controller_port: int, extra: Mapping[str, str]) -> None:
     """Write `server.properties` and `log4j2.properties` below `folder`; extra listeners join its own."""
-    door = f"PLAINTEXT://{LOOPBACK}:{port}"
-    changing = {
-        "listeners": f"{door},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": door,
+    plaintext = f"PLAINTEXT://{LOOPBACK}:{port}"
+    own = {
+        "listeners": f"{plaintext},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "advertised.listeners": plaintext,
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "log.dirs": escaped(str(folder / "log")),
     }
     for name, value in extra.items():
-        changing[name] = f"{changing[name]},{value}" if name in changing else value
-    lines = "".join(f"{name}={value}\n" for name, value in changing.items())
-    (folder / "server.properties").write_text(STEADY + lines, encoding="ascii")
+        own[name] = f"{own[name]},{value}" if name in own else value
+    lines = "".join(f"{name}={value}\n" for name, value in own.items())
+    (folder / "server.properties").write_text(FIXED_PROPERTIES + lines, encoding="ascii")
     (folder / "log4j2.properties").write_text(LOGGING, encoding="ascii")
 
 
 def escaped(text: str) -> str:
-    """An ASCII value for a Java properties file; raises ConcordError for a comma, which splits `log.dirs`."""
+    """Return text for a Java properties file; raise ConcordError for a comma, which splits `log.dirs`."""
     if "," in text:
-        raise ConcordError(f"Kafka takes no folder with a comma in its path: set CONCORD_DATA, not {text}.")
+        raise ConcordError(
+            f"Kafka takes no folder with a comma in its path: set CONCORD_DATA to another than {text}."
+        )
     backslashed = text.replace("\\", "\\\\")
     units = backslashed.encode("utf-16-be")
     codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]

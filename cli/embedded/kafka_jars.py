@@ -1,4 +1,4 @@
-"""The jars of Kafka: fetched once through jgo, checked by SHA-256, shared by all data folders."""
+"""The jars of Kafka: fetched once with jgo, checked by SHA-256, shared by all data folders."""
 
 import fcntl
 import hashlib
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 
 class JarCache:
-    """The folder of jars below `cache`; `ensure` makes it complete, or says why it cannot."""
+    """The folder of jars below `cache`; `ensure` makes it complete or raises ConcordError."""
 
     def __init__(self, cache: Path, jars: Mapping[str, str] = JARS, repository: str = "") -> None:
         self.cache = cache
@@ -36,23 +36,23 @@ class JarCache:
         self._jars = jars
 
     def paths(self) -> list[Path]:
-        """The jars in class path order, whether or not they are there."""
+        """Return the paths of the jars in class path order, whether they exist or not."""
         return [self.folder / file_name(coordinate) for coordinate in self._jars]
 
     def bad(self) -> list[str]:
-        """Coordinates of the jars that are missing or whose SHA-256 is not the listed one."""
+        """Return the coordinates of the jars that are missing or whose SHA-256 is not the listed one."""
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            right = list(pool.map(self._is_right, self._jars))
-        return [coordinate for coordinate, fine in zip(self._jars, right, strict=True) if not fine]
+            intact = list(pool.map(self._is_intact, self._jars))
+        return [coordinate for coordinate, is_intact in zip(self._jars, intact, strict=True) if not is_intact]
 
     def ensure(self, say: Say) -> list[Path]:
-        """Fetch what is missing or damaged and return the class path; raises ConcordError when that fails."""
+        """Fetch missing and damaged jars and return the class path; raise ConcordError if that fails."""
         if self.bad():
             with locked(self.cache, "jars.lock"):
                 self._fetch_all(self.bad(), say)
         return self.paths()
 
-    def _is_right(self, coordinate: str) -> bool:
+    def _is_intact(self, coordinate: str) -> bool:
         path = self.folder / file_name(coordinate)
         return path.is_file() and sha256(path) == self._jars[coordinate]
 
@@ -69,7 +69,7 @@ class JarCache:
                 futures = [pool.submit(self._fetch, context, coordinate) for coordinate in coordinates]
                 for number, future in enumerate(as_completed(futures), start=1):
                     if error := future.exception():
-                        pool.shutdown(wait=False, cancel_futures=True)  # the first failure is said at once
+                        pool.shutdown(wait=False, cancel_futures=True)  # report the first one at once
                         raise error
                     if number % 10 == 0 or number == len(coordinates):
                         say(f"  {number} of {len(coordinates)} jars")
@@ -83,21 +83,21 @@ class JarCache:
             except Exception as error:  # noqa: BLE001 - jgo raises whatever lies below it, AssertionError too
                 reason = f"{type(error).__name__}: {str(error)[:200]}"
                 continue
-            found = sha256(path)
-            if found == self._jars[coordinate]:
+            digest = sha256(path)
+            if digest == self._jars[coordinate]:
                 path.replace(self.folder / file_name(coordinate))
                 return
-            reason = f"its SHA-256 is {found}, not {self._jars[coordinate]}"
+            reason = f"its SHA-256 is {digest}, not {self._jars[coordinate]}"
             path.unlink()
         raise ConcordError(
             f"The jar {coordinate} could not be fetched from {self.repository or 'Maven Central'}: {reason}. "
             "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE) or name a mirror by CONCORD_MAVEN_URL, "
-            "and start again; what came is kept."
+            "and start again; the jars fetched so far are kept."
         )
 
 
 def maven_context(scratch: Path, repository: str) -> "MavenContext":
-    """A jgo context that stores below `scratch`; it asks `repository`, Maven Central when that is empty."""
+    """Return a jgo context that stores below `scratch`; an empty `repository` means Maven Central."""
     trust_platform_certificates()
     from jgo.maven import MavenContext
 
@@ -106,19 +106,19 @@ def maven_context(scratch: Path, repository: str) -> "MavenContext":
 
 
 def trust_platform_certificates() -> None:
-    """Let requests use the machine's certificates when none are named: a company's own may be among them."""
+    """Let requests use the machine's certificates if none are named: a company's own may be among them."""
     if os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"):
         return
     bundles = [ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt"]
     bundles += ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
-    found = next((bundle for bundle in bundles if bundle and Path(bundle).is_file()), None)
-    if found:
-        os.environ["REQUESTS_CA_BUNDLE"] = found
+    bundle = next((path for path in bundles if path and Path(path).is_file()), None)
+    if bundle:
+        os.environ["REQUESTS_CA_BUNDLE"] = bundle
 
 
 @contextmanager
 def quiet_jgo() -> Iterator[None]:
-    """Keep jgo's warnings off the terminal: what matters of them comes as our own error."""
+    """Keep jgo's warnings off the terminal: failures are raised as ConcordError."""
     logger = logging.getLogger("jgo")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -130,7 +130,7 @@ def quiet_jgo() -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path, name: str) -> Iterator[None]:
-    """Hold an exclusive lock on `folder/name`, so that two starts do not fetch the same thing twice."""
+    """Hold an exclusive lock on `folder/name`, so that two starts do not fetch the same jars."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / name).open("w")
@@ -141,23 +141,23 @@ def locked(folder: Path, name: str) -> Iterator[None]:
         ) from error
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        remove_leftovers(folder)
+        delete_scratch_folders(folder)
         yield
 
 
 def file_name(coordinate: str) -> str:
-    """The jar's file name: `artifact-version.jar`."""
+    """Return the jar's file name: `artifact-version.jar`."""
     _, artifact, version = coordinate.split(":")
     return f"{artifact}-{version}.jar"
 
 
 def sha256(path: Path) -> str:
-    """The file's SHA-256 in hex."""
+    """Return the file's SHA-256 in hex."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def remove_leftovers(cache: Path) -> None:
-    """Delete scratch folders that a killed fetch left behind."""
+def delete_scratch_folders(cache: Path) -> None:
+    """Delete the scratch folders of fetches that were killed."""
     for folder in cache.glob("fetch-*"):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Asking a Kafka broker, in its own protocol, whether it serves: one Metadata request by hand."""
+"""A probe of a Kafka broker in Kafka's protocol: one Metadata request, encoded by hand."""
 
 import socket
 import struct
@@ -8,7 +8,7 @@ CLIENT_ID = b"concord-probe"
 
 
 def serves(host: str, port: int, timeout_s: float = 1.0) -> bool:
-    """Whether a broker answers there and counts at least one broker (itself) as alive."""
+    """Return True if a broker answers there and counts at least one broker (itself) as alive."""
     try:
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
             connection.sendall(request())
@@ -20,14 +20,14 @@ def serves(host: str, port: int, timeout_s: float = 1.0) -> bool:
 
 
 def request() -> bytes:
-    """A Metadata request that asks for no topic."""
+    """Return a Metadata request for no topic."""
     header = struct.pack(">hhih", METADATA_KEY, METADATA_VERSION, 1, len(CLIENT_ID)) + CLIENT_ID
     body = header + struct.pack(">i", 0)
     return struct.pack(">i", len(body)) + body
 
 
 def receive(connection: socket.socket, size: int) -> bytes:
-    """Exactly `size` bytes; raises EOFError when the other side hangs up before."""
+    """Read exactly `size` bytes; raise EOFError if the other side hangs up before."""
     parts = b""
     while len(parts) < size:
         part = connection.recv(size - len(parts))

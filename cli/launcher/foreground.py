@@ -1,4 +1,4 @@
-"""What `up` and `infra up` share: running a stack in the foreground and ending the process well."""
+"""The foreground run of `up` and `infra up`: run a stack, and end the process cleanly."""
 
 import os
 import sys
@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from cli.config.settings import Settings
+from cli.config.settings import CommandSettings
 from cli.launcher.stack import Stack
 
 
-def run_stack(settings: Settings, services: Sequence[str], on_ready: Callable[[], None]) -> None:
-    """Run until a signal; says how long the start took, then calls `on_ready`."""
+def run_stack(settings: CommandSettings, services: Sequence[str], on_ready: Callable[[], None]) -> None:
+    """Run until a signal; print how long the start took, then call `on_ready`."""
     began = time.monotonic()
 
     def ready() -> None:

@@ -1,4 +1,4 @@
-"""Whether the topics and tables of the embedded parts are known to be ready: a start then need not wait."""
+"""A mark that topics and tables of the embedded infrastructure are ready: a start need not wait for them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from cli.embedded.postgres_state import system_identifier
 from cli.embedded.postgres_user import run_as
 
 ROOT = Path(__file__).resolve().parents[2]
-# What decides which topics and tables there have to be.
+# The code that decides which topics and tables have to exist.
 SOURCES = ("migrations", "cli/provisioning", "shared/contracts", "shared/kit")
 SETTINGS = ("KAFKA_PARTITIONS", "KAFKA_REPLICATION_FACTOR")
 
 
 def fingerprint(environ: Mapping[str, str], data: DataFolder) -> str | None:
-    """One word for code, settings and the very Kafka and Postgres; None when these are new."""
+    """Return a digest of code, settings and the identity of Kafka and Postgres; None if these are new."""
     cluster = cluster_parent(data.root / "postgres", run_as()) / "data"
     identities = [kafka_identity(data.root / "kafka"), system_identifier(cluster)]
     if None in identities:
@@ -32,7 +32,7 @@ def fingerprint(environ: Mapping[str, str], data: DataFolder) -> str | None:
 
 
 def kafka_identity(folder: Path) -> bytes | None:
-    """The cluster id that formatting gave it."""
+    """Return the cluster id that formatting gave it."""
     try:
         lines = (folder / "log" / "meta.properties").read_bytes().splitlines()
     except OSError:
@@ -41,7 +41,7 @@ def kafka_identity(folder: Path) -> bytes | None:
 
 
 def is_prepared(environ: Mapping[str, str], data: DataFolder) -> bool:
-    """Whether preparation has succeeded before with the same fingerprint."""
+    """Return True if preparation has succeeded before with the same fingerprint."""
     mark = fingerprint(environ, data)
     try:
         return mark is not None and (data.root / "prepared").read_text(encoding="utf-8") == mark

@@ -1,4 +1,4 @@
-"""The `concord prepare` of a start: before the services, or, where nothing can have changed, after them."""
+"""The `concord prepare` of a start: before the services, or after them if nothing can have changed."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,24 +10,24 @@ from cli.launcher.start_gate import StartGate
 from cli.processes.child import Child
 
 
-class Preparation:
-    """One run of `concord prepare`. `known` tells that it has succeeded before for the very same things."""
+class ProvisioningStep:
+    """One run of `concord prepare`. `is_cached` is True if it succeeded before with the same fingerprint."""
 
     def __init__(self, environ: Mapping[str, str], data: DataFolder, gate: StartGate, embedded: bool) -> None:
         self._environ = environ
         self._data = data
-        self._embedded = embedded  # of outside services nobody knows what happened to them meanwhile
-        self.known = embedded and is_prepared(environ, data)
+        self._embedded = embedded  # external services may have changed meanwhile
+        self.is_cached = embedded and is_prepared(environ, data)
         env = {**environ, **gate.variable()}
         self._child = Child("prepare", [*concord_command(), "prepare"], data.log("prepare"), env)
         self._settled = False
 
     def start(self) -> None:
-        """Start the process; it loads its code and waits until the parts are up."""
+        """Start the process; it loads its code and waits until the infrastructure is up."""
         self._child.start()
 
     def finished(self) -> bool:
-        """Whether it has succeeded by now; raises ConcordError with the end of its log when it failed."""
+        """Return True if it has succeeded by now; raise ConcordError with the end of its log if it failed."""
         code = self._child.exit_code()
         if code is None or self._settled:
             return self._settled
@@ -40,14 +40,14 @@ class Preparation:
             remember_prepared(self._environ, self._data)
         return True
 
-    def finished_late(self, say: Callable[[str], None]) -> None:
-        """The same where the services run already: a failure is said, and the next start waits again."""
+    def report_late_failure(self, say: Callable[[str], None]) -> None:
+        """Report a failure while the services run already; the next start waits again."""
         try:
             self.finished()
         except ConcordError as error:
             say(str(error))
 
     def stop(self) -> None:
-        """End it if it runs."""
+        """Kill it if it runs."""
         if self._child.running():
             self._child.kill()

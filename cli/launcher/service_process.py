@@ -1,21 +1,17 @@
-"""One service as a child process: the command line that starts it, and whether it is ready."""
+"""A service as a child process: its command line, its record, its readiness."""
 
 import sys
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from cli.config.data_folder import DataFolder
-from cli.config.ports import LOOPBACK, free_port
-from cli.config.settings import SERVICES, whole_number
+from cli.config.ports import free_port
+from cli.config.settings import ListenSettings, read
 from cli.processes.child import Child
-from cli.processes.health import unready_parts
+from cli.processes.health import unready_components
 from cli.processes.identity import start_mark
 from cli.processes.registry import SERVICE, Record
 from shared.kit.http.hosts import reachable
-
-GATEWAY_PORT = 3001
-FILE_PORT = 3002
 
 
 class ServiceProcess:
@@ -47,12 +43,12 @@ class ServiceProcess:
         self.child.start()
 
     def ready(self) -> bool:
-        """Whether the process says that it serves."""
+        """Return True if the process reports that it is ready."""
         return self.unready() == {}
 
     def unready(self) -> dict[str, str]:
-        """What is not ready yet, by part, with the reason; empty when all is."""
-        return unready_parts(health_host(self.name, self._environ), self.port)
+        """Return the reasons of what is not ready yet, by component; empty if all is ready."""
+        return unready_components(health_host(self.name, self._environ), self.port)
 
     def _record(self, child: Child) -> None:
         started = start_mark(child.pid) or ""
@@ -64,48 +60,32 @@ class ServiceProcess:
 
 
 def health_port(service: str, environ: Mapping[str, str]) -> int:
-    """Where a service process tells its health: the gateway on its own port, the others on a free one."""
+    """Return the port on which a service process reports its health: the gateway's own, or a free one."""
     return gateway_address(environ)[1] if service == "gateway" else free_port()
 
 
 def health_host(service: str, environ: Mapping[str, str]) -> str:
-    """Where to ask a process of this service for its health."""
-    listens = gateway_address(environ)[0] if service == "gateway" else environ.get("HEALTH_HOST") or LOOPBACK
-    return reachable(listens)
+    """Return the host at which a process of this service is asked for its health."""
+    listen = read(ListenSettings, environ)
+    return reachable(listen.gateway_host if service == "gateway" else listen.health_host)
 
 
 def gateway_address(environ: Mapping[str, str]) -> tuple[str, int]:
-    """Host and port that the gateway listens on."""
-    return environ.get("GATEWAY_HOST") or LOOPBACK, whole_number(
-        environ, "GATEWAY_PORT", GATEWAY_PORT, 1, 65535
-    )
+    """Return the host and port that the gateway listens on."""
+    listen = read(ListenSettings, environ)
+    return listen.gateway_host, listen.gateway_port
 
 
 def public_ports(environ: Mapping[str, str]) -> dict[str, tuple[str, int]]:
-    """Host and port of each service that listens for people, by the setting."""
-    file_port = whole_number(environ, "FILE_PORT", FILE_PORT, 1, 65535)
+    """Return host and port of each service that listens for clients, by the setting of the port."""
+    listen = read(ListenSettings, environ)
     return {
-        "GATEWAY_PORT": gateway_address(environ),
-        "FILE_PORT": (environ.get("FILE_HOST") or LOOPBACK, file_port),
+        "GATEWAY_PORT": (listen.gateway_host, listen.gateway_port),
+        "FILE_PORT": (listen.file_host, listen.file_port),
     }
 
 
 def concord_command() -> list[str]:
-    """The command line of `concord` in this environment."""
+    """Return the command line of `concord` in this environment."""
     script = Path(sys.executable).with_name("concord")
     return [sys.executable, str(script)] if script.exists() else [sys.executable, "-m", "cli.main"]
-
-
-def existing_services() -> list[str]:
-    """The services that this version has."""
-    root = Path(__file__).resolve().parents[2] / "apps"
-    return [name for name in SERVICES if (root / name / "main.py").exists()]
-
-
-def service_module(name: str) -> str | None:
-    """The dotted name of a service's entry module, None when there is no such service."""
-    module = f"apps.{name}.main"
-    try:
-        return module if name in SERVICES and find_spec(module) is not None else None
-    except ModuleNotFoundError:
-        return None

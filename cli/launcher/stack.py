@@ -1,4 +1,4 @@
-"""Everything that `concord up` runs: embedded parts, preparation, services; brought up, watched, ended."""
+"""The stack of `concord up`: embedded infrastructure, preparation, services; started, supervised, stopped."""
 
 import threading
 import time
@@ -6,23 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cli.config.data_folder import DataFolder
 from cli.config.environment import check_secret, complete
-from cli.config.settings import Settings
-from cli.embedded.infrastructure import EmbeddedParts, check_ports
+from cli.config.settings import CommandSettings
+from cli.embedded.infrastructure import EmbeddedInfrastructure, check_ports
 from cli.errors import ConcordError
-from cli.launcher.provisioning_step import Preparation
+from cli.launcher.provisioning_step import ProvisioningStep
 from cli.launcher.service_process import ServiceProcess, public_ports
 from cli.launcher.start_gate import StartGate
 from cli.processes.child import Child
-from cli.processes.orphans import stop_leftovers
-from cli.processes.registry import COMMAND, PART, SERVICE, own_record
+from cli.processes.orphans import stop_orphans
+from cli.processes.registry import COMMAND, INFRASTRUCTURE, SERVICE, own_record
 from cli.processes.stop_flag import StopFlag
-from cli.processes.subprocesses import stop_helpers
+from cli.processes.subprocesses import stop_subprocesses
 from cli.processes.supervisor import Supervisor
 
 POLL_S = 0.05
 CHECK_EVERY_S = 0.2
 READY_TIMEOUT_S = 90.0
-HELPERS_STOP_WITHIN_S = 1.0
+STARTER_STOPS_WITHIN_S = 1.0
 DEATHS_BEFORE_GIVING_UP = 3
 
 Say = Callable[[str], None]
@@ -32,26 +32,26 @@ class Stack:
     """One Concord in the foreground; `run` returns when a signal has ended it."""
 
     def __init__(
-        self, environ: Mapping[str, str], settings: Settings, services: Sequence[str], say: Say
+        self, environ: Mapping[str, str], settings: CommandSettings, services: Sequence[str], say: Say
     ) -> None:
         self._environ = environ
         self._settings = settings
         self._say = say
-        self._data = DataFolder(settings.data)
+        self._data = DataFolder(settings.data_path)
         self._stop = StopFlag()
-        self._parts = EmbeddedParts(environ, settings, self._data, self._may_start)
-        self._parts_gate = StartGate(self._data.records.folder, "parts")
+        self._infrastructure = EmbeddedInfrastructure(environ, settings, self._data, self._may_start)
+        self._infrastructure_gate = StartGate(self._data.records.folder, "infrastructure")
         self._prepared_gate = StartGate(self._data.records.folder, "prepared")
         self._supervisor = Supervisor(self._data.records, say)
         self._service_names = services
         self._services: list[ServiceProcess] = []
-        self._preparation: Preparation | None = None
+        self._preparation: ProvisioningStep | None = None
         self._trainer: Child | None = None
         self._starter: threading.Thread | None = None
         self._failure: BaseException | None = None
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Bring all up, call `on_ready`, watch until a signal, end all. Raises ConcordError if it cannot."""
+        """Start all, call `on_ready`, supervise until a signal, stop all; raise ConcordError on failure."""
         self._data.claim()
         try:
             self._begin()
@@ -59,58 +59,58 @@ class Stack:
                 on_ready()
                 self._start_late_work()
                 while not self._stop.wait(CHECK_EVERY_S):
-                    self._supervisor.check(PART, SERVICE)
+                    self._supervisor.check(INFRASTRUCTURE, SERVICE)
                     if self._preparation is not None:
-                        self._preparation.finished_late(self._say)
+                        self._preparation.report_late_failure(self._say)
             self._say("Stopping")
         finally:
             self._end()
 
     def _start_late_work(self) -> None:
-        """What a start need not wait for."""
-        if self._preparation is not None and self._preparation.known:
+        """Start the work that a start need not wait for."""
+        if self._preparation is not None and self._preparation.is_cached:
             self._preparation.start()
-        self._trainer = self._parts.trainer()
+        self._trainer = self._infrastructure.trainer()
         if self._trainer is not None:
             self._trainer.start()
 
     def _begin(self) -> None:
-        names = stop_leftovers(self._data.records)
-        if names:
-            self._say(f"Stopped what a killed Concord had left running here: {', '.join(names)}")
-        self._parts_gate.close()
+        orphans = stop_orphans(self._data.records)
+        if orphans:
+            self._say(f"Stopped what a killed Concord had left running here: {', '.join(orphans)}")
+        self._infrastructure_gate.close()
         self._prepared_gate.close()
         if self._service_names:
             check_secret(self._environ)
-        check_ports(self._parts.ports(), public_ports(self._environ) if self._service_names else {})
+        check_ports(self._infrastructure.ports(), public_ports(self._environ) if self._service_names else {})
         self._data.records.write(own_record("up", COMMAND))
 
     def _come_up(self) -> bool:
-        """Start everything as early as possible; False when a signal came first."""
-        for part in self._parts.all():
-            self._supervisor.watch(part, PART)
-        self._starter = starter = threading.Thread(target=self._start_parts, daemon=True)
+        """Start everything as early as possible; return False if a signal came first."""
+        for server in self._infrastructure.all():
+            self._supervisor.watch(server, INFRASTRUCTURE)
+        self._starter = starter = threading.Thread(target=self._start_infrastructure, daemon=True)
         starter.start()
         if self._service_names:
             self._start_services()
         if not self._wait(lambda: not starter.is_alive()):
             return False
-        self._parts_gate.open()
+        self._infrastructure_gate.open()
         return self._prepared() and self._wait(self._all_ready, READY_TIMEOUT_S)
 
-    def _start_parts(self) -> None:
+    def _start_infrastructure(self) -> None:
         try:
-            self._parts.start(self._say)
+            self._infrastructure.start(self._say)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends everything
             self._failure = error
 
     def _start_services(self) -> None:
-        """Processes load their code while Kafka starts, and wait at a gate for the rest."""
+        """Start the services: they load their code while Kafka starts, and wait at a gate for the rest."""
         ports = (self._settings.kafka_port, self._settings.postgres_port, self._settings.s3_port)
         env = complete(self._environ, self._data, *ports)
-        embedded = self._parts.kafka is not None and self._parts.postgres is not None
-        self._preparation = Preparation(env, self._data, self._parts_gate, embedded)
-        if not self._preparation.known:
+        embedded = self._infrastructure.kafka is not None and self._infrastructure.postgres is not None
+        self._preparation = ProvisioningStep(env, self._data, self._infrastructure_gate, embedded)
+        if not self._preparation.is_cached:
             self._preparation.start()
         env |= {"CONCORD_PREPARED": "1", **self._prepared_gate.variable()}
         for name in self._service_names:
@@ -120,9 +120,9 @@ class Stack:
             service.start(self._say)
 
     def _prepared(self) -> bool:
-        """Wait for topics and tables where that is needed, then let the services go on."""
+        """Wait for topics and tables if needed, then let the services continue."""
         preparation = self._preparation
-        if preparation is not None and not preparation.known and not self._wait(preparation.finished):
+        if preparation is not None and not preparation.is_cached and not self._wait(preparation.finished):
             return False
         self._prepared_gate.open()
         return True
@@ -136,7 +136,7 @@ class Stack:
         return all(service.ready() for service in self._services)
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float = 3600.0) -> bool:
-        """Wait for the condition; False when a signal came first; raises what went wrong meanwhile."""
+        """Wait for the condition; return False if a signal came first. Raise the starter thread's error."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if self._failure is not None:
@@ -144,22 +144,26 @@ class Stack:
             if self._stop.wait(POLL_S):
                 return False
             if time.monotonic() > deadline:
-                raise ConcordError(f"Not ready after {timeout_s:.0f} s: {self._what_is_missing()}")
+                raise ConcordError(f"Not ready after {timeout_s:.0f} s: {self._unready_in_words()}")
         if self._failure is not None:
             raise self._failure
         return True
 
-    def _what_is_missing(self) -> str:
-        missing = {service.name: service.unready() for service in self._services}
-        words = [f"{name} ({part}: {why})" for name, parts in missing.items() for part, why in parts.items()]
-        return f"{', '.join(words)}. The logs lie in {self._data.logs}"
+    def _unready_in_words(self) -> str:
+        unready = {service.name: service.unready() for service in self._services}
+        words = [
+            f"{name} ({component}: {reason})"
+            for name, reasons in unready.items()
+            for component, reason in reasons.items()
+        ]
+        return f"{', '.join(words)}. The logs are in {self._data.logs}"
 
     def _may_start(self) -> bool:
         return not self._stop.is_set()
 
     def _end(self) -> None:
         self._stop.set()
-        stop_helpers()
+        stop_subprocesses()
         if self._preparation is not None:
             self._preparation.stop()
         if self._trainer is not None:
@@ -167,7 +171,7 @@ class Stack:
             self._data.records.remove(self._trainer.name)
         self._supervisor.stop()
         if self._starter is not None:
-            self._starter.join(HELPERS_STOP_WITHIN_S)
-        self._parts_gate.close()
+            self._starter.join(STARTER_STOPS_WITHIN_S)
+        self._infrastructure_gate.close()
         self._prepared_gate.close()
         self._data.records.remove("up")

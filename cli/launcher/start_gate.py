@@ -1,4 +1,4 @@
-"""Gates: files that tell child processes, which load their code meanwhile, that they may go on."""
+"""Gates: files at which child processes, having loaded their code, wait until they may continue."""
 
 import os
 import time
@@ -10,26 +10,26 @@ POLL_S = 0.01
 
 
 class StartGate:
-    """A file in the data folder: there means open."""
+    """A file in the data folder: while it exists the gate is open."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.gate"
 
     def close(self) -> None:
-        """Whoever comes now waits."""
+        """Close the gate: processes that reach it from now on block."""
         self.path.unlink(missing_ok=True)
 
     def open(self) -> None:
-        """Let all pass that wait, and all that come later."""
+        """Open the gate for all processes that wait and that come later."""
         self.path.touch()
 
     def variable(self) -> dict[str, str]:
-        """What tells a child process to wait here."""
+        """Return the environment variable that makes a child process wait here."""
         return {VARIABLE: str(self.path)}
 
 
-def wait_at_gate(environ: Mapping[str, str]) -> None:
-    """Wait until the gate that the environment names is open; raises SystemExit when the parent dies."""
+def wait_until_open(environ: Mapping[str, str]) -> None:
+    """Block until the gate that the environment names is open; raise SystemExit if the parent dies."""
     path, parent = environ.get(VARIABLE), os.getppid()
     while path and not Path(path).exists():
         if os.getppid() != parent:

@@ -1,1 +1,1 @@
-"""Child processes: starting, watching, recording, stopping."""
+"""Child processes: `Child`, `Supervisor`, `Records`. Imports the standard library and cli.errors."""

@@ -1,4 +1,4 @@
-"""One child process in a session of its own, its output in a log file."""
+"""A child process in its own session, with its output in a log file."""
 
 import os
 import shutil
@@ -53,16 +53,16 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=self.env,
                 start_new_session=True,
-                **become(self._uid),
+                **popen_user(self._uid),
             )
         self._on_start(self)
 
     def exit_code(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs or when it never started."""
+        """Return the exit code, negative for a signal; None while it runs or if it never started."""
         return None if self._process is None else self._process.poll()
 
     def running(self) -> bool:
-        """Whether the process was started and has not ended."""
+        """Return True if the process was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def ask_to_stop(self) -> None:
@@ -71,7 +71,7 @@ class Child:
             os.kill(self.pid, self.stop_signal)
 
     def stop(self, timeout_s: float = 8.0, ask: bool = True) -> None:
-        """Ask unless told not to, wait up to `timeout_s`, then kill the whole session."""
+        """Send the stop signal if `ask`, wait up to `timeout_s`, then kill the whole session."""
         if self._process is None:
             return
         if ask:
@@ -82,7 +82,7 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the process and all of its session, and wait for its end."""
+        """Send SIGKILL to the process and all of its session, and wait for its end."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):
@@ -90,13 +90,13 @@ class Child:
         self._process.wait()
 
     def last_lines(self, count: int = 5) -> str:
-        """The end of the log, for an error message: without the frames of Java's stack traces."""
+        """Return the end of the log, for an error message: without the frames of Java's stack traces."""
         lines = tail(self.log, 200).splitlines()
         return "\n".join([line for line in lines if not line.startswith("\t")][-count:])
 
 
-class Become(TypedDict, total=False):
-    """What Popen needs to start a program as another user."""
+class PopenUser(TypedDict, total=False):
+    """The arguments of Popen that start a program as another user."""
 
     user: int
     group: int
@@ -104,13 +104,13 @@ class Become(TypedDict, total=False):
     cwd: str
 
 
-def become(uid: int | None) -> Become:
-    """Arguments for Popen: nothing for oneself; another user starts where everyone may be."""
+def popen_user(uid: int | None) -> PopenUser:
+    """Return no arguments for the current user; another user starts in a folder that all may enter."""
     return {} if uid is None else {"user": uid, "group": uid, "extra_groups": [], "cwd": "/"}
 
 
 def tail(log: Path, count: int) -> str:
-    """The last `count` lines of a log file; empty when there is none."""
+    """Return the last `count` lines of a log file; an empty text if there is none."""
     try:
         with log.open("rb") as handle:
             begin, step, text = handle.seek(0, os.SEEK_END), 16_384, b""
@@ -125,10 +125,10 @@ def tail(log: Path, count: int) -> str:
 
 
 def rotate(log: Path, limit_bytes: int = ROTATE_AT_BYTES) -> None:
-    """Copy a log that has grown beyond its limit aside and empty it; one older generation is kept.
+    """Copy a log that has grown beyond its limit to `NAME.1` and truncate it.
 
-    Whoever writes it has it open for appending and goes on at its new beginning; what is written between
-    the copy and the emptying is lost.
+    Its writer has it open for appending and continues at the new beginning; lines written between the copy
+    and the truncation are lost.
     """
     if log.exists() and log.stat().st_size > limit_bytes:
         shutil.copyfile(log, log.with_name(log.name + ".1"))

@@ -1,4 +1,4 @@
-"""Asking a process over HTTP whether it is ready."""
+"""The readiness of a process, asked over HTTP."""
 
 import http.client
 import json
@@ -6,27 +6,27 @@ from typing import Any
 
 TIMEOUT_S = 1.0
 PROCESS = "process"
-"""Told as a part that is not ready when nobody answers, or not as a process of ours does."""
+"""Reported as an unready component if the process does not answer, or not with a readiness document."""
 
 
-def unready_parts(host: str, port: int, timeout_s: float = TIMEOUT_S) -> dict[str, str]:
-    """What `/health/ready` calls not ready, by part; empty when all is; PROCESS when none answers."""
+def unready_components(host: str, port: int, timeout_s: float = TIMEOUT_S) -> dict[str, str]:
+    """Return the reasons of what is not ready at `/health/ready`, by component; empty if all is ready."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         connection.request("GET", "/health/ready")
-        answer = connection.getresponse()
-        body = answer.read()
+        response = connection.getresponse()
+        body = response.read()
     except (OSError, http.client.HTTPException) as error:
         return {PROCESS: f"does not answer on port {port} ({type(error).__name__})"}
     finally:
         connection.close()
-    if answer.status == 200:
+    if response.status == 200:
         return {}
-    return waiting(body) or {PROCESS: f"answers {answer.status} on port {port}"}
+    return unready_in(body) or {PROCESS: f"answers {response.status} on port {port}"}
 
 
-def waiting(body: bytes) -> dict[str, str]:
-    """The parts in a readiness document that are not ready."""
+def unready_in(body: bytes) -> dict[str, str]:
+    """Return the components in a readiness document that are not ready."""
     try:
         document: Any = json.loads(body)
         return {str(name): str(state) for name, state in document["parts"].items() if state != "ready"}

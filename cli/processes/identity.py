@@ -1,4 +1,4 @@
-"""Who a process is: its pid alone may belong to someone else by now, pid and start time together may not."""
+"""The identity of a process: a pid may be reused, a pid together with its start time may not."""
 
 import os
 import subprocess
@@ -10,14 +10,14 @@ PROC = Path("/proc")
 
 
 def start_mark(pid: int) -> str | None:
-    """When the process was started, in words that no other process of this pid has; None when gone."""
+    """Return the start time as text that no other process of this pid has; None if the process is gone."""
     if (PROC / "self" / "stat").exists():
         return linux_start_mark(pid)
     return ps_column(pid, "lstart")
 
 
 def linux_start_mark(pid: int) -> str | None:
-    """Boot id and clock ticks since the boot; None for a zombie, which is gone but for its exit code."""
+    """Return boot id and clock ticks since the boot; None for a zombie, which has only its exit code left."""
     try:
         stat = (PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
@@ -29,7 +29,7 @@ def linux_start_mark(pid: int) -> str | None:
 
 @cache
 def boot_id() -> str:
-    """The kernel's id of this boot: ticks count from it."""
+    """Return the kernel's id of this boot, from which the ticks count."""
     try:
         return (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -37,7 +37,7 @@ def boot_id() -> str:
 
 
 def command_words(pid: int) -> list[str]:
-    """The command line; empty when the process is gone or not ours to read."""
+    """Return the command line; empty if the process is gone or may not be read."""
     try:
         words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -46,16 +46,16 @@ def command_words(pid: int) -> list[str]:
 
 
 def has_words(pid: int, words: Sequence[str]) -> bool:
-    """Whether all these words are in the command line."""
-    found = command_words(pid)
+    """Return True if all these words are in the command line."""
+    actual = command_words(pid)
     if PROC.exists():
-        return all(word in found for word in words)
-    line = " ".join(found)  # what ps gives tells no blank within a word from one between words
+        return all(word in actual for word in words)
+    line = " ".join(actual)  # ps does not distinguish a blank within a word from one between words
     return all(word in line for word in words)
 
 
 def ps_column(pid: int, column: str) -> str | None:
-    """One column of `ps`, for systems without /proc."""
+    """Return one column of `ps`, for systems without /proc."""
     command = ["ps", "-o", f"{column}=", "-p", str(pid)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=5)
-    return done.stdout.strip() or None
+    completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=5)
+    return completed.stdout.strip() or None

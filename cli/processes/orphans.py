@@ -1,4 +1,4 @@
-"""Stopping recorded processes that are not our children: what a killed `concord up` left behind."""
+"""Orphans: recorded processes that a killed `concord up` left behind, and how to stop them."""
 
 import os
 import signal
@@ -6,15 +6,15 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cli.processes.registry import PART, SERVICE, Record, Records
+from cli.processes.registry import INFRASTRUCTURE, SERVICE, Record, Records
 
 POLL_S = 0.05
 
 
-def stop_leftovers(records: Records, timeout_s: float = 6.0) -> list[str]:
-    """Stop services, then parts, cleanly, by force after `timeout_s`; returns the names of what ran."""
+def stop_orphans(records: Records, timeout_s: float = 6.0) -> list[str]:
+    """Stop services, then infrastructure; kill them after `timeout_s`. Return the names of what ran."""
     names: list[str] = []
-    for kind in (SERVICE, PART):
+    for kind in (SERVICE, INFRASTRUCTURE):
         running = [record for record in records.all() if record.kind == kind]
         stop_all(running, timeout_s)
         for record in running:
@@ -24,7 +24,7 @@ def stop_leftovers(records: Records, timeout_s: float = 6.0) -> list[str]:
 
 
 def stop_all(running: Sequence[Record], timeout_s: float) -> None:
-    """Send each its stop signal, wait for all, kill what is left."""
+    """Send each its stop signal, wait for all, kill the rest."""
     for record in running:
         send(record, record.stop_signal)
     if not wait_gone(running, timeout_s):
@@ -41,7 +41,7 @@ def send(record: Record, number: int) -> None:
 
 
 def wait_gone(running: Sequence[Record], timeout_s: float) -> bool:
-    """Whether all of them ended within `timeout_s`."""
+    """Return True if all of them ended within `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while any(record.alive() for record in running):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What runs where: one small file a process in the data folder, so that the next command finds it."""
+"""The registry of running processes: one small file each in the data folder, for later commands."""
 
 import json
 import os
@@ -8,28 +8,28 @@ from pathlib import Path
 
 from cli.processes.identity import command_words, has_words, start_mark
 
-# Services stop before the parts that they need.
-PART, SERVICE, COMMAND = "part", "service", "command"
+# Services stop before the infrastructure that they need.
+INFRASTRUCTURE, SERVICE, COMMAND = "infrastructure", "service", "command"
 
 
 @dataclass(frozen=True)
 class Record:
-    """One process. `marks` are words of its command line; `port` is where it answers, 0 for nowhere."""
+    """One process. `command_words` are words of its command line; `port` is 0 for one that has none."""
 
     name: str
     kind: str
     pid: int
     started: str
-    marks: tuple[str, ...] = ()
+    command_words: tuple[str, ...] = ()
     port: int = 0
     stop_signal: int = signal.SIGTERM
     note: str = ""
 
     def alive(self) -> bool:
-        """Whether this very process still runs: pid, start time and command line all match."""
+        """Return True if this very process still runs: pid, start time and command line all match."""
         if not self.started or start_mark(self.pid) != self.started:
             return False
-        return has_words(self.pid, self.marks)
+        return has_words(self.pid, self.command_words)
 
 
 class Records:
@@ -39,7 +39,7 @@ class Records:
         self.folder = folder
 
     def write(self, record: Record) -> None:
-        """Write or replace the record of this name, at once or not at all."""
+        """Write or replace the record of this name atomically."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(record.name)
         scratch = path.with_suffix(f".{os.getpid()}.tmp")
@@ -47,23 +47,23 @@ class Records:
         scratch.replace(path)
 
     def find(self, name: str) -> Record | None:
-        """The record of this name if its process is alive."""
+        """Return the record of this name if its process is alive."""
         record = read(self._path(name))
         return record if record is not None and record.alive() else None
 
     def all(self) -> list[Record]:
-        """Every record whose process is alive, by name; files of dead ones are deleted."""
-        found = []
+        """Return every record whose process is alive, by name; delete the files of dead ones."""
+        alive = []
         for path in sorted(self.folder.glob("*.json")):
             record = read(path)
             if record is not None and record.alive():
-                found.append(record)
+                alive.append(record)
             else:
                 path.unlink(missing_ok=True)
-        return found
+        return alive
 
     def remove(self, name: str) -> None:
-        """Forget the process of this name."""
+        """Delete the record of this name."""
         self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
@@ -71,15 +71,15 @@ class Records:
 
 
 def read(path: Path) -> Record | None:
-    """The record in a file; None when there is none or it is damaged."""
+    """Read the record in a file; return None if there is none or it is damaged."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**{**fields, "marks": tuple(fields["marks"])})
+        return Record(**{**fields, "command_words": tuple(fields["command_words"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def own_record(name: str, kind: str, port: int = 0, note: str = "") -> Record:
-    """A record of the process that calls."""
+    """Return a record of the calling process."""
     pid = os.getpid()
     return Record(name, kind, pid, start_mark(pid) or "", tuple(command_words(pid)), port, note=note)

@@ -8,7 +8,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopFlag(threading.Event):
-    """An event that the first of these signals sets; make it in the main thread."""
+    """An event that the first of these signals sets; create it in the main thread."""
 
     def __init__(self) -> None:
         super().__init__()

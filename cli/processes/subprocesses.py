@@ -1,4 +1,4 @@
-"""Short programs that a start needs (initdb, psql, ...): run to their end, or ended with the start."""
+"""Short programs that a start needs (initdb, psql, ...): run to their end, or stopped with the start."""
 
 import os
 import signal
@@ -8,21 +8,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from cli.errors import ConcordError
-from cli.processes.child import become
+from cli.processes.child import popen_user
 
 _lock = threading.Lock()
 _running: set[subprocess.Popen[str]] = set()
 
 
-def run_helper(
+def run_subprocess(
     command: Sequence[str],
-    what: str,
+    failure: str,
     timeout_s: float,
     env: Mapping[str, str] | None = None,
     text: str | None = None,
     uid: int | None = None,
 ) -> str:
-    """Run a program that reads `text` and return what it says; raises ConcordError, beginning with `what`."""
+    """Run a program with `text` as input; return its output, or raise ConcordError(`failure`: output)."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -32,7 +32,7 @@ def run_helper(
         text=True,
         errors="replace",
         start_new_session=True,
-        **become(uid),
+        **popen_user(uid),
     )
     with _lock:
         _running.add(process)
@@ -45,12 +45,12 @@ def run_helper(
         with _lock:
             _running.discard(process)
     if process.wait() != 0:
-        raise ConcordError(f"{what}: {output.strip()}")
+        raise ConcordError(f"{failure}: {output.strip()}")
     return output
 
 
-def stop_helpers() -> None:
-    """Ask all that run to end, from another thread; they clean up what they began."""
+def stop_subprocesses() -> None:
+    """Send SIGTERM to all that run, from another thread; they clean up after themselves."""
     with _lock:
         for process in _running:
             end(process, signal.SIGTERM)

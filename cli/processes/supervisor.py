@@ -1,4 +1,4 @@
-"""Keeping parts and services alive, and ending them in the right order."""
+"""Supervision of infrastructure and services: restart on death, stop in the right order."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -7,36 +7,36 @@ from typing import Protocol
 
 from cli.errors import ConcordError
 from cli.processes.child import Child, rotate
-from cli.processes.registry import PART, SERVICE, Records
+from cli.processes.registry import INFRASTRUCTURE, SERVICE, Records
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-# Who lived that long did not die of its start: the next pause is a short one again.
-STEADY_AFTER_S = 30.0
-# One after the other, all within 10 s of the signal: services need the parts until they have ended.
-STOP_WITHIN_S = {SERVICE: 5.0, PART: 3.5}
+# A process that lived this long did not die of its start: the next pause is a short one again.
+STABLE_AFTER_S = 30.0
+# One after the other, within 10 s of the signal: services need the infrastructure until they have ended.
+STOP_WITHIN_S = {SERVICE: 5.0, INFRASTRUCTURE: 3.5}
 
 Say = Callable[[str], None]
 
 
-class Part(Protocol):
-    """Something with a process: an embedded part or a service."""
+class Supervised(Protocol):
+    """An embedded server or a service, with its process."""
 
     name: str
     child: Child | None
 
     def start(self, say: Say) -> None:
-        """Start the process anew."""
+        """Start a new process."""
 
     def ready(self) -> bool:
-        """Whether it serves."""
+        """Return True if it serves."""
 
 
 @dataclass
 class Watched:
-    """A part under supervision; `restart_at` is a monotonic time in seconds while it is down."""
+    """A subject under supervision; `restart_at` is a monotonic time in seconds while it is down."""
 
-    part: Part
+    subject: Supervised
     kind: str
     pause_s: float = FIRST_PAUSE_S
     started_at: float = 0.0
@@ -45,7 +45,7 @@ class Watched:
 
 
 class Supervisor:
-    """Starts what died again, with growing pauses, and says so; stops everything on request."""
+    """Restart dead processes, with growing pauses, and report it; stop all on request."""
 
     def __init__(self, records: Records, say: Say, bounds_s: Mapping[str, float] = STOP_WITHIN_S) -> None:
         self._records = records
@@ -53,16 +53,16 @@ class Supervisor:
         self._say = say
         self._watched: list[Watched] = []
 
-    def watch(self, part: Part, kind: str) -> None:
-        """Take over a part; it is first started by others."""
-        self._watched.append(Watched(part, kind, started_at=time.monotonic()))
+    def watch(self, subject: Supervised, kind: str) -> None:
+        """Supervise a subject, which the caller starts."""
+        self._watched.append(Watched(subject, kind, started_at=time.monotonic()))
 
     def deaths(self, name: str) -> int:
-        """How often a part has died so far."""
-        return sum(watched.deaths for watched in self._watched if watched.part.name == name)
+        """Return how often a subject has died so far."""
+        return sum(watched.deaths for watched in self._watched if watched.subject.name == name)
 
     def check(self, *kinds: str) -> None:
-        """Look once at everything of these kinds; call it a few times a second."""
+        """Check all subjects of these kinds once; call it a few times a second."""
         for watched in self._watched:
             if watched.kind not in kinds:
                 continue
@@ -72,19 +72,19 @@ class Supervisor:
                 self._restart(watched)
 
     def _notice_death(self, watched: Watched) -> None:
-        child = watched.part.child
+        child = watched.subject.child
         code = child.exit_code() if child else None
         if child is not None and code is None:
             rotate(child.log)
         if child is None or code is None:
             return
-        if time.monotonic() - watched.started_at > STEADY_AFTER_S:
+        if time.monotonic() - watched.started_at > STABLE_AFTER_S:
             watched.pause_s = FIRST_PAUSE_S
         watched.restart_at = time.monotonic() + watched.pause_s
         watched.deaths += 1
         self._say(
-            f"{watched.part.name} died ({how(code)}); it is started again in {watched.pause_s:.1f} s. "
-            f"Its log: {child.log}"
+            f"{watched.subject.name} died ({exit_in_words(code)}); "
+            f"it is started again in {watched.pause_s:.1f} s. Its log: {child.log}"
         )
         watched.pause_s = min(watched.pause_s * 2, LONGEST_PAUSE_S)
 
@@ -92,24 +92,26 @@ class Supervisor:
         watched.restart_at = None
         watched.started_at = time.monotonic()
         try:
-            watched.part.start(self._say)
-            self._say(f"{watched.part.name} runs again")
+            watched.subject.start(self._say)
+            self._say(f"{watched.subject.name} runs again")
         except (ConcordError, OSError) as error:
             watched.restart_at = time.monotonic() + watched.pause_s
             watched.pause_s = min(watched.pause_s * 2, LONGEST_PAUSE_S)
-            self._say(f"{watched.part.name} could not be started: {error}")
+            self._say(f"{watched.subject.name} could not be started: {error}")
 
     def stop(self) -> None:
-        """Stop the services, then the parts; each kind within its bound, whatever they do."""
+        """Stop the services, then the infrastructure; each kind within its bound."""
         for kind, timeout_s in self._bounds_s.items():
-            children = [w.part.child for w in self._watched if w.kind == kind and w.part.child is not None]
+            children = [
+                w.subject.child for w in self._watched if w.kind == kind and w.subject.child is not None
+            ]
             stop_children(children, timeout_s)
             for child in children:
                 self._records.remove(child.name)
 
 
 def stop_children(children: Sequence[Child], timeout_s: float) -> None:
-    """Ask all at once, wait up to `timeout_s` for all together, kill what is left."""
+    """Send all their stop signals, wait up to `timeout_s` for all together, kill the rest."""
     deadline = time.monotonic() + timeout_s
     for child in children:
         child.ask_to_stop()
@@ -117,6 +119,6 @@ def stop_children(children: Sequence[Child], timeout_s: float) -> None:
         child.stop(max(0.0, deadline - time.monotonic()), ask=False)
 
 
-def how(code: int) -> str:
-    """An exit code in words."""
+def exit_in_words(code: int) -> str:
+    """Return an exit code in words."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"

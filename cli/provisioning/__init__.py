@@ -1,0 +1,1 @@
+"""Provisioning of topics and tables: `prepare`. Imports migrations, contracts and the kit."""

@@ -1,6 +1,4 @@
-"""Makes everything that services need exist: topics in Kafka, tables in their databases. As often as you
-like.
-"""
+"""Provisioning: create the topics in Kafka and the tables in the databases, as often as you like."""
 
 import asyncio
 import logging
@@ -27,15 +25,15 @@ _Url = Annotated[Secret, Meta(description="postgresql://user:password@host:port/
 
 
 class PrepareError(ConcordError):
-    """Something that is needed could not be made; the text says what, and what to look at."""
+    """A topic or table could not be created; the text names it, and the setting to check."""
 
 
 class NotReadyError(PrepareError):
-    """Only Kafka or a database was missing, which may still come; the text is the same."""
+    """Only Kafka or a database was unavailable, which may still come up."""
 
 
 class PrepareSettings(ToolSettings, frozen=True, kw_only=True):
-    """Where things are to be made. A service without an URL is not prepared here."""
+    """The addresses of Kafka and the databases. A service without a URL is left out."""
 
     auth_database_url: _Url = ""
     server_database_url: _Url = ""
@@ -43,7 +41,7 @@ class PrepareSettings(ToolSettings, frozen=True, kw_only=True):
     file_database_url: _Url = ""
 
     def database_urls(self) -> dict[str, str]:
-        """The URL of each service's database, of those that are named."""
+        """Return the URL of each service's database, of those that are named."""
         urls = {
             "auth": self.auth_database_url,
             "server": self.server_database_url,
@@ -56,28 +54,28 @@ class PrepareSettings(ToolSettings, frozen=True, kw_only=True):
 def prepare(environ: Mapping[str, str]) -> None:
     """Create the missing topics and run the missing migrations, the two side by side.
 
-    Waits for Kafka and Postgres for 30 s. Several may do it at once. Raises `PrepareError`, of which
-    `NotReadyError` means that only these are missing, and
-    `SettingsError` for an environment that makes no sense.
+    Wait up to 30 s for Kafka and Postgres. Several processes may do it at once. Raise `PrepareError`,
+    of which `NotReadyError` means that only these are unavailable, and `SettingsError`.
     """
     asyncio.run(prepare_all(load(PrepareSettings, environ)))
 
 
 async def prepare_all(settings: PrepareSettings, *, wait_s: float = WAIT_S) -> None:
-    """The same within an event loop."""
+    """Do the same within an event loop; wait up to `wait_s` seconds."""
     alembic = asyncio.Lock()
     outcomes = await asyncio.gather(
         _topics(settings, wait_s),
         *(_tables(service, url, wait_s, alembic) for service, url in settings.database_urls().items()),
         return_exceptions=True,
     )
-    faults = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    for fault in faults:
-        if not isinstance(fault, PrepareError):
-            raise fault
-    if faults:
-        kind = NotReadyError if all(isinstance(fault, NotReadyError) for fault in faults) else PrepareError
-        raise kind("\n".join(str(fault) for fault in faults))
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for error in errors:
+        if not isinstance(error, PrepareError):
+            raise error
+    if errors:
+        may_come = all(isinstance(error, NotReadyError) for error in errors)
+        error_type = NotReadyError if may_come else PrepareError
+        raise error_type("\n".join(map(str, errors)))
 
 
 async def _topics(settings: ProcessSettings, wait_s: float) -> None:
@@ -96,7 +94,7 @@ async def _topics(settings: ProcessSettings, wait_s: float) -> None:
 
 
 async def _tables(service: str, url: str, wait_s: float, alembic: asyncio.Lock) -> None:
-    """Migrate, trying again while Postgres is not there. Alembic's context is one for the whole process."""
+    """Migrate; retry while Postgres is unavailable. Alembic has one context for the process: lock it."""
     if head_of(service) is None:
         return
     deadline = asyncio.get_running_loop().time() + wait_s

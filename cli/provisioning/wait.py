@@ -1,4 +1,4 @@
-"""Preparation by a process that is about to serve: it waits for as long as it takes, and says so."""
+"""ProvisioningStep by a process that is about to serve: it waits for as long as it takes, and says so."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ _PAUSE_S = 0.5
 
 
 def provision_before_serving(environ: Mapping[str, str], host: str, port: int, setting: str) -> bool:
-    """Prepare, however late Kafka and the databases come; health is answered at host and port until then.
+    """Prepare, however late Kafka and the databases come up; serve health at host and port until then.
 
-    Returns False when the process was asked to stop (SIGTERM, SIGINT) before it was done. Raises
-    `PrepareError` for what waiting does not mend, `SettingsError`, and `PortError` that names `setting`.
+    Return False if the process was asked to stop (SIGTERM, SIGINT) before it was done. Raise `PrepareError`
+    for errors that waiting does not fix, `SettingsError`, and `PortError` that names `setting`.
     """
     return asyncio.run(_until_stopped(load(PrepareSettings, environ), host, port, setting))
 
@@ -32,7 +32,7 @@ async def _until_stopped(settings: PrepareSettings, host: str, port: int, settin
     health = Health()
     health.component("preparation").down("waiting for Kafka and the databases")
     server = await serve_health(health, host, port, setting)
-    preparing = asyncio.create_task(_patiently(settings), name="preparation")
+    preparing = asyncio.create_task(_retry_until_ready(settings), name="preparation")
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({preparing, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -47,7 +47,7 @@ async def _until_stopped(settings: PrepareSettings, host: str, port: int, settin
         await server.close()
 
 
-async def _patiently(settings: PrepareSettings) -> None:
+async def _retry_until_ready(settings: PrepareSettings) -> None:
     while True:
         try:
             await prepare_all(settings, wait_s=_WAIT_S)

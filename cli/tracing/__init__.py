@@ -1,1 +1,1 @@
-"""What one correlation id did: steps found in logs and in Kafka, put into one time line."""
+"""The traces of a correlation id in logs and in Kafka, as one time line: `kafka_steps`, `log_steps`."""

@@ -1,4 +1,4 @@
-"""The steps of a correlation id that stand in Kafka: requests, replies, events, retries, dead letters."""
+"""The steps of a correlation id in Kafka: requests, replies, events, retries, dead letters."""
 
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from cli.output.terminal import shown
+from cli.output.terminal import render
 from cli.tracing.step import STEPS_MAX, Kind, Step
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import LIMITS, all_topics
@@ -22,26 +22,26 @@ _KNOWN = frozenset(topic.name for topic in all_topics(1)) - {LIMITS}
 async def kafka_steps(
     options: Mapping[str, Any], trace_id: str, bounds: ReadLimits, *, bodies: bool
 ) -> tuple[list[Step], TopicReader]:
-    """The steps, at most STEPS_MAX, and how much was looked at. Raises KafkaError."""
-    passage = TopicReader(options, await partitions_of(options, is_ours), bounds)
-    wanted = trace_id.encode()
+    """Return the steps, at most STEPS_MAX, and the reader. Raises KafkaError."""
+    reader = TopicReader(options, await partitions_of(options, is_ours), bounds)
+    trace_bytes = trace_id.encode()
     steps: list[Step] = []
-    async with aclosing(passage.records()) as records:
+    async with aclosing(reader.records()) as records:
         async for record in records:
-            if (CORRELATION_ID, wanted) in record.headers:
+            if (CORRELATION_ID, trace_bytes) in record.headers:
                 steps.append(step_of(record, bodies=bodies))
                 if len(steps) >= STEPS_MAX:
                     break
-    return steps, passage
+    return steps, reader
 
 
 def is_ours(topic: str) -> bool:
-    """Whether the mesh writes to this topic."""
+    """Return True if Concord writes to this topic."""
     return topic in _KNOWN or REPLY_TOPIC.fullmatch(topic) is not None
 
 
 def kind_of(topic: str) -> Kind:
-    """What a record of this topic is."""
+    """Return the kind of a record by its topic."""
     if topic in OPERATIONS:
         return Kind.REQUEST
     if REPLY_TOPIC.fullmatch(topic):
@@ -52,22 +52,22 @@ def kind_of(topic: str) -> Kind:
 
 
 def step_of(record: ConsumerRecord, *, bodies: bool) -> Step:
-    """A record as a step; its body without secrets, or not at all."""
+    """Return a record as a step; its body without secrets, or empty."""
     texts = {name: text for name, value in record.headers if (text := header_text(value))}
-    kind = kind_of(record.topic)
+    step_kind = kind_of(record.topic)
     return Step(
         at_ms=record.timestamp,
-        kind=kind,
+        kind=step_kind,
         where=f"{record.topic} partition {record.partition} offset {record.offset}",
         key=redact((record.key or b"").decode(errors="replace")),
-        words=redact(_words(kind, texts)),
-        body=shown(record.value) if bodies and record.value else "",
+        words=redact(_words(step_kind, texts)),
+        body=render(record.value) if bodies and record.value else "",
     )
 
 
 def _words(kind: Kind, texts: Mapping[str, str]) -> str:
     if kind is Kind.REQUEST:
-        return f"to be answered in {texts[REPLY_TO]}" if REPLY_TO in texts else "nobody waits for an answer"
+        return f"reply expected in {texts[REPLY_TO]}" if REPLY_TO in texts else "no reply expected"
     if kind is Kind.REPLY:
         return f"{texts.get(STATUS, '?')} {texts.get(ERROR, '')}"
     if kind is Kind.EVENT:

@@ -1,4 +1,4 @@
-"""The steps of a correlation id that stand in the JSON logs of the data folder."""
+"""The steps of a correlation id in the JSON logs of the data folder."""
 
 import json
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from shared.kit.telemetry.redaction import redact
 
 LINE_MAX_BYTES = 1_000_000
 _ACCESS = "gateway.access"
-_SHOWN_ELSEWHERE = frozenset(
+_SHOWN_OTHERWISE = frozenset(
     ("timestamp", "level", "service", "instance", "logger", "message", "correlation_id", "exception", "trace")
 )
 
 
 def log_steps(folder: Path, trace_id: str, since_ms: float) -> list[Step]:
-    """The steps of all logs, the older generation of each too; at most STEPS_MAX."""
+    """Return the steps of all logs and their older generation; at most STEPS_MAX."""
     steps: list[Step] = []
     for path in sorted([*folder.glob("*.log"), *folder.glob("*.log.1")]):
         for line in lines_about(path, trace_id.encode()):
@@ -27,22 +27,22 @@ def log_steps(folder: Path, trace_id: str, since_ms: float) -> list[Step]:
     return steps
 
 
-def lines_about(path: Path, wanted: bytes) -> Iterator[dict[str, Any]]:
-    """The JSON lines that name the id; what is no JSON is passed over."""
+def lines_about(path: Path, trace_bytes: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the JSON lines that contain the id; skip other lines."""
     with path.open("rb") as log:
         for line in iter(lambda: log.readline(LINE_MAX_BYTES), b""):
-            if wanted not in line:
+            if trace_bytes not in line:
                 continue
             try:
-                found = json.loads(line)
+                entry = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(found, dict):
-                yield found
+            if isinstance(entry, dict):
+                yield entry
 
 
 def steps_of(line: dict[str, Any], trace_id: str) -> Iterator[Step]:
-    """One step; of the gateway's line about a request two: it came, and it was answered."""
+    """Yield one step; for an access log line two: the request and its response."""
     at_ms = _time_of(line)
     if line.get("correlation_id") != trace_id or at_ms is None:
         return
@@ -50,12 +50,12 @@ def steps_of(line: dict[str, Any], trace_id: str) -> Iterator[Step]:
     if not where.startswith(str(line.get("service", ""))):
         where = f"{line['service']} {where}"
     if line.get("logger") == _ACCESS and isinstance(line.get("ms"), (int, float)):
-        asked = f"{line.get('method')} {line.get('route')}"
-        yield Step(at_ms=at_ms - line["ms"], kind=Kind.HTTP, where=where, words=asked)
-        answered = f"{line.get('status')} in {line['ms']} ms"
-        yield Step(at_ms=at_ms, kind=Kind.HTTP_ANSWER, where=where, words=answered)
+        request = f"{line.get('method')} {line.get('route')}"
+        yield Step(at_ms=at_ms - line["ms"], kind=Kind.HTTP, where=where, words=request)
+        response = f"{line.get('status')} in {line['ms']} ms"
+        yield Step(at_ms=at_ms, kind=Kind.HTTP_ANSWER, where=where, words=response)
         return
-    more = [f"{name}={value}" for name, value in line.items() if name not in _SHOWN_ELSEWHERE]
+    more = [f"{name}={value}" for name, value in line.items() if name not in _SHOWN_OTHERWISE]
     words = f"{line.get('level', '')} {line.get('message', '')} {' '.join(more)}"
     yield Step(at_ms=at_ms, kind=Kind.LOG, where=where, words=redact(words.replace("\n", " ").strip()))
 

@@ -1,4 +1,4 @@
-"""One thing that happened on behalf of a call, and the time line that many of them make."""
+"""A step on behalf of a call, and the time line of many steps."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -6,14 +6,14 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from cli.output.terminal import cell, printable
+from cli.output.terminal import printable, render_cell
 
 STEPS_MAX = 10_000
-"""Of Kafka, and of the logs."""
+"""The most steps of Kafka, and the most of the logs."""
 
 
 class Kind(IntEnum):
-    """What a step is, in the order of steps within one millisecond, finer than which Kafka tells no time."""
+    """The kind of a step, in the order of steps within one millisecond, the resolution of Kafka's times."""
 
     HTTP = 0
     REQUEST = 1
@@ -29,7 +29,7 @@ NAMES = {kind: kind.name.lower().replace("_", " ") for kind in Kind}
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One step. `at_ms` is in milliseconds since the epoch, `where` a place in Kafka or a process."""
+    """One step. `at_ms` is in milliseconds since the epoch, `where` a position in Kafka or a process."""
 
     at_ms: float
     kind: Kind
@@ -37,27 +37,27 @@ class Step(Struct, frozen=True, kw_only=True):
     words: str
     key: str = ""
     body: str = ""
-    """Ready to be shown; empty where bodies are hidden."""
+    """Rendered; empty if bodies are hidden."""
 
 
 def in_order(steps: list[Step]) -> list[Step]:
-    """As they happened, as far as the clocks tell."""
+    """Return the steps in the order in which they happened, by the clocks."""
     return sorted(steps, key=lambda step: (int(step.at_ms), step.kind, step.at_ms))
 
 
 def time_line(trace_id: str, steps: list[Step]) -> Iterator[str]:
-    """Lines: since the first step, since the one before, what, where, with what key, in words."""
+    """Yield lines: ms since the first step, ms since the one before, kind, position, key, words."""
     ordered = in_order(steps)
     first = ordered[0].at_ms
-    begun = datetime.fromtimestamp(first / 1000, UTC).isoformat(timespec="milliseconds")
-    lasted = max(step.at_ms for step in ordered) - first
-    yield f"{trace_id}: {len(ordered)} steps in {lasted:.1f} ms, from {begun.replace('+00:00', 'Z')}"
+    began_at = datetime.fromtimestamp(first / 1000, UTC).isoformat(timespec="milliseconds")
+    duration_ms = max(step.at_ms for step in ordered) - first
+    yield f"{trace_id}: {len(ordered)} steps in {duration_ms:.1f} ms, from {began_at.replace('+00:00', 'Z')}"
     yield f"{'ms':>10} {'+ms':>9}  {'STEP':<12} WHERE"
     before = first
     for step in ordered:
         key = f"  key {step.key}" if step.key else ""
         since, delta = max(0.0, step.at_ms - first), max(0.0, step.at_ms - before)
-        told = cell(f"{step.where}{key}  {step.words}")
-        yield f"{since:>10.1f} {delta:>9.1f}  {NAMES[step.kind]:<12} {told}".rstrip()
-        yield from (f"{'':>34} {line}" for line in printable(step.body).splitlines())
+        line = render_cell(f"{step.where}{key}  {step.words}")
+        yield f"{since:>10.1f} {delta:>9.1f}  {NAMES[step.kind]:<12} {line}".rstrip()
+        yield from (f"{'':>34} {body_line}" for body_line in printable(step.body).splitlines())
         before = step.at_ms

@@ -42,7 +42,7 @@ def downgrade() -> None:
     op.drop_index("files_to_purge", table_name="files", postgresql_where=_TO_PURGE)
     op.drop_index("files_still_charged", table_name="files", postgresql_where=_STILL_CHARGED)
     op.drop_index("files_awaited", table_name="files", postgresql_where=_AWAITED)
-    # What is still charged would never be given back there.
+    # A usage that is still charged would never be released there.
     op.execute(
         """
         UPDATE usage SET size = usage.size - gone.size, files = usage.files - gone.files

@@ -1,4 +1,4 @@
-"""How often thumbnails of a file were tried, and when they may be tried again."""
+"""The number of attempts at the thumbnails of a file, and the time of the next one."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What was deleted leaves no fingerprint, by which a short content could be guessed."""
+"""Deleted messages keep no fingerprint, by which a short content could be guessed."""
 
 from alembic import op
 
@@ -16,4 +16,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """What is forgotten stays so."""
+    """Do nothing: deleted fingerprints cannot be restored."""

@@ -1,4 +1,4 @@
-"""Running the real `concord` command in tests, and looking at what it leaves."""
+"""Running the real `concord` command in tests, and finding the processes that it leaves."""
 
 import os
 import signal
@@ -27,8 +27,13 @@ OUTSIDE = (
 PORTS = ("CONCORD_KAFKA_PORT", "CONCORD_POSTGRES_PORT", "CONCORD_S3_PORT", "GATEWAY_PORT", "FILE_PORT")
 
 
+def scaled_s(seconds: float) -> float:
+    """Return a bound of an idle machine in seconds of this one: times the processes that share a core."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def environment(data: Path, **more: str) -> dict[str, str]:
-    """An environment with free ports and a data folder of its own; no background work."""
+    """Return an environment with free ports and its own data folder, and without background work."""
     inherited = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
     ports = {name: str(free_port()) for name in PORTS}
     cache = str(cache_folder(os.environ))
@@ -39,7 +44,7 @@ def environment(data: Path, **more: str) -> dict[str, str]:
 def concord(
     *arguments: str, env: dict[str, str], timeout_s: float = 60.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; stdout and stderr come together."""
+    """Run a command to its end; stdout holds stderr too."""
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         check=False,
@@ -66,23 +71,23 @@ class Running:
             )
 
     def output(self) -> str:
-        """All that it said so far."""
+        """Return all output so far."""
         return self._output.read_text()
 
     def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
-        """Wait until it has said `text`."""
+        """Wait until `text` is in the output."""
         eventually(lambda: text in self.output() or self.process.poll() is not None, timeout_s, self.output)
         assert text in self.output(), f"it ended with {self.process.returncode}:\n{self.output()}"
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 10.0) -> int:
-        """Signal it, wait; returns the exit code."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal it and wait for its end, 10 s on an idle machine; return the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(timeout_s)
+        return self.process.wait(scaled_s(10.0))
 
 
 @contextmanager
 def running(*arguments: str, env: dict[str, str], output: Path, sweep: bool = True) -> Iterator[Running]:
-    """The command in the background; whatever a failed test leaves in its data folder is ended (`sweep`)."""
+    """Run a command in the background; `sweep` ends the processes that a failed test leaves behind."""
     command = Running(*arguments, env=env, output=output)
     try:
         yield command
@@ -99,9 +104,9 @@ def running(*arguments: str, env: dict[str, str], output: Path, sweep: bool = Tr
 
 
 def processes_of(data: Path) -> list[int]:
-    """Every live process of the data folder.
+    """Return every live process of the data folder.
 
-    Its environment or command line names it, or it stands below such a one, or it is on record there:
+    Its environment or command line names the folder, or a parent's does, or the folder has its record:
     services hide their environment from all but root.
     """
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
@@ -126,7 +131,7 @@ def _bytes_of(file: Path) -> bytes:
 
 
 def nothing_left(data: Path) -> bool:
-    """Whether no process of the data folder is there; says which ones are."""
+    """Return True if the data folder has no process; print those that it has."""
     left = {pid: command_words(pid) for pid in processes_of(data)}
     if left:
         print("left:", left)

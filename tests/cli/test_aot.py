@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from cli.embedded.kafka import KafkaOptions
-from cli.embedded.kafka_aot_cache import KEEP, TrainingPlace, aot_file, put_in_place, use_flags
+from cli.embedded.kafka_aot_cache import KEEP, TrainingFolder, aot_file, cache_flags, install_cache
 from cli.embedded.kafka_jars import JarCache
 
 
@@ -16,23 +16,23 @@ def test_other_flags_have_another_cache(jar_cache: JarCache) -> None:
 
 
 def test_without_a_cache_no_flag_names_one(tmp_path: Path) -> None:
-    assert use_flags(tmp_path / "none.aot") == []
+    assert cache_flags(tmp_path / "none.aot") == []
 
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     for number in range(KEEP + 2):
         (tmp_path / "out").write_text(str(number))
-        put_in_place(tmp_path / "out", tmp_path / f"classes-{number}.aot")
+        install_cache(tmp_path / "out", tmp_path / f"classes-{number}.aot")
         os.utime(tmp_path / f"classes-{number}.aot", (number, number))
     assert {file.name for file in tmp_path.glob("*.aot")} == {f"classes-{n}.aot" for n in range(2, KEEP + 2)}
 
 
 def test_one_trains_at_a_time_and_sweeps_what_a_killed_one_left(tmp_path: Path) -> None:
     (tmp_path / "train-left").mkdir()
-    one, two = TrainingPlace(tmp_path), TrainingPlace(tmp_path)
-    folder = one.take()
+    one, two = TrainingFolder(tmp_path), TrainingFolder(tmp_path)
+    folder = one.acquire()
     assert folder is not None
-    assert two.take() is None
+    assert two.acquire() is None
     assert [path.name for path in tmp_path.glob("train-*") if path.is_dir()] == [folder.name]
-    one.give_back(folder)
-    assert TrainingPlace(tmp_path).take() is not None
+    one.release(folder)
+    assert TrainingFolder(tmp_path).acquire() is not None

@@ -1,4 +1,4 @@
-"""What compose.yaml sets of Kafka is something that this Kafka has."""
+"""The settings of Kafka in compose.yaml exist in this version of Kafka."""
 
 import os
 import re
@@ -15,7 +15,7 @@ OF_THE_IMAGE = {"CLUSTER_ID", "KAFKA_HEAP_OPTS"}
 
 
 def test_every_setting_of_kafka_exists(jar_cache: JarCache) -> None:
-    """The image turns `KAFKA_LOG_DIRS` into `log.dirs`; Kafka itself tells which there are."""
+    """The image turns `KAFKA_LOG_DIRS` into `log.dirs`; Kafka itself lists them."""
     jar_cache.ensure(print)
     classpath = os.pathsep.join(str(path) for path in jar_cache.paths())
     told = subprocess.run(

@@ -10,7 +10,7 @@ from tests.unit.kit.rpc.calls import SECRET
 
 
 def wrong(output: str) -> list[str]:
-    """What the lines that say so are about."""
+    """Return the subjects of the lines with this mark."""
     lines = [line.removeprefix("WRONG").strip() for line in output.splitlines() if line.startswith("WRONG")]
     return [line.split("  ")[0] for line in lines]
 

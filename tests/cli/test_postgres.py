@@ -174,7 +174,7 @@ def test_what_others_put_beside_the_clusters_is_not_looked_at(
     foreign = tmp_path / "concord-postgres-of-somebody"
     foreign.mkdir()
     foreign.chmod(0o777)  # as good as somebody else's
-    os.mkfifo(foreign / postgres_paths.FOR)  # who reads it waits for ever
+    os.mkfifo(foreign / postgres_paths.OWNER_NOTE)  # reading it would block without end
     sweeping = threading.Thread(target=postgres_paths.sweep, daemon=True)
     sweeping.start()
     sweeping.join(2)

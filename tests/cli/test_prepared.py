@@ -9,8 +9,8 @@ from cli.config.data_folder import DataFolder
 from cli.errors import ConcordError
 from cli.launcher import provisioning_step
 from cli.launcher.provisioning_cache import fingerprint, is_prepared, remember_prepared
-from cli.launcher.provisioning_step import Preparation
-from cli.launcher.start_gate import StartGate, wait_at_gate
+from cli.launcher.provisioning_step import ProvisioningStep
+from cli.launcher.start_gate import StartGate, wait_until_open
 from tests.support.polling import eventually
 
 
@@ -53,24 +53,24 @@ def test_another_number_of_partitions_is_not_prepared(data: DataFolder) -> None:
     assert not is_prepared({"KAFKA_PARTITIONS": "12"}, data)
 
 
-def prepare_by(code: str, data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> Preparation:
+def prepare_by(code: str, data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> ProvisioningStep:
     """A preparation whose program is a line of shell."""
     monkeypatch.setattr(provisioning_step, "concord_command", lambda: ["/bin/sh", "-c", code])
-    return Preparation(os.environ, data, StartGate(data.records.folder, "parts"), embedded=True)
+    return ProvisioningStep(os.environ, data, StartGate(data.records.folder, "parts"), embedded=True)
 
 
 def test_a_success_is_remembered(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepare_by("exit 0", data, monkeypatch)
-    assert not first.known
+    assert not first.is_cached
     first.start()
     eventually(first.finished, 10)
-    assert prepare_by("exit 0", data, monkeypatch).known
+    assert prepare_by("exit 0", data, monkeypatch).is_cached
 
 
 def test_a_failure_is_a_sentence_and_forgotten(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     remember_prepared(os.environ, data)
     failing = prepare_by("echo the broker is away; exit 1", data, monkeypatch)
-    assert failing.known
+    assert failing.is_cached
     failing.start()
     with pytest.raises(ConcordError, match=r"Preparing topics and tables failed[\s\S]+the broker is away"):
         eventually(failing.finished, 10)
@@ -83,18 +83,18 @@ def test_a_late_failure_is_said_once(data: DataFolder, monkeypatch: pytest.Monke
     failing.start()
 
     def heard() -> bool:
-        failing.finished_late(said.append)
+        failing.report_late_failure(said.append)
         return bool(said)
 
     eventually(heard, 10)
-    failing.finished_late(said.append)
+    failing.report_late_failure(said.append)
     assert len(said) == 1
 
 
 def test_a_gate_lets_pass_when_it_is_open(tmp_path: Path) -> None:
     gate = StartGate(tmp_path, "parts")
     gate.open()
-    wait_at_gate(gate.variable())
-    wait_at_gate({})
+    wait_until_open(gate.variable())
+    wait_until_open({})
     gate.close()
     assert not gate.path.exists()

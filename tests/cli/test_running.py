@@ -1,4 +1,4 @@
-"""What the other tests here look for: which processes belong to a data folder."""
+"""The processes that belong to a data folder, as the other tests find them."""
 
 import os
 import subprocess

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli.errors import ConcordError
 from cli.processes.child import Child, rotate
-from cli.processes.registry import PART, SERVICE, Records
+from cli.processes.registry import INFRASTRUCTURE, SERVICE, Records
 from cli.processes.supervisor import FIRST_PAUSE_S, STOP_WITHIN_S, Supervisor
 from shared.kit.runtime.watchdog import EXIT_CODE
 from tests.support.polling import eventually
@@ -63,19 +63,19 @@ def test_a_start_that_fails_is_said_and_tried_again(tmp_path: Path) -> None:
     said: list[str] = []
     supervisor = Supervisor(Records(tmp_path), said.append)
     part = Program("part", AT_ONCE, tmp_path)
-    supervisor.watch(part, PART)
+    supervisor.watch(part, INFRASTRUCTURE)
     part.start(print)
     part.command = []
 
     def refused() -> bool:
-        supervisor.check(PART)
+        supervisor.check(INFRASTRUCTURE)
         return any("could not be started: no command" in line for line in said)
 
     eventually(refused, 10)
     part.command = FOREVER
 
     def alive() -> bool:
-        supervisor.check(PART)
+        supervisor.check(INFRASTRUCTURE)
         return part.ready()
 
     eventually(alive, 10)
@@ -87,7 +87,7 @@ def test_a_start_that_fails_is_said_and_tried_again(tmp_path: Path) -> None:
 def test_who_was_not_asked_about_is_left_alone(tmp_path: Path) -> None:
     supervisor = Supervisor(Records(tmp_path), print)
     part = Program("part", AT_ONCE, tmp_path)
-    supervisor.watch(part, PART)
+    supervisor.watch(part, INFRASTRUCTURE)
     part.start(print)
     eventually(lambda: not part.ready(), 10)
     time.sleep(FIRST_PAUSE_S * 2)
@@ -96,9 +96,9 @@ def test_who_was_not_asked_about_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_even_who_does_not_want_to(tmp_path: Path) -> None:
-    supervisor = Supervisor(Records(tmp_path), print, {SERVICE: 1.0, PART: 0.5})
+    supervisor = Supervisor(Records(tmp_path), print, {SERVICE: 1.0, INFRASTRUCTURE: 0.5})
     parts = [Program("one", STUBBORN, tmp_path), Program("two", STUBBORN, tmp_path)]
-    for part, kind in zip(parts, (SERVICE, PART), strict=True):
+    for part, kind in zip(parts, (SERVICE, INFRASTRUCTURE), strict=True):
         supervisor.watch(part, kind)
         part.start(print)
     eventually(lambda: all("on" in part.log.read_text() for part in parts), 10)  # now they ignore the signal
@@ -109,7 +109,7 @@ def test_a_stop_ends_even_who_does_not_want_to(tmp_path: Path) -> None:
 
 
 def test_the_bounds_leave_room_within_ten_seconds() -> None:
-    assert list(STOP_WITHIN_S) == [SERVICE, PART]
+    assert list(STOP_WITHIN_S) == [SERVICE, INFRASTRUCTURE]
     assert sum(STOP_WITHIN_S.values()) < 9
 
 

@@ -20,7 +20,7 @@ Three people meet at {url}
   Ada: Welcome! The water is hot.
   Ben: Is their any oolong left?
   Cleo: wrong window, sorry
-  Ben corrects his spelling
+  Ben corrects the spelling
   Cleo takes hers back
   Ada: A whole tin of it.
   The history, as Cleo reads it:

@@ -9,7 +9,7 @@ import pytest
 
 from cli.config.ports import free_port
 from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.kafka_aot_cache import TrainingPlace, aot_file, train_command
+from cli.embedded.kafka_aot_cache import TrainingFolder, aot_file, train_command
 from cli.embedded.kafka_jars import JarCache
 from tests.cli.running import ROOT, processes_of
 from tests.support.polling import eventually
@@ -52,11 +52,11 @@ def test_the_next_trainer_ends_what_a_killed_one_left(
     trainer.kill()
     trainer.wait()
     assert processes_of(own_cache.cache) != []
-    place = TrainingPlace(own_cache.cache)
-    folder = place.take()
+    training = TrainingFolder(own_cache.cache)
+    folder = training.acquire()
     assert folder is not None
     assert processes_of(own_cache.cache) == []
-    place.give_back(folder)
+    training.release(folder)
 
 
 @pytest.mark.timeout(300)

@@ -101,7 +101,7 @@ def second_door(bootstrap: str, keystore: Path) -> dict[str, str]:
 
 
 def scram_users(passwords: Mapping[str, str]) -> list[str]:
-    """What makes the users when the storage is formatted."""
+    """Return the format arguments that create the users."""
     return [
         word
         for name, password in passwords.items()

@@ -1,4 +1,4 @@
-"""What the Dockerfile puts into the image is enough, for a user without rights who can not write there.
+"""The files that the Dockerfile copies are enough, for a user without rights who cannot write them.
 
 No container engine is needed: what it copies is copied, what it sets is set, and its entry point is started.
 """
@@ -34,7 +34,7 @@ OF_THE_PLACE = {"PATH", "PYTHONPATH"}
 
 
 def words(instruction: str) -> list[str]:
-    """What stands behind the last one of its kind in the image."""
+    """Return the text after the last instruction of its kind in the image."""
     text = re.findall(rf"^{instruction} (.+)$", STAGES[-1], re.M)[-1]
     found: list[str] = json.loads(text) if text.startswith("[") else text.split()
     return found

@@ -158,7 +158,7 @@ async def first_of(secured: SecuredKafka, user: str, topic: str) -> ConsumerReco
 async def test_nobody_sees_the_topics_of_others(
     secured: SecuredKafka, user: str, topic: str, code: int
 ) -> None:
-    """What may not even be described is neither read nor written."""
+    """A topic that may not even be described is neither read nor written."""
     admin = AIOKafkaAdminClient(**client_options(secured, user))
     await admin.start()
     try:

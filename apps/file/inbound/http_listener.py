@@ -20,12 +20,12 @@ from shared.edge.middleware import EdgeMiddleware
 from shared.edge.rate_limits.policies import RateLimits
 from shared.edge.settings import EdgeSettings
 from shared.kit.clock import any_id
-from shared.kit.config.settings import kafka_options
 from shared.kit.health.checks import Component
 from shared.kit.http.asgi import Asgi
 from shared.kit.http.connection_limits import HttpBounds
 from shared.kit.http.server import make_server
 from shared.kit.http.sockets import listen
+from shared.kit.kafka.options import kafka_options
 from shared.kit.rpc.client import RpcClient
 from shared.kit.runtime.service_context import ServiceContext
 from shared.kit.security.record_signatures import signatures_of

@@ -89,7 +89,7 @@ def document(settings_type: type[Settings]) -> tuple[SettingDoc, ...]:
 
 def env_name(field: FieldInfo) -> str:
     """Return the name of the variable that sets a field."""
-    return field.name.upper()
+    return field.encode_name.upper()
 
 
 def is_secret(field: FieldInfo) -> bool:

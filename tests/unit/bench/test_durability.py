@@ -153,7 +153,7 @@ def test_an_event_that_tells_something_else_is_found(change: dict[str, Any]) -> 
 
 
 def test_two_messages_under_one_event_id_are_one_lost() -> None:
-    """Who knows events by their id takes the second for the first come again."""
+    """A consumer that knows events by their id takes the second for a repetition of the first."""
     _, history = channel("a")
     events = published(history)
     same = [*events[:3], replace(events[3], event_id="e-3"), events[4]]

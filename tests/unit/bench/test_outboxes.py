@@ -1,4 +1,4 @@
-"""What the outboxes had is compared with what the topics have."""
+"""The comparison of the events of the outboxes with those of the topics."""
 
 import pytest
 

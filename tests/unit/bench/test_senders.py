@@ -15,7 +15,7 @@ Answer = Callable[[bytes], bytes]
 
 
 class Gateway:
-    """Answers as it is told; None hangs up."""
+    """Answers with the given responses; None hangs up."""
 
     def __init__(self, *answers: bytes | None) -> None:
         self.bodies: list[dict[str, str]] = []

@@ -1,4 +1,4 @@
-"""What is measured of signatures is what a send does."""
+"""The measured signatures are those of a send."""
 
 import re
 

@@ -62,7 +62,7 @@ def test_the_table_shows_what_it_was_before() -> None:
 
 @pytest.fixture
 def recorded() -> list[Event]:
-    """What the probe records of a little project."""
+    """Return the records of the probe for a small project."""
     names: dict[str, Any] = {}
     for path, text in PROJECT.items():
         exec(compile(text, f"/project/{path}", "exec"), names)

@@ -29,9 +29,9 @@ Run = Callable[..., tuple[Result, list[str]]]
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(box: DeadLetterListing, *words: str) -> tuple[Result, list[str]]:
         letters = Letters()
-        monkeypatch.setattr(command, "opened", lambda service, records: (box, letters))
-        monkeypatch.setattr(command, "kafka_options_here", dict)
-        monkeypatch.setattr(command, "asked", lambda options, sent: sent)
+        monkeypatch.setattr(command, "read_letters", lambda service, records: (box, letters))
+        monkeypatch.setattr(command, "kafka_context", dict)
+        monkeypatch.setattr(command, "run_or_fail", lambda options, sent: sent)
         return CliRunner().invoke(command.dead_letters, list(words)), letters.sent
 
     return call
@@ -59,4 +59,4 @@ def test_what_is_shown_of_a_part_says_so(run: Run) -> None:
     result, _ = run(DeadLetterListing((letter(),), truncated=True), "show", ID)
     assert "may show as waiting: raise --records" in result.output
     result, _ = run(DeadLetterListing((letter(),), truncated=True), "show", "message/0/99")
-    assert "there is more" in str(result.exception)
+    assert "there are more" in str(result.exception)

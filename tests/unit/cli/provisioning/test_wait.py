@@ -27,7 +27,7 @@ def prepared_by(monkeypatch: pytest.MonkeyPatch, attempt: Preparing) -> None:
 
 
 def away(_: PrepareSettings) -> None:
-    raise NotReadyError("nothing is there")
+    raise NotReadyError("nothing is up")
 
 
 def when_live(url: str, then: Callable[[], None]) -> threading.Thread:

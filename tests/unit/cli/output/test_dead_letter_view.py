@@ -2,8 +2,8 @@
 
 import json
 
-from cli.output.dead_letters import page, table
-from cli.output.terminal import VALUE_MAX_CHARS, secret_names, shown
+from cli.output.dead_letter_view import page, table
+from cli.output.terminal import VALUE_MAX_CHARS, render, secret_names
 from tests.unit.kit.dead_letters.test_store import EVENT, letter
 
 
@@ -16,8 +16,8 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_what_is_no_json_is_shown_as_it_is_and_cut() -> None:
-    assert shown(b"\xff\x00oops") == "\ufffd\\x00oops"
-    assert len(shown(b"[" * 100_000)) < VALUE_MAX_CHARS + 100
+    assert render(b"\xff\x00oops") == "\ufffd\\x00oops"
+    assert len(render(b"[" * 100_000)) < VALUE_MAX_CHARS + 100
 
 
 def test_no_letter_steers_the_terminal() -> None:
@@ -28,7 +28,7 @@ def test_no_letter_steers_the_terminal() -> None:
     assert all(line.isprintable() for line in lines)
     assert len(list(table([odd]))) == 2
     assert any("\\x1b]0;owned" in line for line in lines)
-    assert shown(b'"\\ud800"') == '"\\ud800"'
+    assert render(b'"\\ud800"') == '"\\ud800"'
 
 
 def test_the_states() -> None:
@@ -39,10 +39,10 @@ def test_the_states() -> None:
 
 def test_what_the_contract_calls_a_secret_is_hidden_whatever_its_name() -> None:
     assert {"password", "current", "new", "refreshToken"} <= secret_names()
-    text = shown(b'{"current": "hunter2", "new": "hunter3", "items": [{"current": true, "id": "x"}]}')
+    text = render(b'{"current": "hunter2", "new": "hunter3", "items": [{"current": true, "id": "x"}]}')
     assert "hunter" not in text
     assert '"current": true' in text
     address = "https://s3.example.org/b/k?X-Amz-Expires=900&X-Amz-Signature=hunter2"
     for record in ({"upload": {"url": address}}, {"said": f"see {address}"}, [f"not JSON: {address}"]):
-        assert "hunter2" not in shown(json.dumps(record).encode())
-    assert "hunter2" not in shown(f"no JSON: {address}".encode())
+        assert "hunter2" not in render(json.dumps(record).encode())
+    assert "hunter2" not in render(f"no JSON: {address}".encode())

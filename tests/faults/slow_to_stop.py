@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def slow_to_stop(kafka_bootstrap: str, postgres_admin_url: str) -> Iterator[None]:
-    """What is stopped before Kafka and Postgres takes longer than xdist would wait."""
+    """A resource that stops before Kafka and Postgres and takes longer than xdist would wait."""
     yield
     time.sleep(12)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import ROOT
+from tests.cli.running import ROOT, scaled_s
 from tests.support.polling import eventually
 
 SERVERS = 2
@@ -18,7 +18,7 @@ SERVERS = 2
 @pytest.mark.parametrize("to_all", [True, False], ids=["by a terminal", "by kill"])
 def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, to_all: bool) -> None:
     command = [sys.executable, "-m", "pytest", "-n", "1", f"--basetemp={tmp_path / 'run'}"]
-    command.append("tests/cli/slow_to_stop.py")
+    command.append("tests/faults/slow_to_stop.py")
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -32,16 +32,16 @@ def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, to_all: boo
     finally:
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
         process.wait(60)
-    eventually(lambda: servers(tmp_path) == 0, 5)
+    eventually(lambda: servers(tmp_path) == 0, scaled_s(5))
 
 
 def not_ignored() -> None:
-    """What a shell starts in the background ignores it, and all that it starts."""
+    """Restore SIGINT, which background processes of a shell ignore, with all their children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def servers(folder: Path) -> int:
-    """How many processes have this folder in their command line, without pytest's own."""
+    """Return the number of processes with this folder in their command line, without pytest's own."""
     mark = f"{folder}/run/".encode()
     found = 0
     for place in Path("/proc").glob("[0-9]*/cmdline"):

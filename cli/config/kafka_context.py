@@ -1,4 +1,4 @@
-"""The Kafka of this environment, for commands that look into it."""
+"""The Kafka of this environment, for commands that read it."""
 
 import asyncio
 import os
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 def data_folder() -> DataFolder:
-    """The data folder of this environment."""
-    return DataFolder(read_settings(os.environ).data)
+    """Return the data folder of this environment."""
+    return DataFolder(read_settings(os.environ).data_path)
 
 
-def kafka_options_here() -> dict[str, Any]:
-    """aiokafka's options for the Kafka that is named, or runs in the data folder. Raises ConcordError."""
+def kafka_context() -> dict[str, Any]:
+    """Return aiokafka's options for the Kafka that is named, or runs in the data folder."""
     from shared.kit.config.settings import ToolSettings, load
     from shared.kit.kafka.options import kafka_options
 
@@ -28,11 +28,11 @@ def kafka_options_here() -> dict[str, Any]:
     try:
         return kafka_options(settings)
     except OSError as error:
-        raise ConcordError(f"A certificate of Kafka can not be read: {error}") from error
+        raise ConcordError(f"A certificate of Kafka cannot be read: {error}") from error
 
 
-def asked(options: dict[str, Any], work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives; raises ConcordError with words when Kafka is away or refuses."""
+def run_or_fail(options: dict[str, Any], work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine and return its result; raise ConcordError if Kafka is unavailable or refuses."""
     import logging
 
     from aiokafka.errors import KafkaError
@@ -40,12 +40,12 @@ def asked(options: dict[str, Any], work: Coroutine[Any, Any, T]) -> T:
     from shared.kit.kafka import aiokafka_patches
 
     aiokafka_patches.apply()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it is told below, once
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error is reported below, once
     try:
         return asyncio.run(work)
     except (KafkaError, OSError) as error:
-        where = options["bootstrap_servers"]
+        servers = options["bootstrap_servers"]
         raise ConcordError(
-            f"Kafka at {where} did not do it: {type(error).__name__} {error}".rstrip()
-            + ". Look whether it runs (concord status) and at the KAFKA_ settings."
+            f"Kafka at {servers} failed: {type(error).__name__} {error}".rstrip()
+            + ". Check that it runs (concord status), and the KAFKA_ settings."
         ) from error

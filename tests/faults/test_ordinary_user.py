@@ -76,7 +76,7 @@ def start_as(way: str, command: list[str], home: Path, **more: str) -> subproces
 
 
 def until_ready(process: subprocess.Popen[str]) -> str:
-    """What it says until it is ready, or ends."""
+    """Return its output until it is ready, or ends."""
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
@@ -104,7 +104,7 @@ def test_infra_up_in_an_empty_home(home: Path, ordinary: str) -> None:
 
 
 def process_uid(home: Path) -> int:
-    """Who the files of the home belong to, as seen from outside."""
+    """Return the owner of the files of the home, as seen from outside."""
     return home.stat().st_uid
 
 
