@@ -71,4 +71,6 @@ def test_the_commands_run_when_pasted(tmp_path: Path) -> None:
     subprocess.run(["bash", "-eu", "-c", script], env=environ, check=True, timeout=60, cwd=PAGE.parents[1])
     lines = recorded.read_text().splitlines()
     assert len(lines) == len(grants())
-    assert all(line.startswith("--bootstrap-server broker:9092 --command-config admin.prop") for line in lines)
+    assert all(
+        line.startswith("--bootstrap-server broker:9092 --command-config admin.prop") for line in lines
+    )
