@@ -235,8 +235,8 @@ async def test_pages_load_from_the_gateway_only(page: str, http: httpx.AsyncClie
 
 
 async def test_every_asset_is_served_with_its_media_type_and_cached(http: httpx.AsyncClient) -> None:
-    media_types = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".png": "image/png",
-                   ".svg": "image/svg+xml"}  # fmt: skip
+    media_types = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+                   ".png": "image/png", ".svg": "image/svg+xml"}  # fmt: skip
     files = [path for path in (WEB / "assets").rglob("*") if path.is_file()]
     assert files
     for path in files:
