@@ -1,7 +1,7 @@
-"""The S3 that tests run against: one that the environment names, else an embedded one.
+"""The S3 that tests run against: an external one if the environment names it, or an embedded one.
 
-`CONCORD_TEST_S3_URL` names one, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` a key that may make buckets
-there. A run deletes the buckets that it made.
+`CONCORD_TEST_S3_URL` is its URL; the key of `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` may create buckets.
+A run deletes the buckets that it created.
 """
 
 import os
@@ -17,11 +17,11 @@ from cli.embedded.s3 import EmbeddedS3
 
 URL, KEY_ID, SECRET = "CONCORD_TEST_S3_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 RUN = f"t-{secrets.token_hex(4)}-"
-"""Tells the buckets of this process from all others."""
+"""The prefix of all buckets of this process."""
 
 
 class TestedS3(Struct, frozen=True):
-    """Where it is, and the id and the secret of a key to it."""
+    """The URL of an S3, and the id and the secret of a key for it."""
 
     __test__ = False
 
@@ -30,19 +30,19 @@ class TestedS3(Struct, frozen=True):
     is_embedded: bool
 
 
-def outside_s3(environ: Mapping[str, str] = os.environ) -> TestedS3 | None:
-    """The one that the environment names."""
+def external_s3(environ: Mapping[str, str] = os.environ) -> TestedS3 | None:
+    """Return the S3 that the environment names, or None."""
     url = environ.get(URL)
     return TestedS3(url.rstrip("/"), (environ[KEY_ID], environ[SECRET]), is_embedded=False) if url else None
 
 
 def new_bucket() -> str:
-    """A name for a bucket of one's own."""
+    """Return a new name for a bucket."""
     return RUN + secrets.token_hex(6)
 
 
 def s3_at(server: TestedS3 | EmbeddedS3, bucket: str, url: str = "") -> S3:
-    """A bucket there, or with its key somewhere else."""
+    """Return the settings of a bucket on this server, or on `url` with the same key."""
     key_id, secret = server.key
     return S3(
         endpoint_url=url or server.url,
@@ -56,7 +56,7 @@ def s3_at(server: TestedS3 | EmbeddedS3, bucket: str, url: str = "") -> S3:
 
 
 def s3_settings(server: TestedS3 | EmbeddedS3) -> dict[str, str]:
-    """The environment of a file service that uses this S3, with a bucket of its own."""
+    """Return the environment of a file service that uses this S3 with a new bucket."""
     key_id, secret = server.key
     return {
         "S3_ENDPOINT_URL": server.url,
@@ -67,21 +67,21 @@ def s3_settings(server: TestedS3 | EmbeddedS3) -> dict[str, str]:
 
 
 def delete_buckets(server: TestedS3) -> None:
-    """All that this process made there."""
+    """Delete all buckets that this process created."""
     client = client_of(s3_at(server, ""), server.url)
-    for found in client.list_buckets()["Buckets"]:
-        if found["Name"].startswith(RUN):
-            _delete_bucket(client, found["Name"])
+    for bucket in client.list_buckets()["Buckets"]:
+        if bucket["Name"].startswith(RUN):
+            _delete_bucket(client, bucket["Name"])
 
 
 def _delete_bucket(client: Any, bucket: str) -> None:
-    for begun in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
+    for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
         try:
-            client.abort_multipart_upload(Bucket=bucket, Key=begun["Key"], UploadId=begun["UploadId"])
+            client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         except ClientError as error:
             if code_of(error) not in GONE:
                 raise
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for found in page.get("Contents", ()):
-            client.delete_object(Bucket=bucket, Key=found["Key"])
+        for stored in page.get("Contents", ()):
+            client.delete_object(Bucket=bucket, Key=stored["Key"])
     client.delete_bucket(Bucket=bucket)
