@@ -128,8 +128,15 @@ def kafka_bootstrap(infra_folder: Path, jar_cache: JarCache) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_admin_url(infra_folder: Path) -> Iterator[str]:
     """Run a Postgres for the session and yield the superuser's URL."""
-    unsafe_but_fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
-    postgres = EmbeddedPostgres(infra_folder / "postgres", free_port(), infra_folder / "postgres.log", unsafe_but_fast)
+    unsafe_but_fast = {
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "max_connections": "200",
+    }
+    postgres = EmbeddedPostgres(
+        infra_folder / "postgres", free_port(), infra_folder / "postgres.log", unsafe_but_fast
+    )
     try:
         postgres.start()
         postgres.wait_ready()

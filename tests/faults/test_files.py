@@ -20,7 +20,7 @@ from tests.e2e.files import Bucket
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
 from tests.support.forgetful_s3 import forgetful_s3
-from tests.support.hanging_s3 import hanging_beside
+from tests.support.hanging_s3 import hanging_in_thread
 from tests.support.polling import eventually
 from tests.support.s3 import s3_settings
 
@@ -136,7 +136,7 @@ def test_s3_is_away_for_a_minute_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) 
 
 def test_s3_hangs_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
     """It takes connections and answers nothing: callers are told so in time; signing does not wait for it."""
-    with hanging_beside(own_s3.url) as between:
+    with hanging_in_thread(own_s3.url) as between:
         environ = {**s3_settings(own_s3), "S3_ENDPOINT_URL": between.url, "S3_PUBLIC_URL": own_s3.url}
         mesh.concord.environ.update(environ, S3_THREADS="2")
         gateway, *_, file = mesh.concord.start("gateway", "auth", "server", "message", "file")
@@ -198,12 +198,12 @@ def test_a_gibibyte_passes_through_without_being_held(mesh: Mesh) -> None:
         with httpx.Client(base_url=gateway.url, timeout=250) as http:
             files = Files(http)
             assert files.upload().status_code == 201
-            s3.taken()
+            s3.pop_digest()
             before = [peak_kib(process) for process in (gateway, file)]
             for address in (gateway.url, port_of_files(mesh)):
                 done = files.ada.post(f"{address}/api/files/upload", **form_of(files.channel, GIB))
                 assert (done.status_code, done.json()["size"]) == (201, GIB), done.text
-                assert s3.taken() == expected
+                assert s3.pop_digest() == expected
             check_growth((gateway, file), before)
 
 
