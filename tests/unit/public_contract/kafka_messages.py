@@ -1,4 +1,4 @@
-"""What stands in Kafka as the AsyncAPI document shows it: channels, operations, messages, headers."""
+"""The records in Kafka as the AsyncAPI document describes them: channels, operations, messages, headers."""
 
 from tests.unit.public_contract.schemas import Json, fields_of, rules_of
 
