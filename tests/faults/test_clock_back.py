@@ -1,7 +1,7 @@
 """The clock of running processes goes back by 5 s; nothing stops and nothing is rejected.
 
-libfaketime gives the processes a wall clock from a file; the monotonic clock is the machine's. Kafka runs
-without it, because libfaketime does not work with that many threads, and so does S3, which only compares times.
+libfaketime gives the processes a wall clock from a file; the monotonic clock is the machine's. Kafka and S3
+run without it: it does not work with the many threads of Kafka, and S3 only compares times.
 """
 
 import asyncio
@@ -45,8 +45,8 @@ class WallClock:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
-            # Otherwise, on a newer glibc, each timed wait on the monotonic clock ends at once: threads that wait
-            # for the GIL take it from each other endlessly, and a call of S3 takes a second.
+            # Otherwise, on a newer glibc, timed waits on the monotonic clock end at once: threads that wait for
+            # the GIL take it from each other endlessly, and a call of S3 takes a second.
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 

@@ -75,7 +75,7 @@ class Files:
         return httpx.get(self.address_of(file_id)).content
 
     def check_without_s3(self, waiting: str) -> None:
-        """Check that requests which need S3 fail with `Retry-After` within the call timeout, and others succeed."""
+        """Check that requests fail with `Retry-After` in time if they need S3, and succeed otherwise."""
         for ask in (lambda: self.complete(waiting), self.upload):
             begun = time.monotonic()
             check_busy(ask())

@@ -1,4 +1,4 @@
-"""The disk of Kafka or Postgres is full: calls fail with `Retry-After`, nothing is damaged, service resumes."""
+"""The disk of Kafka or Postgres is full: calls fail with `Retry-After`, and nothing is damaged."""
 
 import asyncio
 import subprocess

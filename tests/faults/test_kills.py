@@ -68,7 +68,7 @@ async def test_restart_postgres_and_kafka_while_requests_come_in(mesh: Mesh) -> 
 
 
 async def test_restart_a_gateway_while_requests_come_in(mesh: Mesh) -> None:
-    """The stopping gateway answers its pending requests, the other one serves; each reply reaches its caller."""
+    """The stopping gateway answers pending requests, the other one serves; no reply is lost."""
     leaving, staying, *_ = mesh.concord.start("gateway", "gateway", "auth", "server", "message", "message")
     mesh.concord.wait_ready()
     with httpx.Client(base_url=staying.url, timeout=30) as http:

@@ -90,7 +90,7 @@ def ground(tmp_path: Path, jar_cache: JarCache) -> Iterator[Ground]:
     ids=["worst", "worst, each prepares", "drawn", "drawn, each prepares"],
 )
 def test_everything_starts_in_any_order(ground: Ground, order: Sequence[str], prepared: bool) -> None:
-    """Start processes and infrastructure in any order; create topics and tables once Kafka and Postgres run."""
+    """Start everything in some order; create topics and tables once Kafka and Postgres run."""
     if not prepared:
         ground.let_processes_prepare()
     parts = {"kafka": ground.start_kafka, "postgres": ground.start_postgres, "s3": ground.start_s3}

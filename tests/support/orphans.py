@@ -29,7 +29,7 @@ def adopt_orphans() -> None:
 
 
 def end_all_below() -> list[str]:
-    """End every process below this one by SIGTERM, then SIGKILL; return the command lines of those that ran."""
+    """End all processes below this one by SIGTERM, then SIGKILL; return their command lines."""
     commands = {pid: command for pid in below(os.getpid()) if (command := _command(pid))}
     for number, patience_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, 1.0)):
         until = time.monotonic() + patience_s

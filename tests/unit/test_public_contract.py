@@ -1,4 +1,4 @@
-"""The public contract is as recorded: settings, topics, paths, fields, codes, commands, metrics, logs, health.
+"""The public contract is as recorded: settings, topics, paths, fields, codes, commands, metrics, logs.
 
 The lists in `tests/data/public_contract` hold no descriptive texts. A refactoring leaves them alone. An
 intended change of the contract records them again with `python -m tests.unit.test_public_contract`, and the
