@@ -45,8 +45,8 @@ class WallClock:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
-            # Otherwise, on a newer glibc, timed waits on the monotonic clock end at once: threads that wait for
-            # the GIL take it from each other endlessly, and a call of S3 takes a second.
+            # Otherwise, on a newer glibc, timed waits on the monotonic clock end at once: threads that wait
+            # for the GIL take it from each other endlessly, and a call of S3 takes a second.
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 

@@ -1,6 +1,6 @@
 """The S3 that tests run against: an external one if the environment names it, or an embedded one.
 
-`CONCORD_TEST_S3_URL` is its URL; the key in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` may create buckets.
+`CONCORD_TEST_S3_URL` is its URL; `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` may create buckets there.
 A run deletes the buckets that it created.
 """
 
