@@ -1,4 +1,4 @@
-"""Two gateways and two replicas of each service, with their own broker and databases."""
+"""Two gateways and two replicas of each service."""
 
 import asyncio
 import itertools
@@ -12,15 +12,10 @@ import asyncpg
 import httpx
 import pytest
 
-from cli.config.ports import free_port
-from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.kafka_jars import JarCache
 from tests.e2e.concord import Concord, Process
-from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, Person, sign_up
-from tests.support.s3 import TestedS3, s3_settings
 
-pytestmark = pytest.mark.timeout(300)  # eleven processes start slowly on a busy machine
+pytestmark = pytest.mark.timeout(300)  # the processes start slowly on a busy machine
 
 TIMEOUT_S = 15
 REVOKED_WITHIN_S = 5
@@ -30,9 +25,8 @@ LOCKED_S = 2.0
 class Pair:
     """The processes, and clients of both gateways."""
 
-    def __init__(self, concord: Concord, gateways: list[Process], databases: dict[str, str]) -> None:
+    def __init__(self, concord: Concord, gateways: list[Process]) -> None:
         self.concord = concord
-        self.databases = databases
         self.urls = [gateway.url for gateway in gateways]
         self.https = [httpx.Client(base_url=url, timeout=TIMEOUT_S) for url in self.urls]
 
@@ -51,29 +45,19 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(
-    tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache, postgres_admin_url: str, s3: TestedS3
-) -> Iterator[Pair]:
-    """Run all processes; every replica has its share of the partitions."""
-    folder = tmp_path_factory.mktemp("two")
-    kafka = EmbeddedKafka(folder / "kafka", free_port(), jar_cache, folder / "kafka.log")
+def pair(concord: Concord) -> Iterator[Pair]:
+    """Add a second process of each service to the shared Concord; the two share the partitions."""
+    first = concord.processes[0]
+    added = concord.start("gateway", "auth", "server", "message", "file")
     try:
-        kafka.start(print)
-        kafka.wait_ready()
-        databases = make_databases(postgres_admin_url, "two")
-        concord = Concord(folder, kafka.bootstrap, databases, **s3_settings(s3))
-        concord.prepare()
-        try:
-            gateways = []
-            for _ in range(2):  # in two waves: ten processes at once start slowly
-                gateways.append(concord.start_all())
-            running = Pair(concord, gateways, databases)
-            yield running
-            running.close()
-        finally:
-            concord.stop()
+        concord.wait_ready()
+        running = Pair(concord, [first, added[0]])
+        yield running
+        running.close()
     finally:
-        kafka.stop()
+        for process in added:
+            process.stop()
+            concord.processes.remove(process)
 
 
 @asynccontextmanager
@@ -190,6 +174,7 @@ def test_a_revoked_session_ends_at_both_gateways_and_at_a_new_one(pair: Pair) ->
         assert (refused.status_code, refused.json()["code"]) == (401, "token.invalid")
         assert [status_of(http, person) for person in (ada, untouched)] == [200, 200]
     later.stop()
+    pair.concord.processes.remove(later)
     assert [status_of(http, untouched) for http in pair.https] == [200, 200]
 
 
@@ -203,7 +188,7 @@ async def test_a_locked_channel_delays_only_its_own_sends(pair: Pair) -> None:
     async with clients_of(pair) as clients:
         locked, *others = (Caller(pair, clients) for _ in range(9))
         await asyncio.gather(*(caller.send() for caller in (locked, *others)))
-        connection = await asyncpg.connect(pair.databases["message"])
+        connection = await asyncpg.connect(pair.concord.environ["MESSAGE_DATABASE_URL"])
         try:
             async with connection.transaction():
                 row = await connection.fetchrow(
