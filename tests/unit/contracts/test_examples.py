@@ -1,13 +1,12 @@
-"""Every example is one: its own struct decodes it."""
+"""Every example is valid: its own struct decodes it."""
 
 import msgspec
-import pytest
 from msgspec import Struct
 
 from shared.contracts.account import PageQuery
 from shared.contracts.catalogue import EVENTS, OPERATIONS
 from shared.contracts.errors import ErrorReply
-from shared.contracts.event import Event, EventType
+from shared.contracts.event import Event
 from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.message import HistoryQuery, SendMessageBody
 
@@ -19,21 +18,30 @@ STRUCTS = {
 }
 
 
-@pytest.mark.parametrize("kind", STRUCTS.values(), ids=STRUCTS)
-def test_a_struct_decodes_its_example(kind: type[Struct]) -> None:
-    example = example_of(kind)
-    decoded = msgspec.json.decode(msgspec.json.encode(example), type=kind)
-    assert msgspec.to_builtins(decoded).items() >= example.items()
+def faults_of(struct: type[Struct]) -> list[str]:
+    """Return the reason if a struct does not decode its own example, or changes it."""
+    example = example_of(struct)
+    try:
+        decoded = msgspec.json.decode(msgspec.json.encode(example), type=struct)
+    except msgspec.MsgspecError as error:
+        return [f"{struct.__name__}: {error}"]
+    is_same = msgspec.to_builtins(decoded).items() >= example.items()
+    return [] if is_same else [f"{struct.__name__}: decoded as {decoded}"]
 
 
-@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
-def test_an_event_decodes_its_example(kind: EventType) -> None:
-    event = msgspec.json.decode(msgspec.json.encode(example_of_event(kind)), type=Event)
-    assert event.type == kind.name
-    msgspec.json.decode(event.data, type=kind.data)
+def test_every_struct_decodes_its_example() -> None:
+    assert len(STRUCTS) > 60
+    assert [fault for struct in STRUCTS.values() for fault in faults_of(struct)] == []
 
 
-def test_examples_show_what_the_fields_show() -> None:
+def test_every_event_decodes_its_example() -> None:
+    for event_type in EVENTS.values():
+        event = msgspec.json.decode(msgspec.json.encode(example_of_event(event_type)), type=Event)
+        assert event.type == event_type.name
+        assert msgspec.json.decode(event.data, type=event_type.data), event_type.name
+
+
+def test_an_example_has_the_examples_of_its_fields() -> None:
     assert example_of(SendMessageBody) == {
         "content": "Hello, everyone!",
         "nonce": "b7e1-42",
@@ -41,6 +49,6 @@ def test_examples_show_what_the_fields_show() -> None:
     }
 
 
-def test_examples_of_lists_have_no_made_up_bounds() -> None:
+def test_examples_of_pages_have_the_default_limit() -> None:
     assert example_of(PageQuery) == {"limit": 50}
     assert example_of(HistoryQuery) == {"limit": 50}
