@@ -35,15 +35,15 @@ def test_a_file_is_shared_by_way_of_s3(room: Room) -> None:
     assert room.ada.post(f"{path}/complete").json() == done.json()
     assert room.ben.get(path).json() == done.json()
 
-    found = room.ben.get(f"{path}/content")
-    assert (found.status_code, found.content) == (302, b"")
-    answer = httpx.get(found.headers["location"])
+    download = room.ben.get(f"{path}/content")
+    assert (download.status_code, download.content) == (302, b"")
+    answer = httpx.get(download.headers["location"])
     assert (answer.content, answer.headers["content-type"]) == (PNG, "image/png")
     assert answer.headers["content-disposition"].startswith('attachment; filename="Tee f_r zwei.png"')
     assert "UTF-8''Tee%20f%C3%BCr%20zwei.png" in answer.headers["content-disposition"]
     for query in ("inline", "inline=true"):
-        shown = httpx.get(room.ben.get(f"{path}/content?{query}").headers["location"])
-        assert shown.headers["content-disposition"].startswith("inline")
+        inline = httpx.get(room.ben.get(f"{path}/content?{query}").headers["location"])
+        assert inline.headers["content-disposition"].startswith("inline")
 
     for method, rest in (("GET", ""), ("GET", "/content"), ("POST", "/complete"), ("DELETE", "")):
         assert code(room.eve.request(method, path + rest)) == (404, "file.not_found")
@@ -146,8 +146,8 @@ def test_a_file_is_uploaded_through_the_gateway(room: Room, size: int) -> None:
     assert done.status_code == 201, done.text
     file = done.json()
     assert (file["status"], file["size"], file["name"]) == ("COMPLETE", len(body), "tea.png")
-    found = room.ben.get(f"/api/files/{file['id']}/content")
-    assert httpx.get(found.headers["location"]).content == body
+    download = room.ben.get(f"/api/files/{file['id']}/content")
+    assert httpx.get(download.headers["location"]).content == body
 
 
 def test_a_file_is_uploaded_at_the_port_of_the_file_service(room: Room, concord: Concord) -> None:
@@ -162,8 +162,8 @@ def test_a_file_is_uploaded_at_the_port_of_the_file_service(room: Room, concord:
     assert done.headers["x-correlation-id"] == "of-mine"
     assert room.ada.get(f"/api/files/{done.json()['id']}").json() == done.json()
     content = f"{url.removesuffix('/upload')}/{done.json()['id']}/content"
-    found = httpx.get(content, headers=headers)
-    assert (found.status_code, httpx.get(found.headers["location"]).content) == (302, b"tea")
+    download = httpx.get(content, headers=headers)
+    assert (download.status_code, httpx.get(download.headers["location"]).content) == (302, b"tea")
     stranger = {"Authorization": f"Bearer {room.eve.access_token}"}
     assert code(httpx.get(content, headers=stranger)) == (404, "file.not_found")
     assert code(httpx.get(content)) == (401, "token.missing")
@@ -227,9 +227,9 @@ def test_thumbnails_of_an_image(room: Room) -> None:
     file = room.share(out.getvalue(), contentType="image/jpeg")
     path = f"/api/files/{file['id']}/thumbnail"
     for size, expected in ((96, (96, 96)), (320, (240, 320)), (640, (480, 640)), (800, (600, 800))):
-        found = room.ben.get(path, params={"size": size})
-        assert found.status_code == 302, found.text
-        answer = httpx.get(found.headers["location"])
+        download = room.ben.get(path, params={"size": size})
+        assert download.status_code == 302, download.text
+        answer = httpx.get(download.headers["location"])
         assert answer.headers["content-type"] == "image/webp"
         with Image.open(io.BytesIO(answer.content)) as thumbnail:
             assert thumbnail.size == expected
@@ -239,7 +239,7 @@ def test_thumbnails_of_an_image(room: Room) -> None:
     assert code(room.eve.get(path)) == (404, "file.not_found")
     assert code(room.ben.get(path, params={"size": 100})) == (400, "validation.failed")
     room.ada.delete(f"/api/files/{file['id']}").raise_for_status()
-    eventually(lambda: httpx.get(found.headers["location"]).status_code == 404)
+    eventually(lambda: httpx.get(download.headers["location"]).status_code == 404)
 
 
 def test_files_without_thumbnails(room: Room) -> None:

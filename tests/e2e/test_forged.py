@@ -42,17 +42,17 @@ async def records_of(
     bootstrap: str, topics: Collection[str], wanted: Callable[[ConsumerRecord], bool], count: int
 ) -> list[ConsumerRecord]:
     """Wait for `count` wanted records and return them."""
-    found: list[ConsumerRecord] = []
+    collected: list[ConsumerRecord] = []
     async with (
         asyncio.timeout(20),
         AIOKafkaConsumer(
             *topics, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
         ) as consumer,
     ):
-        while len(found) < count:
+        while len(collected) < count:
             for records in (await consumer.getmany(timeout_ms=300)).values():
-                found.extend(filter(wanted, records))
-    return found
+                collected.extend(filter(wanted, records))
+    return collected
 
 
 def joined(server: dict[str, Any], person: Person, revision: int = 1_000_000) -> bytes:

@@ -161,20 +161,20 @@ async def _letters(
     bootstrap: str, since: dict[TopicPartition, int], expected: set[Position]
 ) -> list[ConsumerRecord]:
     """Wait for the dead letters of these positions and return them; fail if one does not come."""
-    found: dict[Position, ConsumerRecord] = {}
+    collected: dict[Position, ConsumerRecord] = {}
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None) as consumer:
         consumer.assign(list(since))
         for place, offset in since.items():
             consumer.seek(place, offset)
         try:
             async with asyncio.timeout(SETTLE_S):
-                while expected - found.keys():
+                while expected - collected.keys():
                     for records in (await consumer.getmany(timeout_ms=500)).values():
-                        found.update({_origin(record): record for record in records})
+                        collected.update({_origin(record): record for record in records})
         except TimeoutError:
-            missing = sorted(expected - found.keys())
+            missing = sorted(expected - collected.keys())
             raise AssertionError(f"{len(missing)} are no dead letters: {missing[:5]}") from None
-    return [found[place] for place in expected]
+    return [collected[place] for place in expected]
 
 
 def _origin(record: ConsumerRecord) -> Position:
@@ -338,7 +338,7 @@ def _use_secrets(http: httpx.Client, password: str) -> Person:
 
 async def _all_dead_letters(bootstrap: str) -> dict[str, bytes]:
     """Return every record of the dead-letter and retry topics by its position."""
-    found: dict[str, bytes] = {}
+    collected: dict[str, bytes] = {}
     topics = [name for name in await topics_of(bootstrap) if re.search(r"\.dead-letters$|\.retry\.", name)]
     async with AIOKafkaConsumer(
         *topics, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
@@ -348,10 +348,10 @@ async def _all_dead_letters(bootstrap: str) -> dict[str, bytes]:
             for place, records in (await consumer.getmany(timeout_ms=500)).items():
                 for record in records:
                     parts = (record.key, record.value, repr(record.headers).encode())
-                    found[f"{place.topic} {place.partition} {record.offset}"] = b" ".join(
+                    collected[f"{place.topic} {place.partition} {record.offset}"] = b" ".join(
                         part or b"" for part in parts
                     )
-    return found
+    return collected
 
 
 def _secrets_in(text: bytes, known: set[str]) -> list[bytes]:

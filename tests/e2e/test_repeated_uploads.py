@@ -156,7 +156,7 @@ async def test_an_upload_and_its_membership_query_are_one_trace(
 
 async def access_queries_about(concord: Concord, profile_id: str) -> list[ConsumerRecord]:
     """Return the `channel.access` requests about a person."""
-    found: list[ConsumerRecord] = []
+    collected: list[ConsumerRecord] = []
     async with AIOKafkaConsumer(
         "channel.access",
         bootstrap_servers=concord.environ["KAFKA_BOOTSTRAP_SERVERS"],
@@ -166,5 +166,5 @@ async def access_queries_about(concord: Concord, profile_id: str) -> list[Consum
         ends = await consumer.end_offsets(consumer.assignment())
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                found.extend(records)
-    return [record for record in found if profile_id.encode() in (record.value or b"")]
+                collected.extend(records)
+    return [record for record in collected if profile_id.encode() in (record.value or b"")]

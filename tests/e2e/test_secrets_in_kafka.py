@@ -179,7 +179,7 @@ async def _records_of(
     bootstrap: str, topics: Iterable[str], since: Mapping[TopicPartition, int] | None = None
 ) -> list[ConsumerRecord]:
     """Return all records of the topics, or those from the offsets of `since` on."""
-    found: list[ConsumerRecord] = []
+    collected: list[ConsumerRecord] = []
     async with AIOKafkaConsumer(
         *topics, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
     ) as consumer:
@@ -188,8 +188,8 @@ async def _records_of(
             consumer.seek(partition, since[partition])
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                found.extend(records)
-    return found
+                collected.extend(records)
+    return collected
 
 
 async def _reply_ends(bootstrap: str) -> dict[TopicPartition, int]:

@@ -94,8 +94,8 @@ def test_a_form_without_a_length(room: Room, door: tuple[str, int]) -> None:
         line.chunk(b"")
         status, file = line.answer()
         assert (status, file["size"], file["status"]) == (201, len("tea for two"), "COMPLETE")
-    found = httpx.get(room.ben.get(f"/api/files/{file['id']}/content").headers["location"])
-    assert found.content == b"tea for two"
+    downloaded = httpx.get(room.ben.get(f"/api/files/{file['id']}/content").headers["location"])
+    assert downloaded.content == b"tea for two"
 
 
 def test_a_file_without_a_length_that_never_ends(room: Room, door: tuple[str, int]) -> None:

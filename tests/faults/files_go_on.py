@@ -63,9 +63,9 @@ class FilesGoOn:
         assert sent.status_code == 201, sent.text
         assert [attached["id"] for attached in sent.json()["attachments"]] == ids
         for file_id, body in self._bodies.items():
-            found = self._ada.get(f"/api/files/{file_id}/content")
-            assert found.status_code == 302, found.text
-            assert httpx.get(found.headers["location"]).content == body
+            redirect = self._ada.get(f"/api/files/{file_id}/content")
+            assert redirect.status_code == 302, redirect.text
+            assert httpx.get(redirect.headers["location"]).content == body
             path = f"/api/files/{file_id}/thumbnail"
             eventually(lambda path=path: self._ada.get(path).status_code == 302, WITHIN_S)
 

@@ -78,8 +78,8 @@ def test_a_backup_restores_everything(mesh: Mesh, tmp_path: Path, jar_cache: Jar
                 assert signed_in.status_code in (200, 201)
                 again = type(ada)(http, signed_in.json())
                 assert history_of(again, channel) == before
-                found = again.get(f"/api/files/{file}/content")
-                assert httpx.get(found.headers["location"]).content == b"tea"
+                download = again.get(f"/api/files/{file}/content")
+                assert httpx.get(download.headers["location"]).content == b"tea"
                 sent = again.send(channel, "and on it goes")
                 assert (sent.status_code, sent.json()["sequence"]) == (201, 152)
         finally:

@@ -52,9 +52,11 @@ class WallClock:
 
     def set_back(self) -> None:
         self._set(f"-{BACK_S}")
-        told = [sys.executable, "-c", "import time; print(time.time())"]
-        shown = subprocess.run(told, env={**os.environ, **self.environ}, capture_output=True, check=True)
-        behind = time.time() - float(shown.stdout)
+        command = [sys.executable, "-c", "import time; print(time.time())"]
+        completed = subprocess.run(
+            command, env={**os.environ, **self.environ}, capture_output=True, check=True
+        )
+        behind = time.time() - float(completed.stdout)
         if behind < BACK_S:
             pytest.skip("libfaketime was made for another machine")
 

@@ -35,8 +35,13 @@ class Album:
         if number % 2:
             sent = until_answered(lambda: self.upload(body), 201)
             return str(sent.json()["id"])
-        asked = {"channelId": self.channel, "name": "a.png", "size": len(body), "contentType": "image/png"}
-        made = until_answered(lambda: self.ada.post("/api/files", json=asked), 201).json()
+        announcement = {
+            "channelId": self.channel,
+            "name": "a.png",
+            "size": len(body),
+            "contentType": "image/png",
+        }
+        made = until_answered(lambda: self.ada.post("/api/files", json=announcement), 201).json()
         upload = made["upload"]
         httpx.put(upload["url"], headers=upload["headers"], content=body).raise_for_status()
         file_id = str(made["file"]["id"])
@@ -49,8 +54,8 @@ class Album:
 
     def thumbnail(self, file_id: str) -> str:
         """Return the URL of a thumbnail of the right size and type."""
-        found = until_answered(lambda: self.ada.get(f"/api/files/{file_id}/thumbnail"), 302)
-        address = found.headers["location"]
+        redirect = until_answered(lambda: self.ada.get(f"/api/files/{file_id}/thumbnail"), 302)
+        address = redirect.headers["location"]
         with Image.open(io.BytesIO(httpx.get(address).content)) as picture:
             assert (picture.size, picture.format) == ((320, 240), "WEBP")
         return str(address)
@@ -92,5 +97,5 @@ def test_one_of_two_file_services_is_killed(mesh: Mesh, s3: TestedS3, tmp_path: 
                 time.sleep(0.2)
     assert one.alive()
     for log in sorted(mesh.concord.folder.glob("file-*.log")):
-        told = map(json.loads, log.read_text().splitlines())
-        assert not [line for line in told if line["level"] == "ERROR" and line["logger"].startswith("apps.")]
+        lines = map(json.loads, log.read_text().splitlines())
+        assert not [line for line in lines if line["level"] == "ERROR" and line["logger"].startswith("apps.")]

@@ -50,8 +50,8 @@ class Files:
         self.channel: str = self.ada.make_server()["channels"][0]["id"]
 
     def announce(self) -> httpx.Response:
-        asked = {"channelId": self.channel, "name": "a.txt", "size": 3, "contentType": "text/plain"}
-        return self.ada.post("/api/files", json=asked)
+        announcement = {"channelId": self.channel, "name": "a.txt", "size": 3, "contentType": "text/plain"}
+        return self.ada.post("/api/files", json=announcement)
 
     def send(self) -> str:
         """Announce a file and upload it to S3."""
@@ -67,9 +67,9 @@ class Files:
         return self.ada.post(f"/api/files/{file_id}/complete")
 
     def address_of(self, file_id: str) -> str:
-        found = self.ada.get(f"/api/files/{file_id}/content")
-        assert found.status_code == 302, found.text
-        return found.headers["location"]
+        redirect = self.ada.get(f"/api/files/{file_id}/content")
+        assert redirect.status_code == 302, redirect.text
+        return redirect.headers["location"]
 
     def bytes_of(self, file_id: str) -> bytes:
         return httpx.get(self.address_of(file_id)).content
@@ -126,11 +126,11 @@ def test_s3_is_away_for_a_minute_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) 
         mesh.concord.wait_ready()
         again, late = uploaded.json()["id"], files.put(announced)
         assert files.complete(late).status_code == 200
-        assert {files.bytes_of(each) for each in (waiting, again, late)} == {b"tea"}
+        assert {files.bytes_of(file_id) for file_id in (waiting, again, late)} == {b"tea"}
         # Nothing of the rejected uploads and of the deleted file remains.
-        kept = [f"files/{each}" for each in (waiting, again, late)]
-        kept += [f"uploads/{each}" for each in (waiting, late)]
-        assert Bucket(mesh.concord.environ).keys() == sorted(kept)
+        remaining = [f"files/{file_id}" for file_id in (waiting, again, late)]
+        remaining += [f"uploads/{file_id}" for file_id in (waiting, late)]
+        assert Bucket(mesh.concord.environ).keys() == sorted(remaining)
         check_growth((gateway, file), before)
 
 
@@ -226,8 +226,8 @@ def test_slow_uploads_hold_no_slot(mesh: Mesh, own_s3: EmbeddedS3) -> None:
                 busy = files.upload_at(address)
                 assert (busy.status_code, busy.json()["code"]) == (503, "mesh.busy"), busy.text
                 assert int(busy.headers["retry-after"]) > 0
-                for each in dripping:
-                    status, code = each.result(timeout=10)
+                for upload in dripping:
+                    status, code = upload.result(timeout=10)
                     assert (status, code) == (400, "body.malformed")
             assert files.upload_at(address).status_code == 201
 

@@ -76,8 +76,10 @@ async def test_restart_a_gateway_while_requests_come_in(mesh: Mesh) -> None:
         channels = _channels(ada, 8)
         ledger, stop = Ledger(), asyncio.Event()
         here = asyncio.create_task(send_until(stop, staying.url, ada, channels, at_once=8, ledger=ledger))
-        there = asyncio.create_task(send_many(leaving.url, ada, channels, 400, at_once=8, ledger=ledger))
-        await there
+        through_leaving = asyncio.create_task(
+            send_many(leaving.url, ada, channels, 400, at_once=8, ledger=ledger)
+        )
+        await through_leaving
         late = asyncio.create_task(send_until(stop, leaving.url, ada, channels, at_once=8, ledger=Ledger()))
         await asyncio.sleep(0.2)
         assert await asyncio.to_thread(leaving.stop) == 0

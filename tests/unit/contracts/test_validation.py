@@ -45,12 +45,12 @@ def query_faults(pairs: list[tuple[str, str]], kind: type[Struct]) -> dict[str, 
     return {fault.path: fault.message for fault in caught.value.errors}
 
 
-def check_told(error: ServiceError) -> None:
-    """The error can be told to the caller: it can be encoded and is of a bearable size."""
-    told = ErrorReply(
+def check_error_reply(error: ServiceError) -> None:
+    """Check that the error can be sent to the caller: it can be encoded, and its size is bounded."""
+    reply = ErrorReply(
         code=error.kind.code, status=error.kind.status, detail=error.detail, errors=error.errors
     )
-    encoded = msgspec.json.encode(told)
+    encoded = msgspec.json.encode(reply)
     assert len(encoded) < 100_000
     json.loads(encoded)
     assert 400 <= error.kind.status < 500
@@ -98,7 +98,7 @@ def test_a_body_that_is_no_json(raw: bytes) -> None:
     with pytest.raises(ServiceError) as caught:
         decode_body(raw, SendMessageBody)
     assert caught.value.kind is BODY_MALFORMED
-    check_told(caught.value)
+    check_error_reply(caught.value)
 
 
 def test_the_list_of_faults_is_bounded() -> None:
@@ -120,7 +120,7 @@ def test_what_the_caller_sent_is_not_sent_back_at_length() -> None:
     for raw in ({"role": huge}, {huge: 1}, {"role": "\ud800"}, {"\ud800": 1}):
         with pytest.raises(ServiceError) as caught:
             decode_body(json.dumps(raw).encode(), UpdateMemberBody)
-        check_told(caught.value)
+        check_error_reply(caught.value)
         assert len(msgspec.json.encode(caught.value.errors)) < 2_000
 
 
@@ -188,7 +188,7 @@ def check_decoding(raw: bytes, kind: type[Struct]) -> None:
     except ServiceError as error:
         assert error.kind in (BODY_MALFORMED, VALIDATION_FAILED)
         assert (error.kind is VALIDATION_FAILED) == bool(error.errors)
-        check_told(error)
+        check_error_reply(error)
     else:
         assert isinstance(decoded, kind)
         assert msgspec.json.decode(msgspec.json.encode(decoded), type=kind) == decoded
@@ -223,7 +223,7 @@ def test_any_query_gives_a_struct_or_a_typed_error(kind: type[Body], pairs: list
     except ServiceError as error:
         assert error.kind is VALIDATION_FAILED
         assert error.errors
-        check_told(error)
+        check_error_reply(error)
     else:
         assert isinstance(decoded, kind)
 
