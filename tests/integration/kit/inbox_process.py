@@ -1,8 +1,8 @@
-"""An event consumer in its own process, to be killed.
+"""An inbox in a process of its own, to be killed.
 
 Usage: `python -m tests.integration.kit.inbox_process SERVICE KAFKA NAME`.
 
-It prints the revision of each event that it has processed.
+It prints the revision of each event that it took in.
 """
 
 import asyncio

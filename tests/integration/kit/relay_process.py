@@ -1,4 +1,4 @@
-"""An outbox relay in its own process, to be stopped and killed.
+"""A relay in a process of its own, to be stopped and killed.
 
 Usage: `python -m tests.integration.kit.relay_process URL KAFKA NAME`.
 """
