@@ -19,6 +19,7 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
+from shared.kit.kafka import aiokafka_patches
 from tests.support.orphans import adopt_orphans, end_all_below
 from tests.support.s3 import TestedS3, delete_buckets, external_s3
 
@@ -46,7 +47,8 @@ ONE_WORKER = {
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Make the controller adopt orphans, so that no process outlives the workers."""
+    """Patch aiokafka as processes do; make the controller adopt orphans, so that no process outlives it."""
+    aiokafka_patches.apply()
     if is_controller(session.config):
         adopt_orphans()
 

@@ -1,42 +1,9 @@
 """What the gateway needs from outside, so that tests can stand in for Kafka."""
 
-from typing import Any, Protocol
-
 from msgspec import Struct
 
-from shared.contracts.base import Request
-from shared.contracts.operation import Operation
 from shared.edge.client_address.internal_hop import InternalHop
 from shared.edge.uploads.body_reader import MinimumRate
-from shared.kit.rpc.reply_consumer import RawReply
-
-
-class Caller(Protocol):
-    """Calls operations of services; `shared.kit.rpc.client.RpcClient` in production."""
-
-    @property
-    def pending(self) -> int: ...
-
-    async def call(
-        self,
-        operation: Operation,
-        request: Request,
-        *,
-        correlation_id: str = "",
-        deadline_ms: int | None = None,
-    ) -> Any: ...
-
-    async def send_raw(
-        self,
-        operation: Operation,
-        body: bytes,
-        key: bytes,
-        *,
-        correlation_id: str,
-        deadline_ms: int,
-        idempotency_key: str | None = None,
-        traceparent: str | None = None,
-    ) -> RawReply: ...
 
 
 class FileServiceUpstream(Struct, frozen=True, kw_only=True):

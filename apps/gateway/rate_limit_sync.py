@@ -63,7 +63,7 @@ class RateLimitSync:
             record = self.news()
             if record is not None:
                 # Nobody waits for it, and what does not arrive is not sent again: it would be told too late.
-                self._producer.send(LIMITS, 0, record)
+                self._producer.send(LIMITS, record, partition=0)
 
     def news(self) -> Record | None:
         """What was let through since the last time, as a record; None when it is nothing to speak of."""

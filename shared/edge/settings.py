@@ -83,9 +83,9 @@ class EdgeSettings(ProcessSettings, frozen=True, kw_only=True):
         int, Meta(ge=100, le=600_000, description="The time whose average that rate is")
     ] = 30_000
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """Networks are networks, and origins are complete, without a path of their own."""
-        yield from super().faults()
+        yield from super().problems()
         for network in self.trusted_proxies:
             if not _is_network(network):
                 yield f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/28, not {network[:60]!r}"

@@ -4,18 +4,16 @@ import asyncio
 import binascii
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.utils import base64url_decode
 
 from shared.contracts.account import KEYS_GET, GetKeys, Jwks
-from shared.contracts.base import Request
 from shared.contracts.errors import ServiceError
-from shared.contracts.operation import Operation
 from shared.kit.clock import now_s
 from shared.kit.health.checks import Component
+from shared.kit.rpc.caller import Caller
 from shared.kit.security.access_tokens import public_keys
 
 log = logging.getLogger(__name__)
@@ -23,12 +21,6 @@ log = logging.getLogger(__name__)
 _RETRY_AFTER_S = (0.2, 0.5, 1.0, 2.0)
 UNKNOWN_KID_INTERVAL_S = 5.0
 """However many tokens name a key that nobody knows, auth is asked about it only so often."""
-
-
-class Caller(Protocol):
-    """Calls operations of services; `shared.kit.rpc.client.RpcClient` in production."""
-
-    async def call(self, operation: Operation, request: Request) -> Any: ...
 
 
 class JwksCache:

@@ -8,13 +8,14 @@ from typing import Any
 from shared.contracts.account import Claims
 from shared.contracts.clock import Clock
 from shared.edge.auth.authenticator import Authenticator
-from shared.edge.auth.jwks_cache import Caller, JwksCache
+from shared.edge.auth.jwks_cache import JwksCache
 from shared.edge.auth.revoked_sessions import RevokedSessions
 from shared.edge.rate_limits.policies import RateLimits
 from shared.edge.request_context import RequestContext
 from shared.edge.settings import EdgeSettings
 from shared.kit.events.tail import TopicTailer
 from shared.kit.health.checks import Health
+from shared.kit.rpc.caller import Caller
 from shared.kit.security.access_tokens import TokenVerifier
 from shared.kit.security.record_signatures import RecordSigner
 

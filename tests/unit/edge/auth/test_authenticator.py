@@ -14,7 +14,7 @@ from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.edge.auth.authenticator import REMEMBERED_MAX, Authenticator, token_of
 from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, JwksCache
 from shared.kit.health.checks import Component
-from shared.kit.rpc.reply_consumer import RawReply
+from shared.kit.rpc.caller import RawReply
 from tests.fakes.gateway import PROFILE_ID, SESSION_ID, FakeCaller, Signer
 from tests.support.gateway import World, new_world
 

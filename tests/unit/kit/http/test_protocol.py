@@ -14,7 +14,7 @@ from apps.gateway.settings import GatewaySettings
 from shared.kit.health.checks import Health
 from shared.kit.http.protocol import BoundedHttpProtocol
 from shared.kit.http.sockets import PortError
-from shared.kit.rpc.reply_consumer import RawReply
+from shared.kit.rpc.caller import RawReply
 from tests.support.gateway import World, shared_world
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
