@@ -10,7 +10,7 @@ from apps.gateway.settings import GatewaySettings
 from shared.contracts.file import UPLOAD_PATH
 from shared.kit.health.checks import Component
 from shared.kit.http import server
-from shared.kit.http.protocol import HttpBounds
+from shared.kit.http.connection_limits import HttpBounds
 from shared.kit.http.server import Server
 from shared.kit.http.sockets import allow_connections, listen
 

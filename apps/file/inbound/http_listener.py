@@ -16,7 +16,7 @@ from shared.edge.settings import EdgeSettings
 from shared.kit.clock import any_id
 from shared.kit.health.checks import Component
 from shared.kit.http.asgi import Asgi
-from shared.kit.http.protocol import HttpBounds
+from shared.kit.http.connection_limits import HttpBounds
 from shared.kit.http.server import make_server
 from shared.kit.http.sockets import listen
 

@@ -1,4 +1,4 @@
-"""ASGI's types, as loose as they need to be: what is shared knows no framework that has exact ones."""
+"""Types of ASGI. They are loose, because `shared` imports no framework that has exact ones."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

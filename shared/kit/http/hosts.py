@@ -2,5 +2,5 @@
 
 
 def reachable(host: str) -> str:
-    """Where to find on this machine what listens on `host`: on localhost when it listens everywhere."""
+    """Return the address at which a server that listens on `host` can be reached from this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here

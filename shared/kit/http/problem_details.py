@@ -1,4 +1,4 @@
-"""Problems: errors as the body of an HTTP answer (RFC 9457, `application/problem+json`)."""
+"""Problem details: errors as bodies of HTTP responses (RFC 9457, `application/problem+json`)."""
 
 import msgspec
 from msgspec import Struct
@@ -7,11 +7,11 @@ from shared.contracts.errors import INTERNAL_ERROR, ErrorCode, FieldError, Servi
 
 MEDIA_TYPE = "application/problem+json"
 PAGES = "/api/errors/"
-"""Below it, each code has a page that explains it: the `type` of a problem."""
+"""The path below which each error code has a page, the `type` of a problem."""
 
 
 class Problem(Struct, kw_only=True, rename="camel", omit_defaults=True):
-    """What went wrong. `type` is the address of an explanation; `errors` lists all that breaks a rule."""
+    """An error. `type` is the address of its page; `errors` lists each field that breaks a rule."""
 
     type: str
     title: str
@@ -24,7 +24,7 @@ class Problem(Struct, kw_only=True, rename="camel", omit_defaults=True):
 
 
 def problem_headers(error: ServiceError, body: bytes) -> list[tuple[bytes, bytes]]:
-    """What goes with the body of a problem."""
+    """Return the headers of a response with a problem."""
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
@@ -38,33 +38,35 @@ def problem_headers(error: ServiceError, body: bytes) -> list[tuple[bytes, bytes
 
 
 def encode_problem(error: ServiceError, instance: str, correlation_id: str) -> bytes:
-    """The body of a problem. What went wrong inside the program is not told to anyone outside."""
+    """Return the body of a problem. The detail of an internal error is not published."""
     kind = error.kind
-    inside = kind is INTERNAL_ERROR
+    internal = kind is INTERNAL_ERROR
     problem = Problem(
         type=PAGES + kind.code,
         title=kind.title,
         status=kind.status,
-        detail=kind.explanation if inside else error.detail,
+        detail=kind.explanation if internal else error.detail,
         instance=instance,
         code=kind.code,
         correlation_id=correlation_id,
-        errors=() if inside else error.errors,
+        errors=() if internal else error.errors,
     )
     try:
         return msgspec.json.encode(problem)
-    except UnicodeEncodeError:  # lone surrogates, from a service that let them pass
-        problem.detail = _sane(problem.detail)
-        problem.errors = tuple(FieldError(_sane(e.path), _sane(e.message)) for e in problem.errors)
+    except UnicodeEncodeError:  # lone surrogates, which a service accepted
+        problem.detail = _replace_surrogates(problem.detail)
+        problem.errors = tuple(
+            FieldError(_replace_surrogates(e.path), _replace_surrogates(e.message)) for e in problem.errors
+        )
         return msgspec.json.encode(problem)
 
 
 def _challenge(kind: ErrorCode) -> bytes:
-    """RFC 6750: a request without any token gets no error code."""
+    """Return the challenge of RFC 6750, in which a request without a token gets no error code."""
     if kind.code in ("token.invalid", "token.expired"):
         return b'Bearer realm="concord", error="invalid_token"'
     return b'Bearer realm="concord"'
 
 
-def _sane(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     return text.encode("utf-8", "replace").decode()

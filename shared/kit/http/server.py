@@ -1,4 +1,4 @@
-"""uvicorn as every process uses it: with connections of our own, and without signals, logs and figures."""
+"""uvicorn with bounded connections, and without its signal handlers, logs and access log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,20 +7,21 @@ from typing import Any
 import uvicorn
 
 from shared.kit.http.asgi import Asgi
-from shared.kit.http.protocol import HttpBounds, bounded_protocol
+from shared.kit.http.connection_limits import HttpBounds
+from shared.kit.http.protocol import bounded_protocol
 
 
 class Server(uvicorn.Server):
-    """Signals belong to the process, not to the server."""
+    """A uvicorn server that leaves signals to the process."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them as they are."""
+        """Do not install signal handlers."""
         yield
 
 
 def make_server(app: Asgi, bounds: HttpBounds, *, keep_alive_ms: int, drain_timeout_ms: int) -> Server:
-    """Serves an application; its owner calls `serve` with sockets and sets `should_exit`."""
+    """Return a server of an application; the owner calls `serve` with sockets and sets `should_exit`."""
     options: dict[str, Any] = {
         "http": bounded_protocol(bounds),
         "loop": "uvloop",

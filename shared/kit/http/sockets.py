@@ -1,4 +1,4 @@
-"""Listening sockets, with an error that says which setting to change, and files for the connections."""
+"""Listening sockets, with an error that names the setting to change, and the limit of open files."""
 
 import errno
 import logging
@@ -7,16 +7,16 @@ import socket
 
 log = logging.getLogger(__name__)
 
-_FILES_BESIDE = 256
-"""What a process has open beside its connections."""
+_OTHER_FILES = 256
+"""The files that a process has open in addition to its connections."""
 
 
 class PortError(OSError):
-    """A port can not be listened on; the text names it, its setting and why."""
+    """The process cannot listen on a port; the text names it, its setting and the reason."""
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:
-    """A listening socket; port 0 takes any free one. Raises `PortError` that names `setting`."""
+    """Return a listening socket; port 0 takes any free one. Raises `PortError` that names `setting`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
@@ -27,11 +27,11 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
 
 
 def allow_connections(count: int) -> None:
-    """Let this process have as many files open as so many connections need, as far as the system lets it."""
-    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = count + _FILES_BESIDE
-    if most != resource.RLIM_INFINITY and most < needed:
-        log.warning("this process may have %d open files; %d connections would need %d", most, count, needed)
-        needed = most
-    if now != resource.RLIM_INFINITY and now < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
+    """Raise the limit of open files to what `count` connections need, as far as the system permits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = count + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        log.warning("this process may have %d open files; %d connections would need %d", hard, count, needed)
+        needed = hard
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -82,7 +82,7 @@ class FieldEncryption:
         return structs.replace(call, body=redacted), plain
 
     def seal_answer(self, call: Call, body: bytes) -> bytes:
-        """Return an answer with its secrets sealed to its caller. Raises `seal.broken`."""
+        """Return an answer with its secrets sealed to the caller. Raises `seal.broken` without its key."""
         key = _reply_key(call)
 
         def sealed(path: str, raw: Raw) -> Sealed:

@@ -1,4 +1,4 @@
-"""The clock of the machine is set back while calls and events are on their way."""
+"""The clock of the machine is set back while calls and events are in flight."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ BACK_S = 5
 
 @pytest.fixture
 def set_back(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From when it is called on, the wall clock of this process is behind; the steady one goes on."""
+    """Return a function that sets the wall clock of this process back; the monotonic clock goes on."""
     real, real_ns = time.time, time.time_ns
 
     def go() -> None:
@@ -94,7 +94,7 @@ async def test_a_retry_waits_for_no_longer_than_its_delay(place: Place, set_back
 
 
 def test_ids_go_on_growing(set_back: Callable[[], None]) -> None:
-    """The library reads the system's own clock: what it would give is made by hand."""
+    """The library reads the system clock itself, so its ids are made by hand."""
 
     def made() -> UUID:
         return UUID(int=(time.time_ns() // 1_000_000 << 80) | (0x7 << 76) | (0x2 << 62))

@@ -1,6 +1,4 @@
-"""A real Postgres that is crowded, slow, killed and restarted: callers hear `mesh.busy`, then all is well
-again.
-"""
+"""A real Postgres that is overloaded, slow, killed and restarted: `mesh.busy`, then recovery."""
 
 import asyncio
 import os
@@ -33,7 +31,7 @@ QUICK = DatabaseBounds(
 
 @pytest.fixture
 async def quick(facts_url: str) -> AsyncIterator[Database]:
-    """The database with small pools and little patience."""
+    """The database with small pools and short timeouts."""
     database = await Database.open(facts_url, bounds=QUICK)
     yield database
     await database.close()
@@ -50,31 +48,31 @@ async def things(database: Database) -> list[int]:
 
 
 async def busy(work: object) -> None:
-    """Await it; it must end in `mesh.busy`."""
+    """Await the call, which must raise `mesh.busy`."""
     with pytest.raises(ServiceError) as caught:
         await work  # type: ignore[misc]
     assert caught.value.kind is MESH_BUSY
 
 
-async def test_commits_at_the_end_and_says_so(database: Database) -> None:
-    said: list[str] = []
-    database.on_commit = lambda: said.append("committed")
+async def test_a_transaction_commits_and_reports_it(database: Database) -> None:
+    commits: list[str] = []
+    database.on_commit = lambda: commits.append("committed")
     async with database.transaction() as session:
         await session.execute(text("INSERT INTO things (id) VALUES (1)"))
-        assert said == []
-    assert said == ["committed"]
+        assert commits == []
+    assert commits == ["committed"]
     assert await things(database) == [1]
 
 
-async def test_rolls_back_when_the_block_raises(database: Database) -> None:
-    said: list[str] = []
-    database.on_commit = lambda: said.append("committed")
+async def test_a_transaction_rolls_back_when_the_block_raises(database: Database) -> None:
+    commits: list[str] = []
+    database.on_commit = lambda: commits.append("committed")
     with pytest.raises(ServiceError) as caught:
         async with database.transaction() as session:
             await session.execute(text("INSERT INTO things (id) VALUES (1)"))
             raise SERVER_NOT_FOUND.exception("none")
     assert caught.value.kind is SERVER_NOT_FOUND
-    assert said == []
+    assert commits == []
     assert await things(database) == []
 
 
@@ -108,7 +106,7 @@ async def test_ids_and_times_are_plain_ones(database: Database) -> None:
         assert at.utcoffset() == timedelta(0)
 
 
-async def test_faults_of_the_program_are_not_hidden(database: Database) -> None:
+async def test_programming_errors_are_not_hidden(database: Database) -> None:
     await add(database, 1)
     with pytest.raises(IntegrityError):
         await add(database, 1)
@@ -151,7 +149,7 @@ async def test_a_statement_runs_a_bounded_time(quick: Database) -> None:
     assert time.monotonic() - began < 10
 
 
-async def test_a_crowded_pool_is_busy(quick: Database) -> None:
+async def test_an_exhausted_pool_is_busy(quick: Database) -> None:
     free = asyncio.Event()
 
     async def occupy(hot: bool) -> None:
@@ -193,7 +191,7 @@ async def test_a_deadlock_is_busy_for_one_of_two(database: Database) -> None:
     assert failed[0].kind is MESH_BUSY
 
 
-async def test_a_connection_that_is_cut_is_busy_and_replaced(database: Database) -> None:
+async def test_a_lost_connection_is_busy_and_replaced(database: Database) -> None:
     async def cut(kill: bool) -> None:
         async with database.transaction() as session:
             pid = await session.scalar(text("SELECT pg_backend_pid()"))
@@ -207,7 +205,7 @@ async def test_a_connection_that_is_cut_is_busy_and_replaced(database: Database)
     assert await things(database) == [1]
 
 
-async def test_a_server_that_went_silent_is_busy(quick: Database) -> None:
+async def test_a_server_that_stopped_responding_is_busy(quick: Database) -> None:
     pids: list[int] = []
 
     async def stuck() -> None:
@@ -224,7 +222,7 @@ async def test_a_server_that_went_silent_is_busy(quick: Database) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-async def test_a_restart_of_postgres_needs_no_hand(own_postgres: EmbeddedPostgres, number: int) -> None:
+async def test_a_restart_of_postgres_is_survived(own_postgres: EmbeddedPostgres, number: int) -> None:
     database = await Database.open(own_postgres.admin_url, bounds=QUICK)
     async with database.transaction() as session:
         await session.execute(text("CREATE TABLE things (id int PRIMARY KEY)"))
@@ -261,7 +259,7 @@ async def test_a_restart_of_postgres_needs_no_hand(own_postgres: EmbeddedPostgre
     await database.close()
 
 
-async def test_idle_connections_that_died_are_replaced_unseen(own_postgres: EmbeddedPostgres) -> None:
+async def test_closed_idle_connections_are_replaced(own_postgres: EmbeddedPostgres) -> None:
     database = await Database.open(own_postgres.admin_url, bounds=DatabaseBounds(sessions=3, hot=3))
     await asyncio.gather(*(database.ping() for _ in range(3)))
 

@@ -10,7 +10,7 @@ from shared.contracts.topics import RETRY_DELAYS_S
 from shared.kit.dead_letters.store import DeadLetterStore
 from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.topic_reader import ReadLimits
-from tests.integration.kit.inbox_place import Place, event, headers_of
+from tests.integration.kit.inlisting_place import Place, event, headers_of
 from tests.integration.kit.mesh import settings_for
 from tests.support.polling import until
 
@@ -32,14 +32,14 @@ async def test_redriven_twice_is_once_in_effect(place: Place) -> None:
 
     own = [("own", b"\x00\xff"), ("correlation_id", b"c-1"), ("event_id", b"e-1")]
     await place.send(*(("key", event(number)) for number in range(3)), headers=own)
-    async with place.inbox(handler):
+    async with place.inlisting(handler):
         await place.read(place.dead, 3)
         letters = letters_of(place)
-        box = await letters.read()
-        assert [letter.origin.topic for letter in box.letters] == [place.topic] * 3
-        assert {letter.origin.attempt for letter in box.letters} == {4}
+        listing = await letters.read()
+        assert [letter.origin.topic for letter in listing.letters] == [place.topic] * 3
+        assert {letter.origin.attempt for letter in listing.letters} == {4}
         good = True
-        assert await letters.redrive([*box.letters[:2], box.letters[0]]) == list(box.letters[:2])
+        assert await letters.redrive([*listing.letters[:2], listing.letters[0]]) == list(listing.letters[:2])
         again = await letters.read()
         assert [letter.redriven_at_ms is not None for letter in again.letters] == [True, True, False]
         assert await letters.redrive(again.letters) == [again.letters[2]]
@@ -49,27 +49,27 @@ async def test_redriven_twice_is_once_in_effect(place: Place) -> None:
     assert sorted(seen) == [0, 1, 2]
     retried = await place.read(topics.retry_topic(place.service, RETRY_DELAYS_S[0]), 6)
     assert dict(retried[-1].headers)["own"] == b"\x00\xff"
-    (first,) = (one for one in box.letters if one.value == retried[-1].value)
+    (first,) = (one for one in listing.letters if one.value == retried[-1].value)
     assert dict(retried[-1].headers)["signature"] == dict(first.headers)["signature"]
     headers = headers_of(retried[-1])
     assert (headers["correlation_id"], headers["attempt"]) == ("c-1", "0")
     assert headers["dead-letter"].startswith(f"{place.service}/0/")
 
 
-async def test_more_than_is_looked_at_is_told(place: Place) -> None:
+async def test_a_listing_past_its_bound_is_truncated(place: Place) -> None:
     garbage = [("key", b"garbage")] * 5
 
     async def handler(taken: Event) -> None:
         raise AssertionError(taken)
 
     await place.send(*garbage)
-    async with place.inbox(handler):
+    async with place.inlisting(handler):
         await place.read(place.dead, 5)
-    box = await letters_of(place, records_max=3).read()
-    assert (len(box.letters), box.truncated) == (3, True)
-    box = await letters_of(place, records_max=5).read()
-    assert (len(box.letters), box.truncated) == (5, False)
-    assert await letters_of(Place(place.bootstrap, "nobody")).read() == type(box)(())
+    listing = await letters_of(place, records_max=3).read()
+    assert (len(listing.letters), listing.truncated) == (3, True)
+    listing = await letters_of(place, records_max=5).read()
+    assert (len(listing.letters), listing.truncated) == (5, False)
+    assert await letters_of(Place(place.bootstrap, "nobody")).read() == type(listing)(())
 
 
 async def test_a_letter_without_a_key_can_be_redriven(place: Place) -> None:
@@ -77,8 +77,8 @@ async def test_a_letter_without_a_key_can_be_redriven(place: Place) -> None:
         raise AssertionError(taken)
 
     await place.send((None, b"garbage"))
-    async with place.inbox(handler):
+    async with place.inlisting(handler):
         await place.read(place.dead, 1)
-        box = await letters_of(place).read()
-        assert await letters_of(place).redrive(box.letters) == list(box.letters)
+        listing = await letters_of(place).read()
+        assert await letters_of(place).redrive(listing.letters) == list(listing.letters)
         assert (await letters_of(place).read()).letters[0].redriven_at_ms is not None

@@ -1,4 +1,4 @@
-"""Events that strangers wrote, changed or moved: dead letters at once, in every topic that an inbox reads."""
+"""Forged, changed or moved events: dead letters at once, in every topic that an event consumer reads."""
 
 import asyncio
 from functools import partial
@@ -32,7 +32,7 @@ OWN: Headers = [("event_id", b"e-1"), ("event_type", b"server.deleted"), ("corre
 
 
 class Taken:
-    """A handler that notes the revisions of what it is given."""
+    """A handler that records the revisions of its events."""
 
     def __init__(self) -> None:
         self.revisions: list[int] = []
@@ -54,7 +54,7 @@ def instead(headers: Headers, name: str, value: bytes) -> Headers:
 
 
 def forgeries(place: Place) -> dict[str, Record]:
-    """What somebody may make of nothing, or of a true event that he read."""
+    """Return events that are made up, and those made by changing a true one."""
     topics = f"{place.topic} {place.topic}-copy"
     key, value, headers = signed(topics, 1)
     signature = dict(headers)[SIGNATURE]
@@ -92,7 +92,7 @@ def says_why(letter: ConsumerRecord) -> bool:
     return headers_of(letter)["reason"].startswith("ServiceError: signature.invalid")
 
 
-async def test_a_forged_event_reaches_no_handler_and_holds_up_none(place: Place) -> None:
+async def test_a_forged_event_reaches_no_handler_and_delays_none(place: Place) -> None:
     taken, forged, before = Taken(), forgeries(place), refused()
     await write(place, place.topic, *forged.values(), signed(f"{place.topic} {place.topic}-copy", 7))
     async with place.inbox(taken):
@@ -104,7 +104,7 @@ async def test_a_forged_event_reaches_no_handler_and_holds_up_none(place: Place)
 
 
 def failed(place: Place, headers: Headers, topic: str | None = None) -> Headers:
-    """As a record that has failed once."""
+    """Return the headers of a record that failed once."""
     origin = {
         ORIGINAL_TOPIC: topic or place.topic,
         ORIGINAL_PARTITION: "0",
@@ -115,8 +115,8 @@ def failed(place: Place, headers: Headers, topic: str | None = None) -> Headers:
 
 
 @pytest.mark.usefixtures("quick_retries")
-async def test_the_way_by_a_retry_topic_leads_to_no_handler_either(place: Place) -> None:
-    """What fails keeps its signature, which is looked at again."""
+async def test_a_forged_event_in_a_retry_topic_reaches_no_handler_either(place: Place) -> None:
+    """A failed record keeps its signature, which is verified again."""
     taken, forged = Taken(), forgeries(place)
     records = [(key, value, failed(place, headers)) for key, value, headers in forged.values()]
     key, value, headers = signed(place.topic, 7)
@@ -137,8 +137,8 @@ async def test_the_way_by_a_retry_topic_leads_to_no_handler_either(place: Place)
 
 
 @pytest.mark.usefixtures("quick_retries")
-async def test_a_dead_letter_that_nobody_of_us_wrote_is_one_again(place: Place) -> None:
-    """An operator who redrives all there is lets no stranger speak."""
+async def test_a_forged_dead_letter_becomes_one_again(place: Place) -> None:
+    """Redriving all dead letters lets no forged event through."""
     taken, forged = Taken(), forgeries(place)
     await write(place, place.dead, *((key, value, failed(place, own)) for key, value, own in forged.values()))
     letters = DeadLetterStore(kafka_options(settings_for(place.bootstrap)), (place.service,), ReadLimits())
@@ -153,8 +153,8 @@ async def test_a_dead_letter_that_nobody_of_us_wrote_is_one_again(place: Place) 
     assert sum(says_why(one) for one in found if "reason" in headers_of(one)) == len(forged)
 
 
-async def test_a_record_of_a_time_to_come_is_taken_at_once_and_holds_up_nothing(place: Place) -> None:
-    """The time of a record is the writer's word and not signed: nobody relies on it for more than a delay."""
+async def test_a_record_from_the_future_is_handled_at_once_and_delays_nothing(place: Place) -> None:
+    """The timestamp of a record is its writer's and not signed: it only ever determines a delay."""
     taken = Taken()
     soon_ms = now_ms() + 3_000_000
     key, value, headers = signed(place.topic, 2)
@@ -171,7 +171,7 @@ STEPS += [{"mesh_secret": NEW_SECRET, "mesh_secret_also": SECRET}, {"mesh_secret
 
 
 async def test_events_are_taken_while_the_secret_changes(place: Place) -> None:
-    """In the middle of it both are good, in any order; before and after only one is."""
+    """During the change both secrets are valid, in any order; before and after only one is."""
     expected = {0: [1], 1: [1, 2], 2: [1, 2], 3: [2]}
     for number, settings in enumerate(STEPS):
         taken = Taken()
@@ -184,8 +184,8 @@ async def test_events_are_taken_while_the_secret_changes(place: Place) -> None:
         assert [one for one in taken.revisions if one != 3] == expected[number], number
 
 
-async def test_an_event_is_good_in_its_own_topics_only(place: Place) -> None:
-    """That of a copy for others to read is no fact in the topic that services read."""
+async def test_an_event_is_valid_in_its_own_topics_only(place: Place) -> None:
+    """An event signed for a copy is invalid in the topic that services read."""
     await make_topics(place.bootstrap, f"{place.topic}-copy")
     taken = Taken()
     copied = signed(f"{place.topic} {place.topic}-copy", 1)

@@ -1,4 +1,4 @@
-"""The relay on a real broker: all that is committed arrives, in order; nothing blocks it for good."""
+"""The relay on the real broker: every committed event arrives, in order; nothing blocks it for good."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ from tests.unit.kit.rpc.calls import SIGNATURES
 
 
 class Place:
-    """A service of its own, with a topic of its own, so that tests do not meet."""
+    """A service with topics of its own, so that tests do not interfere."""
 
     def __init__(self, bootstrap: str, database: Database) -> None:
         self.bootstrap = bootstrap
@@ -123,7 +123,7 @@ async def test_a_record_is_the_event(place: Place) -> None:
     assert abs(record.timestamp / 1000 - event.occurred_at.timestamp()) < 30
 
 
-async def test_what_is_rolled_back_is_never_sent(place: Place) -> None:
+async def test_a_rolled_back_event_is_never_sent(place: Place) -> None:
     key = ids.new()
     with pytest.raises(ZeroDivisionError):
         async with place.database.transaction() as session:
@@ -158,7 +158,7 @@ async def test_a_commit_wakes_it(place: Place, monkeypatch: pytest.MonkeyPatch) 
         await until_empty(place.database, 20)
 
 
-async def test_it_looks_by_itself_too(place: Place) -> None:
+async def test_it_polls_too(place: Place) -> None:
     async with place.relay():
         place.database.on_commit = lambda: None
         await asyncio.sleep(0.3)
@@ -166,7 +166,7 @@ async def test_it_looks_by_itself_too(place: Place) -> None:
         await until_empty(place.database, 20)
 
 
-async def test_an_event_that_kafka_refuses_is_a_dead_letter_and_blocks_nothing(place: Place) -> None:
+async def test_an_event_that_kafka_rejects_is_a_dead_letter_and_blocks_nothing(place: Place) -> None:
     key, other = ids.new(), ids.new()
     await place.publish([key, other], range(1, 3))
     await place.publish([key], range(3, 4), name="x" * 2_000_000)
@@ -186,7 +186,7 @@ async def test_an_event_that_kafka_refuses_is_a_dead_letter_and_blocks_nothing(p
         assert record.key == str(key).encode()
 
 
-async def test_an_event_that_no_topic_carries_just_goes(place: Place) -> None:
+async def test_an_event_without_topics_is_deleted(place: Place) -> None:
     key = ids.new()
     await publish(place.database, [fact(event_type(place.service), key, 1)])
     await place.publish([key], range(2, 3))
@@ -195,7 +195,7 @@ async def test_an_event_that_no_topic_carries_just_goes(place: Place) -> None:
     assert revisions_by_key(await read_all(place.bootstrap, place.topic)) == {key: [2]}
 
 
-async def test_batches_that_are_too_large_are_cut(place: Place, keys: list[UUID]) -> None:
+async def test_batches_that_are_too_large_are_split(place: Place, keys: list[UUID]) -> None:
     narrow = f"{place.service}.narrow"
     admin = AIOKafkaAdminClient(bootstrap_servers=place.bootstrap)
     await admin.start()
@@ -215,7 +215,7 @@ async def test_batches_that_are_too_large_are_cut(place: Place, keys: list[UUID]
     assert msgspec.json.decode(dead.value, type=Event).revision == 11
 
 
-async def test_a_topic_that_is_missing_is_waited_for(kafka_bootstrap: str, database: Database) -> None:
+async def test_it_waits_for_a_missing_topic(kafka_bootstrap: str, database: Database) -> None:
     place, key = Place(kafka_bootstrap, database), ids.new()
     await place.publish([key], range(1, 4))
     async with place.relay():
@@ -226,7 +226,7 @@ async def test_a_topic_that_is_missing_is_waited_for(kafka_bootstrap: str, datab
     assert revisions_by_key(await read_all(kafka_bootstrap, place.topic)) == {key: [1, 2, 3]}
 
 
-async def test_two_share_the_slices_and_the_one_that_goes_leaves_them(place: Place, keys: list[UUID]) -> None:
+async def test_two_share_the_shards_and_one_that_stops_releases_them(place: Place, keys: list[UUID]) -> None:
     async def owners() -> dict[str, int]:
         async with place.database.connection() as connection:
             rows = await connection.fetch("SELECT owner, count(*) FROM outbox_slices GROUP BY 1")
@@ -250,7 +250,7 @@ async def test_two_share_the_slices_and_the_one_that_goes_leaves_them(place: Pla
     assert revisions_by_key(records) == {key: list(range(1, 11)) for key in keys}
 
 
-async def test_stopping_sends_what_is_there(place: Place, keys: list[UUID]) -> None:
+async def test_stopping_sends_the_remaining_rows(place: Place, keys: list[UUID]) -> None:
     async with place.relay():
         await place.publish(keys[:1], range(1, 2))
         await until_empty(place.database)
@@ -277,7 +277,7 @@ async def test_nothing_is_written_once_the_lease_is_lost(place: Place) -> None:
     assert [record.row_index for record in acked] == [0]
 
 
-async def test_one_signature_holds_in_every_topic_of_an_event_and_nowhere_else(place: Place) -> None:
+async def test_one_signature_is_valid_in_every_topic_of_an_event_and_in_no_other(place: Place) -> None:
     await place.publish([ids.new()], range(1, 2))
     async with place.relay(sign=SIGNATURES.sign):
         await until_empty(place.database)
@@ -290,7 +290,7 @@ async def test_one_signature_holds_in_every_topic_of_an_event_and_nowhere_else(p
         assert SIGNATURES.verify(topic, record.key, record.value + b" ", record.headers) == FORGED
 
 
-async def test_metrics_and_reports_tell_how_it_goes(place: Place, keys: list[UUID]) -> None:
+async def test_metrics_and_reports(place: Place, keys: list[UUID]) -> None:
     def metric(name: str) -> float | None:
         return REGISTRY.get_sample_value(name, {"service": place.service})
 
@@ -329,7 +329,7 @@ async def test_rows_that_kafka_has_are_not_sent_again_for_a_failed_delete(
     assert len(await read_all(place.bootstrap, place.topic)) == 100
 
 
-async def test_stopping_is_quick_when_the_broker_is_silent(
+async def test_stopping_is_quick_when_the_broker_does_not_respond(
     tmp_path: Path, jar_cache: JarCache, database: Database
 ) -> None:
     kafka = EmbeddedKafka(tmp_path / "kafka", free_port(), jar_cache, tmp_path / "kafka.log")

@@ -1,4 +1,4 @@
-"""Relays that are stopped, killed and cut off while events flow: order by key, nothing lost."""
+"""Relays that are suspended, killed and disconnected while events flow: order by key, nothing lost."""
 
 import asyncio
 import os
@@ -85,7 +85,7 @@ class Flow:
 
 
 class RelayProcess:
-    """A relay in a process of its own."""
+    """A relay in its own process."""
 
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
@@ -97,13 +97,13 @@ class RelayProcess:
         assert self._process.stdout is not None
         assert await asyncio.wait_for(self._process.stdout.readline(), 60) == b"started\n"
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None and self._process.returncode is None:
-            self.tell(number)
+            self.send_signal(number)
             await asyncio.wait_for(self._process.wait(), 30)
 
 
@@ -116,20 +116,20 @@ async def relays(count: int, *arguments: str) -> AsyncIterator[list[RelayProcess
     finally:
         for relay in made:
             if relay._process is not None and relay._process.returncode is None:
-                relay.tell(signal.SIGCONT)
+                relay.send_signal(signal.SIGCONT)
             await relay.end(signal.SIGKILL)
 
 
 async def disturb(relay: RelayProcess, how: str) -> None:
-    """Do one bad thing to a relay; afterwards it runs again."""
+    """Suspend, stop or kill a relay; it runs again when this returns."""
     if how == "stop":
-        relay.tell(signal.SIGSTOP)
+        relay.send_signal(signal.SIGSTOP)
         await asyncio.sleep(LEASE_S * (1.2 + random.random()))
-        relay.tell(signal.SIGCONT)
+        relay.send_signal(signal.SIGCONT)
     elif how == "blink":
-        relay.tell(signal.SIGSTOP)
+        relay.send_signal(signal.SIGSTOP)
         await asyncio.sleep(random.random() * LEASE_S)
-        relay.tell(signal.SIGCONT)
+        relay.send_signal(signal.SIGCONT)
     else:
         await relay.end(signal.SIGKILL if how == "kill" else signal.SIGTERM)
         await asyncio.sleep(random.random())

@@ -1,4 +1,4 @@
-"""Following a topic on the real broker: from when, to where, past what."""
+"""Tailing of a topic on the real broker: start, end, errors."""
 
 import asyncio
 import secrets
@@ -23,21 +23,21 @@ from tests.unit.kit.rpc.calls import SIGNATURES
 HOUR_MS = 3_600_000
 
 
-class Heard:
-    """What came, and what was said about it."""
+class Tailed:
+    """The values, errors and the first catch-up of a tailer."""
 
     def __init__(self) -> None:
         self.values: list[bytes] = []
         self.caught_up = asyncio.Event()
         self.at_first: list[bytes] = []
-        self.trouble: list[str] = []
+        self.errors: list[str] = []
 
-    def hear(self, value: bytes) -> None:
+    def on_value(self, value: bytes) -> None:
         if value == b"garbage":
             raise ValueError("no event")
         self.values.append(value)
 
-    def now_caught_up(self) -> None:
+    def on_caught_up(self) -> None:
         self.at_first = list(self.values)
         self.caught_up.set()
 
@@ -48,20 +48,20 @@ class Heard:
 
 
 @asynccontextmanager
-async def following(bootstrap: str, topic: str, since: Callable[[], datetime]) -> AsyncIterator[Heard]:
-    heard = Heard()
+async def following(bootstrap: str, topic: str, since: Callable[[], datetime]) -> AsyncIterator[Tailed]:
+    tailed = Tailed()
     tail = TopicTailer(
         {"bootstrap_servers": bootstrap},
         topic,
         SIGNATURES,
         since,
-        heard.hear,
-        heard.now_caught_up,
-        heard.trouble.append,
+        tailed.on_value,
+        tailed.on_caught_up,
+        tailed.errors.append,
     )
     task = asyncio.create_task(tail.follow())
     try:
-        yield heard
+        yield tailed
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -103,35 +103,35 @@ async def test_reads_from_a_point_in_time_to_the_end_before_it_has_caught_up(
     old = [(partition, b"old", 2 * HOUR_MS) for partition in range(3)]
     new = [(0, b"a", HOUR_MS // 2), (0, b"b", 0), (1, b"c", 0)]
     await write(kafka_bootstrap, topic, *old, *new)
-    async with following(kafka_bootstrap, topic, an_hour_ago) as heard:
-        await asyncio.wait_for(heard.caught_up.wait(), 10)
-        assert sorted(heard.at_first) == [b"a", b"b", b"c"]
-        assert heard.trouble == []
+    async with following(kafka_bootstrap, topic, an_hour_ago) as tailed:
+        await asyncio.wait_for(tailed.caught_up.wait(), 10)
+        assert sorted(tailed.at_first) == [b"a", b"b", b"c"]
+        assert tailed.errors == []
 
 
-async def test_follows_what_comes(kafka_bootstrap: str, topic: str) -> None:
-    async with following(kafka_bootstrap, topic, an_hour_ago) as heard:
-        await asyncio.wait_for(heard.caught_up.wait(), 10)
+async def test_follows_new_records(kafka_bootstrap: str, topic: str) -> None:
+    async with following(kafka_bootstrap, topic, an_hour_ago) as tailed:
+        await asyncio.wait_for(tailed.caught_up.wait(), 10)
         started = asyncio.get_running_loop().time()
         await write(kafka_bootstrap, topic, (2, b"now", 0))
-        await heard.until([b"now"])
+        await tailed.until([b"now"])
         assert asyncio.get_running_loop().time() - started < 2
 
 
-async def test_garbage_is_passed_over_and_said(
+async def test_garbage_is_skipped_and_logged(
     kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await write(kafka_bootstrap, topic, (0, b"garbage", 0), (0, None, 0), (0, b"good", 0))
     await write_raw(kafka_bootstrap, topic, 0, raw_batch([(RawName(b"\xff\xfe"), b"1")]), 1)
-    async with following(kafka_bootstrap, topic, an_hour_ago) as heard:
-        await heard.until([b"good"])
+    async with following(kafka_bootstrap, topic, an_hour_ago) as tailed:
+        await tailed.until([b"good"])
         await write(kafka_bootstrap, topic, (0, b"later", 0))
-        await heard.until([b"good", b"later"])
-        await asyncio.wait_for(heard.caught_up.wait(), 10)
+        await tailed.until([b"good", b"later"])
+        await asyncio.wait_for(tailed.caught_up.wait(), 10)
         assert "could not be read: ValueError" in caplog.text
 
 
-async def test_what_this_mesh_did_not_sign_is_passed_over(
+async def test_a_record_without_our_signature_is_skipped(
     kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     stranger = RecordSigner("somebody else's secret, as long as ours")
@@ -144,21 +144,21 @@ async def test_what_this_mesh_did_not_sign_is_passed_over(
         ):
             await producer.send_and_wait(topic, b"forged", key=b"k", partition=0, headers=headers)
     await write(kafka_bootstrap, topic, (0, b"good", 0))
-    async with following(kafka_bootstrap, topic, an_hour_ago) as heard:
-        await heard.until([b"good"])
+    async with following(kafka_bootstrap, topic, an_hour_ago) as tailed:
+        await tailed.until([b"good"])
     assert caplog.text.count("was refused") == 4
 
 
-async def test_waits_for_a_topic_that_is_not_there_yet(kafka_bootstrap: str) -> None:
+async def test_waits_for_a_topic_that_does_not_exist_yet(kafka_bootstrap: str) -> None:
     name = f"tail-{secrets.token_hex(4)}"
-    async with following(kafka_bootstrap, name, an_hour_ago) as heard:
-        while not heard.trouble:
+    async with following(kafka_bootstrap, name, an_hour_ago) as tailed:
+        while not tailed.errors:
             await asyncio.sleep(0.05)
-        assert not heard.caught_up.is_set()
+        assert not tailed.caught_up.is_set()
         await make_topics(kafka_bootstrap, name)
         await write(kafka_bootstrap, name, (0, b"first", 0))
-        await heard.until([b"first"])
-        await asyncio.wait_for(heard.caught_up.wait(), 10)
+        await tailed.until([b"first"])
+        await asyncio.wait_for(tailed.caught_up.wait(), 10)
 
 
 async def test_survives_a_restart_of_the_broker(tmp_path: Any, jar_cache: JarCache) -> None:
@@ -167,16 +167,16 @@ async def test_survives_a_restart_of_the_broker(tmp_path: Any, jar_cache: JarCac
     kafka.wait_ready()
     try:
         await make_topics(kafka.bootstrap, "t", partitions=1)
-        async with following(kafka.bootstrap, "t", an_hour_ago) as heard:
+        async with following(kafka.bootstrap, "t", an_hour_ago) as tailed:
             await write(kafka.bootstrap, "t", (0, b"before", 0))
-            await heard.until([b"before"])
+            await tailed.until([b"before"])
             await asyncio.to_thread(kafka.stop)
             await asyncio.sleep(1)
             kafka.start(print)
             await asyncio.to_thread(kafka.wait_ready)
             await write(kafka.bootstrap, "t", (0, b"after", 0))
             async with asyncio.timeout(30):
-                while heard.values[-1] != b"after":
+                while tailed.values[-1] != b"after":
                     await asyncio.sleep(0.05)
     finally:
         kafka.stop()

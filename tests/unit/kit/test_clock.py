@@ -31,7 +31,7 @@ def test_a_clock_set_back_by_five_seconds_gives_no_smaller_id() -> None:
     assert given == sorted(given)
     assert len(set(given)) == 503
     assert all(made.version == 7 and made.variant == UUID(int=BASE).variant for made in given)
-    assert given[-1].int >> 80 == now + 2, "the time stands still until the clock is there again"
+    assert given[-1].int >> 80 == now + 2, "the time of ids stands still until the clock has caught up"
 
 
 @given(st.lists(st.tuples(st.integers(-10_000, 10_000), st.integers(0, (1 << 62) - 1)), min_size=2))

@@ -12,7 +12,7 @@ import pytest
 from apps.gateway.http_server import make_server, serve_until
 from apps.gateway.settings import GatewaySettings
 from shared.kit.health.checks import Health
-from shared.kit.http.protocol import BoundedHttpProtocol
+from shared.kit.http.connection_limits import ConnectionLimits
 from shared.kit.http.sockets import PortError
 from shared.kit.rpc.caller import RawReply
 from tests.support.gateway import World, shared_world
@@ -186,7 +186,7 @@ async def test_who_sends_on_and_on_is_cut_off(gateway: Gateway) -> None:
 
 async def test_who_was_answered_does_not_drip_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a token, and the body of an upload may take ten minutes: the connection is not held so long."""
-    monkeypatch.setattr(BoundedHttpProtocol, "discarded_for_s", 0.3)
+    monkeypatch.setattr(ConnectionLimits, "discarded_for_s", 0.3)
     async with listening() as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         writer.write(b"POST /api/files/upload HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000\r\n\r\n")
@@ -311,7 +311,7 @@ async def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> Non
 async def test_who_does_not_read_a_long_answer_is_cut_off(
     reads: bool, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.kit.http.protocol.BoundedHttpProtocol.read_interval_s", 0.5)
+    monkeypatch.setattr("shared.kit.http.connection_limits.ConnectionLimits.read_interval_s", 0.5)
     body = b'"' + b"a" * 16_000_000 + b'"'
     gateway.world.caller.answer = lambda sent: RawReply(200, body)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)

@@ -132,7 +132,8 @@ async def test_the_private_attributes_exist() -> None:
     client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
     assert (client._retry_backoff, client._topics, client._md_update_fut) == (0.1, set(), None)
     producer, consumer = AIOKafkaProducer(), AIOKafkaConsumer()
-    assert (producer._closed, producer._sender) == (False, None)
+    assert producer._closed is False
+    assert isinstance(producer._sender, Sender)
     assert isinstance(producer.client, AIOKafkaClient)
     assert isinstance(consumer._client, AIOKafkaClient)
     assert "= PartitionRecords(" in inspect.getsource(fetcher.Fetcher)

@@ -1,4 +1,4 @@
-"""What passes by itself is waited for while a process starts; a fault of the program is not."""
+"""Start-up reoutcomes transient errors and raises programming errors."""
 
 import asyncpg
 import pytest
@@ -22,21 +22,21 @@ NO_TABLE = asyncpg.UndefinedTableError('relation "signing_keys" does not exist')
         ProgrammingError("SELECT", {}, NO_TABLE),
     ],
 )
-async def test_it_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_transient_error_is_retried(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "_RETRY_AFTER_S", 0)
-    health, tries = Health(), [error, error, None]
+    health, outcomes = Health(), [error, error, None]
 
     async def attempt() -> str:
-        if (fault := tries.pop(0)) is not None:
-            raise fault
-        return "there"
+        if (failure := outcomes.pop(0)) is not None:
+            raise failure
+        return "result"
 
-    assert await retry_until_available(health.component("it"), attempt) == "there"
-    assert tries == []
+    assert await retry_until_available(health.component("it"), attempt) == "result"
+    assert outcomes == []
 
 
 @pytest.mark.parametrize("error", [ValueError(), asyncpg.UndefinedColumnError("no such column")])
-async def test_a_fault_is_raised(error: Exception) -> None:
+async def test_a_programming_error_is_raised(error: Exception) -> None:
     async def attempt() -> None:
         raise error
 

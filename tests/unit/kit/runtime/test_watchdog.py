@@ -91,7 +91,7 @@ def test_every_process_is_watched(module: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "watched", watched)
     monkeypatch.setattr(module.uvloop, "run", runs.append)
     monkeypatch.setattr(module, "make_undumpable", lambda: None)
-    monkeypatch.setattr(module, "setup_logging", lambda *_: None)
+    monkeypatch.setattr(module, "setup_logging", lambda *_, **__: None)
     environ = {"MESH_SECRET": "s" * 32, "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"}
     monkeypatch.setattr(os, "environ", {**os.environ, **environ})
     if module is gateway:

@@ -1,4 +1,4 @@
-"""Signatures: what was signed holds, whatever it is; whatever else is changed in it is found out."""
+"""Signatures: any record that was signed is valid; any change of it is detected."""
 
 import hmac
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Once is once: keys, redeliveries, two at a time, errors, replays."""
+"""Idempotency on Postgres: keys, redeliveries, concurrent requests, errors, stored responses."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -41,7 +41,7 @@ class LaterClock(SystemClock):
 
 
 class Work:
-    """Inserts a thing each time that it is done, and gives how many times that was."""
+    """Work that inserts a thing each time it runs, and returns the number of its runs."""
 
     def __init__(self, *, slow_s: float = 0, error: Exception | None = None, outcome: object = ...) -> None:
         self.times = 0
@@ -83,14 +83,14 @@ async def count(database: Database, table: str = "things") -> int:
 
 
 def shown(outcome: Answer | Reply | None, status: int) -> tuple[int, bytes | None]:
-    """Status and bytes, as the caller gets them."""
+    """Return status and bytes as the caller gets them."""
     if isinstance(outcome, Reply):
         assert outcome.body is None or isinstance(outcome.body, bytes)
         return outcome.status, outcome.body
     return status, None if outcome is None else msgspec.json.encode(outcome)
 
 
-async def test_the_same_key_gives_the_first_answer(database: Database) -> None:
+async def test_the_same_key_returns_the_first_answer(database: Database) -> None:
     work = Work()
     first = await run_once(database, call(), CALLER, work)
     again = await run_once(database, call(), CALLER, work)
@@ -99,7 +99,7 @@ async def test_the_same_key_gives_the_first_answer(database: Database) -> None:
     assert await count(database) == 1
 
 
-async def test_status_and_empty_body_are_given_again(database: Database) -> None:
+async def test_status_and_empty_body_are_stored(database: Database) -> None:
     empty = Work(outcome=None)
     first = await run_once(database, call(operation=LEAVE_SERVER), CALLER, empty)
     again = await run_once(database, call(operation=LEAVE_SERVER), CALLER, empty)
@@ -176,7 +176,7 @@ async def test_a_typed_error_is_stored_without_the_work(database: Database) -> N
     assert await count(database, "requests") == 2
 
 
-async def test_a_typed_error_that_work_gives_is_stored_with_what_it_did(database: Database) -> None:
+async def test_a_typed_error_that_work_returns_is_stored_with_the_work(database: Database) -> None:
     work = Work(outcome=CHANNEL_LIMIT.exception("500 is enough"))
     for _ in range(2):
         with pytest.raises(ServiceError, match="500 is enough"):
@@ -185,7 +185,7 @@ async def test_a_typed_error_that_work_gives_is_stored_with_what_it_did(database
     assert await count(database) == await count(database, "requests") == 1
 
 
-async def test_a_refusal_need_not_be_kept(database: Database) -> None:
+async def test_storing_errors_is_optional(database: Database) -> None:
     work = Work(error=CHANNEL_LIMIT.exception("500 is enough"))
     with pytest.raises(ServiceError, match="500 is enough"):
         await run_once(database, call(), CALLER, work, store_errors=False)
@@ -194,7 +194,7 @@ async def test_a_refusal_need_not_be_kept(database: Database) -> None:
     assert shown(await run_once(database, call(), CALLER, work), 201) == (201, b'{"inviteCode":"code2"}')
 
 
-async def test_what_is_known_is_told_for_the_same_body(database: Database) -> None:
+async def test_a_stored_response_is_found_for_the_same_body(database: Database) -> None:
     async def ask(
         asked: Call, caller: UUID = CALLER, ahead: timedelta = timedelta()
     ) -> StoredResponse | None:
@@ -220,7 +220,7 @@ async def test_what_is_known_is_told_for_the_same_body(database: Database) -> No
 
 
 @pytest.mark.parametrize("error", [MESH_BUSY.exception("not now"), ValueError("a fault")])
-async def test_what_may_pass_leaves_no_trace(database: Database, error: Exception) -> None:
+async def test_a_transient_error_leaves_no_trace(database: Database, error: Exception) -> None:
     work = Work(error=error)
     with pytest.raises(type(error)):
         await run_once(database, call(), CALLER, work)
@@ -241,7 +241,7 @@ async def test_a_cancelled_call_leaves_no_trace(database: Database) -> None:
     assert await count(database) == 1
 
 
-async def test_a_record_that_comes_again_has_its_effect_once(database: Database) -> None:
+async def test_a_redelivered_record_has_its_effect_once(database: Database) -> None:
     work, redelivered = Work(), call(key=None, call_id="one")
     first = await run_once(database, redelivered, CALLER, work)
     assert shown(await run_once(database, redelivered, CALLER, work), 201) == shown(first, 201)
@@ -266,9 +266,7 @@ async def test_calls_without_an_id_are_each_their_own(database: Database) -> Non
 
 
 @pytest.mark.parametrize(("key", "life"), [("k", timedelta(hours=24)), (None, timedelta(hours=1))])
-async def test_a_key_is_forgotten_after_its_time(
-    database: Database, key: str | None, life: timedelta
-) -> None:
+async def test_a_key_expires(database: Database, key: str | None, life: timedelta) -> None:
     work, asked = Work(), call(key=key)
     await run_once(database, asked, CALLER, work)
     soon, late = LaterClock(life - timedelta(minutes=1)), LaterClock(life + timedelta(minutes=1))
@@ -280,7 +278,7 @@ async def test_a_key_is_forgotten_after_its_time(
     assert shown(stored, 201) == shown(again, 201) == (201, b'{"inviteCode":"code2"}')
 
 
-async def test_the_sweep_takes_only_what_is_old(database: Database) -> None:
+async def test_the_sweep_deletes_only_expired_responses(database: Database) -> None:
     for number in range(5):
         await run_once(database, call(key=f"{number}"), CALLER, Work())
     await run_once(database, call(key=None), CALLER, Work())

@@ -1,4 +1,4 @@
-"""Inboxes that are killed, and a broker that is killed under one: every event is taken in, in order."""
+"""Event consumers that are killed, and a broker that is killed: every event is handled, in order."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ async def process(place: Place, name: str) -> AsyncIterator[Process]:
 
 
 async def take(started: Process, seen: list[int], count: int) -> None:
-    """Until so many different events were seen in all."""
+    """Wait until this number of different events was handled in all."""
     assert started.stdout is not None
     async with asyncio.timeout(60):
         while len(set(seen)) < count:

@@ -1,4 +1,4 @@
-"""The inbox over the real broker: nothing lost, order by key, retries, dead letters, rebalances."""
+"""Event consumers on the real broker: nothing lost, order by key, retries, dead letters, rebalances."""
 
 import asyncio
 import re
@@ -103,7 +103,7 @@ async def test_a_retry_waits_until_it_is_due_and_keeps_the_record(place: Place) 
     assert 0.8 < times[1] - times[0] < 5
 
 
-async def test_garbage_is_a_dead_letter_at_once_and_holds_nothing_up(place: Place) -> None:
+async def test_garbage_is_a_dead_letter_at_once_and_delays_nothing(place: Place) -> None:
     seen: list[int] = []
 
     async def handler(event: Event) -> None:
@@ -120,7 +120,7 @@ async def test_garbage_is_a_dead_letter_at_once_and_holds_nothing_up(place: Plac
     assert {dict(record.headers)["correlation_id"] for record in dead} == {b"\xff\xff"}
 
 
-async def test_a_record_with_neither_key_nor_value_is_a_dead_letter_and_holds_nothing_up(
+async def test_a_record_with_neither_key_nor_value_is_a_dead_letter_and_delays_nothing(
     place: Place,
 ) -> None:
     seen: list[int] = []
@@ -139,7 +139,7 @@ async def test_a_record_with_neither_key_nor_value_is_a_dead_letter_and_holds_no
     assert (dead.key, dead.value) == (None, b"")
 
 
-async def test_a_database_that_is_away_is_no_poison(place: Place) -> None:
+async def test_an_unavailable_database_is_no_poison(place: Place) -> None:
     seen: list[int] = []
     away = 3
 
@@ -156,7 +156,7 @@ async def test_a_database_that_is_away_is_no_poison(place: Place) -> None:
     assert seen == [0, 1, 2]
 
 
-async def test_a_failure_that_can_not_be_noted_loses_nothing(
+async def test_a_failure_that_cannot_be_published_loses_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, refused, tries = True, 0, 0
@@ -222,7 +222,7 @@ async def test_nothing_is_lost_when_the_group_changes(place: Place) -> None:
         assert firsts == sorted(firsts)
 
 
-async def test_what_waits_for_its_retry_does_not_hold_up_a_stop(place: Place) -> None:
+async def test_a_waiting_retry_does_not_delay_a_stop(place: Place) -> None:
     failed = asyncio.Event()
 
     async def handler(event: Event) -> None:
@@ -282,7 +282,7 @@ async def test_a_dead_letter_can_be_redriven(place: Place) -> None:
         await until(lambda: seen == [9])
 
 
-async def test_a_retry_for_a_topic_that_nobody_takes_in_is_a_dead_letter(place: Place) -> None:
+async def test_a_retry_for_a_topic_without_a_handler_is_a_dead_letter(place: Place) -> None:
     async def handler(event: Event) -> None:
         raise AssertionError("not for us")
 
