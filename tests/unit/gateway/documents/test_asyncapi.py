@@ -19,7 +19,8 @@ from apps.gateway.documents.asyncapi.headers import (
 from shared.contracts.catalogue import EVENTS, OPERATIONS
 from shared.contracts.errors import CATALOGUE
 from shared.contracts.topics import all_topics
-from shared.kit.wire import call, failure
+from shared.kit.wire import failure
+from shared.kit.wire import headers as wire
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "data/asyncapi/3.0.0.json").read_bytes())
 DOCUMENT = json.loads(json.dumps(asyncapi_document(partitions=4)))
@@ -134,11 +135,11 @@ def test_an_example_that_does_not_fit_is_found() -> None:
 
 
 def test_the_documented_headers_are_those_of_the_kit() -> None:
-    names = (call.CORRELATION_ID, call.CALL_ID, call.REPLY_TO, call.DEADLINE, call.TRACEPARENT)
-    assert {*names, call.SIGNATURE} <= set(REQUEST_HEADERS)
-    assert REPLY_HEADERS == (call.CORRELATION_ID, call.CALL_ID, call.STATUS, call.SIGNATURE)
+    names = (wire.CORRELATION_ID, wire.CALL_ID, wire.REPLY_TO, wire.DEADLINE, wire.TRACEPARENT)
+    assert {*names, wire.SIGNATURE} <= set(REQUEST_HEADERS)
+    assert REPLY_HEADERS == (wire.CORRELATION_ID, wire.CALL_ID, wire.STATUS, wire.SIGNATURE)
     assert FAILURE_HEADERS == failure.FAILURE_HEADERS
-    assert EVENT_HEADERS == ("event_id", "event_type", call.TOPICS, call.SIGNATURE)
+    assert EVENT_HEADERS == ("event_id", "event_type", wire.TOPICS, wire.SIGNATURE)
 
 
 def test_no_security_scheme_is_promised() -> None:

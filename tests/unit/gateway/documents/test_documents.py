@@ -293,7 +293,7 @@ async def test_health_names_the_components_that_are_not_ready(http: httpx.AsyncC
     response = await http.get("/health/ready")
     assert response.status_code == 503
     assert response.json()["parts"] == {"keys": "starting"}
-    world.health._parts["keys"].ready()  # type: ignore[union-attr]
+    world.health._components["keys"].ready()  # type: ignore[union-attr]
     assert (await http.get("/health/ready")).status_code == 200
-    world.health._parts["keys"].down("starting")  # type: ignore[union-attr]
+    world.health._components["keys"].down("starting")  # type: ignore[union-attr]
     assert (await http.get("/health/live")).json() == {"status": "alive"}
