@@ -1,4 +1,4 @@
-"""Every service's migrations: up and down each step, and in the end the schema that the models describe."""
+"""Migrations of every service: each revision up and down, and the schema of the models at the head."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ MIGRATED = [service for service in SERVICES if head_of(service) is not None]
 
 
 @pytest.mark.parametrize("service", MIGRATED)
-async def test_every_step_goes_up_and_down(service: str, database_url: Callable[[], str]) -> None:
+async def test_every_revision_goes_up_and_down(service: str, database_url: Callable[[], str]) -> None:
     assert await walk_stairs(service, database_url()) == int(head_of(service) or 0)
 
 
@@ -34,20 +34,20 @@ async def test_the_models_are_the_migrated_schema(service: str, database_url: Ca
 
 
 @pytest.mark.parametrize("service", MIGRATED)
-async def test_several_at_once_migrate_once(service: str, database_url: Callable[[], str]) -> None:
+async def test_concurrent_migrations_run_once(service: str, database_url: Callable[[], str]) -> None:
     url = database_url()
     assert sorted(await asyncio.gather(*(migrate(service, url) for _ in range(4)))) == [False] * 3 + [True]
 
 
 @pytest.mark.parametrize("service", MIGRATED)
-def test_revisions_are_one_line_of_numbers(service: str) -> None:
+def test_revisions_are_numbered_without_gaps(service: str) -> None:
     files = sorted(path.name for path in (ROOT / service).glob("*.py") if path.name != "__init__.py")
     assert all(re.fullmatch(r"\d{4}_[a-z0-9_]+\.py", name) for name in files), files
     assert [int(name[:4]) for name in files] == list(range(1, len(files) + 1))
 
 
 @pytest.mark.parametrize("service", MIGRATED)
-async def test_the_queue_is_vacuumed_as_one(service: str, database_url: Callable[[], str]) -> None:
+async def test_the_outbox_is_vacuumed_by_the_row(service: str, database_url: Callable[[], str]) -> None:
     url = database_url()
     await migrate(service, url)
     connection = await asyncpg.connect(url)
@@ -58,14 +58,14 @@ async def test_the_queue_is_vacuumed_as_one(service: str, database_url: Callable
 
 
 @pytest.mark.parametrize("service", MIGRATED)
-def test_the_tables_of_the_kit_are_among_them(service: str) -> None:
-    ours = MetaData()
-    outbox_tables(ours)
+def test_the_models_include_the_tables_of_the_kit(service: str) -> None:
+    kit = MetaData()
+    outbox_tables(kit)
     if service == "server":
-        requests_table(ours)
-    assert set(ours.tables) <= set(service_metadata(service).tables)
+        requests_table(kit)
+    assert set(kit.tables) <= set(service_metadata(service).tables)
 
 
-async def test_a_service_without_migrations_is_passed_over() -> None:
+async def test_a_service_without_migrations_is_skipped() -> None:
     assert head_of("nobody") is None
     assert not await migrate("nobody", "postgresql://nobody:x@127.0.0.1:1/none")

@@ -1,4 +1,4 @@
-"""A whole Concord for tests: real processes, on the test run's Kafka and Postgres."""
+"""A whole Concord for tests: real processes on the Kafka and Postgres of the test run."""
 
 import asyncio
 import os
@@ -18,8 +18,8 @@ from tests.unit.kit.rpc.calls import SECRET
 READY_TIMEOUT_S = 80.0
 STOP_TIMEOUT_S = 10.0
 
-_looks = httpx.Client(timeout=2)
-"""One for all looks at who is ready: each new client reads all the certificates there are."""
+_health_client = httpx.Client(timeout=2)
+"""One client for all health checks: each new one would load all CA certificates."""
 
 
 class Process:
@@ -51,19 +51,19 @@ class Process:
         return self._popen.poll() is None
 
     def is_live(self) -> bool:
-        return self._is_well("live")
+        return self._is_healthy("live")
 
     def is_ready(self) -> bool:
-        return self._is_well("ready")
+        return self._is_healthy("ready")
 
-    def _is_well(self, health: str) -> bool:
+    def _is_healthy(self, health: str) -> bool:
         try:
-            return _looks.get(f"{self.url}/health/{health}").status_code == 200
+            return _health_client.get(f"{self.url}/health/{health}").status_code == 200
         except httpx.HTTPError:
             return False
 
     def wait_ready(self) -> None:
-        """Wait until the process serves; tells the end of its log when it does not."""
+        """Wait until the process is ready; otherwise fail with the end of its log."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not self.is_ready():
             if not self.alive() or time.monotonic() > deadline:
@@ -71,12 +71,12 @@ class Process:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """kill -9."""
+        """Send SIGKILL."""
         self._popen.kill()
         self._popen.wait()
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM and return the exit code."""
         if self.alive():
             self._popen.send_signal(signal.SIGTERM)
         try:
@@ -87,7 +87,7 @@ class Process:
 
 
 class Concord:
-    """Processes that find each other through one environment."""
+    """Processes that share one environment."""
 
     def __init__(self, folder: Path, bootstrap: str, databases: dict[str, str], **settings: str) -> None:
         self.folder = folder
@@ -99,7 +99,7 @@ class Concord:
             "CONCORD_PREPARED": "1",
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "MESH_SECRET": SECRET,
-            # On, so that its headers are there, and too high to refuse anything.
+            # On, so that responses have its headers, and too high to reject anything.
             "RATE_LIMIT_PER_MINUTE": "10000000",
             "SIGN_IN_LIMIT_PER_MINUTE": "10000000",
             **{f"{service.upper()}_DATABASE_URL": url for service, url in databases.items()},
@@ -109,7 +109,7 @@ class Concord:
         }
 
     def prepare(self) -> None:
-        """Topics and tables. What other tests have on this broker is noted before."""
+        """Create topics and tables; remember the topics of other tests on this broker."""
         self.topics_before = frozenset(asyncio.run(topics_of(self.environ["KAFKA_BOOTSTRAP_SERVERS"])))
         prepare(self.environ)
 
@@ -125,7 +125,7 @@ class Concord:
         return self.processes[-1]
 
     def start_again(self, stopped: Process) -> Process:
-        """The same service at the same port."""
+        """Start the same service on the same port."""
         name = "GATEWAY_PORT" if stopped.service == "gateway" else "HEALTH_PORT"
         log = self.folder / f"{stopped.service}-{len(self.processes)}.log"
         again = Process(stopped.service, self.environ, log, **{name: str(stopped.port)})
@@ -134,19 +134,19 @@ class Concord:
         return again
 
     def start_all(self) -> Process:
-        """One process of each service, ready; returns the gateway."""
+        """Start one process of each service, wait until all are ready and return the gateway."""
         gateway, *_ = self.start("gateway", "auth", "server", "message", "file")
         self.wait_ready()
         return gateway
 
     def wait_ready(self) -> None:
-        """Wait until every living process serves."""
+        """Wait until every running process is ready."""
         for process in self.processes:
             if process.alive():
                 process.wait_ready()
 
     def stop(self) -> None:
-        """Stop whatever still runs."""
+        """Stop all running processes."""
         for process in self.processes:
             if process.alive():
                 os.kill(process.pid, signal.SIGTERM)
@@ -155,10 +155,10 @@ class Concord:
 
 
 async def topics_of(bootstrap: str) -> dict[str, int]:
-    """Every topic of a broker, and how many partitions it has."""
+    """Return the number of partitions of every topic of a broker."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        return {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
+        return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
     finally:
         await admin.close()

@@ -1,4 +1,4 @@
-"""One Concord for all end-to-end tests of a run."""
+"""One Concord for all end-to-end tests of a session."""
 
 from collections.abc import Callable, Iterator
 
@@ -19,7 +19,7 @@ SERVICES = ("auth", "server", "message", "file")
 
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache) -> Iterator[str]:
-    """A broker of its own: the services below answer for the whole run, and other tests have their own."""
+    """Run a broker for these tests alone: their services would consume the requests of other tests."""
     folder = tmp_path_factory.mktemp("e2e-kafka")
     kafka = EmbeddedKafka(folder / "kafka", free_port(), jar_cache, folder / "kafka.log")
     try:
@@ -37,7 +37,7 @@ def concord(
     postgres_admin_url: str,
     s3: TestedS3,
 ) -> Iterator[Concord]:
-    """Gateway, auth, server, message and file, one process each, ready."""
+    """Run one ready process of gateway, auth, server, message and file each."""
     folder = tmp_path_factory.mktemp("concord")
     databases = make_databases(postgres_admin_url, "e2e")
     running = Concord(folder, kafka_bootstrap, databases, **s3_settings(s3))
@@ -50,7 +50,7 @@ def concord(
 
 
 def make_databases(admin_url: str, prefix: str) -> dict[str, str]:
-    """One fresh database a service, by URL."""
+    """Create an empty database for each service; return their URLs."""
     address = admin_url.rpartition("@")[2].partition("/")[0]
     urls = {}
     for service in SERVICES:
@@ -62,20 +62,20 @@ def make_databases(admin_url: str, prefix: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def gateway_url(concord: Concord) -> str:
-    """Where the gateway listens."""
+    """Return the URL of the gateway."""
     return concord.processes[0].url
 
 
 @pytest.fixture
 def http(gateway_url: str) -> Iterator[httpx.Client]:
-    """A plain client of the gateway."""
+    """Yield a client of the gateway without a token."""
     with httpx.Client(base_url=gateway_url, timeout=15) as client:
         yield client
 
 
 @pytest.fixture
 def person(http: httpx.Client) -> Callable[..., Person]:
-    """Signs somebody up."""
+    """Return a function that signs up a person."""
 
     def make(name: str = "Ada") -> Person:
         return sign_up(http, name)
@@ -85,11 +85,11 @@ def person(http: httpx.Client) -> Callable[..., Person]:
 
 @pytest.fixture
 def room(person: Callable[..., Person]) -> Room:
-    """A channel with two people in it, and a third who is not."""
+    """Return a channel with two members, and a third person who is not a member."""
     return Room(person)
 
 
 @pytest.fixture
 def bucket(concord: Concord) -> Bucket:
-    """Where the files lie."""
+    """Return the bucket of the files."""
     return Bucket(concord.environ)

@@ -1,4 +1,4 @@
-"""Files as clients send and see them, and what an operator sees of them."""
+"""Files as clients send and read them, and the bucket as an operator sees it."""
 
 import io
 from collections.abc import Callable
@@ -23,7 +23,7 @@ PNG = picture()
 
 
 class Room:
-    """A channel of Ada's, with Ben in it, and Eve who is not."""
+    """A channel of Ada's server with Ben as a member; Eve is not a member."""
 
     def __init__(self, person: MakePerson) -> None:
         self.ada, self.ben, self.eve = person("Ada"), person("Ben"), person("Eve")
@@ -32,27 +32,27 @@ class Room:
         self.channel: str = self.server["channels"][0]["id"]
 
     def announce(self, body: bytes = PNG, **changes: Any) -> httpx.Response:
-        asked = {"channelId": self.channel, "name": "tea.png", "size": len(body), "contentType": "image/png"}
-        return self.ada.post("/api/files", json={**asked, **changes})
+        file = {"channelId": self.channel, "name": "tea.png", "size": len(body), "contentType": "image/png"}
+        return self.ada.post("/api/files", json={**file, **changes})
 
     def share(self, body: bytes = PNG, **changes: Any) -> dict[str, Any]:
-        """Announced, uploaded to S3, completed."""
-        made = self.announce(body, **changes).raise_for_status().json()
-        assert put(made, body).status_code == 200
-        done = self.ada.post(f"/api/files/{made['file']['id']}/complete")
-        assert done.status_code == 200, done.text
-        file: dict[str, Any] = done.json()
+        """Announce a file, upload it to S3 and complete it."""
+        announced = self.announce(body, **changes).raise_for_status().json()
+        assert put(announced, body).status_code == 200
+        completed = self.ada.post(f"/api/files/{announced['file']['id']}/complete")
+        assert completed.status_code == 200, completed.text
+        file: dict[str, Any] = completed.json()
         return file
 
     def upload(self, body: bytes = PNG, kind: str = "image/png", name: str = "tea.png") -> httpx.Response:
-        """In one go, through the gateway."""
+        """Upload a form through the gateway."""
         return self.ada.post(
             "/api/files/upload", data={"channelId": self.channel}, files={"file": (name, body, kind)}
         )
 
 
-def put(made: dict[str, Any], body: bytes, **headers: str) -> httpx.Response:
-    upload = made["upload"]
+def put(announced: dict[str, Any], body: bytes, **headers: str) -> httpx.Response:
+    upload = announced["upload"]
     return httpx.request(
         upload["method"], upload["url"], headers={**upload["headers"], **headers}, content=body
     )
@@ -63,7 +63,7 @@ def code(response: httpx.Response) -> tuple[int, str]:
 
 
 class Bucket:
-    """What an operator sees."""
+    """The bucket as an operator sees it."""
 
     def __init__(self, environ: dict[str, str]) -> None:
         self._name = environ["S3_BUCKET"]
@@ -76,7 +76,7 @@ class Bucket:
         )
 
     def keys(self, file_id: str = "") -> list[str]:
-        """All that lies there of a file, or at all; also what was begun there and not finished."""
-        there = self._client.list_objects_v2(Bucket=self._name).get("Contents", ())
-        begun = self._client.list_multipart_uploads(Bucket=self._name).get("Uploads", ())
-        return sorted(each["Key"] for each in (*there, *begun) if file_id in each["Key"])
+        """Return the keys of a file, or all keys; keys of unfinished multipart uploads are included."""
+        objects = self._client.list_objects_v2(Bucket=self._name).get("Contents", ())
+        uploads = self._client.list_multipart_uploads(Bucket=self._name).get("Uploads", ())
+        return sorted(entry["Key"] for entry in (*objects, *uploads) if file_id in entry["Key"])

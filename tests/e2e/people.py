@@ -9,7 +9,7 @@ PASSWORD = "correct horse battery"
 
 
 class Person:
-    """Someone who is signed in. Each call gives the response as it is."""
+    """A person who is signed in. Each method returns the response as it is."""
 
     def __init__(self, http: httpx.Client, signed_in: dict[str, Any]) -> None:
         self._http = http
@@ -38,14 +38,14 @@ class Person:
         return self.request("DELETE", path, **options)
 
     def make_server(self, name: str = "Engine") -> dict[str, Any]:
-        """A new server with its channels."""
+        """Create a server; return it with its channels."""
         response = self.post("/api/servers", json={"name": name})
         assert response.status_code == 201, response.text
-        made: dict[str, Any] = response.json()
-        return made
+        server: dict[str, Any] = response.json()
+        return server
 
     def join(self, server: dict[str, Any]) -> None:
-        """Join by the standing code."""
+        """Join by the invite code of the server."""
         response = self.post(f"/api/invites/{server['inviteCode']}")
         assert response.status_code == 200, response.text
 
@@ -55,7 +55,7 @@ class Person:
 
 
 def sign_up(http: httpx.Client, name: str = "Ada") -> Person:
-    """A new account with an address nobody else has."""
+    """Create an account with a new email address."""
     email = f"{name.lower()}-{secrets.token_hex(6)}@example.org"
     body = {"name": name, "email": email, "password": PASSWORD}
     response = http.post("/api/auth/signup", json=body)

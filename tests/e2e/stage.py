@@ -1,4 +1,4 @@
-"""Things that exist in a running Concord, put into generated requests in place of what is made up."""
+"""Existing ids and values of a running Concord that replace those of generated requests."""
 
 import base64
 import secrets
@@ -15,15 +15,15 @@ from tests.e2e.people import PASSWORD, Person, sign_up
 _PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
-MADE_UP_EVERY = 3
-"""Of so many cases of an operation one keeps the ids that were made up."""
+GENERATED_EVERY = 3
+"""One of this many cases of an operation keeps its generated ids."""
 
 Case: TypeAlias = schemathesis.Case[Any]
 Prepare = Callable[[Case], Person]
 
 
 class Stage:
-    """A server with people in it. What a call would end or use up is made anew for each case."""
+    """A server with members. Resources that a call deletes or consumes are created for each case."""
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
@@ -71,31 +71,31 @@ class Stage:
         }
 
     def set_for(self, case: Case) -> Person:
-        """Put real things into the valid parts of two cases in three; returns who is to call."""
+        """Put existing ids into the valid parts of two cases in three; return the caller."""
         name = case.operation.definition.raw["operationId"]
         self._turns[name] += 1
         if _is_valid(case, ParameterLocation.BODY) and isinstance(case.body, dict):
             case.body = {name: _whole(value) for name, value in case.body.items()}
-        made_up = self._turns[name] % MADE_UP_EVERY == 0
+        keeps_ids = self._turns[name] % GENERATED_EVERY == 0
         if name == "file.create" and _is_valid(case, ParameterLocation.BODY):
-            # Which types and sizes are taken is a setting, so no schema tells it.
-            more = {} if made_up else {"channelId": self._channel}
+            # Allowed types and sizes are settings, so no schema has them.
+            more = {} if keeps_ids else {"channelId": self._channel}
             case.body = {**_object(case.body), "contentType": "image/png", "size": 9, **more}
-        if not made_up and _is_valid(case, ParameterLocation.PATH):
+        if not keeps_ids and _is_valid(case, ParameterLocation.PATH):
             for parameter in case.path_parameters.keys() & self._ids.keys():
                 case.path_parameters[parameter] = self._ids[parameter]
-        self._mend_query(case, made_up)
-        if name in self._own and (not made_up or name in ("user.signout", "file.upload")):
+        self._mend_query(case, keeps_ids)
+        if name in self._own and (not keeps_ids or name in ("user.signout", "file.upload")):
             return self._own[name](case)
         return self._callers.get(name, self.ada)
 
     def note(self, case: Case, status: int) -> None:
-        """Keep up with what a call changed."""
+        """Remember the new password if a call has changed it."""
         if case.operation.definition.raw["operationId"] == "user.changePassword" and status == 204:
             self._password = str(_object(case.body)["new"])
 
-    def _mend_query(self, case: Case, made_up: bool) -> None:
-        """What the schema of a query can not say: cursors were given before, and one bound is enough."""
+    def _mend_query(self, case: Case, keeps_ids: bool) -> None:
+        """Apply the rules that a schema of a query cannot express: real cursors, and one bound only."""
         if not _is_valid(case, ParameterLocation.QUERY):
             return
         bounds = [name for name in ("before", "after", "around", "cursor") if name in case.query]
@@ -103,13 +103,13 @@ class Stage:
             del case.query[name]
         if bounds and "messages" not in case.path:
             del case.query["cursor"]
-            if not made_up and (cursor := self._cursor_of(case)):
+            if not keeps_ids and (cursor := self._cursor_of(case)):
                 case.query["cursor"] = cursor
-        elif bounds and not made_up:
+        elif bounds and not keeps_ids:
             case.query[bounds[0]] = self._ids["messageId"]
 
     def _cursor_of(self, case: Case) -> str | None:
-        """The `next` of the first page of a list, if there is more than one."""
+        """Return the `next` of the first page of a list, or None if there is one page."""
         response = self.ada.get(case.formatted_path, params={"limit": 1})
         cursor: str | None = response.json().get("next")
         return cursor
@@ -125,7 +125,7 @@ class Stage:
         return self._own_thing(case, "serverId", self.ada.make_server()["id"])
 
     def _own_membership(self, case: Case) -> Person:
-        """Bob is in the server again: he leaves by himself, or Ada removes him."""
+        """Make Bob a member again: the case makes Bob leave, or Ada remove Bob."""
         self.bob.join(self.ada.get(self._path).json())
         return self.bob if case.path.endswith("/leave") else self.ada
 
@@ -152,18 +152,18 @@ class Stage:
         return self._eve
 
     def _again(self, person: Person) -> Person:
-        """The same person in a session of its own."""
+        """Return the same person in a new session."""
         body = {"email": person.profile["email"], "password": PASSWORD}
         return Person(self._http, self._http.post("/api/auth/signin", json=body).raise_for_status().json())
 
     def _invite(self) -> str:
-        return self._made(self.ada.post(f"{self._path}/invites", json={}))["code"]  # type: ignore[no-any-return]
+        return self._created(self.ada.post(f"{self._path}/invites", json={}))["code"]  # type: ignore[no-any-return]
 
     def _message(self) -> str:
-        return self._made(self.ada.send(self._channel, secrets.token_hex(4)))["id"]  # type: ignore[no-any-return]
+        return self._created(self.ada.send(self._channel, secrets.token_hex(4)))["id"]  # type: ignore[no-any-return]
 
     def _own_form(self, case: Case) -> Person:
-        """What is made up for a file has no name and no type, which a form takes from elsewhere."""
+        """Replace a generated file, which has neither the name nor the type that a form needs."""
         if _is_valid(case, ParameterLocation.BODY):
             case.body = {"channelId": self._channel, "file": "tea"}
         return self.ada
@@ -173,30 +173,30 @@ class Stage:
             "data": {"channelId": self._channel},
             "files": {"file": ("a", _PNG, "image/png")},
         }
-        return self._made(self.ada.post("/api/files/upload", **form))["id"]  # type: ignore[no-any-return]
+        return self._created(self.ada.post("/api/files/upload", **form))["id"]  # type: ignore[no-any-return]
 
     def _uploaded_file(self) -> str:
         body = {"channelId": self._channel, "name": "a", "size": len(_PNG), "contentType": "image/png"}
-        made = self._made(self.ada.post("/api/files", json=body))
-        httpx.put(made["upload"]["url"], headers=made["upload"]["headers"], content=_PNG).raise_for_status()
-        return made["file"]["id"]  # type: ignore[no-any-return]
+        file = self._created(self.ada.post("/api/files", json=body))
+        httpx.put(file["upload"]["url"], headers=file["upload"]["headers"], content=_PNG).raise_for_status()
+        return file["file"]["id"]  # type: ignore[no-any-return]
 
     def _new_channel(self) -> str:
         response = self.ada.post(f"{self._path}/channels", json={"name": "c", "type": "TEXT"})
-        return self._made(response)["id"]  # type: ignore[no-any-return]
+        return self._created(response)["id"]  # type: ignore[no-any-return]
 
-    def _made(self, response: httpx.Response) -> dict[str, Any]:
-        made: dict[str, Any] = response.raise_for_status().json()
-        return made
+    def _created(self, response: httpx.Response) -> dict[str, Any]:
+        created: dict[str, Any] = response.raise_for_status().json()
+        return created
 
 
 def _is_valid(case: Case, location: ParameterLocation) -> bool:
-    """Whether this part of the request keeps to its schema."""
+    """Return True if this part of the request is valid by its schema."""
     return case.meta is None or not case.meta.is_negative_at(location)
 
 
 def _whole(value: Any) -> Any:
-    """JSON Schema takes 1.0 for an integer; most readers of JSON, ours too, do not."""
+    """Return 1 for 1.0: an integer in JSON Schema, but not for most JSON parsers, ours included."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent gets its code; nothing gets a 5xx; nothing stops a consumer."""
+"""Every bad input gets its error code, none a 5xx, and none stops a consumer."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ def ada(person: Callable[..., Person]) -> Person:
 
 
 def check_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """A problem of RFC 9457 with everything that was promised."""
+    """Check status, code and all fields of a problem (RFC 9457); return it."""
     assert (response.status_code, response.json().get("code")) == (status, code), response.text
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
@@ -64,7 +64,7 @@ def _forgeries(token: str) -> dict[str, str]:
     }
 
 
-def test_no_token_and_forged_ones(ada: Person, http: httpx.Client) -> None:
+def test_missing_and_forged_tokens(ada: Person, http: httpx.Client) -> None:
     check_problem(http.get("/api/auth/me"), 401, "token.missing")
     for name, token in _forgeries(ada.access_token).items():
         refused = http.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})
@@ -101,7 +101,7 @@ def test_bad_bodies(ada: Person, name: str, body: bytes, status: int, code: str)
     check_problem(ada.post(path, content=body, headers={"Content-Type": "application/json"}), status, code)
 
 
-def test_all_faults_are_told_at_once(http: httpx.Client) -> None:
+def test_all_invalid_fields_are_reported_at_once(http: httpx.Client) -> None:
     body = {"name": "", "email": "nobody", "password": "short", "color": "red"}
     problem = check_problem(http.post("/api/auth/signup", json=body), 400, "validation.failed")
     assert {fault["path"] for fault in problem["errors"]} == {"name", "email", "password", "color"}
@@ -120,7 +120,7 @@ def test_routes_and_methods(ada: Person) -> None:
     assert {"GET", "POST"} <= {method.strip() for method in refused.headers["allow"].split(",")}
 
 
-def test_ids_that_are_no_ids(ada: Person) -> None:
+def test_invalid_ids(ada: Person) -> None:
     for method, path in (
         ("GET", f"/api/servers/{NO_ID}"),
         ("DELETE", f"/api/channels/{NO_ID}"),
@@ -131,7 +131,7 @@ def test_ids_that_are_no_ids(ada: Person) -> None:
         check_problem(ada.request(method, path), 400, "validation.failed")
 
 
-def test_ids_of_nothing_and_of_others(ada: Person, person: Callable[..., Person]) -> None:
+def test_unknown_and_foreign_ids(ada: Person, person: Callable[..., Person]) -> None:
     bob = person("Bob")
     theirs = bob.make_server()
     channel = theirs["channels"][0]["id"]
@@ -162,7 +162,7 @@ def test_limits_out_of_range(ada: Person) -> None:
     check_problem(ada.get("/api/servers", params={"cursor": "garbage"}), 400, "validation.failed")
 
 
-def test_signing_in_wrongly(ada: Person, http: httpx.Client) -> None:
+def test_wrong_credentials(ada: Person, http: httpx.Client) -> None:
     email = ada.profile["email"]
     for body in (
         {"email": email, "password": "wrong password"},
@@ -173,7 +173,7 @@ def test_signing_in_wrongly(ada: Person, http: httpx.Client) -> None:
     check_problem(http.post("/api/auth/signup", json=taken), 409, "email.taken")
 
 
-def test_refresh_tokens_that_are_none(http: httpx.Client) -> None:
+def test_invalid_refresh_tokens(http: httpx.Client) -> None:
     for token in ("x", "a.b", f"{uuid4().hex}.{'A' * 43}", "😀", "x" * 4096):
         refused = http.post("/api/auth/refresh", json={"refreshToken": token})
         check_problem(refused, 401, "token.invalid")

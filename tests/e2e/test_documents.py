@@ -1,4 +1,4 @@
-"""What the gateway serves about itself: valid, complete, and true of the broker and the API behind it."""
+"""The documents that the gateway serves are valid, complete, and agree with the broker and the API."""
 
 import json
 import re
@@ -56,22 +56,22 @@ def test_asyncapi_is_valid(asyncapi: dict[str, Any]) -> None:
 async def test_the_topics_of_the_broker_are_those_of_the_document(
     asyncapi: dict[str, Any], concord: Concord
 ) -> None:
-    there = await topics_of(concord.environ["KAFKA_BOOTSTRAP_SERVERS"])
-    told = {
+    existing = await topics_of(concord.environ["KAFKA_BOOTSTRAP_SERVERS"])
+    documented = {
         channel["address"]: channel["bindings"]["kafka"]["partitions"]
         for channel in asyncapi["channels"].values()
         if channel["address"] is not None
     }
-    replies = {name for name in there if REPLIES.match(name)}
+    replies = {name for name in existing if REPLIES.match(name)}
     assert replies
-    ours = {name for name in there if not name.startswith("__")} - replies - concord.topics_before
-    assert told.keys() - there.keys() == set(), "told, but not there"
-    assert ours - told.keys() == set(), "there, but not told"
-    assert {name: there[name] for name in told} == told
+    ours = {name for name in existing if not name.startswith("__")} - replies - concord.topics_before
+    assert documented.keys() - existing.keys() == set(), "documented but missing"
+    assert ours - documented.keys() == set(), "undocumented"
+    assert {name: existing[name] for name in documented} == documented
 
 
 class Sent(dict[str, httpx.Response]):
-    """Answers by operation."""
+    """Responses by operation."""
 
     def ok(self, name: str, status: int) -> Any:
         response = self[name]
@@ -82,7 +82,7 @@ class Sent(dict[str, httpx.Response]):
 def test_every_example_of_a_body_works_as_it_stands(
     openapi: dict[str, Any], http: httpx.Client, person: Callable[..., Person]
 ) -> None:
-    """From signing up to the last message, each body as the document shows it."""
+    """Send each example body of the document, from signing up to the last message."""
     examples = dict(_examples(openapi))
     ada, guest, sent = person("Ada"), person("Guest"), Sent()
 
@@ -118,7 +118,9 @@ def test_every_example_of_a_body_works_as_it_stands(
     send("message.edit", channelId=channel["id"], messageId=message["id"])
     sent.ok("message.edit", 200)
     send("file.create")
-    assert sent["file.create"].json()["code"] == "channel.not_found"  # the example names one of nobody
+    assert (
+        sent["file.create"].json()["code"] == "channel.not_found"
+    )  # the channel of the example does not exist
     form = examples.pop("file.upload")
     file = {"file": ("tea.txt", form["file"].encode(), "text/plain")}
     uploaded = ada.post("/api/files/upload", data={"channelId": channel["id"]}, files=file)
@@ -147,7 +149,7 @@ def _place(openapi: dict[str, Any], name: str) -> tuple[str, str]:
 
 
 class References(HTMLParser):
-    """What a page loads by itself, and where its links lead."""
+    """The addresses that a page loads, and those of its links."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -157,40 +159,55 @@ class References(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = dict(attributes)
-        self.loaded |= {found[name] or "" for name in ("src", "data", "poster") if name in found}
-        if href := found.get("href"):
+        values = dict(attributes)
+        self.loaded |= {values[name] or "" for name in ("src", "data", "poster") if name in values}
+        if href := values.get("href"):
             (self.linked if tag == "a" else self.loaded).add(href)
-        self.inline_scripts += tag == "script" and "src" not in found
+        self.inline_scripts += tag == "script" and "src" not in values
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_loads_nothing_from_elsewhere(path: str, http: httpx.Client) -> None:
-    """Every asset is there, every style sheet's too, and every link leads somewhere."""
+def test_pages_load_everything_from_the_gateway(http: httpx.Client) -> None:
+    """Every asset exists, also those of style sheets, and every link leads somewhere."""
+    checked: dict[str, httpx.Response] = {}
+
+    def fetch(path: str) -> httpx.Response:
+        if path not in checked:
+            checked[path] = http.get(path)
+        return checked[path]
+
+    offenders = [f"{path}: {fault}" for path in PAGES for fault in _page_faults(path, http, fetch)]
+    assert offenders == []
+
+
+def _page_faults(path: str, http: httpx.Client, fetch: Callable[[str], httpx.Response]) -> Iterator[str]:
     page = http.get(path, headers={"Accept": "text/html"})
-    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    found = References(page.text)
-    assert found.inline_scripts == 0
-    for address in found.loaded | found.linked:
-        asset = http.get(_ours(path, address))
-        assert asset.status_code == 200, address
-        if asset.headers["content-type"].startswith("text/css"):
-            for inner in IN_CSS.findall(asset.text):
-                if not inner.startswith("data:"):
-                    assert http.get(_ours(address, inner)).status_code == 200, inner
-    if path in ("/api/docs", "/api/asyncapi"):
-        assert len([one for one in found.loaded if one.endswith(".js")]) >= 2
+    if (page.status_code, page.headers["content-type"]) != (200, "text/html; charset=utf-8"):
+        yield f"{page.status_code} {page.headers['content-type']}"
+    references = References(page.text)
+    if references.inline_scripts:
+        yield "an inline script"
+    for address in sorted(references.loaded | references.linked):
+        asset = fetch(_ours(path, address))
+        if asset.status_code != 200:
+            yield f"{address}: {asset.status_code}"
+        if asset.headers.get("content-type", "").startswith("text/css"):
+            inner = [one for one in IN_CSS.findall(asset.text) if not one.startswith("data:")]
+            yield from (
+                f"{one} of {address}" for one in inner if fetch(_ours(address, one)).status_code != 200
+            )
+    if path in ("/api/docs", "/api/asyncapi") and sum(one.endswith(".js") for one in references.loaded) < 2:
+        yield "fewer than two scripts"
 
 
 def _ours(base: str, address: str) -> str:
-    """The path of a reference; it must stay with the gateway."""
+    """Return the path of a reference; fail if it leads away from the gateway."""
     path = urljoin(base, address)
     assert path.startswith("/"), f"{base} refers to {address}"
     assert not path.startswith("//"), f"{base} refers to {address}"
     return path
 
 
-def test_what_a_policy_allows_is_the_gateway_alone(http: httpx.Client) -> None:
+def test_the_content_security_policy_allows_the_gateway_alone(http: httpx.Client) -> None:
     for path in PAGES:
         policy = http.get(path, headers={"Accept": "text/html"}).headers["content-security-policy"]
         rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
@@ -201,13 +218,13 @@ def test_what_a_policy_allows_is_the_gateway_alone(http: httpx.Client) -> None:
 
 
 def test_each_error_code_of_the_document_has_its_page(openapi: dict[str, Any], http: httpx.Client) -> None:
-    told = set(re.findall(r'"type": ?"(/api/errors/[^"]+)"', json.dumps(openapi)))
-    listed = {f"/api/errors/{kind['code']}" for kind in http.get("/api/errors").json()["items"]}
-    assert told <= listed
+    documented = set(re.findall(r'"type": ?"(/api/errors/[^"]+)"', json.dumps(openapi)))
+    listed = {f"/api/errors/{error['code']}" for error in http.get("/api/errors").json()["items"]}
+    assert documented <= listed
     assert listed == {f"/api/errors/{code}" for code in CATALOGUE}
     for address in listed:
-        kind = http.get(address).json()
+        error = http.get(address).json()
         page = http.get(address, headers={"Accept": "text/html"}).text
-        assert address.endswith(f"/{kind['code']}")
-        assert kind["explanation"]
-        assert kind["title"] in page.replace("&#x27;", "'")
+        assert address.endswith(f"/{error['code']}")
+        assert error["explanation"]
+        assert error["title"] in page.replace("&#x27;", "'")

@@ -35,15 +35,15 @@ def test_a_file_is_shared_by_way_of_s3(room: Room) -> None:
     assert room.ada.post(f"{path}/complete").json() == done.json()
     assert room.ben.get(path).json() == done.json()
 
-    found = room.ben.get(f"{path}/content")
-    assert (found.status_code, found.content) == (302, b"")
-    answer = httpx.get(found.headers["location"])
+    download = room.ben.get(f"{path}/content")
+    assert (download.status_code, download.content) == (302, b"")
+    answer = httpx.get(download.headers["location"])
     assert (answer.content, answer.headers["content-type"]) == (PNG, "image/png")
     assert answer.headers["content-disposition"].startswith('attachment; filename="Tee f_r zwei.png"')
     assert "UTF-8''Tee%20f%C3%BCr%20zwei.png" in answer.headers["content-disposition"]
     for query in ("inline", "inline=true"):
-        shown = httpx.get(room.ben.get(f"{path}/content?{query}").headers["location"])
-        assert shown.headers["content-disposition"].startswith("inline")
+        inline = httpx.get(room.ben.get(f"{path}/content?{query}").headers["location"])
+        assert inline.headers["content-disposition"].startswith("inline")
 
     for method, rest in (("GET", ""), ("GET", "/content"), ("POST", "/complete"), ("DELETE", "")):
         assert code(room.eve.request(method, path + rest)) == (404, "file.not_found")
@@ -62,7 +62,7 @@ def test_s3_takes_only_what_was_announced(room: Room) -> None:
     made = room.announce(sha256=digest).json()
     other = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
     assert put(made, PNG, **{"x-amz-checksum-sha256": other}).status_code == 403
-    assert put(made, bytes(len(PNG))).status_code == 400  # other bytes than were announced
+    assert put(made, bytes(len(PNG))).status_code == 400  # not the announced bytes
     assert put(made, PNG).status_code == 200
 
 
@@ -76,7 +76,7 @@ def test_s3_takes_only_what_was_announced(room: Room) -> None:
         ("application/zip", PNG),
     ],
 )
-def test_bytes_of_another_type_are_thrown_away(room: Room, bucket: Bucket, kind: str, body: bytes) -> None:
+def test_bytes_of_another_type_are_deleted(room: Room, bucket: Bucket, kind: str, body: bytes) -> None:
     made = room.announce(body, contentType=kind).json()
     assert put(made, body).status_code == 200
     assert bucket.keys(made["file"]["id"]) == [f"uploads/{made['file']['id']}"]
@@ -87,13 +87,13 @@ def test_bytes_of_another_type_are_thrown_away(room: Room, bucket: Bucket, kind:
     assert code(room.upload(body, kind)) == (415, "file.type_not_allowed")
 
 
-def test_the_same_address_can_not_change_a_complete_file(room: Room) -> None:
+def test_an_upload_url_cannot_change_a_complete_file(room: Room) -> None:
     made = room.announce().json()
     put(made, PNG).raise_for_status()
     path = f"/api/files/{made['file']['id']}"
     assert room.ada.post(f"{path}/complete").status_code == 200
     evil = b"<html>".ljust(len(PNG))
-    assert put(made, evil).status_code == 200  # the address is still good
+    assert put(made, evil).status_code == 200  # the URL has not expired
     assert room.ada.post(f"{path}/complete").status_code == 200
     assert httpx.get(room.ada.get(f"{path}/content").headers["location"]).content == PNG
 
@@ -114,28 +114,28 @@ def test_the_same_address_can_not_change_a_complete_file(room: Room) -> None:
         ({"sha256": "short"}, (400, "validation.failed")),
     ],
 )
-def test_what_can_not_be_announced(room: Room, changes: dict[str, Any], expected: tuple[int, str]) -> None:
+def test_invalid_announcements(room: Room, changes: dict[str, Any], expected: tuple[int, str]) -> None:
     assert code(room.announce(**changes)) == expected
 
 
 def test_only_members_announce(room: Room) -> None:
-    asked = {"channelId": room.channel, "name": "a.png", "size": 1, "contentType": "image/png"}
-    assert code(room.eve.post("/api/files", json=asked)) == (404, "channel.not_found")
+    file = {"channelId": room.channel, "name": "a.png", "size": 1, "contentType": "image/png"}
+    assert code(room.eve.post("/api/files", json=file)) == (404, "channel.not_found")
     room.ada.delete(f"/api/channels/{room.channel}").raise_for_status()
     eventually(lambda: room.announce().status_code == 404)
 
 
 def test_the_same_key_announces_once(room: Room) -> None:
-    asked = {"channelId": room.channel, "name": "a.png", "size": 9, "contentType": "image/png"}
+    file = {"channelId": room.channel, "name": "a.png", "size": 9, "contentType": "image/png"}
     headers = {"Idempotency-Key": room.channel}
-    one, two = (room.ada.post("/api/files", json=asked, headers=headers).json() for _ in range(2))
+    one, two = (room.ada.post("/api/files", json=file, headers=headers).json() for _ in range(2))
     assert one["file"] == two["file"]
     assert put(two, b"x" * 9).status_code == 200
-    # The address is signed anew each time: it is stored nowhere.
+    # The URL is signed for each response: it is not stored.
     for made in (one, two):
         assert made["upload"].pop("url").partition("?")[0].endswith(f"/uploads/{made['file']['id']}")
     assert one == two
-    other = room.ada.post("/api/files", json={**asked, "size": 10}, headers=headers)
+    other = room.ada.post("/api/files", json={**file, "size": 10}, headers=headers)
     assert code(other) == (409, "idempotency.mismatch")
 
 
@@ -146,8 +146,8 @@ def test_a_file_is_uploaded_through_the_gateway(room: Room, size: int) -> None:
     assert done.status_code == 201, done.text
     file = done.json()
     assert (file["status"], file["size"], file["name"]) == ("COMPLETE", len(body), "tea.png")
-    found = room.ben.get(f"/api/files/{file['id']}/content")
-    assert httpx.get(found.headers["location"]).content == body
+    download = room.ben.get(f"/api/files/{file['id']}/content")
+    assert httpx.get(download.headers["location"]).content == body
 
 
 def test_a_file_is_uploaded_at_the_port_of_the_file_service(room: Room, concord: Concord) -> None:
@@ -162,8 +162,8 @@ def test_a_file_is_uploaded_at_the_port_of_the_file_service(room: Room, concord:
     assert done.headers["x-correlation-id"] == "of-mine"
     assert room.ada.get(f"/api/files/{done.json()['id']}").json() == done.json()
     content = f"{url.removesuffix('/upload')}/{done.json()['id']}/content"
-    found = httpx.get(content, headers=headers)
-    assert (found.status_code, httpx.get(found.headers["location"]).content) == (302, b"tea")
+    download = httpx.get(content, headers=headers)
+    assert (download.status_code, httpx.get(download.headers["location"]).content) == (302, b"tea")
     stranger = {"Authorization": f"Bearer {room.eve.access_token}"}
     assert code(httpx.get(content, headers=stranger)) == (404, "file.not_found")
     assert code(httpx.get(content)) == (401, "token.missing")
@@ -174,7 +174,7 @@ def test_a_file_is_uploaded_at_the_port_of_the_file_service(room: Room, concord:
     assert code(httpx.get(url + "s")) == (404, "route.unknown")
 
 
-def test_uploads_that_are_refused(room: Room) -> None:
+def test_rejected_uploads(room: Room) -> None:
     assert code(room.upload(b"")) == (400, "validation.failed")
     assert code(room.upload(PNG + bytes(26 * 2**20))) == (413, "file.too_large")
     assert code(room.upload(PNG, "text/html")) == (415, "file.type_not_allowed")
@@ -194,7 +194,7 @@ def test_a_name_with_a_path_keeps_its_last_part(room: Room) -> None:
     assert room.upload(name="../../etc/tea\u202e.png").json()["name"] == "tea.png"
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(room: Room, gateway_url: str, concord: Concord) -> None:
+def test_an_interrupted_upload_leaves_nothing(room: Room, gateway_url: str, concord: Concord) -> None:
     def broken() -> Any:
         yield b'--x\r\nContent-Disposition: form-data; name="channelId"\r\n\r\n' + room.channel.encode()
         yield b'\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'
@@ -221,15 +221,15 @@ def test_an_upload_that_breaks_off_leaves_nothing(room: Room, gateway_url: str, 
 def test_thumbnails_of_an_image(room: Room) -> None:
     out = io.BytesIO()
     exif = Image.Exif()
-    exif[0x0112] = 6  # it was taken with the camera turned: the right side is up
+    exif[0x0112] = 6  # the camera was turned: the right side is up
     exif[0x010E] = "where I live"
     Image.new("RGB", (1200, 900), "teal").save(out, "JPEG", exif=exif)
     file = room.share(out.getvalue(), contentType="image/jpeg")
     path = f"/api/files/{file['id']}/thumbnail"
     for size, expected in ((96, (96, 96)), (320, (240, 320)), (640, (480, 640)), (800, (600, 800))):
-        found = room.ben.get(path, params={"size": size})
-        assert found.status_code == 302, found.text
-        answer = httpx.get(found.headers["location"])
+        download = room.ben.get(path, params={"size": size})
+        assert download.status_code == 302, download.text
+        answer = httpx.get(download.headers["location"])
         assert answer.headers["content-type"] == "image/webp"
         with Image.open(io.BytesIO(answer.content)) as thumbnail:
             assert thumbnail.size == expected
@@ -239,10 +239,10 @@ def test_thumbnails_of_an_image(room: Room) -> None:
     assert code(room.eve.get(path)) == (404, "file.not_found")
     assert code(room.ben.get(path, params={"size": 100})) == (400, "validation.failed")
     room.ada.delete(f"/api/files/{file['id']}").raise_for_status()
-    eventually(lambda: httpx.get(found.headers["location"]).status_code == 404)
+    eventually(lambda: httpx.get(download.headers["location"]).status_code == 404)
 
 
-def test_what_has_no_thumbnails(room: Room) -> None:
+def test_files_without_thumbnails(room: Room) -> None:
     text = room.share(b"tea", contentType="text/plain", name="a.txt")
     broken = room.share(PNG[: len(PNG) // 2])
     header = io.BytesIO()
@@ -257,9 +257,11 @@ def test_a_message_shows_its_files_until_they_are_deleted(room: Room) -> None:
     path = f"/api/channels/{room.channel}/messages"
     sent = room.ada.send(room.channel, "look", attachments=[file["id"], other["id"]])
     assert sent.status_code == 201, sent.text
-    shown = [{key: each[key] for key in ("id", "name", "size", "contentType")} for each in (file, other)]
-    assert sent.json()["attachments"] == shown
-    assert room.ben.get(path).json()["items"][0]["attachments"] == shown
+    listed = [
+        {key: attached[key] for key in ("id", "name", "size", "contentType")} for attached in (file, other)
+    ]
+    assert sent.json()["attachments"] == listed
+    assert room.ben.get(path).json()["items"][0]["attachments"] == listed
     assert code(room.ben.send(room.channel, "mine", attachments=[file["id"]])) == (404, "file.not_found")
     eleven = room.ada.send(room.channel, "many", attachments=[file["id"]] * 11)
     assert code(eleven) == (400, "validation.failed")
@@ -267,7 +269,7 @@ def test_a_message_shows_its_files_until_they_are_deleted(room: Room) -> None:
     pending = room.announce().json()["file"]["id"]
     assert code(room.ada.send(room.channel, "early", attachments=[pending])) == (404, "file.not_found")
     room.ada.delete(f"/api/files/{file['id']}").raise_for_status()
-    eventually(lambda: room.ben.get(path).json()["items"][0]["attachments"] == shown[1:])
+    eventually(lambda: room.ben.get(path).json()["items"][0]["attachments"] == listed[1:])
 
 
 def test_a_message_shows_ten_files_and_not_eleven(room: Room) -> None:
@@ -279,11 +281,11 @@ def test_a_message_shows_ten_files_and_not_eleven(room: Room) -> None:
     assert room.ben.get(path).json()["items"] == []
     ten = room.ada.send(room.channel, "ten", attachments=files[:10])
     assert ten.status_code == 201, ten.text
-    assert [each["id"] for each in ten.json()["attachments"]] == files[:10]
+    assert [attached["id"] for attached in ten.json()["attachments"]] == files[:10]
     assert room.ben.get(path).json()["items"] == [ten.json()]
 
 
-def test_a_file_may_be_so_large_and_not_a_byte_larger(room: Room) -> None:
+def test_a_file_of_the_largest_size_is_accepted_and_a_larger_one_is_not(room: Room) -> None:
     assert room.announce(size=MOST).status_code == 201
     assert code(room.announce(size=MOST + 1)) == (413, "file.too_large")
     whole = PNG + bytes(MOST - len(PNG))
@@ -293,7 +295,7 @@ def test_a_file_may_be_so_large_and_not_a_byte_larger(room: Room) -> None:
     assert code(room.upload(whole + bytes(2**20))) == (413, "file.too_large")
 
 
-def test_a_person_has_room_for_so_much(room: Room) -> None:
+def test_a_person_has_a_quota(room: Room) -> None:
     waiting = [room.announce(size=MOST) for _ in range(QUOTA // MOST)]
     waiting.append(room.announce(size=QUOTA % MOST))
     assert {made.status_code for made in waiting} == {201}
@@ -301,15 +303,15 @@ def test_a_person_has_room_for_so_much(room: Room) -> None:
     assert code(room.upload()) == (409, "quota.exceeded")
     deleted = waiting[-1].json()
     room.ada.delete(f"/api/files/{deleted['file']['id']}").raise_for_status()
-    assert code(room.announce(size=1)) == (409, "quota.exceeded")  # its address still takes bytes
-    asked = {"channelId": room.channel, "name": "a.png", "size": 1, "contentType": "image/png"}
-    assert room.ben.post("/api/files", json=asked).status_code == 201  # his own room
+    assert code(room.announce(size=1)) == (409, "quota.exceeded")  # its URL still accepts bytes
+    file = {"channelId": room.channel, "name": "a.png", "size": 1, "contentType": "image/png"}
+    assert room.ben.post("/api/files", json=file).status_code == 201  # Ben has an own quota
 
 
-def test_files_of_who_was_kicked(room: Room, bucket: Bucket) -> None:
-    """What he shared stays, he sees nothing any more, and what he was about to share is not shared."""
-    asked = {"channelId": room.channel, "name": "b.png", "size": len(PNG), "contentType": "image/png"}
-    shared, waiting = (room.ben.post("/api/files", json=asked).json() for _ in range(2))
+def test_files_of_a_removed_member(room: Room, bucket: Bucket) -> None:
+    """Shared files stay, the removed member cannot read them, and pending files are never shared."""
+    file = {"channelId": room.channel, "name": "b.png", "size": len(PNG), "contentType": "image/png"}
+    shared, waiting = (room.ben.post("/api/files", json=file).json() for _ in range(2))
     for made in (shared, waiting):
         put(made, PNG).raise_for_status()
     path = f"/api/files/{shared['file']['id']}"
@@ -327,7 +329,7 @@ def test_files_of_who_was_kicked(room: Room, bucket: Bucket) -> None:
     eventually(lambda: bucket.keys(shared["file"]["id"]) == [])
 
 
-def test_files_go_with_their_channel(room: Room) -> None:
+def test_files_are_deleted_with_their_channel(room: Room) -> None:
     file = room.share()
     address = room.ada.get(f"/api/files/{file['id']}/content").headers["location"]
     room.ada.delete(f"/api/channels/{room.channel}").raise_for_status()

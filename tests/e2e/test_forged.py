@@ -1,4 +1,4 @@
-"""Whoever can only write to Kafka makes nobody a member, has nothing done, and nothing done again."""
+"""A writer to Kafka without the secret can make nobody a member, and cause or repeat no operation."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.e2e.people import Person
 
 THEIRS = RecordSigner("somebody else's secret, as long as ours")
 READERS = ("message", "file")
-"""Services that keep a copy of who is a member where."""
+"""Services with a copy of memberships."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def bootstrap(concord: Concord) -> str:
 
 @pytest.fixture
 async def stranger(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
-    """Someone who may write to every topic and does not know the secret."""
+    """Yield a producer that may write to every topic but does not know the secret."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         yield producer
 
@@ -41,22 +41,22 @@ async def stranger(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
 async def records_of(
     bootstrap: str, topics: Collection[str], wanted: Callable[[ConsumerRecord], bool], count: int
 ) -> list[ConsumerRecord]:
-    """The first so many records that are wanted, waited for."""
-    found: list[ConsumerRecord] = []
+    """Wait for `count` wanted records and return them."""
+    collected: list[ConsumerRecord] = []
     async with (
         asyncio.timeout(20),
         AIOKafkaConsumer(
             *topics, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
         ) as consumer,
     ):
-        while len(found) < count:
+        while len(collected) < count:
             for records in (await consumer.getmany(timeout_ms=300)).values():
-                found.extend(filter(wanted, records))
-    return found
+                collected.extend(filter(wanted, records))
+    return collected
 
 
 def joined(server: dict[str, Any], person: Person, revision: int = 1_000_000) -> bytes:
-    """The fact that somebody joined, as the server service would tell it, and newer than any."""
+    """Return a `member.joined` event as the server service publishes it, newer than any other."""
     now = datetime.now(UTC).isoformat()
     fact = {"serverId": server["id"], "profileId": person.id, "role": "ADMIN", "joinedAt": now}
     event = {"id": str(uuid4()), "type": MEMBER_JOINED.name, "occurredAt": now, "revision": revision}
@@ -64,7 +64,7 @@ def joined(server: dict[str, Any], person: Person, revision: int = 1_000_000) ->
 
 
 def is_out(person: Person, server: dict[str, Any]) -> bool:
-    """Whether somebody may neither read nor write nor attach there, nor see the server."""
+    """Return True if the person can neither send, read nor attach in the server, nor see it."""
     channel = server["channels"][0]["id"]
     file = {"channelId": channel, "name": "a.png", "size": 1, "contentType": "image/png"}
     answers = [
@@ -79,7 +79,7 @@ def is_out(person: Person, server: dict[str, Any]) -> bool:
 async def test_a_forged_membership_lets_nobody_in(
     bootstrap: str, stranger: AIOKafkaProducer, person: Callable[..., Person]
 ) -> None:
-    """Not by the topics of events, nor by those of retries; unsigned or signed with another secret."""
+    """Forge it in the topics of events and of retries, unsigned and signed with another secret."""
     ada, eve = await asyncio.to_thread(person, "Ada"), await asyncio.to_thread(person, "Eve")
     server = await asyncio.to_thread(ada.make_server)
     key, value, mark = server["id"].encode(), joined(server, eve), secrets.token_hex(8).encode()
@@ -108,7 +108,7 @@ async def test_a_forged_membership_lets_nobody_in(
 async def test_a_membership_that_ended_does_not_come_back_by_its_old_event(
     bootstrap: str, stranger: AIOKafkaProducer, person: Callable[..., Person]
 ) -> None:
-    """The record is a true one, signed by us: but what it tells is older than what is known."""
+    """The replayed record has a valid signature, but it is older than the current state."""
     ada, ben = await asyncio.to_thread(person, "Ada"), await asyncio.to_thread(person, "Ben")
     server = await asyncio.to_thread(ada.make_server)
     channel = server["channels"][0]["id"]
@@ -126,7 +126,7 @@ async def test_a_membership_that_ended_does_not_come_back_by_its_old_event(
     again = {"key": record.key, "headers": list(record.headers), "partition": record.partition}
     for _ in range(2):
         await stranger.send_and_wait("server-events", record.value, **again)
-    # What comes behind it in the same partition has been taken in, so it was taken in as well.
+    # A later event of the same partition takes effect, so the replayed ones have been processed.
     eve = await asyncio.to_thread(person, "Eve")
     await asyncio.to_thread(eve.join, server)
     assert (await asyncio.to_thread(eve.send, channel, "hello")).status_code == 201
@@ -135,10 +135,10 @@ async def test_a_membership_that_ended_does_not_come_back_by_its_old_event(
 
 
 @pytest.mark.parametrize("operation", ["create.server", "message.send", "invite.create"])
-async def test_a_request_that_is_written_again_is_not_done_again(
+async def test_a_replayed_request_has_no_second_effect(
     bootstrap: str, stranger: AIOKafkaProducer, person: Callable[..., Person], operation: str
 ) -> None:
-    """Within its deadline: it is a true request, and still the call that it was."""
+    """Within its deadline it is a valid request, but it is the same call."""
     ada, mark = await asyncio.to_thread(person, "Ada"), secrets.token_hex(8)
     server = await asyncio.to_thread(ada.make_server)
     channel = server["channels"][0]["id"]
@@ -159,16 +159,16 @@ async def test_a_request_that_is_written_again_is_not_done_again(
         return (CORRELATION_ID, mark.encode()) in record.headers
 
     (record,) = await records_of(bootstrap, [operation], is_it, 1)
-    assert int(dict(record.headers)[DEADLINE]) > now_ms() + 2_000, "there is no time left to try it"
+    assert int(dict(record.headers)[DEADLINE]) > now_ms() + 2_000, "no time is left to try it"
     again = {"key": record.key, "headers": list(record.headers), "partition": record.partition}
     for _ in range(3):
         await stranger.send_and_wait(operation, record.value, **again)
     replies = await records_of(bootstrap, [dict(record.headers)[REPLY_TO].decode()], is_it, 4)
-    assert len({reply.value for reply in replies}) == 1, "each is answered as the first"
+    assert len({reply.value for reply in replies}) == 1, "each has the answer of the first"
     assert await asyncio.to_thread(count) == before + 1
 
 
-async def test_nobody_speaks_for_somebody_else(
+async def test_unsigned_and_foreign_requests_have_no_effect(
     stranger: AIOKafkaProducer, http: httpx.Client, person: Callable[..., Person]
 ) -> None:
     ada = await asyncio.to_thread(person, "Ada")
@@ -182,7 +182,7 @@ async def test_nobody_speaks_for_somebody_else(
     ]
     for written in (headers, [*headers, THEIRS.signature("delete.server", key, body, headers)]):
         await stranger.send_and_wait("delete.server", body, key=key, headers=written)
-    # Its key puts it behind them: when it is done, they were looked at.
+    # It has the same key, so it comes after them: when it is done, they have been processed.
     renamed = await asyncio.to_thread(ada.patch, f"/api/servers/{server['id']}", json={"name": "Still here"})
     assert renamed.status_code == 200
     await asyncio.sleep(0.5)

@@ -10,7 +10,7 @@ def _contents(answer: Any) -> list[str]:
     return [message["content"] for message in answer.json()["items"]]
 
 
-def test_pages_on_every_side(person: Callable[..., Person]) -> None:
+def test_pages_before_after_and_around_a_message(person: Callable[..., Person]) -> None:
     ada = person()
     channel = ada.make_server()["channels"][0]["id"]
     path = f"/api/channels/{channel}/messages"

@@ -1,4 +1,4 @@
-"""HTTPS only, at a gateway and a file service of their own behind a proxy that ends TLS."""
+"""`HTTPS_ONLY` at a gateway and a file service behind a proxy that terminates TLS."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ HSTS = "strict-transport-security"
 
 
 class Secure:
-    """The two processes."""
+    """A gateway and a file service with `HTTPS_ONLY`."""
 
     def __init__(self, concord: Concord, folder: Path) -> None:
         environ = {
@@ -51,7 +51,7 @@ def upload(url: str, room: Room, headers: dict[str, str]) -> httpx.Response:
     return httpx.post(f"{url}{PATH}", headers={**token, **headers}, timeout=15, **form)
 
 
-def test_an_upload_by_https_goes_on_inside_over_plain_http(secure: Secure, room: Room) -> None:
+def test_an_upload_by_https_is_forwarded_over_plain_http(secure: Secure, room: Room) -> None:
     for url in (secure.gateway.url, secure.file_url):
         done = upload(url, room, BY_PROXY)
         assert (done.status_code, done.headers[HSTS]) == (201, "max-age=31536000"), done.text

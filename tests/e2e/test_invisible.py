@@ -1,4 +1,4 @@
-"""Requests at once for a channel that the caller cannot see stop neither the message nor the file service."""
+"""Concurrent requests for an invisible channel stop neither the message nor the file service."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,7 +22,7 @@ def request_of(service: str, person: Person, channel_id: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("service", ["message", "file"])
-def test_they_are_refused_and_members_are_served(room: Room, service: str) -> None:
+def test_strangers_are_rejected_and_members_are_served(room: Room, service: str) -> None:
     def refused(_: Any) -> str:
         code: str = request_of(service, room.eve, room.channel).json()["code"]
         return code

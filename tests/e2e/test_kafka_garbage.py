@@ -1,4 +1,4 @@
-"""Garbage in Kafka stops nobody, strangers who ask rightly are answered, and no secret is left behind."""
+"""Garbage in Kafka stops no consumer, foreign programs get replies, and no secret stays in logs or topics."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ from tests.integration.kit.raw import RawName, raw_batch, write_raw
 from tests.unit.kit.rpc.calls import SIGNATURES
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]
-Place: TypeAlias = tuple[str, int, int]
+Position: TypeAlias = tuple[str, int, int]
 
 MIB = 1024 * 1024 - 2048
-"""Just below what the broker takes."""
+"""Just below the largest record of the broker, in bytes."""
 MARK = "dont-keep-this"
 TOKEN = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|[0-9a-f]{32}\.[\w-]{43}")
-"""What access and refresh tokens look like."""
+"""The form of access and refresh tokens."""
 SETTLE_S = 30
 
 
@@ -41,7 +41,7 @@ def bootstrap(concord: Concord) -> str:
 
 
 def garbage(chance: random.Random, mark: str = MARK) -> list[tuple[bytes, Headers]]:
-    """Values and headers that no caller should write."""
+    """Return values and headers that no caller should write."""
     noise = chance.randbytes
     return [
         (noise(MIB), []),
@@ -55,7 +55,7 @@ def garbage(chance: random.Random, mark: str = MARK) -> list[tuple[bytes, Header
 
 
 def use(http: httpx.Client) -> Person:
-    """A bit of everything; each call must be answered as ever."""
+    """Use several operations of every service; fail if one does not succeed."""
     ada = sign_up(http, "Ada")
     server = ada.make_server()
     channel = server["channels"][0]["id"]
@@ -70,8 +70,8 @@ def use(http: httpx.Client) -> Person:
     return ada
 
 
-async def test_garbage_everywhere_stops_nobody(bootstrap: str, http: httpx.Client) -> None:
-    """While it comes in and after it; each piece is a dead letter that tells its place alone."""
+async def test_garbage_in_all_request_topics_stops_no_consumer(bootstrap: str, http: httpx.Client) -> None:
+    """Requests succeed during and after it; each piece becomes a dead letter without its value."""
     chance = random.Random(11)
     before = await _ends(bootstrap)
     done = asyncio.Event()
@@ -99,8 +99,8 @@ async def test_garbage_everywhere_stops_nobody(bootstrap: str, http: httpx.Clien
     await asyncio.to_thread(use, http)
 
 
-async def _write(bootstrap: str, records: list[tuple[bytes, Headers]]) -> set[Place]:
-    """Each into every request topic, signed and not; returns the places of what is to be refused there."""
+async def _write(bootstrap: str, records: list[tuple[bytes, Headers]]) -> set[Position]:
+    """Write each record to every request topic, signed and unsigned; return the positions of invalid ones."""
     by_strangers = await _write_to(bootstrap, OPERATIONS, records, signed=False)
     places = await _write_to(bootstrap, OPERATIONS, records, signed=True)
     return {*by_strangers, *(place for place, value in places.items() if _is_refused(place[0], value))}
@@ -108,8 +108,8 @@ async def _write(bootstrap: str, records: list[tuple[bytes, Headers]]) -> set[Pl
 
 async def _write_to(
     bootstrap: str, topics: Iterable[str], records: list[tuple[bytes, Headers]], *, signed: bool
-) -> dict[Place, bytes]:
-    """Each into every topic, over all partitions; where they are."""
+) -> dict[Position, bytes]:
+    """Write each record to every topic, over all partitions; return the value at each position."""
     places = {}
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB) as producer:
         for topic in topics:
@@ -133,8 +133,8 @@ def _is_refused(topic: str, value: bytes) -> bool:
 
 
 async def _write_replies(bootstrap: str, records: list[tuple[bytes, Headers]]) -> None:
-    """The same into the reply topics of whoever calls, and what only looks like a reply."""
-    looks: list[tuple[bytes, Headers]] = [
+    """Write the records and false replies to the reply topics of all callers."""
+    false_replies: list[tuple[bytes, Headers]] = [
         (b"{}", [("call_id", call_id), ("status", status)])
         for call_id in (b"nobody", b"\xff", None)
         for status in (b"200", b"999", b"", None)
@@ -143,14 +143,14 @@ async def _write_replies(bootstrap: str, records: list[tuple[bytes, Headers]]) -
     assert any(name.startswith("gateway") for name in topics)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2 * MIB) as producer:
         for topic in topics:
-            for value, headers in (*records, *looks):
+            for value, headers in (*records, *false_replies):
                 await producer.send_and_wait(topic, value, partition=0, headers=headers)
             bad = raw_batch([], [(RawName(b"\xff"), b"")])
             await write_raw(bootstrap, topic, 0, bad, 2)
 
 
 async def _ends(bootstrap: str) -> dict[TopicPartition, int]:
-    """Where the dead letters end now."""
+    """Return the end offsets of all dead-letter topics."""
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None) as consumer:
         places = [TopicPartition(dead_letter_topic(service), 0) for service in SERVICES]
         ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
@@ -158,33 +158,33 @@ async def _ends(bootstrap: str) -> dict[TopicPartition, int]:
 
 
 async def _letters(
-    bootstrap: str, since: dict[TopicPartition, int], expected: set[Place]
+    bootstrap: str, since: dict[TopicPartition, int], expected: set[Position]
 ) -> list[ConsumerRecord]:
-    """The dead letters that came for these places; fails when one does not."""
-    found: dict[Place, ConsumerRecord] = {}
+    """Wait for the dead letters of these positions and return them; fail if one does not come."""
+    collected: dict[Position, ConsumerRecord] = {}
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None) as consumer:
         consumer.assign(list(since))
         for place, offset in since.items():
             consumer.seek(place, offset)
         try:
             async with asyncio.timeout(SETTLE_S):
-                while expected - found.keys():
+                while expected - collected.keys():
                     for records in (await consumer.getmany(timeout_ms=500)).values():
-                        found.update({_origin(record): record for record in records})
+                        collected.update({_origin(record): record for record in records})
         except TimeoutError:
-            lacking = sorted(expected - found.keys())
-            raise AssertionError(f"{len(lacking)} are no dead letters: {lacking[:5]}") from None
-    return [found[place] for place in expected]
+            missing = sorted(expected - collected.keys())
+            raise AssertionError(f"{len(missing)} are no dead letters: {missing[:5]}") from None
+    return [collected[place] for place in expected]
 
 
-def _origin(record: ConsumerRecord) -> Place:
+def _origin(record: ConsumerRecord) -> Position:
     headers = dict(record.headers)
     partition, offset = (int(headers[f"original-{name}"]) for name in ("partition", "offset"))
     return headers["original-topic"].decode(), partition, offset
 
 
 def false_events() -> list[bytes]:
-    """Records that are events by their form only."""
+    """Return records with the form of events and invalid contents."""
     common = {"id": str(uuid4()), "occurredAt": "2026-05-01T12:00:00Z", "version": 1}
     said = [
         {"type": name, "revision": revision, "data": data}
@@ -195,10 +195,10 @@ def false_events() -> list[bytes]:
     return [json.dumps({**common, **event}).encode() for event in said]
 
 
-async def test_garbage_among_the_events_stops_nobody(
+async def test_garbage_among_the_events_stops_no_consumer(
     bootstrap: str, http: httpx.Client, person: Callable[..., Person]
 ) -> None:
-    """Kicks, new names and revoked sessions still get where they belong, within seconds."""
+    """Removed members, new names and revoked sessions still reach all services within seconds."""
     topics = sorted({topic for event in EVENTS.values() for topic in event.topics})
     before = await _ends(bootstrap)
     noise = garbage(random.Random(12), "no event has a secret")
@@ -232,13 +232,13 @@ async def _until(holds: Callable[[], bool], seconds: float = 5) -> None:
 async def test_a_request_without_a_call_id_is_answered_by_its_correlation_id(
     bootstrap: str, person: Callable[..., Person]
 ) -> None:
-    """Another program that knows the secret may ask as well: correlation id and reply topic are enough."""
+    """A foreign program that knows the secret needs a correlation id and a reply topic only."""
     ada = person("Ada")
     server = ada.make_server()
     channel = server["channels"][0]["id"]
     sent = ada.send(channel, "hello").json()
     caller = {"profileId": ada.id}
-    asked: dict[str, tuple[str, dict[str, Any]]] = {
+    requests: dict[str, tuple[str, dict[str, Any]]] = {
         "me": ("user.get", caller),
         "server": ("get.server", {**caller, "serverId": server["id"]}),
         "history": ("message.history", {**caller, "channelId": channel}),
@@ -246,10 +246,10 @@ async def test_a_request_without_a_call_id_is_answered_by_its_correlation_id(
         "nobody": ("get.server", {**caller, "serverId": ada.id}),
         "wrong": ("get.server", {**caller, "serverId": 5}),
     }
-    replies = await _ask(bootstrap, {f"{ada.id}-{name}": asked[name] for name in asked})
-    bodies = {name: json.loads(replies[f"{ada.id}-{name}"].value) for name in asked}
-    headers = {name: dict(replies[f"{ada.id}-{name}"].headers) for name in asked}
-    statuses = {name: int(headers[name]["status"]) for name in asked}
+    replies = await _ask(bootstrap, {f"{ada.id}-{name}": requests[name] for name in requests})
+    bodies = {name: json.loads(replies[f"{ada.id}-{name}"].value) for name in requests}
+    headers = {name: dict(replies[f"{ada.id}-{name}"].headers) for name in requests}
+    statuses = {name: int(headers[name]["status"]) for name in requests}
     assert statuses == {"me": 200, "server": 200, "history": 200, "send": 201, "nobody": 404, "wrong": 400}
     assert bodies["me"] == ada.profile
     assert bodies["server"] == server
@@ -261,8 +261,8 @@ async def test_a_request_without_a_call_id_is_answered_by_its_correlation_id(
     assert not any("error" in headers[name] for name in ("me", "server", "history", "send"))
 
 
-async def _ask(bootstrap: str, asked: dict[str, tuple[str, dict[str, Any]]]) -> dict[str, ConsumerRecord]:
-    """Write these requests; their replies by correlation id."""
+async def _ask(bootstrap: str, requests: dict[str, tuple[str, dict[str, Any]]]) -> dict[str, ConsumerRecord]:
+    """Send these requests; return their replies by correlation id."""
     reply_to = f"stranger.replies.{secrets.token_hex(4)}"
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
@@ -270,7 +270,7 @@ async def _ask(bootstrap: str, asked: dict[str, tuple[str, dict[str, Any]]]) -> 
     replies: dict[str, ConsumerRecord] = {}
     try:
         async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-            for correlation_id, (topic, body) in asked.items():
+            for correlation_id, (topic, body) in requests.items():
                 headers = [("correlation_id", correlation_id.encode()), ("reply_to", reply_to.encode())]
                 value = json.dumps(body).encode()
                 headers.append(SIGNATURES.signature(topic, None, value, headers))
@@ -281,7 +281,7 @@ async def _ask(bootstrap: str, asked: dict[str, tuple[str, dict[str, Any]]]) -> 
                 reply_to, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
             ) as consumer,
         ):
-            while asked.keys() - replies.keys():
+            while requests.keys() - replies.keys():
                 record = await consumer.getone()
                 replies[dict(record.headers)["correlation_id"].decode()] = record
     finally:
@@ -293,15 +293,15 @@ async def _ask(bootstrap: str, asked: dict[str, tuple[str, dict[str, Any]]]) -> 
 async def test_no_secret_is_in_a_log_or_a_dead_letter(
     concord: Concord, bootstrap: str, http: httpx.Client
 ) -> None:
-    """Passwords and tokens, those of this test and what looks like one of any other."""
+    """Search for the passwords and tokens of this test, and for everything with the form of a token."""
     password = f"very secret {secrets.token_hex(8)}"
     ada = _use_secrets(http, password)
     known = {password, PASSWORD, MARK, ada.access_token, ada.refresh_token}
     for token in (ada.access_token, ada.refresh_token):
-        assert TOKEN.search(token.encode()), "tokens look otherwise than this test knows"
+        assert TOKEN.search(token.encode()), "tokens have another form than this test knows"
     logs = {path.name: path.read_bytes() for path in concord.folder.rglob("*.log")}
     assert {name.split("-")[0] for name in logs} >= {"gateway", *SERVICES}
-    assert b"/api/auth/signin" in b"".join(logs.values()), "the logs say nothing of this test"
+    assert b"/api/auth/signin" in b"".join(logs.values()), "the logs have no line of this test"
     before = await _ends(bootstrap)
     PLANTED.add(ada.refresh_token.encode())
     wrong = json.dumps({"email": 5, "password": password, "token": ada.refresh_token}).encode()
@@ -313,7 +313,7 @@ async def test_no_secret_is_in_a_log_or_a_dead_letter(
 
 
 def _use_secrets(http: httpx.Client, password: str) -> Person:
-    """Send secrets rightly and wrongly, in bodies, headers and queries."""
+    """Send secrets in valid and invalid bodies, headers and queries."""
     email = f"{secrets.token_hex(6)}@example.org"
     body = {"name": "Ada", "email": email, "password": password}
     ada = Person(http, http.post("/api/auth/signup", json=body).raise_for_status().json())
@@ -337,8 +337,8 @@ def _use_secrets(http: httpx.Client, password: str) -> Person:
 
 
 async def _all_dead_letters(bootstrap: str) -> dict[str, bytes]:
-    """Every dead letter and every record that waits to be tried again, by its place."""
-    found: dict[str, bytes] = {}
+    """Return every record of the dead-letter and retry topics by its position."""
+    collected: dict[str, bytes] = {}
     topics = [name for name in await topics_of(bootstrap) if re.search(r"\.dead-letters$|\.retry\.", name)]
     async with AIOKafkaConsumer(
         *topics, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest"
@@ -348,14 +348,14 @@ async def _all_dead_letters(bootstrap: str) -> dict[str, bytes]:
             for place, records in (await consumer.getmany(timeout_ms=500)).items():
                 for record in records:
                     parts = (record.key, record.value, repr(record.headers).encode())
-                    found[f"{place.topic} {place.partition} {record.offset}"] = b" ".join(
+                    collected[f"{place.topic} {place.partition} {record.offset}"] = b" ".join(
                         part or b"" for part in parts
                     )
-    return found
+    return collected
 
 
 def _secrets_in(text: bytes, known: set[str]) -> list[bytes]:
-    """What of these, or of what looks like a token, stands in a text."""
+    """Return those of the secrets that a text holds, and everything with the form of a token."""
     return [secret.encode() for secret in known if secret.encode() in text] + TOKEN.findall(text)
 
 

@@ -1,4 +1,4 @@
-"""An answer was lost, and the client asks again: uploads and completions, at either door."""
+"""Clients repeat uploads and completions whose response was lost, at either upload endpoint."""
 
 import secrets
 import socket
@@ -21,7 +21,7 @@ MOST = 25 * 2**20
 
 
 class Doors:
-    """Where uploads are taken: the gateway, and the file service's own port."""
+    """The two upload endpoints: the gateway, and the file service's own port."""
 
     def __init__(self, concord: Concord) -> None:
         ports = concord.processes[0].port, int(concord.environ["FILE_PORT"])
@@ -42,14 +42,14 @@ def door(request: pytest.FixtureRequest, doors: Doors) -> str:
 def upload(
     door: str, person: Person, channel: str, key: str, body: bytes = PNG, **headers: str
 ) -> httpx.Response:
-    """A form with a boundary of its own."""
-    told = {"Authorization": f"Bearer {person.access_token}", "Idempotency-Key": key, **headers}
+    """Upload a form with a random boundary."""
+    sent = {"Authorization": f"Bearer {person.access_token}", "Idempotency-Key": key, **headers}
     form: dict[str, Any] = {"data": {"channelId": channel}, "files": {"file": ("a.png", body, "image/png")}}
-    return httpx.post(door, headers=told, timeout=30, **form)
+    return httpx.post(door, headers=sent, timeout=30, **form)
 
 
 def files_in(bucket: Bucket) -> set[str]:
-    """Thumbnails are made later."""
+    """Return the keys of files without their thumbnails, which are rendered later."""
     return set(bucket.keys("files/"))
 
 
@@ -84,7 +84,7 @@ def test_two_at_once_are_one_file(room: Room, bucket: Bucket, doors: Doors) -> N
     eventually(lambda: files_in(bucket) - before == {mine})
 
 
-def test_a_repeat_takes_no_room_and_outlives_its_file(room: Room, doors: Doors) -> None:
+def test_a_repeat_uses_no_quota_and_outlives_its_file(room: Room, doors: Doors) -> None:
     key = secrets.token_hex(6)
     first = upload(doors.file, room.ada, room.channel, key)
     assert first.status_code == 201
@@ -97,7 +97,7 @@ def test_a_repeat_takes_no_room_and_outlives_its_file(room: Room, doors: Doors) 
     assert upload(doors.gateway, room.ada, room.channel, key).json() == first.json()
 
 
-def test_an_upload_that_broke_off_is_begun_anew(room: Room, door: str) -> None:
+def test_an_interrupted_upload_can_be_repeated(room: Room, door: str) -> None:
     key, url = secrets.token_hex(6), httpx.URL(door)
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: concord\r\nAuthorization: Bearer {room.ada.access_token}\r\n"
@@ -114,7 +114,7 @@ def test_an_upload_that_broke_off_is_begun_anew(room: Room, door: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "a\tb", ""])
-def test_a_key_that_is_none(room: Room, door: str, key: str) -> None:
+def test_invalid_idempotency_keys(room: Room, door: str, key: str) -> None:
     refused = upload(door, room.ada, room.channel, key)
     assert code(refused) == (400, "validation.failed")
     assert refused.json()["errors"][0]["path"] == "Idempotency-Key"
@@ -136,23 +136,27 @@ def test_completed_again(room: Room) -> None:
     put(made, PNG).raise_for_status()
     path = f"/api/files/{made['file']['id']}/complete"
     refused = [room.ada.post(path, headers=headers) for _ in range(2)]
-    assert [code(each) for each in refused] == [(415, "file.type_not_allowed")] * 2
+    assert [code(response) for response in refused] == [(415, "file.type_not_allowed")] * 2
     assert refused[0].json()["detail"] == refused[1].json()["detail"]
     assert code(room.ada.post(path)) == (404, "file.not_found")
 
 
-async def test_an_upload_and_what_it_asks_are_one_trace(room: Room, concord: Concord, door: str) -> None:
-    """A stranger is asked about at the server service, because he may have joined a moment ago."""
+async def test_an_upload_and_its_membership_query_are_one_trace(
+    room: Room, concord: Concord, door: str
+) -> None:
+    """For a stranger the file service asks the server service, which may know of a newer membership."""
     trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
     refused = upload(door, room.eve, room.channel, "k", traceparent=trace)
     assert code(refused) == (404, "channel.not_found")
-    traces = [dict(record.headers).get("traceparent") for record in await asked_about(concord, room.eve.id)]
+    traces = [
+        dict(record.headers).get("traceparent") for record in await access_queries_about(concord, room.eve.id)
+    ]
     assert traces == [trace.encode()]
 
 
-async def asked_about(concord: Concord, profile_id: str) -> list[ConsumerRecord]:
-    """The calls that asked what somebody may do in a channel."""
-    found: list[ConsumerRecord] = []
+async def access_queries_about(concord: Concord, profile_id: str) -> list[ConsumerRecord]:
+    """Return the `channel.access` requests about a person."""
+    collected: list[ConsumerRecord] = []
     async with AIOKafkaConsumer(
         "channel.access",
         bootstrap_servers=concord.environ["KAFKA_BOOTSTRAP_SERVERS"],
@@ -162,5 +166,5 @@ async def asked_about(concord: Concord, profile_id: str) -> list[ConsumerRecord]
         ends = await consumer.end_offsets(consumer.assignment())
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                found.extend(records)
-    return [record for record in found if profile_id.encode() in (record.value or b"")]
+                collected.extend(records)
+    return [record for record in collected if profile_id.encode() in (record.value or b"")]

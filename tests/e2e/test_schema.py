@@ -1,4 +1,4 @@
-"""The OpenAPI document is true: what it allows and what it forbids is sent, and answered as it says."""
+"""The API answers valid and invalid requests as its OpenAPI document says (Schemathesis)."""
 
 import copy
 import struct
@@ -22,7 +22,7 @@ from apps.gateway.app import ROUTES
 from tests.e2e.stage import Case, Stage
 
 SETTINGS = settings(
-    max_examples=12,  # random requests an operation, beside the examples and the edges of every schema
+    max_examples=12,  # random requests for each operation, besides the examples and the edges of every schema
     derandomize=True,
     deadline=None,
     database=None,
@@ -35,7 +35,7 @@ OF_HTTP = {
     "cross-origin-resource-policy", "date", "etag", "referrer-policy", "vary", "x-content-type-options",
     "x-frame-options",
 }  # fmt: skip
-"""Headers that need no word in the document."""
+"""Headers of HTTP that the document does not list."""
 
 PAGES = (
     "home", "docs", "docs.asset", "openapi", "asyncapi.page", "asyncapi", "errors", "errors.explain",
@@ -51,13 +51,13 @@ def stage(gateway_url: str) -> Stage:
 
 @pytest.fixture(scope="module")
 def session() -> requests.Session:
-    """Its connections stay open."""
+    """Return a session that keeps connections open."""
     return requests.Session()
 
 
 @pytest.fixture(scope="module")
 def document(gateway_url: str) -> Any:
-    """The document as it is served, but that an answer may have no field that is not in it."""
+    """Return the served document, made strict: a response may have no field that it does not list."""
     served = httpx.get(f"{gateway_url}/api/openapi.json").raise_for_status().json()
     strict = copy.deepcopy(served)
     for schema in strict["components"]["schemas"].values():
@@ -66,19 +66,21 @@ def document(gateway_url: str) -> Any:
     config = SchemathesisConfig()
     config.projects.default.cache.enabled = False
     config.projects.default.generation.update(deterministic=True, with_security_parameters=False)
-    found = schemathesis.openapi.from_dict(strict, config=config)
-    found.config.update(base_url=gateway_url)
-    return found
+    schema = schemathesis.openapi.from_dict(strict, config=config)
+    schema.config.update(base_url=gateway_url)
+    return schema
 
 
 def check_headers(response: Any, case: Case) -> None:
-    """Every header that is told for this status is there, and no other that means something."""
+    """Check that a response has every header documented for its status, and no undocumented one."""
     if case.method.upper() != case.operation.method.upper():
-        return  # another method was tried at this path; the document tells nothing of its answer
-    told = case.operation.definition.raw["responses"].get(str(response.status_code), {}).get("headers", {})
-    names = {name.lower() for name in told}
+        return  # Schemathesis tried another method of this path, which is not documented
+    documented = (
+        case.operation.definition.raw["responses"].get(str(response.status_code), {}).get("headers", {})
+    )
+    names = {name.lower() for name in documented}
     missing = names - response.headers.keys()
-    assert not missing, f"told for {response.status_code} but not sent: {missing}"
+    assert not missing, f"documented for {response.status_code} but missing: {missing}"
     assert response.headers.keys() - OF_HTTP <= names | {"x-correlation-id"}
 
 
@@ -87,7 +89,7 @@ def test_every_operation_is_tried(document: BaseSchema) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_answered_as_the_document_says(
+def test_an_operation_is_answered_as_documented(
     name: str, document: BaseSchema, stage: Stage, session: requests.Session
 ) -> None:
     answered: Counter[int] = Counter()
@@ -116,11 +118,11 @@ def test_it_is_answered_as_the_document_says(
 
 LISTS = ("servers", "servers/{0}/channels", "servers/{0}/members", "servers/{0}/invites", "auth/sessions")
 TIMES_US = (0, -(2**63), 2**63 - 1, -62_135_596_800_000_000, 253_402_300_799_999_999)
-"""As a cursor may hold them: the bounds of 64 bits, the first and the last moment that Python knows."""
+"""Times in a cursor, in microseconds: the bounds of 64 bits, and of Python's datetime."""
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_cursors_that_nobody_gave(path: str, stage: Stage) -> None:
+def test_forged_cursors_are_rejected(path: str, stage: Stage) -> None:
     ada = stage.ada
     address = f"/api/{path.format(ada.make_server()['id'])}"
     scope = sha256(f"servers {ada.id}".encode()).digest()[:8]
@@ -135,5 +137,5 @@ def test_cursors_that_nobody_gave(path: str, stage: Stage) -> None:
 
 
 def _operations(document: BaseSchema) -> dict[str, Any]:
-    found = [result.ok() for result in document.get_all_operations() if isinstance(result, Ok)]
-    return {operation.definition.raw["operationId"]: operation for operation in found}
+    documented = [result.ok() for result in document.get_all_operations() if isinstance(result, Ok)]
+    return {operation.definition.raw["operationId"]: operation for operation in documented}

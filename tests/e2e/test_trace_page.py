@@ -1,4 +1,4 @@
-"""A call can be followed as its page tells it."""
+"""A call can be followed as its page describes."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Two gateways and two replicas of each service, with a broker and databases of their own."""
+"""Two gateways and two replicas of each service."""
 
 import asyncio
 import itertools
@@ -12,15 +12,10 @@ import asyncpg
 import httpx
 import pytest
 
-from cli.config.ports import free_port
-from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.kafka_jars import JarCache
 from tests.e2e.concord import Concord, Process
-from tests.e2e.conftest import make_databases
 from tests.e2e.people import PASSWORD, Person, sign_up
-from tests.support.s3 import TestedS3, s3_settings
 
-pytestmark = pytest.mark.timeout(300)  # so many processes take long to start on a busy machine
+pytestmark = pytest.mark.timeout(300)  # the processes start slowly on a busy machine
 
 TIMEOUT_S = 15
 REVOKED_WITHIN_S = 5
@@ -28,11 +23,10 @@ LOCKED_S = 2.0
 
 
 class Pair:
-    """The processes, and people who may use either gateway."""
+    """The processes, and clients of both gateways."""
 
-    def __init__(self, concord: Concord, gateways: list[Process], databases: dict[str, str]) -> None:
+    def __init__(self, concord: Concord, gateways: list[Process]) -> None:
         self.concord = concord
-        self.databases = databases
         self.urls = [gateway.url for gateway in gateways]
         self.https = [httpx.Client(base_url=url, timeout=TIMEOUT_S) for url in self.urls]
 
@@ -44,41 +38,31 @@ class Pair:
         return sign_up(self.https[gateway])
 
     def sign_in(self, person: Person, gateway: int) -> Person:
-        """The same person in a new session, through a gateway."""
+        """Sign the person in again, through one of the gateways."""
         body = {"email": person.profile["email"], "password": PASSWORD}
         response = self.https[gateway].post("/api/auth/signin", json=body)
         return Person(self.https[gateway], response.raise_for_status().json())
 
 
 @pytest.fixture(scope="module")
-def pair(
-    tmp_path_factory: pytest.TempPathFactory, jar_cache: JarCache, postgres_admin_url: str, s3: TestedS3
-) -> Iterator[Pair]:
-    """All of it is ready, every replica with its part of the requests."""
-    folder = tmp_path_factory.mktemp("two")
-    kafka = EmbeddedKafka(folder / "kafka", free_port(), jar_cache, folder / "kafka.log")
+def pair(concord: Concord) -> Iterator[Pair]:
+    """Add a second process of each service to the shared Concord; the two share the partitions."""
+    first = concord.processes[0]
+    added = concord.start("gateway", "auth", "server", "message", "file")
     try:
-        kafka.start(print)
-        kafka.wait_ready()
-        databases = make_databases(postgres_admin_url, "two")
-        concord = Concord(folder, kafka.bootstrap, databases, **s3_settings(s3))
-        concord.prepare()
-        try:
-            gateways = []
-            for _ in range(2):  # one wave after the other: so many at once take long to start
-                gateways.append(concord.start_all())
-            running = Pair(concord, gateways, databases)
-            yield running
-            running.close()
-        finally:
-            concord.stop()
+        concord.wait_ready()
+        running = Pair(concord, [first, added[0]])
+        yield running
+        running.close()
     finally:
-        kafka.stop()
+        for process in added:
+            process.stop()
+            concord.processes.remove(process)
 
 
 @asynccontextmanager
 async def clients_of(pair: Pair) -> AsyncIterator[list[httpx.AsyncClient]]:
-    """A client of each gateway, for many requests at once."""
+    """Yield a client of each gateway for many concurrent requests."""
     limits = httpx.Limits(max_connections=None)
     async with AsyncExitStack() as stack:
         yield [
@@ -87,8 +71,8 @@ async def clients_of(pair: Pair) -> AsyncIterator[list[httpx.AsyncClient]]:
         ]
 
 
-class AccessQuery:
-    """Someone with a server of his own, who asks through both gateways in turn."""
+class Caller:
+    """A person with their own server, who sends requests to both gateways in turn."""
 
     def __init__(self, pair: Pair, clients: list[httpx.AsyncClient]) -> None:
         self.person = pair.person()
@@ -97,7 +81,7 @@ class AccessQuery:
         self._clients = itertools.cycle(clients)
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """The answer carries the correlation id of this request."""
+        """Send a request and check that the response has its correlation id."""
         correlation_id = secrets.token_hex(8)
         headers = {"Authorization": f"Bearer {self.person.access_token}", "X-Correlation-Id": correlation_id}
         response = await next(self._clients).request(method, path, headers=headers, **options)
@@ -117,7 +101,7 @@ class AccessQuery:
         assert (response.status_code, response.json()["items"]) == (200, [self.server])
 
     async def send(self) -> int:
-        """Returns the sequence of the new message."""
+        """Send a message; return its sequence."""
         content = secrets.token_hex(8)
         path = f"/api/channels/{self.channel}/messages"
         response = await self.request("POST", path, json={"content": content})
@@ -127,18 +111,18 @@ class AccessQuery:
         assert whose == (content, self.channel, self.person.id)
         return int(sent["sequence"])
 
-    async def a_bit_of_everything(self) -> None:
-        """Five requests at once."""
+    async def mixed_requests(self) -> None:
+        """Send five different requests at once."""
         sequences = await asyncio.gather(
             self.send(), self.send(), self.me(), self.my_server(), self.my_servers()
         )
         assert sorted(sequences[:2]) == [1, 2]
 
 
-async def test_two_hundred_at_once_are_answered_to_those_who_asked(pair: Pair) -> None:
+async def test_two_hundred_concurrent_requests_get_their_own_answers(pair: Pair) -> None:
     async with clients_of(pair) as clients:
-        askers = [AccessQuery(pair, clients) for _ in range(40)]
-        await asyncio.gather(*(asker.a_bit_of_everything() for asker in askers))
+        callers = [Caller(pair, clients) for _ in range(40)]
+        await asyncio.gather(*(caller.mixed_requests() for caller in callers))
     for process in pair.concord.processes:
         if process.service in ("auth", "server", "message"):
             assert await asyncio.to_thread(answered_by, process) > 0, f"one {process.service} idles"
@@ -146,17 +130,17 @@ async def test_two_hundred_at_once_are_answered_to_those_who_asked(pair: Pair) -
 
 async def test_sends_through_both_gateways_are_numbered_without_a_gap(pair: Pair) -> None:
     async with clients_of(pair) as clients:
-        asker = AccessQuery(pair, clients)
-        sequences = await asyncio.gather(*(asker.send() for _ in range(200)))
+        caller = Caller(pair, clients)
+        sequences = await asyncio.gather(*(caller.send() for _ in range(200)))
     assert sorted(sequences) == list(range(1, 201))
     for gateway in pair.https:
         newest: list[int] = []
         cursor: dict[str, str] = {}
         while len(newest) < 200:
             page = gateway.get(
-                f"/api/channels/{asker.channel}/messages",
+                f"/api/channels/{caller.channel}/messages",
                 params={"limit": 100, **cursor},
-                headers={"Authorization": f"Bearer {asker.person.access_token}"},
+                headers={"Authorization": f"Bearer {caller.person.access_token}"},
             ).json()
             newest.extend(message["sequence"] for message in page["items"])
             cursor = {"before": page["next"]}
@@ -164,13 +148,13 @@ async def test_sends_through_both_gateways_are_numbered_without_a_gap(pair: Pair
 
 
 def answered_by(process: Process) -> float:
-    """How many requests a process has answered."""
+    """Return the number of requests that a process has answered."""
     metrics = httpx.get(f"{process.url}/metrics", timeout=TIMEOUT_S).raise_for_status().text
     lines = [line for line in metrics.splitlines() if line.startswith("concord_request_seconds_count{")]
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-def test_a_revoked_session_ends_on_both_gateways_and_on_one_that_comes_later(pair: Pair) -> None:
+def test_a_revoked_session_ends_at_both_gateways_and_at_a_new_one(pair: Pair) -> None:
     ada = pair.person()
     other, untouched = pair.sign_in(ada, 0), pair.sign_in(ada, 1)
     sessions = other.get("/api/auth/sessions").json()["items"]
@@ -190,20 +174,21 @@ def test_a_revoked_session_ends_on_both_gateways_and_on_one_that_comes_later(pai
         assert (refused.status_code, refused.json()["code"]) == (401, "token.invalid")
         assert [status_of(http, person) for person in (ada, untouched)] == [200, 200]
     later.stop()
+    pair.concord.processes.remove(later)
     assert [status_of(http, untouched) for http in pair.https] == [200, 200]
 
 
 def status_of(http: httpx.Client, person: Person) -> int:
-    """What a gateway answers to this person's token."""
+    """Return the status with which a gateway answers this person's token."""
     return http.get("/api/auth/me", headers={"Authorization": f"Bearer {person.access_token}"}).status_code
 
 
-async def test_a_locked_channel_holds_up_its_own_sends_alone(pair: Pair) -> None:
-    """Someone else holds the row of one channel; its sends wait for that, in order, and no others."""
+async def test_a_locked_channel_delays_only_its_own_sends(pair: Pair) -> None:
+    """Another transaction locks the row of one channel: only sends to it wait, in order."""
     async with clients_of(pair) as clients:
-        locked, *others = (AccessQuery(pair, clients) for _ in range(9))
-        await asyncio.gather(*(asker.send() for asker in (locked, *others)))
-        connection = await asyncpg.connect(pair.databases["message"])
+        locked, *others = (Caller(pair, clients) for _ in range(9))
+        await asyncio.gather(*(caller.send() for caller in (locked, *others)))
+        connection = await asyncpg.connect(pair.concord.environ["MESSAGE_DATABASE_URL"])
         try:
             async with connection.transaction():
                 row = await connection.fetchrow(
@@ -214,13 +199,13 @@ async def test_a_locked_channel_holds_up_its_own_sends_alone(pair: Pair) -> None
                 waiting = [asyncio.create_task(locked.send()) for _ in range(4)]
                 rounds = 0
                 while time.monotonic() - locked_at < LOCKED_S:
-                    sent = await asyncio.gather(*(asker.send() for asker in others))
+                    sent = await asyncio.gather(*(caller.send() for caller in others))
                     rounds += 1
                     assert set(sent) == {rounds + 1}
                     assert not any(task.done() for task in waiting)
         finally:
             await connection.close()
-        assert rounds >= 2, "the other channels were held up"
+        assert rounds >= 2, "the other channels had to wait"
         freed_at = time.monotonic()
         assert sorted(await asyncio.gather(*waiting)) == [2, 3, 4, 5]
         assert time.monotonic() - freed_at < LOCKED_S

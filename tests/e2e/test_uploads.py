@@ -1,4 +1,4 @@
-"""Uploads as they should not be, at the gateway and at the file service's own port, byte by byte."""
+"""Malformed uploads, byte by byte, at the gateway and at the file service's own port."""
 
 import json
 import socket
@@ -18,34 +18,34 @@ TIMEOUT_S = 15.0
 
 @pytest.fixture(params=["gateway", "file"])
 def door(request: pytest.FixtureRequest, concord: Concord) -> tuple[str, int]:
-    """Where uploads are taken."""
+    """Return host and port of one of the two upload endpoints."""
     port = concord.processes[0].port if request.param == "gateway" else int(concord.environ["FILE_PORT"])
     return "127.0.0.1", port
 
 
-class Line:
-    """One connection, on which anything can be said."""
+class Connection:
+    """A connection on which a test can send any bytes."""
 
     def __init__(self, door: tuple[str, int], token: str) -> None:
         self._socket = socket.create_connection(door, timeout=TIMEOUT_S)
         self._token = token
 
-    def __enter__(self) -> "Line":
+    def __enter__(self) -> "Connection":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def head(self, *lines: str) -> None:
-        """The head of an upload with these lines beside the token and the type."""
-        told = [
+        """Send the head of an upload with these lines, a token and the content type."""
+        head = [
             f"POST {PATH} HTTP/1.1",
             "Host: concord",
             f"Authorization: Bearer {self._token}",
             "Content-Type: multipart/form-data; boundary=x",
             *lines,
         ]
-        self.send("".join(f"{line}\r\n" for line in (*told, "")).encode())
+        self.send("".join(f"{line}\r\n" for line in (*head, "")).encode())
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
@@ -54,11 +54,11 @@ class Line:
         self.send(b"%x\r\n%b\r\n" % (len(data), data))
 
     def half_close(self) -> None:
-        """Say that nothing more comes."""
+        """Close the sending side."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def answer(self) -> tuple[int, dict[str, Any]]:
-        """Status and body of the next answer; status 0 when the connection ends without one."""
+        """Return status and body of the next response; status 0 if the connection ends without one."""
         with self._socket.makefile("rb") as file:
             first = file.readline()
             if not first:
@@ -82,45 +82,45 @@ def file_part(body: bytes = b"tea", name: bytes = b"a.txt", kind: bytes = b"text
 END = b"--x--\r\n"
 
 
-def told(answer: tuple[int, dict[str, Any]]) -> tuple[int, str]:
+def code_of(answer: tuple[int, dict[str, Any]]) -> tuple[int, str]:
     return answer[0], answer[1].get("code", "")
 
 
 def test_a_form_without_a_length(room: Room, door: tuple[str, int]) -> None:
-    with Line(door, room.ada.access_token) as line:
+    with Connection(door, room.ada.access_token) as line:
         line.head("Transfer-Encoding: chunked")
         for piece in (channel_part(room.channel), file_part(b"tea for two")[:-5], b"two\r\n", END):
             line.chunk(piece)
         line.chunk(b"")
         status, file = line.answer()
         assert (status, file["size"], file["status"]) == (201, len("tea for two"), "COMPLETE")
-    found = httpx.get(room.ben.get(f"/api/files/{file['id']}/content").headers["location"])
-    assert found.content == b"tea for two"
+    downloaded = httpx.get(room.ben.get(f"/api/files/{file['id']}/content").headers["location"])
+    assert downloaded.content == b"tea for two"
 
 
 def test_a_file_without_a_length_that_never_ends(room: Room, door: tuple[str, int]) -> None:
-    """The same code as for one whose length is known."""
-    with Line(door, room.ada.access_token) as line:
+    """The code is the same as for an upload of known length."""
+    with Connection(door, room.ada.access_token) as line:
         line.head("Transfer-Encoding: chunked")
         line.chunk(channel_part(room.channel) + file_part()[:-5])
-        for _ in range(31):  # looked at part by part
+        for _ in range(31):  # checked part by part
             line.chunk(b"tea\n" * 262_144)
-        assert told(line.answer()) == (413, "file.too_large")
-    with Line(door, room.ada.access_token) as line:
+        assert code_of(line.answer()) == (413, "file.too_large")
+    with Connection(door, room.ada.access_token) as line:
         line.head(f"Content-Length: {27 * 2**20}")
-        assert told(line.answer()) == (413, "file.too_large")
+        assert code_of(line.answer()) == (413, "file.too_large")
 
 
 def test_a_body_shorter_than_its_length(room: Room, door: tuple[str, int]) -> None:
-    """Who hangs up half-way leaves nothing; neither does who says that no more comes."""
+    """A closed or half-closed connection stores nothing."""
     form = channel_part(room.channel) + file_part(b"x" * 10_000) + END
     for sent in (form[:50], form[: len(form) // 2], form[:-20]):
-        with Line(door, room.ada.access_token) as line:
+        with Connection(door, room.ada.access_token) as line:
             line.head(f"Content-Length: {len(form)}")
             line.send(sent)
             line.half_close()
-            assert told(line.answer()) in ((0, ""), (400, "body.malformed"))
-    whole = Line(door, room.ada.access_token)
+            assert code_of(line.answer()) in ((0, ""), (400, "body.malformed"))
+    whole = Connection(door, room.ada.access_token)
     with whole as line:
         line.head(f"Content-Length: {len(form)}")
         line.send(form)
@@ -129,14 +129,14 @@ def test_a_body_shorter_than_its_length(room: Room, door: tuple[str, int]) -> No
 
 def test_a_length_that_ends_before_the_form_does(room: Room, door: tuple[str, int]) -> None:
     form = channel_part(room.channel) + file_part() + END
-    with Line(door, room.ada.access_token) as line:
+    with Connection(door, room.ada.access_token) as line:
         line.head(f"Content-Length: {len(form) - 12}")
         line.send(form[:-12])
-        assert told(line.answer()) == (400, "body.malformed")
-    with Line(door, room.ada.access_token) as line:
+        assert code_of(line.answer()) == (400, "body.malformed")
+    with Connection(door, room.ada.access_token) as line:
         line.head(f"Content-Length: {len(form) - 12}")
-        line.send(form)  # what is too much is no request
-        assert told(line.answer()) in ((400, "body.malformed"), (400, "request.malformed"))
+        line.send(form)  # the excess is not a request
+        assert code_of(line.answer()) in ((400, "body.malformed"), (400, "request.malformed"))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_length_that_ends_before_the_form_does(room: Room, door: tuple[str, in
     ],
 )
 def test_lengths_that_make_no_sense(room: Room, door: tuple[str, int], lines: tuple[str, ...]) -> None:
-    with Line(door, room.ada.access_token) as line:
+    with Connection(door, room.ada.access_token) as line:
         line.head(*lines)
         line.send(b"0123456789")
         status, _ = line.answer()
@@ -176,15 +176,17 @@ FORMS: list[tuple[Callable[[str], bytes], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("form", "status", "expected"), FORMS)
-def test_forms_that_are_refused(
-    room: Room, door: tuple[str, int], form: Callable[[str], bytes], status: int, expected: str
-) -> None:
-    body = form(room.channel)
-    with Line(door, room.ada.access_token) as line:
-        line.head(f"Content-Length: {len(body)}")
-        line.send(body)
-        assert told(line.answer()) == (status, expected)
+def test_malformed_forms_are_rejected(room: Room, door: tuple[str, int]) -> None:
+    offenders = []
+    for number, (form, status, expected) in enumerate(FORMS):
+        body = form(room.channel)
+        with Connection(door, room.ada.access_token) as line:
+            line.head(f"Content-Length: {len(body)}")
+            line.send(body)
+            answer = code_of(line.answer())
+        if answer != (status, expected):
+            offenders.append(f"form {number} ({body[:60]!r}): {answer} instead of {(status, expected)}")
+    assert offenders == []
 
 
 @pytest.mark.parametrize(
@@ -200,10 +202,10 @@ def test_forms_that_are_refused(
         (b"\xff\xfe.txt", None),
     ],
 )
-def test_names_that_mean_harm(room: Room, door: tuple[str, int], name: bytes, kept: str | None) -> None:
-    """What is kept is the last part; and never a character that can not be seen."""
+def test_malicious_file_names(room: Room, door: tuple[str, int], name: bytes, kept: str | None) -> None:
+    """The last part of a path is stored, without invisible characters."""
     body = channel_part(room.channel) + file_part(name=name) + END
-    with Line(door, room.ada.access_token) as line:
+    with Connection(door, room.ada.access_token) as line:
         line.head(f"Content-Length: {len(body)}")
         line.send(body)
         status, answer = line.answer()
@@ -213,11 +215,11 @@ def test_names_that_mean_harm(room: Room, door: tuple[str, int], name: bytes, ke
         assert answer["name"].isprintable()
         assert "/" not in answer["name"]
     else:
-        assert told((status, answer)) in ((400, "validation.failed"), (400, "body.malformed"))
+        assert code_of((status, answer)) in ((400, "validation.failed"), (400, "body.malformed"))
 
 
-def test_a_session_that_was_ended_uploads_nothing(room: Room, door: tuple[str, int]) -> None:
-    """Known at each door by itself, within seconds."""
+def test_a_revoked_session_cannot_upload(room: Room, door: tuple[str, int]) -> None:
+    """Each of the two endpoints learns of it within seconds."""
     url = f"http://{door[0]}:{door[1]}{PATH}"
     form: dict[str, Any] = {
         "data": {"channelId": room.channel},

@@ -1,4 +1,4 @@
-"""Infrastructure that a fault test may break: its own Kafka, its own Postgres, its own processes."""
+"""Infrastructure that a fault test may break: Kafka, Postgres and processes of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.e2e.conftest import SERVICES, make_databases
 
 
 class Mesh:
-    """A whole Concord with everything it stands on; durable as in production."""
+    """A whole Concord with its Kafka and Postgres, which are as durable as in production."""
 
     def __init__(self, kafka: EmbeddedKafka, postgres: EmbeddedPostgres, concord: Concord) -> None:
         self.kafka = kafka
@@ -23,14 +23,14 @@ class Mesh:
         self.concord = concord
 
     def outboxes_empty(self) -> bool:
-        """Whether everything that was told is in Kafka."""
+        """Return True if every event has been relayed to Kafka."""
         urls = [self.concord.environ[f"{service.upper()}_DATABASE_URL"] for service in SERVICES]
         return {run_sql(url, "SELECT count(*) FROM outbox;") for url in urls} == {"0"}
 
 
 @pytest.fixture
 def mesh(tmp_path: Path, jar_cache: JarCache) -> Iterator[Mesh]:
-    """Kafka and Postgres are up, topics and tables are there; the test starts the processes it wants."""
+    """Run Kafka and Postgres with topics and tables; the test starts the processes that it needs."""
     kafka = EmbeddedKafka(tmp_path / "kafka", free_port(), jar_cache, tmp_path / "kafka.log")
     postgres = EmbeddedPostgres(tmp_path / "postgres", free_port(), tmp_path / "postgres.log")
     try:

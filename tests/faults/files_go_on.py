@@ -1,4 +1,4 @@
-"""Files in every state while something happens, and what has to hold of each of them afterwards."""
+"""Files in every state during a fault, and the checks of each of them afterwards."""
 
 import threading
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SHARED, SENT, STREAMED = (picture((64, 48 + number)) for number in range(3))
 
 
 class FilesGoOn:
-    """Ada's files in one channel: `before`, `after` at once, and `later`, when sweeps have been there."""
+    """Ada's files in one channel. Call `before` and `after` the fault, and `later`, after the sweeps."""
 
     def __init__(self, ada: Person, channel: str) -> None:
         self._ada = ada
@@ -29,7 +29,7 @@ class FilesGoOn:
         self._waiting: list[dict[str, Any]] = []
 
     def before(self) -> None:
-        """Complete, announced, sent, and half on its way."""
+        """Create a complete, an announced, a sent and a half-streamed file."""
         self.share()
         self._announced, self._sent = self.announce(), self.announce()
         self._waiting.append(self.announce())
@@ -38,7 +38,7 @@ class FilesGoOn:
         assert self._half_sent.wait(WITHIN_S)
 
     def after(self) -> None:
-        """What was begun is ended, and all is done anew."""
+        """Finish all that was begun before the fault, and create files in every state again."""
         self._happened.set()
         self._took(self._streamed.result(WITHIN_S), STREAMED)
         self.complete(self._sent)
@@ -49,7 +49,7 @@ class FilesGoOn:
         self.check()
 
     def later(self) -> None:
-        """Nothing that is fresh was taken away."""
+        """Complete the pending files: sweeps have deleted no recent file."""
         for made in self._waiting:
             self.send(made)
             self.complete(made)
@@ -57,38 +57,38 @@ class FilesGoOn:
         self._pool.shutdown()
 
     def check(self) -> None:
-        """A message shows the last of them, everybody gets their bytes and pictures."""
+        """Attach the last files to a message; check bytes and thumbnails of all files."""
         ids = list(self._bodies)[-FILES_AT_ONCE_MAX:]
         sent = self._ada.send(self._channel, f"{len(self._bodies)} files", attachments=ids)
         assert sent.status_code == 201, sent.text
-        assert [each["id"] for each in sent.json()["attachments"]] == ids
+        assert [attached["id"] for attached in sent.json()["attachments"]] == ids
         for file_id, body in self._bodies.items():
-            found = self._ada.get(f"/api/files/{file_id}/content")
-            assert found.status_code == 302, found.text
-            assert httpx.get(found.headers["location"]).content == body
+            redirect = self._ada.get(f"/api/files/{file_id}/content")
+            assert redirect.status_code == 302, redirect.text
+            assert httpx.get(redirect.headers["location"]).content == body
             path = f"/api/files/{file_id}/thumbnail"
             eventually(lambda path=path: self._ada.get(path).status_code == 302, WITHIN_S)
 
     def share(self) -> None:
-        """Through the gateway, in one go."""
+        """Upload a file through the gateway."""
         form = {"data": {"channelId": self._channel}, "files": {"file": ("tea.png", SHARED, "image/png")}}
         self._took(self._ada.post("/api/files/upload", **form), SHARED)
 
     def announce(self) -> dict[str, Any]:
-        """Its bytes come later."""
-        asked = {"channelId": self._channel, "name": "tea.png", "size": len(SENT), "contentType": "image/png"}
-        made = self._ada.post("/api/files", json=asked)
+        """Announce a file whose bytes follow later."""
+        file = {"channelId": self._channel, "name": "tea.png", "size": len(SENT), "contentType": "image/png"}
+        made = self._ada.post("/api/files", json=file)
         assert made.status_code == 201, made.text
-        told: dict[str, Any] = made.json()
-        return told
+        announced: dict[str, Any] = made.json()
+        return announced
 
     def send(self, made: dict[str, Any]) -> None:
-        """To S3."""
+        """Upload the bytes to S3."""
         answer = put(made, SENT)
         assert answer.status_code == 200, answer.text
 
     def complete(self, made: dict[str, Any]) -> None:
-        """And others see it."""
+        """Complete the file, so that others see it."""
         done = self._ada.post(f"/api/files/{made['file']['id']}/complete")
         assert done.status_code == 200, done.text
         self._bodies[made["file"]["id"]] = SENT

@@ -1,4 +1,4 @@
-"""Senders that keep a ledger of every answer, and what must hold whatever was broken meanwhile."""
+"""Senders that record every response, and the invariants that hold after any fault."""
 
 import asyncio
 import itertools
@@ -14,22 +14,22 @@ from msgspec import Struct, field
 from tests.e2e.people import Person
 
 ANSWERS = {201, 503, 504}
-"""What a send may be answered with while things break."""
+"""The statuses that a send may have during faults."""
 
 
 class Ledger(Struct):
-    """What was acknowledged, by channel, and every status that came."""
+    """The acknowledged messages by channel, and the counts of all statuses."""
 
     acknowledged: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     slowest_s: float = 0.0
     problems: list[httpx.Response] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
-    """Contents whose connection was closed without an answer, where that may be."""
+    """Contents of sends whose connection was closed without a response, if that is allowed."""
 
     @property
     def answered(self) -> int:
-        """How many sends have their answer."""
+        """Return the number of sends with a response."""
         return sum(self.statuses.values())
 
     def note(self, channel_id: str, response: httpx.Response, seconds: float) -> None:
@@ -44,7 +44,7 @@ class Ledger(Struct):
 async def send_many(
     url: str, person: Person, channels: list[str], count: int, *, at_once: int, ledger: Ledger
 ) -> None:
-    """Send `count` messages spread over the channels, so many at once."""
+    """Send `count` messages, spread over the channels, with `at_once` concurrent senders."""
     numbers = iter(range(count))
     await _send_all(url, person, channels, numbers, at_once, ledger)
 
@@ -59,7 +59,7 @@ async def send_until(
     ledger: Ledger,
     may_hang_up: bool = False,
 ) -> None:
-    """Send messages spread over the channels until told to stop."""
+    """Send messages, spread over the channels, until `stop` is set."""
     numbers = itertools.takewhile(lambda _: not stop.is_set(), itertools.count())
     await _send_all(url, person, channels, numbers, at_once, ledger, may_hang_up)
 
@@ -74,7 +74,7 @@ async def _send_all(
     may_hang_up: bool = False,
 ) -> None:
     async def sender() -> None:
-        # A client for each: in a shared pool a request may wait for seconds before it is sent.
+        # One client per sender: in a shared pool a request may wait for seconds before it is sent.
         async with httpx.AsyncClient(base_url=url, timeout=30, verify=False) as http:
             for number in numbers:
                 channel = channels[number % len(channels)]
@@ -92,7 +92,7 @@ async def _send_all(
 
 
 async def _send(http: httpx.AsyncClient, person: Person, channel: str, content: str) -> httpx.Response:
-    """One message of its own content; a refused connection is tried again, for nothing was sent."""
+    """Send one message; retry refused connections, on which nothing was sent."""
     body = {"content": content}
     while True:
         try:
@@ -106,7 +106,7 @@ async def _send(http: httpx.AsyncClient, person: Person, channel: str, content: 
 
 
 def history_of(person: Person, channel: str) -> list[dict[str, Any]]:
-    """The whole history of a channel, the oldest first."""
+    """Return the whole history of a channel, oldest first."""
     messages: list[dict[str, Any]] = []
     before: dict[str, str] = {}
     while True:
@@ -120,7 +120,7 @@ def history_of(person: Person, channel: str) -> list[dict[str, Any]]:
 
 
 def check_nothing_lost(person: Person, channels: list[str], ledger: Ledger) -> None:
-    """Every 201 is in the history exactly once, as it was answered; sequences have no gap."""
+    """Check that every 201 is in the history exactly once, unchanged, and that sequences have no gap."""
     for channel in channels:
         history = history_of(person, channel)
         assert [message["sequence"] for message in history] == list(range(1, len(history) + 1))
@@ -134,7 +134,7 @@ def check_nothing_lost(person: Person, channels: list[str], ledger: Ledger) -> N
 
 
 def check_problems(ledger: Ledger) -> None:
-    """Whatever was not a 201 is a problem that says when to come back."""
+    """Check that every other response is a problem with `Retry-After`."""
     assert set(ledger.statuses) <= ANSWERS, ledger.statuses
     for response in ledger.problems:
         assert response.headers["content-type"] == "application/problem+json"

@@ -1,6 +1,6 @@
-"""A small service as a process of its own: answers all of `auth`, and notes each effect in a file.
+"""A small service in its own process: it answers all operations of `auth` and records effects in a file.
 
-`python -m tests.faults.replica EFFECTS SECONDS`: every request takes so many seconds; a line with its
+`python -m tests.faults.replica EFFECTS SECONDS`: every request takes SECONDS; a line with its
 call id is appended to EFFECTS when it is done. Settings come from the environment, as for every service.
 """
 
@@ -18,7 +18,7 @@ from shared.kit.wire.call import Call, Reply
 
 
 def note(effects: Path, call_id: str) -> None:
-    """Append a line, whole, whoever else does the same."""
+    """Append a line in one write, as other processes may append too."""
     with effects.open("a", encoding="utf-8") as lines:
         lines.write(f"{call_id}\n")
 

@@ -1,4 +1,4 @@
-"""Starts and ends replicas of the small service, and calls them without a pause."""
+"""Start and end replicas of the small service, and call them continuously."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.unit.kit.rpc.calls import SECRET
 
 
 class Replica:
-    """One process. Only its own pid is ever signalled."""
+    """One process; signals go to its pid only."""
 
     def __init__(self, folder: Path, bootstrap: str, seconds: float = 0.02) -> None:
         self.effects = folder / "effects"
@@ -32,7 +32,7 @@ class Replica:
         self._process = subprocess.Popen(command, env=environ, stdout=self._log, stderr=self._log)
 
     async def until_ready(self, timeout_s: float = 30) -> None:
-        """Wait until it has its partitions."""
+        """Wait until the replica has its partitions."""
         async with asyncio.timeout(timeout_s), httpx.AsyncClient() as http:
             while True:
                 assert self._process.poll() is None, "it ended"
@@ -45,13 +45,13 @@ class Replica:
                 await asyncio.sleep(0.1)
 
     async def leave(self) -> int:
-        """Ask it to stop; its exit code."""
+        """Send SIGTERM and return the exit code."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(self._process.wait, 15)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._process.kill()
         self._process.wait()
         self._log.close()
@@ -61,9 +61,9 @@ PULSE_S = 0.1
 
 
 class Load:
-    """Calls of many keys, so many at once, each with its outcome and how long it took.
+    """Concurrent calls of many keys, with the outcome and the duration of each.
 
-    `slowest_s` is counted in pulses of this loop: when the machine has no time for it, both stand still.
+    `slowest_s` counts ticks of this loop: if the machine has no time for it, both stand still.
     """
 
     def __init__(self, client: RpcClient, *, deadline_s: float) -> None:
@@ -81,17 +81,17 @@ class Load:
         self._pulse = asyncio.create_task(self._count_pulses())
 
     async def stop(self) -> None:
-        """Send no more, and wait for what is on the way."""
+        """Stop calling, and wait for pending calls."""
         self._stop.set()
         await asyncio.gather(*self._tasks)
         self._pulse.cancel()
 
     async def until_good(self, count: int, timeout_s: float) -> None:
-        """Wait for so many more good answers."""
+        """Wait for `count` more successful calls."""
         await self.until("ok", self.outcomes["ok"] + count, timeout_s)
 
     async def until(self, outcome: str, count: int, timeout_s: float) -> None:
-        """Wait until this outcome came so often."""
+        """Wait until the outcome has occurred `count` times."""
         async with asyncio.timeout(timeout_s):
             while self.outcomes[outcome] < count:
                 await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The commands of the page about running Concord make a backup from which everything comes back."""
+"""The backup commands of docs/operating.md make a backup that restores everything."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def run(script: str, concord: Concord, backup: Path) -> None:
     subprocess.run(["bash", "-eu", "-c", script], env=environ, check=True, timeout=90, cwd=ROOT)
 
 
-def test_all_comes_back_from_a_backup(mesh: Mesh, tmp_path: Path, jar_cache: JarCache, s3: TestedS3) -> None:
+def test_a_backup_restores_everything(mesh: Mesh, tmp_path: Path, jar_cache: JarCache, s3: TestedS3) -> None:
     backup, restore = commands()
     folder = tmp_path / "backup"
     folder.mkdir()
@@ -78,8 +78,8 @@ def test_all_comes_back_from_a_backup(mesh: Mesh, tmp_path: Path, jar_cache: Jar
                 assert signed_in.status_code in (200, 201)
                 again = type(ada)(http, signed_in.json())
                 assert history_of(again, channel) == before
-                found = again.get(f"/api/files/{file}/content")
-                assert httpx.get(found.headers["location"]).content == b"tea"
+                download = again.get(f"/api/files/{file}/content")
+                assert httpx.get(download.headers["location"]).content == b"tea"
                 sent = again.send(channel, "and on it goes")
                 assert (sent.status_code, sent.json()["sequence"]) == (201, 152)
         finally:

@@ -1,4 +1,4 @@
-"""The broker goes away and comes back while calls come in; the mesh recovers by itself."""
+"""The broker is away for a while during calls; services recover by themselves."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ DEADLINE_S = 3.0
 
 @pytest.fixture
 def kafka(tmp_path: Path, jar_cache: JarCache) -> Iterator[EmbeddedKafka]:
-    """A broker of the test's own."""
+    """Yield a broker of the test's own."""
     broker = EmbeddedKafka(tmp_path / "kafka", free_port(), jar_cache, tmp_path / "kafka.log")
     try:
         broker.start(print)
@@ -52,7 +52,7 @@ async def restart(kafka: EmbeddedKafka) -> None:
 
 
 @pytest.mark.parametrize("clean", [True, False])
-async def test_calls_get_an_answer_or_are_told_and_all_recovers(kafka: EmbeddedKafka, clean: bool) -> None:
+async def test_calls_get_an_answer_or_an_error_and_recover(kafka: EmbeddedKafka, clean: bool) -> None:
     await make_request_topics(kafka.bootstrap, "auth")
     await make_topics(kafka.bootstrap, "auth.dead-letters", partitions=1)
     settings = settings_for(kafka.bootstrap, call_timeout_ms=int(DEADLINE_S * 1000))

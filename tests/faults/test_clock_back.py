@@ -1,8 +1,7 @@
-"""The clock goes back by 5 s under processes that run; nothing stands still, nothing is refused.
+"""The clock of running processes goes back by 5 s; nothing stops and nothing is rejected.
 
-libfaketime stands between the processes and their system: the wall clock is read from a file, the steady one
-is the machine's own. Kafka is not among them: libfaketime is not made for so many threads. Nor is S3, which
-signs nothing and only compares times.
+libfaketime gives the processes a wall clock from a file; the monotonic clock is the machine's. Kafka and S3
+run without it: it does not work with the many threads of Kafka, and S3 only compares times.
 """
 
 import asyncio
@@ -33,7 +32,7 @@ LIBRARY = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" /
 
 
 class WallClock:
-    """What the processes that are started with its `environ` take for the time."""
+    """The wall clock of processes that are started with its `environ`."""
 
     def __init__(self, file: Path) -> None:
         if not LIBRARY.exists():
@@ -46,30 +45,32 @@ class WallClock:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
-            # Else, on a newer glibc, it ends each timed wait on the steady clock at once: threads that wait
-            # for the interpreter's lock take it from each other without end, and a call of S3 takes a second.
+            # Otherwise, on a newer glibc, timed waits on the monotonic clock end at once: threads that wait
+            # for the GIL take it from each other endlessly, and a call of S3 takes a second.
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 
     def set_back(self) -> None:
         self._set(f"-{BACK_S}")
-        told = [sys.executable, "-c", "import time; print(time.time())"]
-        shown = subprocess.run(told, env={**os.environ, **self.environ}, capture_output=True, check=True)
-        behind = time.time() - float(shown.stdout)
+        command = [sys.executable, "-c", "import time; print(time.time())"]
+        completed = subprocess.run(
+            command, env={**os.environ, **self.environ}, capture_output=True, check=True
+        )
+        behind = time.time() - float(completed.stdout)
         if behind < BACK_S:
             pytest.skip("libfaketime was made for another machine")
 
     def _set(self, offset: str) -> None:
         new = self._file.with_suffix(".new")
         new.write_text(offset)
-        new.replace(self._file)  # whole, whoever reads it at this moment
+        new.replace(self._file)  # atomic for concurrent readers
 
 
 @pytest.mark.parametrize("whose", [("gateway",), ("services",), ("gateway", "services", "postgres")])
-async def test_it_goes_on(
+async def test_nothing_stops_or_is_rejected(
     mesh: Mesh, s3: TestedS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: Sequence[str]
 ) -> None:
-    """Where only some go back, tokens are of the future from then on, and deadlines nearer or farther."""
+    """If only some clocks go back, tokens come from the future, and deadlines move."""
     clocks = {name: WallClock(tmp_path / f"clock of {name}") for name in ("gateway", "services", "postgres")}
     with monkeypatch.context() as environ:
         for name, value in clocks["postgres"].environ.items():
@@ -90,15 +91,15 @@ async def test_it_goes_on(
 
 
 def behind(mesh: Mesh, service: str, time_told: str) -> bool:
-    """Whether a time that a database tells now is that of a clock which was set back."""
+    """Return True if a database's clock has been set back."""
     url = mesh.concord.environ[f"{service}_DATABASE_URL"]
     return time.time() - float(run_sql(url, f"SELECT extract(epoch FROM {time_told});")) > BACK_S - 1
 
 
 async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> str:
-    """Set the clocks back amid sends, and look at all that counts time.
+    """Set the clocks back during sends, and check everything that depends on time.
 
-    Returns the channel where a message and a file are new.
+    Return the channel with a new message and a new file.
     """
     with httpx.Client(base_url=gateway.url, timeout=20) as http:
         ada = sign_up(http)
@@ -134,7 +135,7 @@ async def goes_back(mesh: Mesh, gateway: Process, clocks: list[WallClock]) -> st
 
 
 def sessions_go_on(http: httpx.Client, eve: Person) -> None:
-    """Tokens that were issued in what is the future now; and new ones."""
+    """Check tokens issued in what is now the future, and new ones."""
     assert eve.get("/api/auth/me").status_code == 200
     refreshed = http.post("/api/auth/refresh", json={"refreshToken": eve.refresh_token})
     assert refreshed.status_code == 200, refreshed.text
@@ -149,7 +150,7 @@ def sessions_go_on(http: httpx.Client, eve: Person) -> None:
 
 
 def events_arrive(ada: Person, gone: dict[str, Any]) -> None:
-    """What one service made true is known to the others at once: the relays keep their leases."""
+    """A change in one service reaches the others at once: relays keep their leases."""
     path = gone["channels"][0]["id"]
     assert ada.send(path, "still here").status_code == 201
     assert ada.delete(f"/api/servers/{gone['id']}").status_code == 204

@@ -1,4 +1,4 @@
-"""Two minutes of sending while everything is killed in turn: nothing is lost, doubled or out of order."""
+"""Two minutes of sends while every process is killed in turn: nothing is lost, doubled or out of order."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from bench.durability.command import measure
 from bench.durability.report import report
 
-# The draw begins with a message replica, then Kafka, then Postgres.
+# This seed kills a message replica first, then Kafka, then Postgres.
 SEED = 14
 
 

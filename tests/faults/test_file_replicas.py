@@ -1,4 +1,4 @@
-"""Two replicas of the file service share the work, and one goes on when the other is killed."""
+"""Two replicas of the file service share the work; one continues when the other is killed."""
 
 import io
 import json
@@ -24,7 +24,7 @@ def png() -> bytes:
 
 
 class Album:
-    """Pictures of Ada's, uploaded by S3 and by the gateway in turn."""
+    """Ada's pictures, uploaded to S3 and through the gateway in turn."""
 
     def __init__(self, http: httpx.Client) -> None:
         self.ada: Person = sign_up(http)
@@ -35,8 +35,13 @@ class Album:
         if number % 2:
             sent = until_answered(lambda: self.upload(body), 201)
             return str(sent.json()["id"])
-        asked = {"channelId": self.channel, "name": "a.png", "size": len(body), "contentType": "image/png"}
-        made = until_answered(lambda: self.ada.post("/api/files", json=asked), 201).json()
+        announcement = {
+            "channelId": self.channel,
+            "name": "a.png",
+            "size": len(body),
+            "contentType": "image/png",
+        }
+        made = until_answered(lambda: self.ada.post("/api/files", json=announcement), 201).json()
         upload = made["upload"]
         httpx.put(upload["url"], headers=upload["headers"], content=body).raise_for_status()
         file_id = str(made["file"]["id"])
@@ -48,16 +53,16 @@ class Album:
         return self.ada.post("/api/files/upload", data={"channelId": self.channel}, files=form)
 
     def thumbnail(self, file_id: str) -> str:
-        """Its address; the size and kind are right."""
-        found = until_answered(lambda: self.ada.get(f"/api/files/{file_id}/thumbnail"), 302)
-        address = found.headers["location"]
+        """Return the URL of a thumbnail of the right size and type."""
+        redirect = until_answered(lambda: self.ada.get(f"/api/files/{file_id}/thumbnail"), 302)
+        address = redirect.headers["location"]
         with Image.open(io.BytesIO(httpx.get(address).content)) as picture:
             assert (picture.size, picture.format) == ((320, 240), "WEBP")
         return str(address)
 
 
 def until_answered(ask: Any, status: int) -> httpx.Response:
-    """While a replica that was killed is still in the group, some calls are told to come again."""
+    """Retry: while a killed replica is still in the group, some calls fail with a retryable error."""
     deadline = time.monotonic() + WITHIN_S
     while True:
         answer: httpx.Response = ask()
@@ -68,7 +73,7 @@ def until_answered(ask: Any, status: int) -> httpx.Response:
         time.sleep(0.3)
 
 
-def test_two_file_services_and_one_that_is_killed(mesh: Mesh, s3: TestedS3, tmp_path: Path) -> None:
+def test_one_of_two_file_services_is_killed(mesh: Mesh, s3: TestedS3, tmp_path: Path) -> None:
     mesh.concord.environ.update(s3_settings(s3))
     gateway, _, _, _, one, two = mesh.concord.start("gateway", "auth", "server", "message", "file", "file")
     mesh.concord.wait_ready()
@@ -86,11 +91,11 @@ def test_two_file_services_and_one_that_is_killed(mesh: Mesh, s3: TestedS3, tmp_
         for file_id in files:
             until_answered(lambda file_id=file_id: album.ada.delete(f"/api/files/{file_id}"), 204)
         deadline = time.monotonic() + WITHIN_S
-        for address in addresses:  # swept by either
+        for address in addresses:  # deleted by the sweep of either replica
             while httpx.get(address).status_code != 404:
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
     assert one.alive()
     for log in sorted(mesh.concord.folder.glob("file-*.log")):
-        told = map(json.loads, log.read_text().splitlines())
-        assert not [line for line in told if line["level"] == "ERROR" and line["logger"].startswith("apps.")]
+        lines = map(json.loads, log.read_text().splitlines())
+        assert not [line for line in lines if line["level"] == "ERROR" and line["logger"].startswith("apps.")]

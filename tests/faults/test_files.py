@@ -1,4 +1,4 @@
-"""Files while S3 is away, uploads that break off, and one that is larger than what may be in memory."""
+"""Files while S3 is away or hangs, slow uploads, and uploads larger than the memory bound."""
 
 import hashlib
 import io
@@ -20,21 +20,21 @@ from tests.e2e.files import Bucket
 from tests.e2e.people import Person, sign_up
 from tests.faults.conftest import Mesh
 from tests.support.forgetful_s3 import forgetful_s3
-from tests.support.hanging_s3 import hanging_beside
+from tests.support.hanging_s3 import hanging_in_thread
 from tests.support.polling import eventually
 from tests.support.s3 import s3_settings
 
 GIB = 2**30
 MAY_GROW_KIB = 32 * 1024
 LARGE = 3 * MAY_GROW_KIB * 1024
-"""More than enough to see it; the embedded S3 takes minutes to join the parts of a whole GiB."""
+"""Enough to see growth; the embedded S3 takes minutes to join the parts of 1 GiB."""
 CALL_TIMEOUT_S = 10
 AWAY_S = 60
 
 
 @pytest.fixture
 def own_s3(tmp_path: Path) -> Iterator[EmbeddedS3]:
-    """An S3 that may be stopped."""
+    """Yield an S3 that the test may stop."""
     server = EmbeddedS3(tmp_path / "s3", free_port(), tmp_path / "s3.log", lambda: ("key-id", "secret-key"))
     server.start()
     server.wait_ready()
@@ -43,22 +43,22 @@ def own_s3(tmp_path: Path) -> Iterator[EmbeddedS3]:
 
 
 class Files:
-    """Ada, with a channel, at a gateway."""
+    """Ada with a channel, at a gateway."""
 
     def __init__(self, http: httpx.Client) -> None:
         self.ada: Person = sign_up(http)
         self.channel: str = self.ada.make_server()["channels"][0]["id"]
 
     def announce(self) -> httpx.Response:
-        asked = {"channelId": self.channel, "name": "a.txt", "size": 3, "contentType": "text/plain"}
-        return self.ada.post("/api/files", json=asked)
+        announcement = {"channelId": self.channel, "name": "a.txt", "size": 3, "contentType": "text/plain"}
+        return self.ada.post("/api/files", json=announcement)
 
     def send(self) -> str:
-        """Announced, and sent to S3."""
+        """Announce a file and upload it to S3."""
         return self.put(self.announce().json())
 
     def put(self, made: dict[str, Any]) -> str:
-        """Sent to S3."""
+        """Upload the bytes to S3."""
         upload = made["upload"]
         httpx.put(upload["url"], headers=upload["headers"], content=b"tea").raise_for_status()
         return str(made["file"]["id"])
@@ -67,15 +67,15 @@ class Files:
         return self.ada.post(f"/api/files/{file_id}/complete")
 
     def address_of(self, file_id: str) -> str:
-        found = self.ada.get(f"/api/files/{file_id}/content")
-        assert found.status_code == 302, found.text
-        return found.headers["location"]
+        redirect = self.ada.get(f"/api/files/{file_id}/content")
+        assert redirect.status_code == 302, redirect.text
+        return redirect.headers["location"]
 
     def bytes_of(self, file_id: str) -> bytes:
         return httpx.get(self.address_of(file_id)).content
 
     def check_without_s3(self, waiting: str) -> None:
-        """What needs S3 is told to come again, in the time of a call; all else is as ever."""
+        """Check that requests fail with `Retry-After` in time if they need S3, and succeed otherwise."""
         for ask in (lambda: self.complete(waiting), self.upload):
             begun = time.monotonic()
             check_busy(ask())
@@ -87,14 +87,14 @@ class Files:
         return self.upload_at("")
 
     def upload_at(self, address: str) -> httpx.Response:
-        """By the gateway, or at this address."""
+        """Upload through the gateway or at this URL."""
         file = {"file": ("a.txt", b"tea", "text/plain")}
         return self.ada.post(f"{address}/api/files/upload", data={"channelId": self.channel}, files=file)
 
 
 @pytest.mark.timeout(240)
 def test_s3_is_away_for_a_minute_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
-    """Answers that say when to try again, nothing half done or piled up, and all of it goes on by itself."""
+    """Calls fail with `Retry-After`, nothing stays half done or piles up, and service resumes by itself."""
     mesh.concord.environ.update(s3_settings(own_s3))
     gateway, *_, file = mesh.concord.start("gateway", "auth", "server", "message", "file")
     mesh.concord.wait_ready()
@@ -108,7 +108,7 @@ def test_s3_is_away_for_a_minute_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) 
         own_s3.stop()
         eventually(lambda: not file.is_ready())
         assert files.ada.delete(f"/api/files/{deleted}").status_code == 204
-        announced = files.announce().json()  # an address needs no S3
+        announced = files.announce().json()  # to sign a URL needs no S3
         tries = 0
         while time.monotonic() < back_at:
             files.check_without_s3(waiting)
@@ -122,21 +122,21 @@ def test_s3_is_away_for_a_minute_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) 
         eventually(lambda: files.complete(waiting).status_code == 200)
         uploaded = files.upload()
         assert uploaded.status_code == 201
-        eventually(lambda: httpx.get(address).status_code == 404)  # what was deleted meanwhile
+        eventually(lambda: httpx.get(address).status_code == 404)  # deleted meanwhile
         mesh.concord.wait_ready()
         again, late = uploaded.json()["id"], files.put(announced)
         assert files.complete(late).status_code == 200
-        assert {files.bytes_of(each) for each in (waiting, again, late)} == {b"tea"}
-        # Neither of the uploads that were refused nor of the file that was deleted is anything left.
-        kept = [f"files/{each}" for each in (waiting, again, late)]
-        kept += [f"uploads/{each}" for each in (waiting, late)]
-        assert Bucket(mesh.concord.environ).keys() == sorted(kept)
+        assert {files.bytes_of(file_id) for file_id in (waiting, again, late)} == {b"tea"}
+        # Nothing of the rejected uploads and of the deleted file remains.
+        remaining = [f"files/{file_id}" for file_id in (waiting, again, late)]
+        remaining += [f"uploads/{file_id}" for file_id in (waiting, late)]
+        assert Bucket(mesh.concord.environ).keys() == sorted(remaining)
         check_growth((gateway, file), before)
 
 
 def test_s3_hangs_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
-    """It takes connections and answers nothing: callers are told so in time; signing does not wait for it."""
-    with hanging_beside(own_s3.url) as between:
+    """S3 accepts connections without answering: calls fail in time, and signing does not wait for S3."""
+    with hanging_in_thread(own_s3.url) as between:
         environ = {**s3_settings(own_s3), "S3_ENDPOINT_URL": between.url, "S3_PUBLIC_URL": own_s3.url}
         mesh.concord.environ.update(environ, S3_THREADS="2")
         gateway, *_, file = mesh.concord.start("gateway", "auth", "server", "message", "file")
@@ -151,7 +151,9 @@ def test_s3_hangs_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
             hung = [others.submit(files.ada.post, path) for path in waiting]
             hung += [others.submit(files.upload) for _ in range(2)]
             eventually(lambda: not file.is_ready())
-            assert files.bytes_of(shared) == b"tea"  # to sign takes no S3, and clients find another way there
+            assert (
+                files.bytes_of(shared) == b"tea"
+            )  # to sign a URL needs no S3, and clients reach it by another address
             assert files.announce().status_code == 201
             assert time.monotonic() - begun < CALL_TIMEOUT_S / 2
             for refused in hung:
@@ -164,8 +166,8 @@ def test_s3_hangs_and_comes_back(mesh: Mesh, own_s3: EmbeddedS3) -> None:
             assert files.upload().status_code == 201
 
 
-def test_a_large_file_passes_through_without_being_held(mesh: Mesh, own_s3: EmbeddedS3) -> None:
-    """Neither the gateway nor the file service grows by more than 32 MiB, whichever of them is asked."""
+def test_a_large_file_is_streamed_in_bounded_memory(mesh: Mesh, own_s3: EmbeddedS3) -> None:
+    """Neither process grows by more than 32 MiB, at either upload endpoint."""
     mesh.concord.environ.update(s3_settings(own_s3))
     limits = {"FILE_MAX_BYTES": str(2 * GIB), "FILE_QUOTA_BYTES": str(4 * GIB)}
     mesh.concord.environ.update(limits)
@@ -186,8 +188,8 @@ def test_a_large_file_passes_through_without_being_held(mesh: Mesh, own_s3: Embe
 
 
 @pytest.mark.timeout(280)
-def test_a_gibibyte_passes_through_without_being_held(mesh: Mesh) -> None:
-    """The same of a whole GiB, before an S3 that only counts."""
+def test_a_gibibyte_is_streamed_in_bounded_memory(mesh: Mesh) -> None:
+    """Upload 1 GiB to an S3 that stores only a digest."""
     with forgetful_s3() as s3:
         key = {"AWS_ACCESS_KEY_ID": "key-id", "AWS_SECRET_ACCESS_KEY": "secret-key"}
         limits = {"FILE_MAX_BYTES": str(2 * GIB), "FILE_QUOTA_BYTES": str(4 * GIB)}
@@ -198,17 +200,17 @@ def test_a_gibibyte_passes_through_without_being_held(mesh: Mesh) -> None:
         with httpx.Client(base_url=gateway.url, timeout=250) as http:
             files = Files(http)
             assert files.upload().status_code == 201
-            s3.taken()
+            s3.pop_digest()
             before = [peak_kib(process) for process in (gateway, file)]
             for address in (gateway.url, port_of_files(mesh)):
                 done = files.ada.post(f"{address}/api/files/upload", **form_of(files.channel, GIB))
                 assert (done.status_code, done.json()["size"]) == (201, GIB), done.text
-                assert s3.taken() == expected
+                assert s3.pop_digest() == expected
             check_growth((gateway, file), before)
 
 
-def test_who_drips_holds_no_place(mesh: Mesh, own_s3: EmbeddedS3) -> None:
-    """One byte now and then, at either door, from as many as there are places: all are cut, others go on."""
+def test_slow_uploads_hold_no_slot(mesh: Mesh, own_s3: EmbeddedS3) -> None:
+    """Slow uploads in every slot of either endpoint are closed, and other requests are served."""
     mesh.concord.environ.update(s3_settings(own_s3))
     few = dict.fromkeys(("UPLOADS_MAX", "FILE_UPLOADS_MAX"), "2")
     one = dict.fromkeys(("UPLOADS_PERSON_MAX", "FILE_UPLOADS_PERSON_MAX"), "1")
@@ -224,14 +226,14 @@ def test_who_drips_holds_no_place(mesh: Mesh, own_s3: EmbeddedS3) -> None:
                 busy = files.upload_at(address)
                 assert (busy.status_code, busy.json()["code"]) == (503, "mesh.busy"), busy.text
                 assert int(busy.headers["retry-after"]) > 0
-                for each in dripping:
-                    status, code = each.result(timeout=10)
+                for upload in dripping:
+                    status, code = upload.result(timeout=10)
                     assert (status, code) == (400, "body.malformed")
             assert files.upload_at(address).status_code == 201
 
 
 def drip(address: str, token: str) -> tuple[int, str]:
-    """Send a form byte by byte until there is an answer."""
+    """Send a form byte by byte until a response comes."""
     place = httpx.URL(address)
     with socket.create_connection((place.host, place.port or 80), timeout=0.2) as line:
         head = f"POST /api/files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
@@ -248,7 +250,7 @@ def drip(address: str, token: str) -> tuple[int, str]:
 
 
 def port_of_files(mesh: Mesh) -> str:
-    """The address of the file service's own port."""
+    """Return the URL of the file service's own port."""
     return f"http://127.0.0.1:{mesh.concord.environ['FILE_PORT']}"
 
 
@@ -267,7 +269,7 @@ def form_of(channel_id: str, size: int) -> dict[str, Any]:
 
 
 def pieces_of(size: int) -> Iterator[bytes]:
-    """Text, each 64 KiB of it another."""
+    """Yield text whose blocks of 64 KiB all differ."""
     for number in range(size // 65_536):
         yield b"%015d\n" % number * 4096
 
@@ -290,7 +292,7 @@ def check_busy(refused: httpx.Response) -> None:
 
 
 def peak_kib(process: Process) -> int:
-    """The most that was ever resident."""
+    """Return the peak resident memory."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 

@@ -1,4 +1,4 @@
-"""Ten thousand sends at the same moment, through all processes: they stay small, and nothing is lost."""
+"""Ten thousand concurrent sends: the memory of all processes stays bounded, and nothing is lost."""
 
 import asyncio
 import time
@@ -54,7 +54,7 @@ async def test_ten_thousand_sends_at_once(mesh: Mesh) -> None:
         grown = {
             process.service: size_mib(process.pid, "VmHWM") - before[process.service] for process in processes
         }
-        print(f"{dict(statuses)}; grown by {grown} MiB")  # shown when it fails, and with -s
+        print(f"{dict(statuses)}; grown by {grown} MiB")  # printed on failure, and with -s
         assert {name: mib for name, mib in grown.items() if mib > GROWTH_MAX_MIB[name]} == {}
 
         begun = time.monotonic()
@@ -65,7 +65,7 @@ async def test_ten_thousand_sends_at_once(mesh: Mesh) -> None:
 
 
 def check_stored(answers: list[tuple[int, bytes]], histories: list[list[dict[str, object]]]) -> None:
-    """What was acknowledged is there, nothing is there twice, and no sequence has a gap."""
+    """Check that acknowledged messages exist once, and that sequences have no gap."""
     for history in histories:
         assert [message["sequence"] for message in history] == list(range(1, len(history) + 1))
     times = Counter(message["nonce"] for history in histories for message in history if message["nonce"])

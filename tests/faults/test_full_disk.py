@@ -1,4 +1,4 @@
-"""The disk of Kafka or Postgres is full: callers are told to come back, nothing is damaged, it goes on."""
+"""The disk of Kafka or Postgres is full: calls fail with `Retry-After`, and nothing is damaged."""
 
 import asyncio
 import subprocess
@@ -21,7 +21,7 @@ Part = EmbeddedKafka | EmbeddedPostgres
 
 
 class Disk:
-    """A small file system of its own; `fill` leaves nothing free, `free` gives it back."""
+    """A small file system; `fill` uses up its space, `free` releases it."""
 
     def __init__(self, folder: Path) -> None:
         self._ballast = folder / "ballast"
@@ -58,7 +58,7 @@ def mounted(folder: Path) -> Iterator[Disk]:
 
 @pytest.fixture
 def kafka_disk(tmp_path: Path) -> Iterator[Disk]:
-    """Mounted before the mesh is started, below what it starts."""
+    """Mount the file system before the mesh starts on it."""
     with mounted(tmp_path / "kafka") as disk:
         yield disk
 
@@ -78,7 +78,7 @@ async def test_postgres_has_no_room(postgres_disk: Disk, mesh: Mesh) -> None:
 
 
 async def run_out_of_room(mesh: Mesh, part: Part, disk: Disk) -> None:
-    """Send all the time; fill the disk, free it, and compare at the end what was acknowledged."""
+    """Send continuously; fill the disk, free it, and check the acknowledged messages at the end."""
     gateway, *_ = mesh.concord.start("gateway", "auth", "server", "message")
     mesh.concord.wait_ready()
     with httpx.Client(base_url=gateway.url, timeout=30) as http:
@@ -104,7 +104,7 @@ async def run_out_of_room(mesh: Mesh, part: Part, disk: Disk) -> None:
 
 
 def restart(part: Part) -> None:
-    """What an operator does when there is room again; a part that still runs is ended before."""
+    """Restart a component as an operator does once space is free; stop it first if it still runs."""
     part.stop()
     part.start()
     part.wait_ready()

@@ -1,4 +1,4 @@
-"""Processes are killed while people send; nothing is lost, nothing is doubled, and it goes on by itself."""
+"""Processes are killed during sends; nothing is lost or doubled, and service resumes by itself."""
 
 import asyncio
 import secrets
@@ -20,7 +20,7 @@ def _channels(ada: Person, count: int) -> list[str]:
     return [response.json()["id"] for response in made]
 
 
-async def test_kill_a_message_replica_amid_a_thousand_sends(mesh: Mesh) -> None:
+async def test_kill_a_message_replica_during_a_thousand_sends(mesh: Mesh) -> None:
     """Every send is answered by its deadline; the other replica serves all channels within 15 s."""
     gateway, _, _, first, _ = mesh.concord.start("gateway", "auth", "server", "message", "message")
     mesh.concord.wait_ready()
@@ -45,7 +45,7 @@ async def test_kill_a_message_replica_amid_a_thousand_sends(mesh: Mesh) -> None:
 
 
 async def test_restart_postgres_and_kafka_while_requests_come_in(mesh: Mesh) -> None:
-    """Problems say when to come back, every process recovers by itself."""
+    """Errors have `Retry-After`, and every process recovers by itself."""
     gateway, *_ = mesh.concord.start("gateway", "auth", "server", "message")
     mesh.concord.wait_ready()
     with httpx.Client(base_url=gateway.url, timeout=30) as http:
@@ -68,7 +68,7 @@ async def test_restart_postgres_and_kafka_while_requests_come_in(mesh: Mesh) -> 
 
 
 async def test_restart_a_gateway_while_requests_come_in(mesh: Mesh) -> None:
-    """The one that stops answers what it has in hand, the other serves on; each reply finds its asker."""
+    """The stopping gateway answers pending requests, the other one serves; no reply is lost."""
     leaving, staying, *_ = mesh.concord.start("gateway", "gateway", "auth", "server", "message", "message")
     mesh.concord.wait_ready()
     with httpx.Client(base_url=staying.url, timeout=30) as http:
@@ -76,8 +76,10 @@ async def test_restart_a_gateway_while_requests_come_in(mesh: Mesh) -> None:
         channels = _channels(ada, 8)
         ledger, stop = Ledger(), asyncio.Event()
         here = asyncio.create_task(send_until(stop, staying.url, ada, channels, at_once=8, ledger=ledger))
-        there = asyncio.create_task(send_many(leaving.url, ada, channels, 400, at_once=8, ledger=ledger))
-        await there
+        through_leaving = asyncio.create_task(
+            send_many(leaving.url, ada, channels, 400, at_once=8, ledger=ledger)
+        )
+        await through_leaving
         late = asyncio.create_task(send_until(stop, leaving.url, ada, channels, at_once=8, ledger=Ledger()))
         await asyncio.sleep(0.2)
         assert await asyncio.to_thread(leaving.stop) == 0
@@ -93,7 +95,7 @@ async def test_restart_a_gateway_while_requests_come_in(mesh: Mesh) -> None:
 
 
 async def _recovered(ledger: Ledger) -> None:
-    """Sends are answered with 201 again, within 30 s."""
+    """Wait until sends succeed again, at most 30 s."""
     before = ledger.statuses[201]
     deadline = time.monotonic() + 30
     while ledger.statuses[201] < before + 128:

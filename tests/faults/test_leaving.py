@@ -1,4 +1,4 @@
-"""Every process that is asked to stop is not ready first, finishes what it has in hand, and then leaves."""
+"""On SIGTERM every process becomes not ready, finishes its pending requests, and exits."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
 class Stage:
-    """Ada with a server, and what is asked of each service while a row that it needs is locked."""
+    """Ada with a server, and the request to each service while a row that it needs is locked."""
 
     def __init__(self, mesh: Mesh, http: httpx.Client) -> None:
         self.mesh = mesh
@@ -35,7 +35,7 @@ class Stage:
         assert self.ada.send(self.channel, "now the message service has a row of it").status_code == 201
 
     def row_of(self, service: str) -> tuple[str, str]:
-        """The table and the id of the row that the request below waits for."""
+        """Return table and id of the row that the request below waits for."""
         rows = {
             "auth": ("accounts", self.ada.id),
             "server": ("servers", self.server["id"]),
@@ -44,7 +44,7 @@ class Stage:
         return rows[service]
 
     def ask(self, service: str) -> httpx.Response:
-        """Something that this service writes."""
+        """Send a request that makes this service write."""
         match service:
             case "auth":
                 return self.ada.patch("/api/auth/me", json={"name": "Ada Lovelace"})
@@ -54,7 +54,7 @@ class Stage:
                 return self.ada.send(self.channel, "in hand")
 
     async def until_counted(self, service: str, count: str) -> None:
-        """Wait until a query of a service's database counts something."""
+        """Wait until a query of a service's database returns a count above zero."""
         connection = await asyncpg.connect(self.url_of(service))
         try:
             async with asyncio.timeout(10):
@@ -68,7 +68,7 @@ class Stage:
 
     @asynccontextmanager
     async def waiting(self, service: str) -> AsyncIterator[asyncio.Task[httpx.Response]]:
-        """A request that waits in the service for a locked row; the row is free at the end."""
+        """Run a request that waits in the service for a locked row; unlock the row at the end."""
         table, row_id = self.row_of(service)
         connection = await asyncpg.connect(self.url_of(service))
         try:
@@ -85,7 +85,7 @@ class Stage:
 
 @pytest.fixture
 def processes(mesh: Mesh, s3: TestedS3) -> dict[str, Process]:
-    """One of each, by name. The gateway is seen to leave for a second before it does."""
+    """Run one process of each service, by name. The gateway is not ready for a second before it exits."""
     mesh.concord.environ.update(s3_settings(s3) | {"DRAIN_NOTICE_MS": "1000"})
     started = mesh.concord.start("gateway", "auth", "server", "message", "file")
     mesh.concord.wait_ready()
@@ -99,7 +99,7 @@ def stage(mesh: Mesh, processes: dict[str, Process]) -> Iterator[Stage]:
 
 
 async def leaves(process: Process) -> None:
-    """Ask it to stop: it lives on, and says that it is not ready."""
+    """Send SIGTERM and check that the process is alive and not ready."""
     async with httpx.AsyncClient(base_url=process.url) as http:
         assert (await http.get("/health/ready")).status_code == 200
         os.kill(process.pid, signal.SIGTERM)
@@ -111,8 +111,10 @@ async def leaves(process: Process) -> None:
         assert (await http.get("/health/live")).status_code == 200
 
 
-async def test_each_service_finishes_what_it_has_in_hand(stage: Stage, processes: dict[str, Process]) -> None:
-    # The one that others ask goes last.
+async def test_each_service_finishes_its_pending_requests(
+    stage: Stage, processes: dict[str, Process]
+) -> None:
+    # The service that others call stops last.
     for service in ("message", "server", "auth"):
         async with stage.waiting(service) as asking:
             await leaves(processes[service])
@@ -122,7 +124,7 @@ async def test_each_service_finishes_what_it_has_in_hand(stage: Stage, processes
         assert await asyncio.to_thread(processes[service].stop) == 0
 
 
-async def test_the_gateway_finishes_what_it_has_in_hand(stage: Stage, processes: dict[str, Process]) -> None:
+async def test_the_gateway_finishes_its_pending_requests(stage: Stage, processes: dict[str, Process]) -> None:
     gateway = processes["gateway"]
     async with stage.waiting("message") as asking:
         await leaves(gateway)

@@ -1,4 +1,4 @@
-"""What `concord bench durability` reckons up finds real damage, in the database and in Kafka."""
+"""`concord bench durability` finds real damage in the database and in Kafka."""
 
 import asyncio
 from collections import Counter
@@ -21,30 +21,30 @@ from shared.contracts.event import MESSAGE_CREATED
 from shared.kit.kafka.topic_reader import ReadLimits, TopicReader
 
 SENDERS = 6
-"""Each in a channel of its own."""
+"""Each kind of damage has its own channel."""
 EACH = 5
 TOPICS = len(MESSAGE_CREATED.topics)
 
 
 class Damage:
-    """Does to a Concord what must never happen to one."""
+    """Inflicts on a Concord damage that must never happen."""
 
     def __init__(self, concord: OwnConcord) -> None:
         self._url = concord.environ[database_variable("message")]
         self._kafka = concord.kafka.bootstrap
 
     def sql(self, statement: str, channel_id: str, entry: Entry) -> None:
-        """`$channel` and `$sequence` stand for those of the message."""
+        """Run SQL; `$channel` and `$sequence` stand for those of the message."""
         filled = statement.replace("$channel", f"'{channel_id}'").replace("$sequence", str(entry.sequence))
         run_sql(self._url, filled)
 
     def never_sent(self) -> None:
-        """Events that were written to the outbox, and are not in Kafka."""
+        """Simulate events that were written to the outbox and are missing in Kafka."""
         topics = " ".join(MESSAGE_CREATED.topics)
         run_sql(self._url, f"INSERT INTO outbox_ledger VALUES (0, '{uuid4()}', '{uuid4()}', '{topics}');")
 
     async def another_event(self, topic: str, message_id: str) -> None:
-        """The event of this message once more, and a second one with an id of its own."""
+        """Publish the event of this message again, and a second one with another id."""
         (found,) = [record async for record in self._records(topic) if _is_about(record, message_id)]
         other = msgspec.json.encode(msgspec.json.decode(found.value) | {"id": str(uuid4())})
         async with AIOKafkaProducer(bootstrap_servers=self._kafka) as producer:
@@ -88,7 +88,7 @@ async def test_damage_is_found(tmp_path: Path) -> None:
 
 
 async def do_all(damage: Damage, senders: list[Sender]) -> None:
-    """Each kind in a channel of its own; the last one stays well."""
+    """Inflict each kind of damage in its own channel; the last channel stays intact."""
     places = [(sender.channel_id, sender.entries[2]) for sender in senders]
     gone, bent, swapped, foreign, again, _ = places
     this = "WHERE channel_id = $channel AND sequence = $sequence"
@@ -112,7 +112,7 @@ async def do_all(damage: Damage, senders: list[Sender]) -> None:
 
 
 def check(verdict: Verdict) -> None:
-    """Nothing more and nothing less than what was done."""
+    """Check that exactly the inflicted damage was found."""
     assert verdict.faults == Counter(
         {
             ledger.LOST: 1 + 1 + 2,

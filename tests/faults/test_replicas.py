@@ -1,4 +1,4 @@
-"""Replicas die and are replaced while calls come in; every call has its answer."""
+"""Replicas die and are replaced during calls; every call gets an answer."""
 
 import asyncio
 import time
@@ -39,8 +39,8 @@ def effects(replica: Replica) -> Counter[str]:
     return Counter(replica.effects.read_text().split())
 
 
-async def test_what_a_killed_replica_did_not_answer_the_other_does(bootstrap: str, start: Start) -> None:
-    """kill -9 amid work: the group finds out after the session's six seconds, and nothing is lost."""
+async def test_calls_of_a_killed_replica_are_answered_by_the_other(bootstrap: str, start: Start) -> None:
+    """SIGKILL during calls: the group notices after the session timeout of 6 s, and nothing is lost."""
     one, two = start(0.1), start(0.1)
     await asyncio.gather(one.until_ready(), two.until_ready())
     async with running_client(settings_for(bootstrap)) as client:
@@ -60,13 +60,11 @@ async def test_what_a_killed_replica_did_not_answer_the_other_does(bootstrap: st
     assert load.answered <= set(done)
     again = [count for count in done.values() if count > 1]
     assert max(again, default=1) <= 2
-    # What was in hand, and what was done since the last commit, at 64 in a tenth of a second.
+    # Pending calls, and those since the last commit, at 64 calls in 0.1 s.
     assert len(again) <= 64 + 64 * 10 * 2 * COMMIT_INTERVAL_S
 
 
-async def test_nobody_waits_past_the_deadline_when_all_replicas_are_dead(
-    bootstrap: str, start: Start
-) -> None:
+async def test_calls_end_at_their_deadline_when_all_replicas_are_dead(bootstrap: str, start: Start) -> None:
     only = start(0.05)
     await only.until_ready()
     async with running_client(settings_for(bootstrap)) as client:
@@ -84,7 +82,7 @@ async def test_nobody_waits_past_the_deadline_when_all_replicas_are_dead(
     assert load.slowest_s < 2.5
 
 
-async def test_a_rolling_restart_loses_no_reply_and_does_nothing_twice(bootstrap: str, start: Start) -> None:
+async def test_a_rolling_restart_loses_no_reply_and_repeats_no_call(bootstrap: str, start: Start) -> None:
     running = [start(), start()]
     await asyncio.gather(*(replica.until_ready() for replica in running))
     settings = settings_for(bootstrap)

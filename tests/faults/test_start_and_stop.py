@@ -1,4 +1,4 @@
-"""The order in which things start never matters, and everything stops cleanly at any time."""
+"""Processes and infrastructure may start in any order, and stop cleanly at any time."""
 
 import asyncio
 import random
@@ -25,11 +25,11 @@ SERVICES = ("gateway", "auth", "server", "message", "file")
 DATABASES = ("auth", "server", "message", "file")
 STOP_WITHIN_S = 6.0
 WORST = ("gateway", "file", "message", "server", "auth", "s3", "postgres", "kafka")
-"""Who needs the most of the others comes first, and what all of them need comes last."""
+"""The process with the most dependencies first, and the common dependency of all last."""
 
 
 class Ground:
-    """Kafka, Postgres and S3 that are not there yet, and a Concord that knows where they will be."""
+    """Kafka, Postgres and S3 that have not started yet, and a Concord that has their addresses."""
 
     def __init__(self, folder: Path, jars: JarCache) -> None:
         self.kafka = EmbeddedKafka(folder / "kafka", free_port(), jars, folder / "kafka.log")
@@ -41,7 +41,7 @@ class Ground:
         self.concord = Concord(folder, self.kafka.bootstrap, urls, **s3_settings(self.s3))
 
     def let_processes_prepare(self) -> None:
-        """As `concord run` does where nobody has said that somebody else sees to it."""
+        """Let each process create topics and tables, as `concord run` does by default."""
         del self.concord.environ["CONCORD_PREPARED"]
 
     def start_kafka(self) -> None:
@@ -71,7 +71,7 @@ class Ground:
 
 
 def drawn(seed: int) -> tuple[str, ...]:
-    """Some other order."""
+    """Return a random order."""
     return tuple(random.Random(seed).sample(WORST, len(WORST)))
 
 
@@ -89,8 +89,8 @@ def ground(tmp_path: Path, jar_cache: JarCache) -> Iterator[Ground]:
     [(WORST, True), (WORST, False), (drawn(1), True), (drawn(2), False)],
     ids=["worst", "worst, each prepares", "drawn", "drawn, each prepares"],
 )
-def test_whatever_starts_first_all_come_up(ground: Ground, order: Sequence[str], prepared: bool) -> None:
-    """Processes and parts in any order; topics and tables as soon as both are there."""
+def test_everything_starts_in_any_order(ground: Ground, order: Sequence[str], prepared: bool) -> None:
+    """Start everything in some order; create topics and tables once Kafka and Postgres run."""
     if not prepared:
         ground.let_processes_prepare()
     parts = {"kafka": ground.start_kafka, "postgres": ground.start_postgres, "s3": ground.start_s3}
@@ -113,8 +113,8 @@ def test_whatever_starts_first_all_come_up(ground: Ground, order: Sequence[str],
 
 
 @pytest.mark.parametrize("prepared", [True, False])
-def test_processes_that_wait_for_the_rest_stop_at_once(ground: Ground, prepared: bool) -> None:
-    """Nothing is there: each says that it lives and what it waits for, and leaves with 0 when asked."""
+def test_processes_that_wait_for_infrastructure_stop_at_once(ground: Ground, prepared: bool) -> None:
+    """Without infrastructure each is live, reports what it waits for, and exits with 0 on SIGTERM."""
     if not prepared:
         ground.let_processes_prepare()
     processes = ground.concord.start(*SERVICES)
@@ -130,7 +130,7 @@ def test_processes_that_wait_for_the_rest_stop_at_once(ground: Ground, prepared:
 
 
 async def test_every_process_stops_cleanly_under_load(ground: Ground) -> None:
-    """Asked to stop amid sends, each leaves with 0 in time; what was accepted has an answer."""
+    """On SIGTERM during sends each exits with 0 in time; every accepted request gets a response."""
     ground.start_parts()
     await asyncio.to_thread(ground.concord.prepare)
     gateway, *others = ground.concord.start(*SERVICES)
@@ -139,7 +139,7 @@ async def test_every_process_stops_cleanly_under_load(ground: Ground) -> None:
         ada = sign_up(http)
         channels = [channel["id"] for channel in ada.make_server()["channels"]]
         ledger, stop = Ledger(), asyncio.Event()
-        # A kept connection may be closed at the moment in which a request is written to it.
+        # A keep-alive connection may be closed while a request is written to it.
         sending = asyncio.create_task(
             send_until(stop, gateway.url, ada, channels, at_once=8, ledger=ledger, may_hang_up=True)
         )
@@ -156,7 +156,7 @@ async def test_every_process_stops_cleanly_under_load(ground: Ground) -> None:
         check_problems(ledger)
         check_nothing_lost(ada, channels, ledger)
         stored = {message["content"] for channel in channels for message in history_of(ada, channel)}
-    assert stored.isdisjoint(ledger.hung_up), "what was accepted has an answer"
+    assert stored.isdisjoint(ledger.hung_up), "an accepted request got no response"
 
 
 async def _acknowledged(ledger: Ledger, count: int) -> None:

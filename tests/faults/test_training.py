@@ -1,4 +1,4 @@
-"""The trainer of the ahead-of-time cache, left to end and not; it works only when nobody else wants to."""
+"""The trainer of the ahead-of-time cache: finished, stopped and killed."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ from tests.support.polling import eventually
 
 @pytest.fixture
 def own_cache(tmp_path: Path, jar_cache: JarCache) -> JarCache:
-    """A cache of the test's own, with the real jars."""
+    """Return a cache of the test's own, with the real jars."""
     jar_cache.ensure(print)
     cache = JarCache(tmp_path / "cache")
     cache.folder.mkdir(parents=True)
@@ -28,7 +28,7 @@ def own_cache(tmp_path: Path, jar_cache: JarCache) -> JarCache:
 
 @pytest.fixture
 def trainer(own_cache: JarCache) -> Iterator[subprocess.Popen[bytes]]:
-    """A trainer that has started its Kafka."""
+    """Yield a trainer that has started its Kafka."""
     process = subprocess.Popen(train_command(own_cache.cache, "c1", 256), cwd=ROOT)
     eventually(lambda: any(own_cache.cache.glob("train-*/kafka.json")), 60)
     yield process

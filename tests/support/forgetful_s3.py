@@ -1,4 +1,4 @@
-"""Fake S3 that keeps only a digest of the uploads, for uploads larger than the disk should hold."""
+"""An S3 that stores only a digest, for uploads that would fill a disk."""
 
 import hashlib
 import threading
@@ -7,27 +7,27 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 _PIECE_BYTES = 65_536
-_BEGUN = b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
-_FINISHED = b'<CompleteMultipartUploadResult><ETag>"1"</ETag></CompleteMultipartUploadResult>'
+_CREATED = b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+_COMPLETED = b'<CompleteMultipartUploadResult><ETag>"1"</ETag></CompleteMultipartUploadResult>'
 
 
 class ForgetfulS3(ThreadingHTTPServer):
-    """Has every bucket, and adds all uploaded bytes to one digest, in the order of their arrival."""
+    """Accepts any bucket and key; all bytes go into one digest in the order of their arrival."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self._taken = hashlib.sha256()
+        self._received = hashlib.sha256()
 
-    def take(self, piece: bytes) -> None:
-        """Add uploaded bytes to the digest."""
-        self._taken.update(piece)
+    def receive(self, piece: bytes) -> None:
+        """Add bytes of an object or a part."""
+        self._received.update(piece)
 
-    def taken(self) -> str:
-        """Return and reset the digest of the bytes uploaded since the last call."""
-        digest, self._taken = self._taken.hexdigest(), hashlib.sha256()
+    def pop_digest(self) -> str:
+        """Return the SHA-256 of all bytes since the last call, in hex."""
+        digest, self._received = self._received.hexdigest(), hashlib.sha256()
         return digest
 
 
@@ -36,26 +36,26 @@ class _Handler(BaseHTTPRequestHandler):
     server: ForgetfulS3
 
     def do_HEAD(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_GET(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_PUT(self) -> None:
         left = int(self.headers["Content-Length"])
         while left and (piece := self.rfile.read(min(left, _PIECE_BYTES))):
-            self.server.take(piece)
+            self.server.receive(piece)
             left -= len(piece)
-        self._answer()
+        self._respond()
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._answer(_BEGUN if self.path.endswith("?uploads") else _FINISHED)
+        self._respond(_CREATED if self.path.endswith("?uploads") else _COMPLETED)
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
 
-    def _answer(self, body: bytes = b"") -> None:
+    def _respond(self, body: bytes = b"") -> None:
         self.send_response(200)
         self.send_header("ETag", '"1"')
         self.send_header("Content-Length", str(len(body)))
@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def forgetful_s3() -> Iterator[ForgetfulS3]:
-    """Serve in threads until the end of the block."""
+    """Yield a server that runs in its own threads."""
     with ForgetfulS3() as s3:
         thread = threading.Thread(target=s3.serve_forever)
         thread.start()

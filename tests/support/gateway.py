@@ -1,4 +1,4 @@
-"""A whole gateway without Kafka: what stands behind it is a fake."""
+"""A whole gateway without Kafka: the services behind it are a fake."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from tests.unit.kit.rpc.calls import SECRET
 
 @dataclass
 class World:
-    """Everything that a test may want to look at or change."""
+    """A gateway and the parts of it that a test may inspect or change."""
 
     caller: FakeCaller
     signer: Signer
@@ -42,7 +42,7 @@ class World:
 
 
 def new_world(**changes: Any) -> World:
-    """A gateway with these settings, all the rest as by default but for the limits, which are off."""
+    """Return a gateway with these settings; the others have their defaults, but the rate limits are off."""
     settings = GatewaySettings(**{"rate_limit_per_minute": 0, "mesh_secret": SECRET, **changes})
     signer, caller, health = Signer(), FakeCaller(), Health()
     clock, traffic = SystemClock(), HttpMetrics()
@@ -77,7 +77,7 @@ def new_world(**changes: Any) -> World:
 
 @pytest.fixture
 def make_world() -> Callable[..., World]:
-    """For tests that need other settings, or change more than the fake behind the gateway."""
+    """Return the factory, for tests that need other settings or change more than the fake caller."""
     return new_world
 
 
@@ -85,7 +85,7 @@ _shared_world = cache(new_world)
 
 
 def shared_world() -> World:
-    """A gateway as it is set by default, shared because making one takes a while; its flags are reset."""
+    """Return a gateway with default settings, shared because creating one is slow; its state is reset."""
     world = _shared_world()
     world.caller.sent.clear()
     world.caller.answer = None
@@ -95,25 +95,25 @@ def shared_world() -> World:
 
 @pytest.fixture
 def world() -> World:
-    """The shared one: a test that changes more than the fake behind it makes one of its own."""
+    """Return the shared gateway; a test that changes more than the fake caller creates its own."""
     return shared_world()
 
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A caller without a token."""
+    """Yield a client without a token."""
     async with client_of(world) as client:
         yield client
 
 
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A caller with a good token."""
+    """Yield a client with a valid token."""
     async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as client:
         yield client
 
 
 def client_of(world: World, **headers: str) -> httpx.AsyncClient:
-    """A caller of this gateway; exceptions that reach the server fail the test."""
+    """Return a client of this gateway; exceptions that reach the server fail the test."""
     transport = httpx.ASGITransport(app=world.edge)
     return httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers)

@@ -1,4 +1,4 @@
-"""Proxy before an S3 that injects a fault: it accepts requests, but returns no response while it hangs."""
+"""A fault: an S3 that accepts connections and requests and does not answer while it hangs."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 
 class HangingS3:
-    """A proxy before a real S3. While `hangs` is set no response comes back."""
+    """A proxy in front of a real S3. While `hangs` is set, no response passes."""
 
     def __init__(self, behind: tuple[str, int]) -> None:
         self.hangs = threading.Event()
@@ -17,13 +17,13 @@ class HangingS3:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        there, back = await asyncio.open_connection(*self._behind)
+        responses, requests = await asyncio.open_connection(*self._behind)
         try:
-            await asyncio.gather(self._pass(reader, back), self._pass(there, writer, holds=True))
+            await asyncio.gather(self._pass(reader, requests), self._pass(responses, writer, holds=True))
         except OSError:
             pass
         finally:
-            back.close()
+            requests.close()
             writer.close()
 
     async def _pass(
@@ -31,7 +31,7 @@ class HangingS3:
     ) -> None:
         while piece := await reader.read(65_536):
             if holds and self.hangs.is_set():
-                await asyncio.Event().wait()  # without end: this response is lost
+                await asyncio.Event().wait()  # this response is lost
             writer.write(piece)
             await writer.drain()
         writer.write_eof()
@@ -39,20 +39,20 @@ class HangingS3:
 
 @asynccontextmanager
 async def hanging(url: str) -> AsyncIterator[HangingS3]:
-    """Open a proxy before the S3 at this URL; it does not hang yet."""
+    """Yield a proxy in front of the S3 at this URL; it does not hang yet."""
     host, _, port = url.removeprefix("http://").partition(":")
-    between = HangingS3((host, int(port)))
+    proxy = HangingS3((host, int(port)))
     tasks: set[asyncio.Task[None]] = set()
 
     def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(between._serve(reader, writer))
+        task = asyncio.create_task(proxy._serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    between.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield between
+        yield proxy
     finally:
         server.close()
         for task in list(tasks):
@@ -61,16 +61,16 @@ async def hanging(url: str) -> AsyncIterator[HangingS3]:
 
 
 @contextmanager
-def hanging_beside(url: str) -> Iterator[HangingS3]:
-    """Open it in a thread, for tests without an event loop."""
+def hanging_in_thread(url: str) -> Iterator[HangingS3]:
+    """Run the proxy in a thread, for tests without an event loop."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    between = hanging(url)
+    proxy = hanging(url)
     try:
-        yield asyncio.run_coroutine_threadsafe(between.__aenter__(), loop).result(5)
+        yield asyncio.run_coroutine_threadsafe(proxy.__aenter__(), loop).result(5)
     finally:
-        asyncio.run_coroutine_threadsafe(between.__aexit__(None, None, None), loop).result(5)
+        asyncio.run_coroutine_threadsafe(proxy.__aexit__(None, None, None), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

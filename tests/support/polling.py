@@ -1,4 +1,4 @@
-"""Waiting for a fact, not for a time: as soon as it is there a test goes on, however slow the machine is."""
+"""Wait for a condition instead of a time: a test continues as soon as it holds, on a machine of any speed."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from collections.abc import Callable
 def eventually(
     holds: Callable[[], bool], within_s: float = 20.0, what: Callable[[], str] = lambda: ""
 ) -> None:
-    """Wait until it holds; fails with `what()` when it does not in time."""
+    """Wait until the condition holds; fail with `what()` after `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what()}"
@@ -16,7 +16,7 @@ def eventually(
 
 
 async def until(holds: Callable[[], bool], within_s: float = 20.0) -> None:
-    """The same where a loop goes on meanwhile."""
+    """Wait likewise while the event loop runs."""
     deadline = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < deadline, f"not within {within_s} s"

@@ -1,7 +1,7 @@
-"""Settings of all unit tests."""
+"""Settings of Hypothesis for all unit tests."""
 
 from hypothesis import settings
 
-# A busy machine is no fault of the code.
+# No deadline: a busy machine is not a fault of the code.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

@@ -1,9 +1,9 @@
-"""The public contract is as it was written down: settings, topics, paths, fields, codes, commands, metrics.
+"""The public contract is as recorded: settings, topics, paths, fields, codes, commands, metrics, logs.
 
-The lists in `tests/data/public_contract` hold no descriptive texts. A refactoring leaves them alone. A change
-of the contract on purpose takes them again, with `python -m tests.unit.test_public_contract`, and the
-difference in the commit shows what changed. Where something in the product moves, `sources.py` and
-`registered_metrics.py` in tests/unit/public_contract follow.
+The lists in `tests/data/public_contract` hold no descriptive texts. A refactoring leaves them alone. An
+intended change of the contract records them again with `python -m tests.unit.test_public_contract`, and the
+commit shows the difference. If code moves, `sources.py` and `registered_metrics.py` in
+tests/unit/public_contract follow.
 """
 
 import json
@@ -15,15 +15,15 @@ import pytest
 from tests.unit.public_contract.sources import SECTIONS
 
 LISTS = Path(__file__).parents[1] / "data" / "public_contract"
-RETAKE = "If that is on purpose: python -m tests.unit.test_public_contract"
+RECORD = "If that is on purpose: python -m tests.unit.test_public_contract"
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_the_public_contract_is_as_it_was_written_down(section: str) -> None:
-    written = json.loads(_list_of(section).read_text())
-    if lines := differences(written, SECTIONS[section]()):
+def test_the_public_contract_is_as_recorded(section: str) -> None:
+    recorded = json.loads(_list_of(section).read_text())
+    if lines := differences(recorded, SECTIONS[section]()):
         pytest.fail(
-            "\n".join((f"The public contract ({section}) is another one.", *lines, RETAKE)), pytrace=False
+            "\n".join((f"The public contract ({section}) has changed.", *lines, RECORD)), pytrace=False
         )
 
 
@@ -31,7 +31,7 @@ def test_every_list_has_its_section() -> None:
     assert {path.stem for path in LISTS.glob("*.json")} == set(SECTIONS)
 
 
-def test_differences_are_named_by_their_place() -> None:
+def test_differences_are_listed_by_path() -> None:
     before = {"a": {"x": 1, "y": [1, 2], "z": [1, 2]}, "b": "gone", "same": None}
     after = {"a": {"x": 2, "y": [1, 3], "z": [2, 1]}, "c": "new", "same": None}
     assert differences(before, after) == [
@@ -74,8 +74,8 @@ def _list_of(section: str) -> Path:
     return LISTS / f"{section}.json"
 
 
-def take() -> None:
-    """Write all lists anew, from the product as it is."""
+def record() -> None:
+    """Write all lists from the product as it is."""
     LISTS.mkdir(parents=True, exist_ok=True)
     for section, gather in SECTIONS.items():
         text = json.dumps(gather(), indent=1, sort_keys=section != "logs", ensure_ascii=False)
@@ -83,4 +83,4 @@ def take() -> None:
 
 
 if __name__ == "__main__":
-    take()
+    record()

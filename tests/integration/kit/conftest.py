@@ -1,4 +1,4 @@
-"""A database with the kit's own tables, and servers that a test may kill."""
+"""A database with the kit's tables, a Postgres that a test may kill, and a service with its own topics."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,7 +20,7 @@ from tests.integration.kit.mesh import make_topics
 
 @pytest.fixture
 async def facts_url(database_url: Callable[[], str]) -> str:
-    """A database with outbox, ledger and one table `things (id int primary key, name text)`."""
+    """Return the URL of a database with outbox, requests and `things (id int primary key, name text)`."""
     url = database_url()
     await make_tables(url)
     return url
@@ -28,7 +28,7 @@ async def facts_url(database_url: Callable[[], str]) -> str:
 
 @pytest.fixture
 async def database(facts_url: str) -> AsyncIterator[Database]:
-    """That database, open."""
+    """Yield that database, open."""
     opened = await Database.open(facts_url)
     yield opened
     await opened.close()
@@ -36,7 +36,7 @@ async def database(facts_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    """A Postgres of the test's own, to be killed and restarted."""
+    """Yield a Postgres of the test's own, to be killed and restarted."""
     postgres = EmbeddedPostgres(
         tmp_path / "postgres", free_port(), tmp_path / "postgres.log", {"fsync": "off"}
     )

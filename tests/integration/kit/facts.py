@@ -1,4 +1,4 @@
-"""Tables, facts and readers for the tests of database, ledger, outbox and relay."""
+"""Tables, facts and readers for the tests of database, idempotency, outbox and relay."""
 
 import asyncio
 from collections import defaultdict
@@ -41,12 +41,12 @@ async def make_tables(url: str) -> None:
 
 
 def event_type(service: str, *topics: str) -> EventType:
-    """An event of a test's own service, on topics of its own."""
+    """Return an event type of a test's own service and topics."""
     return EventType(name="thing.done", service=service, data=PublicProfile, topics=topics, summary="A thing")
 
 
 def fact(kind: EventType, key: UUID, revision: int, *, name: str = "x") -> Fact:
-    """The `revision`th fact about `key`."""
+    """Return the fact about `key` with this revision."""
     data = PublicProfile(id=key, name=name, image_url=None, revision=revision)
     return Fact(event_type=kind, key=key, revision=revision, data=data)
 
@@ -59,32 +59,29 @@ async def publish(database: Database, facts: Sequence[Fact]) -> None:
 
 
 async def left(database: Database) -> int:
-    """How many rows the outbox has."""
+    """Return the number of rows in the outbox."""
     async with database.connection() as connection:
         count: int = await connection.fetchval("SELECT count(*) FROM outbox")
         return count
 
 
 async def until_empty(database: Database, timeout_s: float = 30) -> None:
-    """Wait until everything is relayed."""
+    """Wait until the outbox is empty."""
     async with asyncio.timeout(timeout_s):
         while await left(database):
             await asyncio.sleep(0.05)
 
 
 async def read_all(bootstrap: str, topic: str) -> list[ConsumerRecord]:
-    """Every record that the topic has now, each partition in order."""
+    """Return all records of the topic up to its current end, each partition in order."""
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
-        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        if not places:
-            await consumer._client.force_metadata_update()
-            described = await _partitions(consumer, topic)
-            places = [TopicPartition(topic, number) for number in described]
-        consumer.assign(places)
+        numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
+        partitions = [TopicPartition(topic, number) for number in numbers]
+        consumer.assign(partitions)
         await consumer.seek_to_beginning()
-        ends = await consumer.end_offsets(places)
+        ends = await consumer.end_offsets(partitions)
         records: list[ConsumerRecord] = []
-        while any([await consumer.position(place) < end for place, end in ends.items()]):
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for batch in (await consumer.getmany(timeout_ms=500)).values():
                 records.extend(batch)
         return records
@@ -92,21 +89,20 @@ async def read_all(bootstrap: str, topic: str) -> list[ConsumerRecord]:
 
 async def _partitions(consumer: Any, topic: str) -> set[int]:
     consumer._client.add_topic(topic)
-    while not (found := consumer.partitions_for_topic(topic)):
+    numbers: set[int] | None = None
+    while not numbers:
         await consumer._client.force_metadata_update()
-    numbers: set[int] = found
+        numbers = consumer.partitions_for_topic(topic)
     return numbers
 
 
 def revisions_by_key(records: Sequence[ConsumerRecord]) -> dict[UUID, list[int]]:
-    """For each key the revisions in the order of their first arrival: as a consumer that knows ids sees
-    them.
-    """
-    known: set[UUID] = set()
-    seen: dict[UUID, list[int]] = defaultdict(list)
+    """Return the revisions of each key in the order of their first arrival, without repeated events."""
+    ids_seen: set[UUID] = set()
+    revisions: dict[UUID, list[int]] = defaultdict(list)
     for record in records:
         event = msgspec.json.decode(record.value, type=Event)
-        if event.id not in known:
-            known.add(event.id)
-            seen[UUID(record.key.decode())].append(event.revision)
-    return dict(seen)
+        if event.id not in ids_seen:
+            ids_seen.add(event.id)
+            revisions[UUID(record.key.decode())].append(event.revision)
+    return dict(revisions)

@@ -1,4 +1,4 @@
-"""A service of its own with an inbox, on topics of its own, for tests of what happens to its records."""
+"""A service with its own topics and an event consumer, for tests of the fate of its records."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ Handler = Callable[[Event], Awaitable[None]]
 
 
 class Place:
-    """A service of its own with topics of its own, so that tests do not meet."""
+    """A service whose topics no other test uses."""
 
     def __init__(self, bootstrap: str, service: str) -> None:
         self.bootstrap = bootstrap

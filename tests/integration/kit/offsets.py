@@ -1,4 +1,4 @@
-"""How far a group has committed, and where the topics end."""
+"""Committed offsets of a group and end offsets of topics."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,37 +10,39 @@ Offsets = dict[TopicPartition, int]
 
 
 async def committed(bootstrap: str, group: str) -> Offsets:
-    """The committed offset of each partition."""
+    """Return the committed offset of each partition."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        found = await admin.list_consumer_group_offsets(group)
+        offsets = await admin.list_consumer_group_offsets(group)
     finally:
         await admin.close()
-    return {place: offset.offset for place, offset in found.items() if offset.offset >= 0}
+    return {partition: offset.offset for partition, offset in offsets.items() if offset.offset >= 0}
 
 
 async def ends(bootstrap: str, topics: Iterable[str], partitions: int = 4) -> Offsets:
-    """The end of each partition: where the next record will be."""
-    places = [TopicPartition(topic, partition) for topic in topics for partition in range(partitions)]
+    """Return the end offset of each partition: the next record will have it."""
+    assigned = [TopicPartition(topic, partition) for topic in topics for partition in range(partitions)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
     try:
-        found: Offsets = await consumer.end_offsets(places)
+        offsets: Offsets = await consumer.end_offsets(assigned)
     finally:
         await consumer.stop()
-    return found
+    return offsets
 
 
 async def lagging(bootstrap: str, group: str, topics: Iterable[str]) -> Offsets:
-    """How many records of each partition are not committed; none where all are."""
-    there = await committed(bootstrap, group)
-    found = await ends(bootstrap, topics)
-    return {place: end - there.get(place, 0) for place, end in found.items() if end > there.get(place, 0)}
+    """Return the number of uncommitted records of each partition that has some."""
+    done = await committed(bootstrap, group)
+    lags = {
+        partition: end - done.get(partition, 0) for partition, end in (await ends(bootstrap, topics)).items()
+    }
+    return {partition: lag for partition, lag in lags.items() if lag > 0}
 
 
 async def until_committed(bootstrap: str, group: str, topics: Iterable[str], timeout_s: float = 10) -> None:
-    """Wait until the group has committed all there is."""
+    """Wait until the group has committed all records."""
     names = list(topics)
     async with asyncio.timeout(timeout_s):
         while await lagging(bootstrap, group, names):

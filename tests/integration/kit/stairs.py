@@ -1,6 +1,4 @@
-"""The stairs of a service's migrations: every step up, down and up again, and the tables as the models
-say.
-"""
+"""Walk a service's migrations: every revision up, down and up again, and compare tables with models."""
 
 from typing import Any
 
@@ -14,8 +12,9 @@ from migrations.runner import alembic_config, connect, service_metadata
 
 
 async def walk_stairs(service: str, url: str) -> int:
-    """Each revision up, down, up. Asserts that a step down leaves what was there before. Gives their
-    number.
+    """Upgrade, downgrade and upgrade each revision; return their number.
+
+    Fails if a downgrade does not restore the schema, or a second upgrade leads to another one.
     """
 
     def walk(connection: Connection) -> int:
@@ -37,33 +36,31 @@ async def walk_stairs(service: str, url: str) -> int:
 
 
 async def to_revision(service: str, url: str, revision: str, *, down: bool = False) -> None:
-    """A database as an older version left it, or finds it again."""
+    """Upgrade a database to a revision, or downgrade it with `down`."""
 
-    def climb(connection: Connection) -> None:
-        go = command.downgrade if down else command.upgrade
-        go(alembic_config(service, connection), revision)
+    def move(connection: Connection) -> None:
+        step = command.downgrade if down else command.upgrade
+        step(alembic_config(service, connection), revision)
         connection.commit()
 
     async with connect(url) as connection:
-        await connection.run_sync(climb)
+        await connection.run_sync(move)
 
 
 async def differences(service: str, url: str) -> list[Any]:
-    """What Alembic would still change in a database at head to make it what the models say."""
+    """Return the changes by which Alembic would make a database at the head revision match the models."""
 
     def compare(connection: Connection) -> list[Any]:
         options = {"compare_type": True, "compare_server_default": True}
-        found = compare_metadata(
-            MigrationContext.configure(connection, opts=options), service_metadata(service)
-        )
-        return list(found)
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, service_metadata(service)))
 
     async with connect(url) as connection:
         return await connection.run_sync(compare)
 
 
 def _schema(connection: Connection) -> dict[str, Any]:
-    """Tables with their columns, keys, indexes and checks."""
+    """Return each table with its columns, keys, indexes and checks."""
     inspector = inspect(connection)
     schema = {}
     for table in sorted(inspector.get_table_names()):

@@ -1,6 +1,7 @@
-"""The pages that people read, and what in them is code."""
+"""The pages that people read, and the code in them."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -10,16 +11,18 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 
 
 def name_of(page: Path) -> str:
-    """As the repository names it."""
+    """Return the path within the repository."""
     return str(page.relative_to(ROOT))
 
 
+@cache
 def code_of(page: Path) -> list[str]:
-    """Blocks and words that are set as code."""
+    """Return blocks and spans of code."""
     text = page.read_text()
     return [block for _, block in BLOCK.findall(text)] + _SPAN.findall(BLOCK.sub("", text))
 
 
+@cache
 def prose_of(page: Path) -> str:
-    """The text without its blocks of code."""
+    """Return the text without blocks of code."""
     return BLOCK.sub("", page.read_text())

@@ -1,4 +1,4 @@
-"""The page about access to Kafka is the one that the code makes, and its commands are complete."""
+"""The page about Kafka access is up to date with its generator, and its commands are complete."""
 
 import os
 import re
@@ -56,15 +56,17 @@ def test_there_is_a_command_for_each_grant() -> None:
 
 
 def test_the_commands_run_when_pasted(tmp_path: Path) -> None:
-    """With a `kafka-acls.sh` that notes what it is told."""
+    """Run them with a `kafka-acls.sh` that records its arguments."""
     (script,) = re.findall(r"```bash\n(.*?)```", PAGE.read_text(), re.S)
-    noted, tool = tmp_path / "noted", tmp_path / "kafka-acls.sh"
-    tool.write_text(f'#!/bin/sh\necho "$@" >>{noted}\n')
+    recorded, tool = tmp_path / "recorded", tmp_path / "kafka-acls.sh"
+    tool.write_text(f'#!/bin/sh\necho "$@" >>{recorded}\n')
     tool.chmod(0o755)
     (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (tmp_path / "python").chmod(0o755)
     environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     subprocess.run(["bash", "-eu", "-c", script], env=environ, check=True, timeout=60, cwd=PAGE.parents[1])
-    told = noted.read_text().splitlines()
-    assert len(told) == len(grants())
-    assert all(line.startswith("--bootstrap-server broker:9092 --command-config admin.prop") for line in told)
+    lines = recorded.read_text().splitlines()
+    assert len(lines) == len(grants())
+    assert all(
+        line.startswith("--bootstrap-server broker:9092 --command-config admin.prop") for line in lines
+    )

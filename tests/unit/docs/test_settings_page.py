@@ -1,4 +1,4 @@
-"""The page of settings is the one that the code makes."""
+"""The settings page is up to date with the code that generates it."""
 
 from pathlib import Path
 

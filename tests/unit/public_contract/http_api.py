@@ -39,13 +39,13 @@ def _call(operation: Json, document: Json) -> Json:
 
 
 def _response(response: Json, document: Json) -> Json:
-    found: Json = {"headers": ", ".join(sorted(response.get("headers", ())))}
+    entry: Json = {"headers": ", ".join(sorted(response.get("headers", ())))}
     for media_type, content in response.get("content", {}).items():
         if media_type == PROBLEM:
-            found["errors"] = ", ".join(sorted(content["examples"]))
+            entry["errors"] = ", ".join(sorted(content["examples"]))
         else:
-            found[media_type] = fields_of(content["schema"], document) if "schema" in content else {}
-    return found
+            entry[media_type] = fields_of(content["schema"], document) if "schema" in content else {}
+    return entry
 
 
 def _problem(document: Json) -> Json:

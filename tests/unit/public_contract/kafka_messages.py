@@ -1,4 +1,4 @@
-"""What stands in Kafka as the AsyncAPI document shows it: channels, operations, messages, headers."""
+"""The records in Kafka as the AsyncAPI document describes them: channels, operations, messages, headers."""
 
 from tests.unit.public_contract.schemas import Json, fields_of, rules_of
 
@@ -28,29 +28,29 @@ def _channel(channel: Json) -> Json:
 
 
 def _operation(operation: Json) -> Json:
-    found: Json = {"action": operation["action"], "channel": _name(operation["channel"])}
-    found["messages"] = _names(operation["messages"])
+    entry: Json = {"action": operation["action"], "channel": _name(operation["channel"])}
+    entry["messages"] = _names(operation["messages"])
     if group := operation.get("bindings", {}).get("kafka", {}).get("groupId"):
-        found["group"] = ", ".join(group["enum"])
+        entry["group"] = ", ".join(group["enum"])
     if reply := operation.get("reply"):
-        found["reply"] = f"{_name(reply['channel'])}: {_names(reply['messages'])}"
-        found["reply address"] = reply["address"]["location"]
-    return found
+        entry["reply"] = f"{_name(reply['channel'])}: {_names(reply['messages'])}"
+        entry["reply address"] = reply["address"]["location"]
+    return entry
 
 
 def _message(message: Json, document: Json) -> Json:
     headers = message["headers"]
-    found: Json = {
+    entry: Json = {
         "headers": {
             name: rules_of(header) + ("" if name in headers["required"] else " optional")
             for name, header in headers["properties"].items()
         }
     }
     if "correlationId" in message:
-        found["correlation"] = message["correlationId"]["location"]
+        entry["correlation"] = message["correlationId"]["location"]
     if "payload" in message:
-        found["payload"] = fields_of(message["payload"], document)
-    return found
+        entry["payload"] = fields_of(message["payload"], document)
+    return entry
 
 
 def _names(references: list[Json]) -> str:

@@ -27,14 +27,14 @@ def register(kind: str) -> None:
 
 def registered() -> dict[str, str]:
     """Return the metrics of this process by name: the type and the labels."""
-    found = {}
+    metrics = {}
     for collector in list(REGISTRY._collector_to_names):
         for family in [collector] if hasattr(collector, "_labelnames") else collector.collect():
             name = getattr(family, "name", None) or family._name
             kind = getattr(family, "type", None) or family._type
             if name.startswith("concord_"):
-                found[name] = " ".join([kind, *family._labelnames])
-    return found
+                metrics[name] = " ".join([kind, *family._labelnames])
+    return metrics
 
 
 def in_a_fork(kind: str) -> dict[str, str]:

@@ -18,8 +18,8 @@ def fields_of(schema: Json, document: Json) -> dict[str, str]:
 
 def rules_of(schema: Json) -> str:
     """Return the type and the rules of one value in a line."""
-    kind = schema.get("type", "any")
-    words = ["|".join(kind) if isinstance(kind, list) else str(kind)]
+    value_type = schema.get("type", "any")
+    words = ["|".join(value_type) if isinstance(value_type, list) else str(value_type)]
     words += [f"{rule}={_value(schema[rule])}" for rule in RULES if _is_simple(schema.get(rule))]
     return " ".join(words)
 
@@ -32,24 +32,24 @@ def _fields(
     choices = [choice for choice in _choices(schema) if choice.get("type") != "null"]
     if choices:
         nullable = " nullable" if len(choices) < len(_choices(schema)) else ""
-        found: list[tuple[str, str]] = []
+        rows: list[tuple[str, str]] = []
         for number, choice in enumerate(choices):
             where = path if len(choices) == 1 else f"{path}({number})"
             first, *rest = _fields(choice, components, where, required, within)
             default = f" default={_value(schema['default'])}" if "default" in schema else ""
-            found += [(first[0], f"{first[1]}{nullable}{default}"), *rest]
-        return found
-    found = [(path, rules_of(schema) + optional)]
+            rows += [(first[0], f"{first[1]}{nullable}{default}"), *rest]
+        return rows
+    rows = [(path, rules_of(schema) + optional)]
     if within and within[-1] in within[:-1]:
         return [(path, f"recursive{optional}")]
     start = "" if path == "$" else f"{path}."
     for name, part in sorted(schema.get("properties", {}).items()):
-        found += _fields(part, components, f"{start}{name}", name in schema.get("required", ()), within)
+        rows += _fields(part, components, f"{start}{name}", name in schema.get("required", ()), within)
     if isinstance(items := schema.get("items"), dict):
-        found += _fields(items, components, f"{path}[]", True, within)
+        rows += _fields(items, components, f"{path}[]", True, within)
     if isinstance(more := schema.get("additionalProperties"), dict):
-        found += _fields(more, components, f"{path}.*", True, within)
-    return found
+        rows += _fields(more, components, f"{path}.*", True, within)
+    return rows
 
 
 def _choices(schema: Json) -> list[Json]:

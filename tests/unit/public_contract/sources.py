@@ -60,8 +60,8 @@ def metrics() -> Json:
     """Return the metrics of each kind of process by name: the type and the labels."""
     command = [sys.executable, "-m", "tests.unit.public_contract.registered_metrics"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT, timeout=100)
-    found: Json = json.loads(done.stdout)
-    return found
+    collected: Json = json.loads(done.stdout)
+    return collected
 
 
 def settings() -> Json:
@@ -163,9 +163,9 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, Json]]:
     yield name, {_parameter(parameter): _rules(parameter) for parameter in command.params}
     if isinstance(command, click.Group):
         for part in command.list_commands(click.Context(command)):
-            found = command.get_command(click.Context(command), part)
-            assert found is not None
-            yield from _commands(found, f"{name} {part}")
+            child = command.get_command(click.Context(command), part)
+            assert child is not None
+            yield from _commands(child, f"{name} {part}")
 
 
 def _parameter(parameter: click.Parameter) -> str:
@@ -230,18 +230,18 @@ def health() -> Json:
 async def _health_port() -> Json:
     waiting, ready = Health(), Health()
     waiting.component("something")
-    found: Json = {}
+    collected: Json = {}
     for title, state in (("ready", ready), ("not ready", waiting)):
         transport = httpx.ASGITransport(app=health_app(state))
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
             for path in ("/health/live", "/health/ready", "/metrics", "/"):
                 answer = await http.get(path)
                 kind = answer.headers["content-type"].partition(";")[0]
-                shown = f"{answer.status_code} {kind}"
+                summary = f"{answer.status_code} {kind}"
                 if kind == "application/json":
-                    shown += f" {answer.text}"
-                found[f"{path} when {title}"] = shown
-    return found
+                    summary += f" {answer.text}"
+                collected[f"{path} when {title}"] = summary
+    return collected
 
 
 def _calls(methods: tuple[str, ...]) -> list[ast.Call]:
