@@ -48,12 +48,12 @@ class ApiState(Struct, eq=False):
         """From now on the services can be called."""
         self.open = True
 
-    async def caller_of(self, exchange: RequestContext) -> Claims:
+    async def caller_of(self, context: RequestContext) -> Claims:
         """Whose token the request carries; the request is counted for that profile.
 
         Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
         """
-        return await caller_of(exchange, self.authenticator, self.limits)
+        return await caller_of(context, self.authenticator, self.limits)
 
 
 class Forward:
@@ -65,42 +65,42 @@ class Forward:
         self._inputs = RequestParser(route)
         self._desk = desk
 
-    async def __call__(self, exchange: RequestContext) -> Response:
+    async def __call__(self, context: RequestContext) -> Response:
         """The answer to one request, a problem where it went wrong."""
         desk = self._desk
         if desk.in_flight >= desk.in_flight_max:
             return problem_of(
-                MESH_BUSY.exception("The gateway has all the requests in hand that it may."), exchange
+                MESH_BUSY.exception("The gateway has all the requests in hand that it may."), context
             )
         desk.in_flight += 1
         try:
-            return await self._forward(exchange)
+            return await self._forward(context)
         except ServiceError as error:
-            return problem_of(error, exchange)
+            return problem_of(error, context)
         except CancelledError:
             if not desk.draining:
                 raise
-            return problem_of(MESH_BUSY.exception("The gateway is leaving; try again."), exchange)
+            return problem_of(MESH_BUSY.exception("The gateway is leaving; try again."), context)
         finally:
             desk.in_flight -= 1
 
-    async def _forward(self, exchange: RequestContext) -> Response:
-        desk, operation, headers = self._desk, self._operation, exchange.headers
+    async def _forward(self, context: RequestContext) -> Response:
+        desk, operation, headers = self._desk, self._operation, context.headers
         if not desk.open:
             raise MESH_BUSY.exception("The gateway is starting: Kafka is not there yet.")
         claims = network = None
         if operation.public:
             if not self._strict:
-                desk.limits.charge_public(exchange)
-            network = desk.proxies.network_of(exchange)
+                desk.limits.charge_public(context)
+            network = desk.proxies.network_of(context)
         else:
-            claims = await desk.caller_of(exchange)
+            claims = await desk.caller_of(context)
         if self._strict:
-            desk.limits.charge_sign_in(exchange)
+            desk.limits.charge_sign_in(context)
         body = b""
         if operation.body is not None:
-            body = await read_json(headers, exchange.receive, desk.body_max_bytes)
-        scope = exchange.scope
+            body = await read_json(headers, context.receive, desk.body_max_bytes)
+        scope = context.scope
         fields, key = self._inputs.read(
             scope["path_params"], scope["query_string"], headers, body, claims, network
         )
@@ -109,10 +109,10 @@ class Forward:
             operation,
             _encode(request),
             operation.key_of(request),
-            correlation_id=exchange.correlation_id,
+            correlation_id=context.correlation_id,
             deadline_ms=now_ms() + desk.call_timeout_ms,
             idempotency_key=None if key is None else request_key(scope["method"], scope["path"], key),
-            traceparent=exchange.traceparent,
+            traceparent=context.traceparent,
         )
         if reply.error is not None:
             raise error_of(reply)

@@ -40,24 +40,24 @@ class UploadProxy:
         self._door = door
         self._slots = UploadSlots(door.uploads_max, door.uploads_person_max)
 
-    async def __call__(self, exchange: RequestContext) -> Response:
+    async def __call__(self, context: RequestContext) -> Response:
         """The file service's answer to one upload, a problem where it went wrong on the way."""
         try:
-            claims = await self._desk.caller_of(exchange)  # the file service looks at the token once more
-            head = self._head_of(exchange)
+            claims = await self._desk.caller_of(context)  # the file service looks at the token once more
+            head = self._head_of(context)
             with self._slots.acquire(claims.sub):
                 async with _connected(self._door) as (reader, writer):
-                    return await self._pass_on(exchange, head, reader, writer)
+                    return await self._pass_on(context, head, reader, writer)
         except ServiceError as error:
-            return problem_of(error, exchange)
+            return problem_of(error, context)
         except CancelledError:
             if not self._desk.draining:
                 raise
-            return problem_of(MESH_BUSY.exception("The gateway is leaving; try again."), exchange)
+            return problem_of(MESH_BUSY.exception("The gateway is leaving; try again."), context)
 
     async def _pass_on(
         self,
-        exchange: RequestContext,
+        context: RequestContext,
         head: h11.Request,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -65,7 +65,7 @@ class UploadProxy:
         """Send and listen at once: a file that is refused is not sent to its end."""
         connection = h11.Connection(h11.CLIENT)
         answering = asyncio.create_task(_answer_of(connection, reader))
-        sending = asyncio.create_task(self._send(exchange, head, connection, writer))
+        sending = asyncio.create_task(self._send(context, head, connection, writer))
         try:
             await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and not isinstance(sending.exception(), OSError):
@@ -84,13 +84,13 @@ class UploadProxy:
 
     async def _send(
         self,
-        exchange: RequestContext,
+        context: RequestContext,
         head: h11.Request,
         connection: h11.Connection,
         writer: asyncio.StreamWriter,
     ) -> None:
         await self._write(writer, connection.send(head))
-        body = IncomingBody(exchange.receive, self._door.tempo)
+        body = IncomingBody(context.receive, self._door.tempo)
         while (piece := await body.next()) is not None:
             if piece:
                 await self._write(writer, connection.send(h11.Data(piece)))
@@ -108,20 +108,20 @@ class UploadProxy:
                 f"The file service took nothing of the upload for {stall_timeout_s:g} s."
             ) from None
 
-    def _head_of(self, exchange: RequestContext) -> h11.Request:
+    def _head_of(self, context: RequestContext) -> h11.Request:
         """Raises `validation.failed` for a key that is none."""
         # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 takes none.
-        headers = [(name, exchange.headers[name].strip()) for name in _PASSED_ON if name in exchange.headers]
-        if b"content-length" not in exchange.headers:
+        headers = [(name, context.headers[name].strip()) for name in _PASSED_ON if name in context.headers]
+        if b"content-length" not in context.headers:
             headers.append((b"transfer-encoding", b"chunked"))
-        if (key := key_of(exchange.headers)) is not None:
+        if (key := key_of(context.headers)) is not None:
             headers.append((IDEMPOTENCY_KEY, key.encode()))
-        if exchange.traceparent is not None:
-            headers.append((TRACEPARENT, exchange.traceparent.encode()))
+        if context.traceparent is not None:
+            headers.append((TRACEPARENT, context.traceparent.encode()))
         headers += [
             (b"host", self._door.netloc.encode()),
-            (b"x-correlation-id", exchange.correlation_id.encode()),
-            self._door.internal_hop.header(exchange.headers[b"authorization"]),
+            (b"x-correlation-id", context.correlation_id.encode()),
+            self._door.internal_hop.header(context.headers[b"authorization"]),
         ]
         return h11.Request(method="POST", target=self._path, headers=headers)
 

@@ -25,6 +25,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     answer: type[Answer] | None = None
     status: int = 200
     """HTTP status of a success; a reply may name another one in its `status` header."""
+    result: str
+    """The response of a success in a phrase, for the API documents."""
     also: dict[int, str] = {}
     """Other successful statuses and what each means."""
     body: type[Body] | None = None

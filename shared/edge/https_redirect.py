@@ -30,30 +30,30 @@ class HttpsRedirect:
         if hsts_max_age_s:
             self._hsts = ((b"strict-transport-security", b"max-age=%d" % hsts_max_age_s),)
 
-    def redirect(self, exchange: RequestContext) -> Response | None:
+    def redirect(self, context: RequestContext) -> Response | None:
         """Where to go instead, with the same method; None for who came by HTTPS.
 
         It leads to the public address, whatever host was asked for: that is the caller's word alone.
         """
-        if self._is_secure(exchange) or exchange.scope["path"].startswith(_OPEN):
+        if self._is_secure(context) or context.scope["path"].startswith(_OPEN):
             return None
-        if self._is_passed_on(exchange):
+        if self._is_passed_on(context):
             return None
-        query = exchange.scope["query_string"].decode("latin-1")
-        target = f"{self._address}{address_of(exchange)}" + (f"?{query}" if query else "")
+        query = context.scope["query_string"].decode("latin-1")
+        target = f"{self._address}{address_of(context)}" + (f"?{query}" if query else "")
         return Response(308, [(b"location", target.encode("latin-1")), (b"content-length", b"0")])
 
-    def headers_for(self, exchange: RequestContext) -> HeaderPairs:
+    def headers_for(self, context: RequestContext) -> HeaderPairs:
         """What every answer carries; over plain HTTP a browser must not be told (RFC 6797, 7.2)."""
-        return self._hsts if self._is_secure(exchange) else ()
+        return self._hsts if self._is_secure(context) else ()
 
-    def _is_secure(self, exchange: RequestContext) -> bool:
-        return self._proxies.scheme_of(exchange.scope) == "https"
+    def _is_secure(self, context: RequestContext) -> bool:
+        return self._proxies.scheme_of(context.scope) == "https"
 
-    def _is_passed_on(self, exchange: RequestContext) -> bool:
-        authorization = exchange.headers.get(b"authorization", b"")
+    def _is_passed_on(self, context: RequestContext) -> bool:
+        authorization = context.headers.get(b"authorization", b"")
         return self._internal_hop is not None and self._internal_hop.verify(
-            exchange.headers.get(HEADER), authorization
+            context.headers.get(HEADER), authorization
         )
 
 

@@ -58,49 +58,49 @@ class EdgeMiddleware:
         method = scope["method"]
         # A HEAD is routed as a GET. The server looks at its own scope, so that stays as it is.
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
-        exchange = RequestContext(inner, receive, self._new_id)
-        current_exchange.set(exchange)
-        answer = self._answering(exchange, method, send)
+        context = RequestContext(inner, receive, self._new_id)
+        current_exchange.set(context)
+        answer = self._answering(context, method, send)
         try:
-            await self._answer(inner, receive, answer, exchange)
+            await self._answer(inner, receive, answer, context)
         finally:
             route = inner.get("path_template") or _UNMATCHED
-            status = exchange.status or _CLIENT_GONE
+            status = context.status or _CLIENT_GONE
             seconds = perf_counter() - started
             self._traffic.observe(method, route, status, seconds)
             if self._access_log is not None:
-                self._access_log.add(method, route, status, seconds, exchange.correlation_id)
+                self._access_log.add(method, route, status, seconds, context.correlation_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, exchange: RequestContext) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, context: RequestContext) -> None:
         app: Asgi = self._app
-        if self._https is not None and (reply := self._https.redirect(exchange)):
+        if self._https is not None and (reply := self._https.redirect(context)):
             app = reply
-        if self._cors is not None and (reply := self._cors.preflight(scope["method"], exchange.headers)):
+        if self._cors is not None and (reply := self._cors.preflight(scope["method"], context.headers)):
             app = reply  # a browser follows no redirect of a preflight
         try:
             await app(scope, receive, send)
         except Exception:  # the last net
-            log_unexpected(exchange)
-            if exchange.status:
+            log_unexpected(context)
+            if context.status:
                 raise  # the answer has begun: the server cuts the connection
-            await problem_of(INTERNAL_ERROR.exception(""), exchange)(scope, receive, send)
+            await problem_of(INTERNAL_ERROR.exception(""), context)(scope, receive, send)
 
-    def _answering(self, exchange: RequestContext, method: str, send: Send) -> Send:
+    def _answering(self, context: RequestContext, method: str, send: Send) -> Send:
         """What adds the common headers to the answer, and drops the body of a HEAD's."""
         common = [
-            (b"x-correlation-id", exchange.correlation_id.encode("ascii")),
+            (b"x-correlation-id", context.correlation_id.encode("ascii")),
             *_SECURITY,
         ]
         if self._cors is not None:
-            common.extend(self._cors.headers_for(exchange.headers))
+            common.extend(self._cors.headers_for(context.headers))
         if self._https is not None:
-            common.extend(self._https.headers_for(exchange))
+            common.extend(self._https.headers_for(context))
         bare = method == "HEAD"
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                message["headers"] = [*message["headers"], *common, *exchange.limit_headers]
+                context.status = message["status"]
+                message["headers"] = [*message["headers"], *common, *context.limit_headers]
             elif bare and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
@@ -108,10 +108,10 @@ class EdgeMiddleware:
         return answer
 
 
-def log_unexpected(exchange: RequestContext) -> None:
+def log_unexpected(context: RequestContext) -> None:
     """Log the exception in hand; the caller learns no more than its correlation id."""
     log.error(
         "a request failed in a way that nobody expected",
         exc_info=sys.exc_info(),
-        extra={"correlation_id": exchange.correlation_id},
+        extra={"correlation_id": context.correlation_id},
     )

@@ -39,7 +39,7 @@ class RequestContext:
 
 
 current_exchange: ContextVar[RequestContext] = ContextVar("current_exchange")
-"""The exchange of the request that this task serves: so no layer between has to hand it on."""
+"""The context of the request that this task serves: so no layer between has to hand it on."""
 
 
 class Response:

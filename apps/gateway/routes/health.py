@@ -1,4 +1,4 @@
-"""Health and figures: the same addresses as on every process of the mesh."""
+"""Health and metrics, at the same paths as on every process of Concord."""
 
 import msgspec
 
@@ -15,60 +15,60 @@ _FRESH = (b"cache-control", b"no-store")
 
 
 class HealthPages:
-    """Asks the parts of this process only: a gateway can be ready while a service is away."""
+    """Report on this process alone: a gateway can be ready while a service is down."""
 
     def __init__(self, health: Health) -> None:
         self._health = health
 
     def pages(self) -> tuple[Page, ...]:
-        """Their declarations."""
+        """Return the declarations of the pages."""
         json = ("application/json",)
         return (
             Page(
                 path="/health/live",
                 name="health.live",
-                summary="Does the process live",
+                summary="Liveness of the process",
                 tag=_TAG,
                 media_types=json,
-                outcomes={200: "It does."},
+                outcomes={200: "The process is alive."},
                 respond=self.live,
             ),
             Page(
                 path="/health/ready",
                 name="health.ready",
-                summary="Is the process ready",
+                summary="Readiness of the process",
                 tag=_TAG,
-                description="Names each part and, where it is not ready, why.",
+                description="Lists the components that are not ready, each with the reason.",
                 media_types=json,
-                outcomes={200: "Every part is.", 503: "A part is not."},
+                outcomes={200: "Every component is ready.", 503: "A component is not ready."},
                 schema=Report,
                 respond=self.ready,
             ),
             Page(
                 path="/metrics",
                 name="metrics",
-                summary="Figures for Prometheus",
+                summary="Metrics for Prometheus",
                 tag=_TAG,
                 media_types=("text/plain",),
-                description="For who asks this process itself; through a proxy there is nothing here.",
-                outcomes={200: "All counters of the process.", 404: "A proxy handed the request on."},
+                description="For direct requests to this process only; requests through a proxy get 404.",
+                outcomes={200: "All metrics of the process.", 404: "The request came through a proxy."},
                 respond=self.metrics,
             ),
         )
 
-    async def live(self, exchange: RequestContext) -> Response:
-        """The event loop turns."""
+    async def live(self, context: RequestContext) -> Response:
+        """Return 200: the event loop runs."""
         return respond(200, "application/json", b'{"status":"alive"}', _FRESH)
 
-    async def ready(self, exchange: RequestContext) -> Response:
-        """200 when every part is ready, else 503."""
+    async def ready(self, context: RequestContext) -> Response:
+        """Return 200 if every component is ready, otherwise 503."""
         report = await self._health.report()
         status = 200 if report.is_ready else 503
         return respond(status, "application/json", msgspec.json.encode(report), _FRESH)
 
-    async def metrics(self, exchange: RequestContext) -> Response:
-        """In the format that the caller reads best; not for the world behind a proxy."""
-        if came_by_proxy(exchange):
-            return problem_of(ROUTE_UNKNOWN.exception("There is nothing at this path."), exchange)
-        answer = metrics(exchange.headers.get(b"accept", b"").decode("latin-1"))
+    async def metrics(self, context: RequestContext) -> Response:
+        """Return the metrics in the format that `Accept` prefers; not to requests through a proxy."""
+        if came_by_proxy(context):
+            return problem_of(ROUTE_UNKNOWN.exception("There is nothing at this path."), context)
+        answer = metrics(context.headers.get(b"accept", b"").decode("latin-1"))
         return respond(answer.status, answer.content_type, answer.body, _FRESH)

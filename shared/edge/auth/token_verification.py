@@ -63,17 +63,17 @@ class TokenVerification:
             self.revocations.sweep()
 
 
-async def caller_of(exchange: RequestContext, authenticator: Authenticator, limits: RateLimits) -> Claims:
+async def caller_of(context: RequestContext, authenticator: Authenticator, limits: RateLimits) -> Claims:
     """Whose token a request carries; the request is counted for that profile.
 
     Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
     """
-    authorization = exchange.headers.get(b"authorization")
+    authorization = context.headers.get(b"authorization")
     claims = authenticator.cached_claims(authorization)
     if claims is None:
-        with limits.charge_provisionally(exchange):
+        with limits.charge_provisionally(context):
             claims = await authenticator.authenticate(authorization)
-            limits.charge(claims.sub, exchange)
+            limits.charge(claims.sub, context)
     else:
-        limits.charge(claims.sub, exchange)
+        limits.charge(claims.sub, context)
     return claims

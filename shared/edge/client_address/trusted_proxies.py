@@ -47,17 +47,17 @@ class TrustedProxies:
         self._forwarded = header == "forwarded"
         self._warned = False
 
-    def network_of(self, exchange: RequestContext) -> str:
+    def network_of(self, context: RequestContext) -> str:
         """Where the caller is counted: an IPv4 address, or the /64 of IPv6 that one caller has whole."""
-        if not exchange.network:
-            peer = _peer_of(exchange.scope)
+        if not context.network:
+            peer = _peer_of(context.scope)
             # The usual case: no proxy, and nothing to read.
             if self._trusted and self._trusts(_parsed(peer)):
-                exchange.network = network_name(self._walk(exchange.scope, peer).address)
+                context.network = network_name(self._walk(context.scope, peer).address)
             else:
-                self._warn(exchange, peer)
-                exchange.network = _network_of_peer(peer)
-        return exchange.network
+                self._warn(context, peer)
+                context.network = _network_of_peer(peer)
+        return context.network
 
     def scheme_of(self, scope: Scope) -> str:
         """`http` or `https`, as the caller came; a proxy's word counts when it is trusted."""
@@ -66,9 +66,9 @@ class TrustedProxies:
             return str(scope["scheme"])
         return self._walk(scope, peer).scheme or scope["scheme"]
 
-    def _warn(self, exchange: RequestContext, peer: str) -> None:
+    def _warn(self, context: RequestContext, peer: str) -> None:
         """Once: most likely a proxy that nobody told of, whose callers all share one limit."""
-        if not self._warned and came_by_proxy(exchange):
+        if not self._warned and came_by_proxy(context):
             self._warned = True
             log.warning(
                 "%s sent a header that proxies write and is not in TRUSTED_PROXIES: "
@@ -101,9 +101,9 @@ class TrustedProxies:
         )
 
 
-def came_by_proxy(exchange: RequestContext) -> bool:
+def came_by_proxy(context: RequestContext) -> bool:
     """Whether a proxy handed the request on, trusted or not; a client can pretend that, but not hide it."""
-    return b"x-forwarded-for" in exchange.headers or b"forwarded" in exchange.headers
+    return b"x-forwarded-for" in context.headers or b"forwarded" in context.headers
 
 
 def network_name(address: Address | None) -> str:

@@ -72,26 +72,26 @@ class RateLimits:
         """How many callers are remembered, under all limits."""
         return len(self.callers.limiter) + len(self.networks.limiter) + len(self.sign_ins.limiter)
 
-    def charge(self, profile_id: UUID, exchange: RequestContext) -> None:
+    def charge(self, profile_id: UUID, context: RequestContext) -> None:
         """Count a request with a good token. Raises `rate.limited`."""
         if self.on:
-            _take(self.callers, profile_id, exchange)
+            _take(self.callers, profile_id, context)
 
-    def charge_public(self, exchange: RequestContext) -> None:
+    def charge_public(self, context: RequestContext) -> None:
         """Count a request that needs no token. Raises `rate.limited`."""
         if self.on:
-            _take(self.networks, self._proxies.network_of(exchange), exchange)
+            _take(self.networks, self._proxies.network_of(context), context)
 
-    def charge_sign_in(self, exchange: RequestContext) -> None:
+    def charge_sign_in(self, context: RequestContext) -> None:
         """Count a request by which passwords could be guessed, with a token or without.
 
         Raises `rate.limited`.
         """
         if self.on:
-            _take(self.sign_ins, self._proxies.network_of(exchange), exchange)
+            _take(self.sign_ins, self._proxies.network_of(context), context)
 
     @contextmanager
-    def charge_provisionally(self, exchange: RequestContext) -> Iterator[None]:
+    def charge_provisionally(self, context: RequestContext) -> Iterator[None]:
         """While a token is checked that is not known yet, and its profile counted.
 
         It is counted before, because checking a signature is what a flood of tokens would use up, and given
@@ -102,8 +102,8 @@ class RateLimits:
         if not self.on:
             yield
             return
-        network = self._proxies.network_of(exchange)
-        _take(self.networks, network, exchange)
+        network = self._proxies.network_of(context)
+        _take(self.networks, network, context)
         try:
             yield
         except ServiceError as error:
@@ -113,8 +113,8 @@ class RateLimits:
         self.networks.limiter.give_back(network)
 
 
-def _take(policy: Policy[C], caller: C, exchange: RequestContext) -> None:
+def _take(policy: Policy[C], caller: C, context: RequestContext) -> None:
     room_us = policy.limiter.take(caller)
-    exchange.limit_headers = policy.headers(room_us)
+    context.limit_headers = policy.headers(room_us)
     if room_us < 0:
         raise refusal(-room_us)

@@ -35,12 +35,12 @@ class Node:
         passed = 0
         for _ in range(count):
             scope: Any = {"client": ("203.0.113.7", 1), "headers": []}
-            exchange = RequestContext(scope, None, lambda: "id")  # type: ignore[arg-type]
+            context = RequestContext(scope, None, lambda: "id")  # type: ignore[arg-type]
             try:
                 if public:
-                    self.limits.charge_sign_in(exchange)
+                    self.limits.charge_sign_in(context)
                 else:
-                    self.limits.charge(ADA, exchange)
+                    self.limits.charge(ADA, context)
                 passed += 1
             except ServiceError:
                 pass

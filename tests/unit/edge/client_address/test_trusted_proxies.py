@@ -160,8 +160,8 @@ def test_a_proxy_that_nobody_told_of_is_told_of_once(
 ) -> None:
     proxies = TrustedProxies(trusted, "x-forwarded-for")
     for headers in ((), ((name, CLIENT),), ((name, CLIENT),)):
-        exchange = RequestContext(scope_of(OTHER_PROXY, *headers), None, lambda: "id")  # type: ignore[arg-type]
-        assert proxies.network_of(exchange) == OTHER_PROXY
+        context = RequestContext(scope_of(OTHER_PROXY, *headers), None, lambda: "id")  # type: ignore[arg-type]
+        assert proxies.network_of(context) == OTHER_PROXY
     (told,) = caplog.messages
     assert OTHER_PROXY in told and "TRUSTED_PROXIES" in told and CLIENT not in told
 
