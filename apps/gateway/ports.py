@@ -1,4 +1,4 @@
-"""What the gateway needs from outside, so that tests can stand in for Kafka."""
+"""The ports of the gateway: the client of the services, and the file service upstream."""
 
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from shared.kit.rpc.reply_consumer import RawReply
 
 
 class Caller(Protocol):
-    """Calls operations of services; `shared.kit.rpc.client.RpcClient` in production."""
+    """Client of the operations of services; `shared.kit.rpc.client.RpcClient` in production."""
 
     @property
     def pending(self) -> int: ...
@@ -40,19 +40,19 @@ class Caller(Protocol):
 
 
 class FileServiceUpstream(Struct, frozen=True, kw_only=True):
-    """Where the file service listens, and the bounds of uploads through this gateway."""
+    """The address of the file service, and the bounds of uploads through this gateway."""
 
     host: str
     port: int
     secure: bool
     uploads_max: int
     uploads_person_max: int
-    tempo: MinimumRate
-    answer_timeout_s: float
-    """How long the answer may take after the last byte."""
+    minimum_rate: MinimumRate
+    response_timeout_s: float
+    """Time for the response after the last byte of the upload."""
     internal_hop: InternalHop
 
     @property
     def netloc(self) -> str:
-        """Host and port as they stand in an address."""
+        """Host and port as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

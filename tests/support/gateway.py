@@ -1,4 +1,4 @@
-"""A whole gateway without Kafka: what stands behind it is a fake."""
+"""A whole gateway without Kafka: its client of the services is a fake."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from apps.gateway.composition import compose
-from apps.gateway.forward import ApiState
+from apps.gateway.composition import compose, limits_of
+from apps.gateway.forward import Admission, CallerChecks
 from apps.gateway.settings import GatewaySettings
 from shared.edge.auth.authenticator import Authenticator
 from shared.edge.auth.jwks_cache import JwksCache
@@ -28,24 +28,25 @@ from tests.unit.kit.rpc.calls import SECRET
 
 @dataclass
 class World:
-    """Everything that a test may want to look at or change."""
+    """Everything that a test may want to inspect or change."""
 
     caller: FakeCaller
     signer: Signer
     keys: JwksCache
     revocations: RevokedSessions
     authenticator: Authenticator
-    desk: ApiState
+    limits: RateLimits
+    admission: Admission
     health: Health
-    traffic: HttpMetrics
+    metrics: HttpMetrics
     edge: EdgeMiddleware
 
 
 def new_world(**changes: Any) -> World:
-    """A gateway with these settings, all the rest as by default but for the limits, which are off."""
+    """Return a gateway with these settings, and defaults for the others, except that limits are off."""
     settings = GatewaySettings(**{"rate_limit_per_minute": 0, "mesh_secret": SECRET, **changes})
     signer, caller, health = Signer(), FakeCaller(), Health()
-    clock, traffic = SystemClock(), HttpMetrics()
+    clock, metrics = SystemClock(), HttpMetrics()
     keys = JwksCache(caller, health.component("keys"), settings.keys_refresh_s)
     keys.by_kid.update(public_keys(signer.jwks))
     keys.document = b'{"keys":[]}'
@@ -55,29 +56,17 @@ def new_world(**changes: Any) -> World:
     authenticator = Authenticator(verifier, keys, revocations)
     authenticator.caught_up = True
     proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
-    limits = RateLimits(
-        proxies,
-        per_minute=settings.rate_limit_per_minute,
-        sign_ins_per_minute=settings.sign_in_limit_per_minute,
-        callers_max=settings.limit_callers_max,
-    )
-    desk = ApiState(
-        caller=caller,
-        authenticator=authenticator,
-        proxies=proxies,
-        limits=limits,
-        in_flight_max=settings.in_flight_max,
-        body_max_bytes=settings.body_max_bytes,
-        call_timeout_ms=settings.call_timeout_ms,
-        open=True,
-    )
-    edge = compose(settings, desk, keys, health, traffic, None)
-    return World(caller, signer, keys, revocations, authenticator, desk, health, traffic, edge)
+    limits = limits_of(settings, proxies)
+    admission = Admission(settings.in_flight_max)
+    admission.accept_calls()
+    checks = CallerChecks(authenticator, limits, proxies)
+    edge = compose(settings, caller, checks, admission, keys, health, metrics, None)
+    return World(caller, signer, keys, revocations, authenticator, limits, admission, health, metrics, edge)
 
 
 @pytest.fixture
 def make_world() -> Callable[..., World]:
-    """For tests that need other settings, or change more than the fake behind the gateway."""
+    """Return the factory, for tests with other settings, or that change more than the fake client."""
     return new_world
 
 
@@ -85,35 +74,36 @@ _shared_world = cache(new_world)
 
 
 def shared_world() -> World:
-    """A gateway as it is set by default, shared because making one takes a while; its flags are reset."""
+    """Return a gateway with default settings, shared because creating one is slow; its state is reset."""
     world = _shared_world()
     world.caller.sent.clear()
     world.caller.answer = None
-    world.desk.open, world.desk.draining, world.desk.in_flight = True, False, 0
+    world.admission.accept_calls()
+    world.admission.draining, world.admission.in_flight = False, 0
     return world
 
 
 @pytest.fixture
 def world() -> World:
-    """The shared one: a test that changes more than the fake behind it makes one of its own."""
+    """Return the shared gateway; a test that changes more than the fake client creates its own."""
     return shared_world()
 
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A caller without a token."""
+    """Yield a client without a token."""
     async with client_of(world) as client:
         yield client
 
 
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A caller with a good token."""
+    """Yield a client with a valid token."""
     async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as client:
         yield client
 
 
 def client_of(world: World, **headers: str) -> httpx.AsyncClient:
-    """A caller of this gateway; exceptions that reach the server fail the test."""
+    """Return a client of this gateway; exceptions that reach the server fail the test."""
     transport = httpx.ASGITransport(app=world.edge)
     return httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers)

@@ -3,15 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-import litestar
 import msgspec
-from litestar import Litestar, Request, get, post
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
-from litestar.types import ASGIApp
+from litestar import Litestar, get, post
 from msgspec import Struct
 
 from apps.file.inbound.kafka import Inbound
@@ -22,10 +18,6 @@ from shared.contracts.base import Body
 from shared.contracts.errors import (
     BODY_MALFORMED,
     FILE_TOO_LARGE,
-    INTERNAL_ERROR,
-    METHOD_NOT_ALLOWED,
-    REQUEST_MALFORMED,
-    ROUTE_UNKNOWN,
     ServiceError,
 )
 from shared.contracts.fields import Id
@@ -33,13 +25,12 @@ from shared.contracts.file import FILE_DOWNLOAD, FILE_UPLOAD, UPLOAD_PATH, Downl
 from shared.contracts.operation import Operation
 from shared.contracts.validation import decode_query
 from shared.edge.auth.authenticator import Authenticator
-from shared.edge.auth.token_verification import caller_of
 from shared.edge.client_address.internal_hop import HEADER, InternalHop
 from shared.edge.idempotency_key import key_of, request_key
-from shared.edge.middleware import log_unexpected
+from shared.edge.litestar_adapter import Respond, exception_handlers, litestar_handler
 from shared.edge.problem_responses import problem_of
 from shared.edge.rate_limits.policies import RateLimits
-from shared.edge.request_context import RequestContext, Response, current_exchange, respond
+from shared.edge.request_context import RequestContext, Response, respond
 from shared.edge.uploads.body_reader import IncomingBody, MinimumRate
 from shared.edge.uploads.upload_slots import UploadSlots
 from shared.kit.clock import SystemIds, now_ms
@@ -50,9 +41,6 @@ from shared.membership.resolver import AccessQuery, MembershipResolver, with_fre
 _FORM_BYTES = 16_384
 """What a form takes beside its file."""
 _PRIVATE = (b"cache-control", b"no-store")
-
-AnyRequest = Request[Any, Any, Any]
-Answer = Callable[[RequestContext], Awaitable[Response]]
 
 
 class _FilePath(Body, kw_only=True, rename=None):
@@ -84,10 +72,8 @@ class UploadAuth(Struct, frozen=True):
         """
         authorization = exchange.headers.get(b"authorization", b"")
         if self.internal_hop.verify(exchange.headers.get(HEADER), authorization):
-            return self.authenticator.cached_claims(authorization) or await self.authenticator.authenticate(
-                authorization
-            )
-        return await caller_of(exchange, self.authenticator, self.limits)
+            return await self.authenticator.authenticate_uncharged(exchange)
+        return await self.authenticator.authenticate(exchange, self.limits)
 
 
 class FileApp:
@@ -111,20 +97,17 @@ class FileApp:
 
     def app(self) -> Litestar:
         """The Litestar application of this port, to be put behind an edge."""
-
-        @post(UPLOAD_PATH, status_code=201)
-        async def upload() -> ASGIApp:
-            return await _answered(self._upload)
-
-        @get("/api/files/{file_id:str}/content", status_code=302)
-        async def content() -> ASGIApp:
-            return await _answered(self._content)
-
+        upload = post(UPLOAD_PATH, status_code=201)(litestar_handler(_answered(self._upload)))
+        content = get("/api/files/{file_id:str}/content", status_code=302)(
+            litestar_handler(_answered(self._content))
+        )
         return Litestar(
             [upload, content],
             openapi_config=None,
             logging_config=None,
-            exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
+            exception_handlers=exception_handlers(
+                f"Here are {UPLOAD_PATH} and /api/files/<id>/content only."
+            ),
         )
 
     async def _upload(self, exchange: RequestContext) -> Response:
@@ -180,41 +163,18 @@ class FileApp:
         return admitted
 
 
-async def _answered(answer: Answer) -> Response:
-    exchange = current_exchange.get()
-    correlation_id_var.set(exchange.correlation_id)
-    traceparent_var.set(exchange.traceparent)
-    try:
-        return await answer(exchange)
-    except ServiceError as error:
-        return problem_of(error, exchange)
+def _answered(respond: Respond) -> Respond:
+    """Return a handler that sets the log context and turns errors into problems."""
 
+    async def answer(exchange: RequestContext) -> Response:
+        correlation_id_var.set(exchange.correlation_id)
+        traceparent_var.set(exchange.traceparent)
+        try:
+            return await respond(exchange)
+        except ServiceError as error:
+            return problem_of(error, exchange)
 
-def _on_http_exception(request: AnyRequest, exception: HTTPException) -> litestar.Response[bytes]:
-    """What Litestar refuses before a handler is asked."""
-    if isinstance(exception, NotFoundException):
-        return _problem(ROUTE_UNKNOWN.exception(f"Here are {UPLOAD_PATH} and /api/files/<id>/content only."))
-    if isinstance(exception, MethodNotAllowedException):
-        allowed = (exception.headers or {}).get("allow", "")
-        error = METHOD_NOT_ALLOWED.exception(f"This path takes {allowed}.")
-        return _problem(error, (b"allow", allowed.encode("latin-1")))
-    if exception.status_code < 500:
-        return _problem(REQUEST_MALFORMED.exception(f"{exception.detail}."))
-    return _on_exception(request, exception)
-
-
-def _on_exception(request: AnyRequest, exception: Exception) -> litestar.Response[bytes]:
-    """What nobody expected: logged, and not told."""
-    log_unexpected(current_exchange.get())
-    return _problem(INTERNAL_ERROR.exception(""))
-
-
-def _problem(error: ServiceError, *headers: tuple[bytes, bytes]) -> litestar.Response[bytes]:
-    answer = problem_of(error, current_exchange.get(), *headers)
-    named = {name.decode("ascii"): value.decode("latin-1") for name, value in answer.headers}
-    return litestar.Response(
-        answer.body, status_code=answer.status, media_type=named.pop("content-type"), headers=named
-    )
+    return answer
 
 
 @asynccontextmanager

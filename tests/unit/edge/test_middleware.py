@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.edge.correlation import traceparent_of
+from shared.edge.request_context import traceparent_of
 from tests.support.gateway import World, client_of, new_world
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"

@@ -174,7 +174,7 @@ async def test_more_requests_than_may_be_in_hand_are_refused_at_once(make_world:
     world.caller.answer = lambda sent: wait()
     async with client_of(world, Authorization=f"Bearer {world.signer.token()}") as api:
         waiting = [asyncio.create_task(api.get("/api/auth/me")) for _ in range(2)]
-        while world.desk.in_flight < 2:
+        while world.admission.in_flight < 2:
             await asyncio.sleep(0)
         refused = await api.get("/api/auth/me")
         assert (refused.status_code, refused.json()["code"]) == (503, "mesh.busy")
@@ -182,11 +182,11 @@ async def test_more_requests_than_may_be_in_hand_are_refused_at_once(make_world:
         assert (await api.get("/health/live")).status_code == 200
         held.set()
         assert [(await task).status_code for task in waiting] == [200, 200]
-    assert world.desk.in_flight == 0
+    assert world.admission.in_flight == 0
 
 
 async def test_before_kafka_is_there_calls_are_busy(world: World, api: httpx.AsyncClient) -> None:
-    world.desk.open = False
+    world.admission._accepts_calls = False
     assert (await api.get("/api/auth/me")).json()["code"] == "mesh.busy"
     assert (await api.post("/api/auth/signin", json={})).json()["code"] == "mesh.busy"
 
@@ -194,6 +194,6 @@ async def test_before_kafka_is_there_calls_are_busy(world: World, api: httpx.Asy
 async def test_who_is_cut_off_while_the_gateway_leaves_may_try_again(
     world: World, api: httpx.AsyncClient
 ) -> None:
-    world.desk.draining = True
+    world.admission.drain()
     world.caller.raise_with(asyncio.CancelledError())
     assert (await api.get("/api/auth/me")).json()["code"] == "mesh.busy"

@@ -35,7 +35,7 @@ def test_the_public_address_has_no_slash_at_its_end() -> None:
     ],
 )
 def test_where_the_file_service_is_found(environ: dict[str, str], place: str) -> None:
-    door = load(GatewaySettings, MESH | environ).file_door
+    door = load(GatewaySettings, MESH | environ).file_service
     assert door.netloc == place
     assert door.secure is environ.get("FILE_SERVICE_URL", "").startswith("https")
 

@@ -162,7 +162,7 @@ async def test_without_a_file_service(caplog: pytest.LogCaptureFixture) -> None:
     assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
     assert done.headers["retry-after"]
     assert str(port) not in done.text
-    assert f"no file service at 127.0.0.1:{port} (FILE_SERVICE_URL" in caplog.text
+    assert f"cannot connect to the file service at 127.0.0.1:{port} (FILE_SERVICE_URL" in caplog.text
 
 
 async def test_a_file_service_at_another_address() -> None:
@@ -235,7 +235,7 @@ async def test_a_file_service_that_stops_reading() -> None:
         for _ in range(2):
             done = await client.post(PATH, content=bytes(32_000_000), headers=FORM)
             assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
-            assert "took nothing" in done.json()["detail"]
+            assert "read nothing" in done.json()["detail"]
             assert done.headers["retry-after"]
     assert len(heard) == 2
 

@@ -20,7 +20,7 @@ def register(kind: str) -> None:
     """Import a process and register the metrics that it registers at run time only."""
     main = import_module(f"apps.{kind}.main")
     if kind == "gateway":
-        main._traffic(MagicMock(), MagicMock())
+        main._metrics(MagicMock(), MagicMock(), MagicMock())
     if kind == "file":
         REGISTRY.register(main.HttpMetrics())
 

@@ -1,4 +1,4 @@
-"""Who may pass: the token alone decides, and the session that it belongs to."""
+"""Authentication: the token decides, and the session that it belongs to."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,8 +11,10 @@ import pytest
 from jwt.utils import base64url_encode
 
 from shared.contracts.errors import MESH_BUSY, ServiceError
-from shared.edge.auth.authenticator import REMEMBERED_MAX, Authenticator, token_of
+from shared.edge.auth.authenticator import CACHED_MAX, Authenticator, token_of
 from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, JwksCache
+from shared.edge.request_context import RequestContext
+from shared.kit.clock import now_ms
 from shared.kit.health.checks import Component
 from shared.kit.rpc.reply_consumer import RawReply
 from tests.fakes.gateway import PROFILE_ID, SESSION_ID, FakeCaller, Signer
@@ -24,6 +26,13 @@ ME = "/api/auth/me"
 def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
     parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
     return ".".join(base64url_encode(part).decode() for part in parts)
+
+
+def context_with(authorization: str, now_s: float | None = None) -> RequestContext:
+    """Return the context of a request with this header, received now or at `now_s`."""
+    scope = {"headers": [(b"authorization", authorization.encode())]}
+    received_ms = now_ms() if now_s is None else int(now_s * 1000)
+    return RequestContext(scope, None, lambda: "id", received_ms)  # type: ignore[arg-type]
 
 
 async def ask(world: World, authorization: str | bytes | None) -> tuple[int, str]:
@@ -69,15 +78,10 @@ async def test_expired(world: World) -> None:
 
 
 async def test_a_remembered_token_expires_as_well(world: World) -> None:
-    now = 0.0
-    authenticator = Authenticator(world.authenticator._verifier, world.keys, world.revocations, lambda: now)
-    authenticator.caught_up = True
-    header = f"Bearer {world.signer.token()}".encode()
-    claims = await authenticator.authenticate(header)
-    now = claims.exp - 1
-    assert authenticator.cached_claims(header) == claims
-    now = claims.exp
-    assert authenticator.cached_claims(header) is None
+    header = f"Bearer {world.signer.token()}"
+    claims = await world.authenticator.authenticate_uncharged(context_with(header))
+    assert world.authenticator.cached_claims(context_with(header, claims.exp - 1)) == claims
+    assert world.authenticator.cached_claims(context_with(header, claims.exp)) is None
 
 
 @pytest.mark.parametrize(
@@ -182,7 +186,7 @@ async def test_keys_stay_when_auth_is_away() -> None:
     keys = JwksCache(caller, part, 60)
     caller.raise_with(MESH_BUSY.exception("away"))
     assert not await keys._fetch_once()
-    assert await part.state() == "auth does not give its keys: mesh.busy"
+    assert await part.state() == "auth does not return its keys: mesh.busy"
     caller.answer = lambda sent: RawReply(200, msgspec.json.encode(signer.jwks))
     assert await keys._fetch_once()
     assert await part.state() == "ready"
@@ -192,16 +196,17 @@ async def test_keys_stay_when_auth_is_away() -> None:
 
 
 async def test_headers_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
-    monkeypatch.setattr("shared.edge.auth.authenticator.REMEMBERED_MAX", 2)
+    monkeypatch.setattr("shared.edge.auth.authenticator.CACHED_MAX", 2)
     authenticator = Authenticator(world.authenticator._verifier, world.keys, world.revocations)
     authenticator.caught_up = True
-    headers = [f"Bearer {world.signer.token(jti=str(PROFILE_ID)[:-1] + str(n))}".encode() for n in range(3)]
-    for header in headers[:2]:
-        await authenticator.authenticate(header)
-    assert authenticator.cached_claims(headers[0])  # used again, so the other one goes
-    await authenticator.authenticate(headers[2])
-    assert [authenticator.cached_claims(header) is not None for header in headers] == [True, False, True]
-    assert REMEMBERED_MAX > 2
+    headers = [f"Bearer {world.signer.token(jti=str(PROFILE_ID)[:-1] + str(n))}" for n in range(3)]
+    contexts = [context_with(header) for header in headers]
+    for context in contexts[:2]:
+        await authenticator.authenticate_uncharged(context)
+    assert authenticator.cached_claims(contexts[0])  # used again, so the other one is dropped
+    await authenticator.authenticate_uncharged(contexts[2])
+    assert [authenticator.cached_claims(context) is not None for context in contexts] == [True, False, True]
+    assert CACHED_MAX > 2
 
 
 async def test_one_token_can_not_fill_the_memory_with_long_spellings_of_its_header(world: World) -> None:
@@ -209,10 +214,10 @@ async def test_one_token_can_not_fill_the_memory_with_long_spellings_of_its_head
     authenticator.caught_up = True
     token = world.signer.token()
     for blanks in range(20_000, 20_010):
-        assert await authenticator.authenticate(f"Bearer{' ' * blanks}{token}".encode())
-    assert sum(map(len, authenticator._known)) == 0
-    await authenticator.authenticate(f"Bearer {token}".encode())
-    assert authenticator.cached_claims(f"Bearer {token}".encode())
+        assert await authenticator.authenticate_uncharged(context_with(f"Bearer{' ' * blanks}{token}"))
+    assert sum(map(len, authenticator._cache)) == 0
+    await authenticator.authenticate_uncharged(context_with(f"Bearer {token}"))
+    assert authenticator.cached_claims(context_with(f"Bearer {token}"))
 
 
 def test_only_the_bearer_scheme_has_a_token() -> None:

@@ -47,25 +47,25 @@ def revocations(clock: SetClock) -> RevokedSessions:
 
 
 def test_hears_of_sessions(revocations: RevokedSessions) -> None:
-    revocations.hear(revoked(1))
+    revocations.apply(revoked(1))
     assert session(1) in revocations
     assert session(2) not in revocations
 
 
 def test_passes_over_other_events(revocations: RevokedSessions) -> None:
-    revocations.hear(revoked(1, kind=PROFILE_UPDATED.name))
+    revocations.apply(revoked(1, kind=PROFILE_UPDATED.name))
     assert len(revocations) == 0
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff", b"[]", revoked(1).replace(b"sessionId", b"x")])
 def test_garbage_is_said(value: bytes, revocations: RevokedSessions) -> None:
     with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
-        revocations.hear(value)
+        revocations.apply(value)
     assert len(revocations) == 0
 
 
 def test_forgets_when_no_token_can_be_alive(revocations: RevokedSessions, clock: SetClock) -> None:
-    revocations.hear(revoked(1))
+    revocations.apply(revoked(1))
     clock.time = NOON + TTL
     revocations.sweep()
     assert session(1) in revocations
@@ -75,12 +75,12 @@ def test_forgets_when_no_token_can_be_alive(revocations: RevokedSessions, clock:
 
 
 def test_old_news_are_no_news(revocations: RevokedSessions) -> None:
-    revocations.hear(revoked(1, NOON - timedelta(hours=1)))
+    revocations.apply(revoked(1, NOON - timedelta(hours=1)))
     assert len(revocations) == 0
 
 
 def test_a_clock_ahead_keeps_nothing_for_ever(revocations: RevokedSessions, clock: SetClock) -> None:
-    revocations.hear(revoked(1, NOON + timedelta(days=365)))
+    revocations.apply(revoked(1, NOON + timedelta(days=365)))
     clock.time = NOON + TTL + timedelta(minutes=2)
     revocations.sweep()
     assert len(revocations) == 0
@@ -90,7 +90,7 @@ def test_is_bounded_and_says_what_it_drops(
     revocations: RevokedSessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(1, 5):
-        revocations.hear(revoked(number))
+        revocations.apply(revoked(number))
     assert [session(number) in revocations for number in range(1, 5)] == [False, True, True, True]
     assert "REVOCATIONS_MAX" in caplog.text
 

@@ -29,7 +29,7 @@ def network(
     header: ProxyHeader = "x-forwarded-for",
 ) -> str:
     return TrustedProxies(trusted, header).network_of(
-        RequestContext(scope_of(peer, *headers), None, lambda: "id")
+        RequestContext(scope_of(peer, *headers), None, lambda: "id", 0)
     )  # type: ignore[arg-type]
 
 
@@ -160,7 +160,7 @@ def test_a_proxy_that_nobody_told_of_is_told_of_once(
 ) -> None:
     proxies = TrustedProxies(trusted, "x-forwarded-for")
     for headers in ((), ((name, CLIENT),), ((name, CLIENT),)):
-        context = RequestContext(scope_of(OTHER_PROXY, *headers), None, lambda: "id")  # type: ignore[arg-type]
+        context = RequestContext(scope_of(OTHER_PROXY, *headers), None, lambda: "id", 0)  # type: ignore[arg-type]
         assert proxies.network_of(context) == OTHER_PROXY
     (told,) = caplog.messages
     assert OTHER_PROXY in told and "TRUSTED_PROXIES" in told and CLIENT not in told

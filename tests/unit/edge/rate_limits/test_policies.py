@@ -165,7 +165,7 @@ async def test_without_limits_nothing_is_counted_and_nothing_told(
         assert (await http.post("/api/auth/signin", json=SIGN_IN)).status_code == 200
     assert set(await statuses(api, 300)) == {200}
     assert "ratelimit" not in (await api.get(ME)).headers
-    assert len(world.desk.limits) == 0
+    assert len(world.limits) == 0
 
 
 async def test_auth_learns_where_a_sign_in_comes_from() -> None:

@@ -36,7 +36,7 @@ class Sender:
 
 
 BROKEN = "The connection ended before the body did."
-SLOW = "The body came too slowly: it takes 100 bytes a second, on the average of 30 s."
+SLOW = "The body arrived too slowly: at least 100 bytes a second are required, averaged over 30 s."
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_a_body_that_stands_still() -> None:
         return {}
 
     tempo = MinimumRate(stall_timeout_s=0.05, rate_min_bytes_s=0, rate_window_s=1)
-    with pytest.raises(ServiceError, match=r"Nothing came for 0\.05 s"):
+    with pytest.raises(ServiceError, match=r"No data arrived for 0\.05 s"):
         await IncomingBody(receive, tempo).next()
 
 

@@ -26,9 +26,9 @@ def test_a_place_is_given_back() -> None:
     slots = UploadSlots(1, 1)
     for _ in range(2):
         with pytest.raises(KeyError), slots.acquire(person(1)):
-            assert slots.taken == 1
+            assert slots.in_use == 1
             raise KeyError
-    assert slots.taken == 0
+    assert slots.in_use == 0
 
 
 def test_one_person_has_so_many() -> None:
@@ -51,6 +51,6 @@ def test_a_few_greedy_people_leave_half_of_them() -> None:
         for _ in range(4):
             for who in range(4):
                 taken_by(slots, person(who), stack)
-        assert slots.taken == 8
+        assert slots.in_use == 8
         assert [taken_by(slots, person(who), stack) for who in range(10, 18)] == ["fine"] * 8
         assert taken_by(slots, person(18), stack) == "mesh.busy"
