@@ -11,11 +11,11 @@ import pytest
 CONNECTING = 500
 """Connections that are opened at once: a listening socket's queue is short."""
 OPENING_S = 5
-"""Whoever says nothing for `HEAD_TIMEOUT_MS` (10 s) is cut off."""
+"""A client that sends nothing for `HEAD_TIMEOUT_MS` (10 s) is cut off."""
 
 
 class Client:
-    """One connection that asks once when it is told to."""
+    """One connection that sends one request on command."""
 
     def __init__(self, port: int, request: bytes, gate: asyncio.Event) -> None:
         self._port = port

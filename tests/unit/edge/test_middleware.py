@@ -1,4 +1,4 @@
-"""Correlation ids, traces, idempotency keys, cross-origin requests: what travels in headers."""
+"""Correlation ids, traces, idempotency keys, cross-origin requests: the headers of requests and responses."""
 
 import re
 from typing import Any
@@ -83,9 +83,11 @@ async def test_without_a_key_none_goes_on(world: World, api: httpx.AsyncClient) 
 
 
 @pytest.mark.parametrize("value", [b"", b" ", b"k" * 256, b"\xc3\xbc", b"a\tb"])
-async def test_a_bad_idempotency_key_is_told(value: bytes, world: World, api: httpx.AsyncClient) -> None:
+async def test_a_bad_idempotency_key_is_a_field_error(
+    value: bytes, world: World, api: httpx.AsyncClient
+) -> None:
     response = await api.post(SEND, json={"content": "a"}, headers={"Idempotency-Key": value})
-    assert [fault["path"] for fault in response.json()["errors"]] == ["Idempotency-Key"]
+    assert [error["path"] for error in response.json()["errors"]] == ["Idempotency-Key"]
     assert world.caller.sent == []
 
 
@@ -100,7 +102,7 @@ ORIGIN = "https://app.example.org"
 PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 
 
-async def test_no_page_of_elsewhere_may_call_by_default(http: httpx.AsyncClient) -> None:
+async def test_pages_of_other_origins_may_not_call_by_default(http: httpx.AsyncClient) -> None:
     for response in (
         await http.options(SEND, headers=PREFLIGHT),
         await http.get("/", headers={"Origin": ORIGIN}),

@@ -1,4 +1,4 @@
-"""Whatever a client sends is answered with the right code, and never with a 5xx."""
+"""Invalid input of any kind gets the right error code, and never a 5xx."""
 
 import json
 import time

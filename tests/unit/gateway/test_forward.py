@@ -1,4 +1,4 @@
-"""Every route forwards what it got, and nothing else, to the operation that it names."""
+"""Every route forwards its inputs, and nothing else, to its operation."""
 
 import asyncio
 from typing import Any
@@ -22,11 +22,11 @@ CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
 SEND = f"/api/channels/{CHANNEL}/messages"
 INTERNAL = {"user.verifyToken", "profiles.get", "channel.access", "keys.get", "file.describe"}
 CALLS = [route for route in ROUTES if not route.operation.form]
-"""What travels through Kafka: all but forms."""
+"""The routes of calls through Kafka: all but forms."""
 
 
 def path_of(route: Route) -> str:
-    """The path with the examples of its parameters."""
+    """Return the path with the examples of its parameters."""
     examples = example_of(route.operation.request)
     return route.path.format(**{name: examples[name] for name in route.parameters})
 
@@ -126,7 +126,7 @@ async def test_typed_errors_become_problems(world: World, api: httpx.AsyncClient
 @pytest.mark.parametrize(
     ("kind", "seconds"), [(e.MESH_BUSY, "1"), (e.MESH_TIMEOUT, "2"), (e.RATE_LIMITED, "1")]
 )
-async def test_says_when_to_try_again(
+async def test_reports_when_to_try_again(
     kind: e.ErrorCode, seconds: str, world: World, api: httpx.AsyncClient
 ) -> None:
     world.caller.raise_with(kind.exception("not now"))
@@ -134,7 +134,7 @@ async def test_says_when_to_try_again(
     assert (response.status_code, response.headers["retry-after"]) == (kind.status, seconds)
 
 
-async def test_what_nobody_expected_is_not_told(
+async def test_unexpected_exceptions_are_not_revealed(
     world: World, api: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.caller.raise_with(RuntimeError("the secret"))
@@ -144,7 +144,9 @@ async def test_what_nobody_expected_is_not_told(
     assert [record.correlation_id for record in caplog.records] == ["find-me"]  # type: ignore[attr-defined]
 
 
-async def test_details_of_a_services_fault_are_not_told(world: World, api: httpx.AsyncClient) -> None:
+async def test_details_of_a_services_internal_error_are_not_revealed(
+    world: World, api: httpx.AsyncClient
+) -> None:
     world.caller.fail_with(e.INTERNAL_ERROR.exception("division by zero in line 7"))
     response = await api.get("/api/auth/me")
     assert response.status_code == 500
@@ -163,7 +165,7 @@ async def test_lone_surrogates_of_a_service_do_not_break_the_problem(
     assert (await api.get("/api/auth/me")).json()["detail"] == "no ?"
 
 
-async def test_more_requests_than_may_be_in_hand_are_refused_at_once(make_world: Any) -> None:
+async def test_requests_beyond_the_bound_in_flight_are_refused_at_once(make_world: Any) -> None:
     world = make_world(in_flight_max=2)
     held = asyncio.Event()
 
@@ -185,13 +187,13 @@ async def test_more_requests_than_may_be_in_hand_are_refused_at_once(make_world:
     assert world.admission.in_flight == 0
 
 
-async def test_before_kafka_is_there_calls_are_busy(world: World, api: httpx.AsyncClient) -> None:
+async def test_calls_are_busy_before_kafka_is_connected(world: World, api: httpx.AsyncClient) -> None:
     world.admission._accepts_calls = False
     assert (await api.get("/api/auth/me")).json()["code"] == "mesh.busy"
     assert (await api.post("/api/auth/signin", json={})).json()["code"] == "mesh.busy"
 
 
-async def test_who_is_cut_off_while_the_gateway_leaves_may_try_again(
+async def test_a_request_that_is_cancelled_by_a_shutdown_can_be_retried(
     world: World, api: httpx.AsyncClient
 ) -> None:
     world.admission.drain()

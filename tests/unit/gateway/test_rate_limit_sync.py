@@ -1,4 +1,4 @@
-"""What gateways tell each other of callers, without Kafka in between."""
+"""The exchange of counts between gateways, without Kafka in between."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ NOW_MS = 1_777_636_800_000
 
 
 class Node:
-    """A gateway's limits and its gossip."""
+    """A gateway's limits and their synchronisation."""
 
     def __init__(self, per_minute: int = 20) -> None:
         self.now_ms = NOW_MS
@@ -31,7 +31,7 @@ class Node:
         self.sync = RateLimitSync(self.limits, producer, {}, SIGNATURES, lambda: self.now_ms)
 
     def take(self, count: int, public: bool = False) -> int:
-        """How many of so many requests are let through."""
+        """Return how many of `count` requests are admitted."""
         passed = 0
         for _ in range(count):
             scope: Any = {"client": ("203.0.113.7", 1), "headers": []}
@@ -70,16 +70,16 @@ def test_two_gateways_keep_one_limit(nodes: tuple[Node, Node]) -> None:
     assert one.take(5) == 0
 
 
-def test_sign_ins_are_told_from_the_first_on(nodes: tuple[Node, Node]) -> None:
+def test_sign_ins_are_shared_from_the_first_on(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
     assert one.take(1, public=True) == 1
-    told = msgspec.json.decode(one.snapshot(), type=Taken)
-    assert told.sign_ins == {"203.0.113.7": 1}
-    two.sync.apply(msgspec.json.encode(told))
+    taken = msgspec.json.decode(one.snapshot(), type=Taken)
+    assert taken.sign_ins == {"203.0.113.7": 1}
+    two.sync.apply(msgspec.json.encode(taken))
     assert two.take(9, public=True) == 3
 
 
-def test_who_took_little_is_not_spoken_of() -> None:
+def test_callers_with_few_requests_are_not_shared() -> None:
     node = Node(per_minute=100)
     node.take(4)
     assert node.sync.snapshot() is None
@@ -100,7 +100,7 @@ def test_a_record_read_twice_counts_once_and_ones_own_not_at_all(nodes: tuple[No
     assert (one.take(20), two.take(20)) == (10, 10)
 
 
-def test_what_is_paid_back_when_it_arrives_counts_no_more(nodes: tuple[Node, Node]) -> None:
+def test_requests_paid_back_before_the_record_arrives_do_not_count(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
     one.take(20)
     two.now_ms += 30_000
@@ -112,7 +112,7 @@ def test_what_is_paid_back_when_it_arrives_counts_no_more(nodes: tuple[Node, Nod
     before = late_records()
     late.sync.apply(value)
     assert late.take(30) == 20
-    assert late_records() == before + 1, "clocks that differ by so much are seen in the figures"
+    assert late_records() == before + 1, "clocks that differ by this much show in the metrics"
 
 
 def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]) -> None:
@@ -131,14 +131,14 @@ def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]
      b'{"node": "x", "atMs": 1, "callers": {}, "networks": {"a": -5}, "signIns": {}}',
      b'{"node": "x", "atMs": -1, "callers": {}, "networks": {}, "signIns": {}}'],
 )  # fmt: skip
-def test_garbage_is_refused_and_changes_nothing(value: bytes) -> None:
+def test_invalid_records_are_rejected_and_change_nothing(value: bytes) -> None:
     node = Node()
     with pytest.raises(msgspec.MsgspecError):
         node.sync.apply(value)
     assert node.take(30) == 20
 
 
-def test_nodes_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_nodes_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.gateway.rate_limit_sync._NODES_MAX", 3)
     node = Node()
     for number in range(10):

@@ -224,7 +224,7 @@ async def test_an_upload_that_drips_is_cut() -> None:
 
 
 async def test_a_file_service_that_stops_reading() -> None:
-    """Once its buffers are full nothing moves: the place is free again all the same."""
+    """Once its buffers are full nothing moves; the slot is released all the same."""
     heard: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -241,7 +241,7 @@ async def test_a_file_service_that_stops_reading() -> None:
 
 
 async def test_a_file_service_that_refuses_and_stops_reading() -> None:
-    """What is still to be sent then is let fall: to wait until it was taken would be for ever."""
+    """The buffered rest is discarded: waiting until it is read could take forever."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

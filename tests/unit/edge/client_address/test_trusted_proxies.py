@@ -1,4 +1,4 @@
-"""Where requests come from: what proxies say, what clients pretend, and what nobody can read."""
+"""The client's address and scheme: reported by proxies, forged by clients, or unreadable."""
 
 from typing import Any
 

@@ -26,7 +26,7 @@ class Sender:
         return {"type": "http.request", "body": bytes(size), "more_body": True}
 
     async def detail(self, tempo: MinimumRate = TEMPO, our_pause_s: float = 0.0) -> str:
-        """What is said when the body is given up."""
+        """Return the detail of the error that ends the body."""
         body = IncomingBody(self.receive, tempo, lambda: self.now_s)
         with pytest.raises(ServiceError) as raised:
             while await body.next() is not None:

@@ -29,7 +29,7 @@ def test_it_is_valid_asyncapi_3() -> None:
     assert [error.message for error in Draft7Validator(SCHEMA).iter_errors(DOCUMENT)] == []
 
 
-def test_the_official_schema_refuses_what_is_wrong() -> None:
+def test_the_official_schema_rejects_a_wrong_document() -> None:
     broken = {**DOCUMENT, "channels": {"x": {"adress": "x"}}}
     with pytest.raises(jsonschema.ValidationError):
         Draft7Validator(SCHEMA).validate(broken)
@@ -75,9 +75,9 @@ def test_every_topic_has_a_channel() -> None:
 
 def test_every_operation_replies_where_the_request_says() -> None:
     for name, operation in OPERATIONS.items():
-        told = DOCUMENT["operations"][name]
-        assert told["action"] == "receive"
-        assert told["reply"]["address"]["location"] == "$message.header#/reply_to"
+        described = DOCUMENT["operations"][name]
+        assert described["action"] == "receive"
+        assert described["reply"]["address"]["location"] == "$message.header#/reply_to"
         replies = DOCUMENT["channels"][f"{name}.reply"]
         assert replies["address"] is None
         assert replies["messages"].keys() == {f"{name}.answer", f"{name}.error"}
@@ -121,7 +121,7 @@ def test_a_false_example_is_noticed() -> None:
         Draft202012Validator(schema).validate({**message["examples"][0]["payload"], "content": "\0"})
 
 
-def test_headers_are_those_that_the_kit_writes() -> None:
+def test_headers_are_those_written_by_the_kit() -> None:
     names = (call.CORRELATION_ID, call.CALL_ID, call.REPLY_TO, call.DEADLINE, call.TRACEPARENT)
     assert {*names, call.SIGNATURE} <= set(REQUEST_HEADERS)
     assert REPLY_HEADERS == (call.CORRELATION_ID, call.CALL_ID, call.STATUS, call.SIGNATURE)
@@ -129,11 +129,11 @@ def test_headers_are_those_that_the_kit_writes() -> None:
     assert EVENT_HEADERS == ("event_id", "event_type", call.TOPICS, call.SIGNATURE)
 
 
-def test_nothing_about_security_is_promised() -> None:
+def test_it_declares_no_security_schemes() -> None:
     assert "securitySchemes" not in json.dumps(DOCUMENT)
 
 
-def test_gateways_tell_each_other_what_they_let_through() -> None:
+def test_gateways_share_the_counts_of_admitted_requests() -> None:
     assert list(DOCUMENT["channels"]["rate-limits"]["messages"]) == ["limits.taken"]
     actions = {DOCUMENT["operations"][name]["action"] for name in ("send.rate-limits", "receive.rate-limits")}
     assert actions == {"send", "receive"}

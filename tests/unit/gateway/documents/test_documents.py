@@ -1,4 +1,4 @@
-"""The documents say what the routes do: what a machine can compare, it compares here."""
+"""The documents agree with the routes."""
 
 import re
 from typing import Any
@@ -35,7 +35,7 @@ def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]
 
 
 def routes_of(app: Litestar) -> set[tuple[str, str]]:
-    """What Litestar really serves."""
+    """Return the routes that Litestar serves."""
     found = set()
     for route in app.routes:
         path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
@@ -43,19 +43,19 @@ def routes_of(app: Litestar) -> set[tuple[str, str]]:
     return found
 
 
-async def test_it_tells_where_the_file_service_has_a_port_of_its_own() -> None:
+async def test_it_names_the_file_services_own_port() -> None:
     world = new_world(public_url="https://chat.example.org", file_public_url="https://files.example.org/")
     async with client_of(world) as http:
         document = (await http.get("/api/openapi.json")).json()
     everywhere = ["/", "https://chat.example.org"]
     assert [server["url"] for server in document["servers"]] == everywhere
-    told = {
+    named = {
         path: [server["url"] for server in operation["servers"]]
         for (_, path), operation in operations(document).items()
         if "servers" in operation
     }
     both = [*everywhere, "https://files.example.org"]
-    assert told == {"/api/files/upload": both, "/api/files/{fileId}/content": both}
+    assert named == {"/api/files/upload": both, "/api/files/{fileId}/content": both}
 
 
 async def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
     assert set(references) <= document["components"]["schemas"].keys()
 
 
-async def test_every_operation_is_told_completely(document: dict[str, Any]) -> None:
+async def test_every_operation_is_described_completely(document: dict[str, Any]) -> None:
     ids = []
     tags = {tag["name"] for tag in document["tags"]}
     for (_, path), operation in operations(document).items():
@@ -91,15 +91,15 @@ async def test_every_operation_is_told_completely(document: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation.name)
-async def test_errors_are_told_by_status_and_code(route: Route, document: dict[str, Any]) -> None:
+async def test_errors_are_documented_by_status_and_code(route: Route, document: dict[str, Any]) -> None:
     responses = operations(document)[route.method, route.path]["responses"]
-    told = {
+    documented = {
         (int(status), code)
         for status, response in responses.items()
         for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
     }
-    assert told == {(kind.status, kind.code) for kind in errors_of(route)}
-    assert {kind.code for kind in route.operation.errors} <= {code for _, code in told}
+    assert documented == {(kind.status, kind.code) for kind in errors_of(route)}
+    assert {kind.code for kind in route.operation.errors} <= {code for _, code in documented}
     assert {200, 201, 204, 302} & {int(status) for status in responses}
     for status in route.operation.also:
         assert str(status) in responses
@@ -169,14 +169,14 @@ def test_all_that_is_posted_takes_a_key_but_what_answers_with_tokens() -> None:
 
 
 def check(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
-    """Raises ValidationError when the value does not fit; formats are looked at too."""
+    """Raise ValidationError if the value does not match the schema; formats are checked too."""
     whole = {**schema, "components": document["components"]}
     jsonschema.Draft202012Validator(
         whole, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     ).validate(value)
 
 
-async def test_the_public_address_is_told() -> None:
+async def test_it_names_the_public_address() -> None:
     world = new_world(public_url="https://chat.example.org/")
     transport = httpx.ASGITransport(app=world.edge)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
@@ -188,8 +188,8 @@ async def test_every_error_code_has_its_page(http: httpx.AsyncClient) -> None:
     listed = (await http.get("/api/errors")).json()["items"]
     assert {kind["code"] for kind in listed} == set(CATALOGUE)
     for kind in CATALOGUE.values():
-        told = (await http.get(f"/api/errors/{kind.code}")).json()
-        assert (told["status"], told["title"]) == (kind.status, kind.title)
+        explained = (await http.get(f"/api/errors/{kind.code}")).json()
+        assert (explained["status"], explained["title"]) == (kind.status, kind.title)
         page = await http.get(f"/api/errors/{kind.code}", headers={"Accept": "text/html"})
         assert page.headers["content-type"].startswith("text/html")
         assert kind.code in page.text
@@ -212,7 +212,7 @@ async def test_pages_load_from_here_only(page: str, http: httpx.AsyncClient) -> 
         assert (await http.get(f"{ASSETS}/{asset}")).status_code == 200
 
 
-async def test_every_asset_is_served_with_its_kind_and_cached(http: httpx.AsyncClient) -> None:
+async def test_every_asset_is_served_with_its_media_type_and_cached(http: httpx.AsyncClient) -> None:
     kinds = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".png": "image/png",
              ".svg": "image/svg+xml"}  # fmt: skip
     files = [path for path in (WEB / "assets").rglob("*") if path.is_file()]
@@ -234,7 +234,7 @@ async def test_nothing_else_is_an_asset(name: str, http: httpx.AsyncClient) -> N
     assert (await http.get(f"{ASSETS}/{name}")).status_code == 404
 
 
-async def test_large_documents_are_compressed_for_who_can(http: httpx.AsyncClient) -> None:
+async def test_large_documents_are_compressed_if_the_client_accepts_it(http: httpx.AsyncClient) -> None:
     plain = await http.get("/api/openapi.json", headers={"Accept-Encoding": "identity"})
     packed = await http.get("/api/openapi.json", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in plain.headers
@@ -243,7 +243,7 @@ async def test_large_documents_are_compressed_for_who_can(http: httpx.AsyncClien
     assert int(packed.headers["content-length"]) < len(plain.content) / 4
 
 
-async def test_the_messages_in_kafka_are_told(http: httpx.AsyncClient) -> None:
+async def test_the_asyncapi_document_is_served(http: httpx.AsyncClient) -> None:
     document = (await http.get("/api/asyncapi.json")).json()
     assert document["asyncapi"].startswith("3.")
 
@@ -253,7 +253,9 @@ async def test_home_leads_to_the_documents(http: httpx.AsyncClient) -> None:
     assert (response.status_code, response.headers["location"]) == (302, "/api/docs")
 
 
-async def test_the_public_keys_are_told_once_they_are_there(world: World, http: httpx.AsyncClient) -> None:
+async def test_the_public_keys_are_served_once_they_are_fetched(
+    world: World, http: httpx.AsyncClient
+) -> None:
     document, world.keys.document = world.keys.document, None
     try:
         assert (await http.get("/.well-known/jwks.json")).json()["code"] == "mesh.busy"
