@@ -1,1 +1,1 @@
-"""The HTTP edge of processes with a port for clients, outermost `EdgeMiddleware`; imports kit and contracts."""
+"""The HTTP edge of ports for clients, outermost `EdgeMiddleware`. Imports kit and contracts only."""

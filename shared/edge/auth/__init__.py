@@ -1,1 +1,1 @@
-"""Authentication by access token: `TokenVerification` and its `Authenticator`. Imports the other edge packages."""
+"""Authentication by access token: `TokenVerification`, `Authenticator`. Imports `rate_limits`."""

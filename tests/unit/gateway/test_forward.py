@@ -1,6 +1,7 @@
 """Every route forwards its inputs, and nothing else, to its operation."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -105,6 +106,23 @@ async def test_the_deadline_is_the_call_timeout(world: World, api: httpx.AsyncCl
     before = now_ms()
     await api.get("/api/auth/me")
     assert before + 10_000 <= world.caller.sent[0].options["deadline_ms"] <= now_ms() + 10_000
+
+
+async def test_the_time_to_send_a_body_is_not_part_of_the_timeout(
+    world: World, api: httpx.AsyncClient
+) -> None:
+    ended_ms = 0
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        nonlocal ended_ms
+        yield b'{"content": '
+        await asyncio.sleep(0.05)
+        ended_ms = now_ms()
+        yield b'"a"}'
+
+    headers = {"Content-Type": "application/json"}
+    assert (await api.post(SEND, content=slow_body(), headers=headers)).status_code == 201
+    assert world.caller.sent[0].options["deadline_ms"] >= ended_ms + 10_000
 
 
 async def test_typed_errors_become_problems(world: World, api: httpx.AsyncClient) -> None:
