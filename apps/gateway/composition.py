@@ -9,7 +9,7 @@ from apps.gateway.documents.asyncapi.document import asyncapi_document
 from apps.gateway.documents.openapi.document import Addresses, openapi_document
 from apps.gateway.documents.routes import Documents
 from apps.gateway.forward import Admission, CallerChecks, CallSettings, Forward
-from apps.gateway.ports import Caller
+from apps.gateway.ports import ServiceClient
 from apps.gateway.routes.health import HealthPages
 from apps.gateway.routes.route import Page, Route
 from apps.gateway.settings import GatewaySettings
@@ -29,7 +29,7 @@ from shared.kit.health.checks import Health
 
 def compose(
     settings: GatewaySettings,
-    caller: Caller,
+    client: ServiceClient,
     checks: CallerChecks,
     admission: Admission,
     keys: JwksCache,
@@ -45,7 +45,7 @@ def compose(
     def respond_to(route: Route) -> Respond:
         if route.operation.form:
             return UploadProxy(route.path, checks, admission, settings.file_service)
-        return Forward(route, caller, checks, admission, bounds)
+        return Forward(route, client, checks, admission, bounds)
 
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     https = https_of(settings, checks.proxies)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from apps.gateway.json_body import read_json
-from apps.gateway.ports import Caller
+from apps.gateway.ports import ServiceClient
 from apps.gateway.request_parser import RequestParser
 from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
@@ -77,12 +77,17 @@ class Forward:
     """Forwards the requests of one route."""
 
     def __init__(
-        self, route: Route, caller: Caller, checks: CallerChecks, admission: Admission, settings: CallSettings
+        self,
+        route: Route,
+        client: ServiceClient,
+        checks: CallerChecks,
+        admission: Admission,
+        settings: CallSettings,
     ) -> None:
         self._operation = route.operation
         self._charges_sign_in = route.strict
         self._parser = RequestParser(route)
-        self._caller = caller
+        self._client = client
         self._checks = checks
         self._admission = admission
         self._settings = settings
@@ -124,7 +129,7 @@ class Forward:
         fields, key = self._parser.parse(context, body, claims, network)
         request = operation.request(**fields)
         scope = context.scope
-        reply = await self._caller.send_raw(
+        reply = await self._client.send_raw(
             operation,
             _encode(request),
             operation.key_of(request),

@@ -47,7 +47,7 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
     admission = Admission(settings.in_flight_max)
     metrics = _metrics(admission, limits, messaging)
     access_log = AccessLog(write_out, "gateway", instance) if settings.access_log else None
-    app = compose(settings, messaging.caller, checks, admission, messaging.keys, health, metrics, access_log)
+    app = compose(settings, messaging.client, checks, admission, messaging.keys, health, metrics, access_log)
     server = make_server(app, settings)
     tune_gc()
     running = asyncio.create_task(messaging.run(admission.accept_calls), name="messaging")
@@ -69,7 +69,7 @@ def _metrics(admission: Admission, limits: RateLimits, messaging: Messaging) -> 
     """Return the metrics of the gateway, registered next to those of the kit."""
     metrics = HttpMetrics()
     metrics.gauge("concord_http_requests_in_flight", "API requests in flight", lambda: admission.in_flight)
-    metrics.gauge("concord_calls_pending", "Calls waiting for their reply", lambda: messaging.caller.pending)
+    metrics.gauge("concord_calls_pending", "Calls waiting for their reply", lambda: messaging.client.pending)
     metrics.gauge(
         "concord_sessions_revoked", "Revoked sessions in memory", lambda: len(messaging.revocations)
     )

@@ -33,9 +33,9 @@ class Messaging:
         self._health = health
         self._producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
         self._session = RpcClientSession("gateway", instance, self._producer, options, settings)
-        self.caller = self._session.client
+        self.client = self._session.client
         signer = signatures_of(settings)
-        self._verification = TokenVerification(settings, self.caller, health, options, signer, SystemClock())
+        self._verification = TokenVerification(settings, self.client, health, options, signer, SystemClock())
         self.keys = self._verification.keys
         self.revocations = self._verification.revocations
         self.authenticator = self._verification.authenticator

@@ -1,30 +1,21 @@
 """The ports of the gateway: the client of the services, and the file service upstream."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
-from shared.contracts.base import Request
 from shared.contracts.operation import Operation
+from shared.edge.auth import jwks_cache
 from shared.edge.client_address.internal_hop import InternalHop
 from shared.edge.uploads.body_reader import MinimumRate
 from shared.kit.rpc.reply_consumer import RawReply
 
 
-class Caller(Protocol):
+class ServiceClient(jwks_cache.ServiceClient, Protocol):
     """Client of the operations of services; `shared.kit.rpc.client.RpcClient` in production."""
 
     @property
     def pending(self) -> int: ...
-
-    async def call(
-        self,
-        operation: Operation,
-        request: Request,
-        *,
-        correlation_id: str = "",
-        deadline_ms: int | None = None,
-    ) -> Any: ...
 
     async def send_raw(
         self,

@@ -39,7 +39,7 @@ class Sent:
 
 
 @dataclass
-class FakeCaller:
+class FakeServiceClient:
     """Answers every call with the operation's example, or with the answer that a test sets."""
 
     sent: list[Sent] = field(default_factory=list)

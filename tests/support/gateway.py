@@ -22,7 +22,7 @@ from shared.edge.rate_limits.policies import RateLimits
 from shared.kit.clock import SystemClock
 from shared.kit.health.checks import Health
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
-from tests.fakes.gateway import FakeCaller, Signer
+from tests.fakes.gateway import FakeServiceClient, Signer
 from tests.unit.kit.rpc.calls import SECRET
 
 
@@ -30,7 +30,7 @@ from tests.unit.kit.rpc.calls import SECRET
 class World:
     """Everything that a test may want to inspect or change."""
 
-    caller: FakeCaller
+    client: FakeServiceClient
     signer: Signer
     keys: JwksCache
     revocations: RevokedSessions
@@ -45,9 +45,9 @@ class World:
 def new_world(**changes: Any) -> World:
     """Return a gateway with these settings, and defaults for the others, except that limits are off."""
     settings = GatewaySettings(**{"rate_limit_per_minute": 0, "mesh_secret": SECRET, **changes})
-    signer, caller, health = Signer(), FakeCaller(), Health()
+    signer, client, health = Signer(), FakeServiceClient(), Health()
     clock, metrics = SystemClock(), HttpMetrics()
-    keys = JwksCache(caller, health.component("keys"), settings.keys_refresh_s)
+    keys = JwksCache(client, health.component("keys"), settings.keys_refresh_s)
     keys.by_kid.update(public_keys(signer.jwks))
     keys.document = b'{"keys":[]}'
     ttl = timedelta(seconds=settings.access_token_ttl_s)
@@ -60,8 +60,8 @@ def new_world(**changes: Any) -> World:
     admission = Admission(settings.in_flight_max)
     admission.accept_calls()
     checks = CallerChecks(authenticator, limits, proxies)
-    edge = compose(settings, caller, checks, admission, keys, health, metrics, None)
-    return World(caller, signer, keys, revocations, authenticator, limits, admission, health, metrics, edge)
+    edge = compose(settings, client, checks, admission, keys, health, metrics, None)
+    return World(client, signer, keys, revocations, authenticator, limits, admission, health, metrics, edge)
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ _shared_world = cache(new_world)
 def shared_world() -> World:
     """Return a gateway with default settings, shared because creating one is slow; its state is reset."""
     world = _shared_world()
-    world.caller.sent.clear()
-    world.caller.answer = None
+    world.client.sent.clear()
+    world.client.answer = None
     world.admission.accept_calls()
     world.admission.draining, world.admission.in_flight = False, 0
     return world

@@ -25,8 +25,8 @@ UNKNOWN_KID_INTERVAL_S = 5.0
 """Minimum time between two fetches for unknown keys, however many tokens name one."""
 
 
-class Caller(Protocol):
-    """Calls operations of services; `shared.kit.rpc.client.RpcClient` in production."""
+class ServiceClient(Protocol):
+    """Client of the operations of services; `shared.kit.rpc.client.RpcClient` in production."""
 
     async def call(self, operation: Operation, request: Request) -> Any: ...
 
@@ -35,14 +35,14 @@ class JwksCache:
     """Keeps `by_kid` up to date in place: fetches at start, every `refresh_s`, and for an unknown key."""
 
     def __init__(
-        self, caller: Caller, component: Component, refresh_s: float, now: Callable[[], float] = now_s
+        self, client: ServiceClient, component: Component, refresh_s: float, now: Callable[[], float] = now_s
     ) -> None:
         self.by_kid: dict[str, Ed25519PublicKey] = {}
         self.document: bytes | None = None
         """The JWKS as served to callers; None until the first fetch."""
         self.generation = 0
         """Incremented when a key is removed: tokens it has verified must be verified again."""
-        self._caller = caller
+        self._client = client
         self._component = component
         self._refresh_s = refresh_s
         self._now = now
@@ -80,7 +80,7 @@ class JwksCache:
 
     async def _fetch(self) -> bool:
         try:
-            jwks: Jwks = await self._caller.call(KEYS_GET, GetKeys())
+            jwks: Jwks = await self._client.call(KEYS_GET, GetKeys())
         except ServiceError as error:
             log.warning("could not fetch the public keys: %s", error)
             if self.document is None:

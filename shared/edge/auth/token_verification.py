@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.contracts.clock import Clock
 from shared.edge.auth.authenticator import Authenticator
-from shared.edge.auth.jwks_cache import Caller, JwksCache
+from shared.edge.auth.jwks_cache import JwksCache, ServiceClient
 from shared.edge.auth.revoked_sessions import RevokedSessions
 from shared.edge.settings import EdgeSettings
 from shared.kit.events.tail import TopicTailer
@@ -24,14 +24,14 @@ class TokenVerification:
     def __init__(
         self,
         settings: EdgeSettings,
-        caller: Caller,
+        client: ServiceClient,
         health: Health,
         options: Mapping[str, Any],
         signatures: RecordSigner,
         clock: Clock,
     ) -> None:
         self._component = health.component("revocations")
-        self.keys = JwksCache(caller, health.component("keys"), settings.keys_refresh_s)
+        self.keys = JwksCache(client, health.component("keys"), settings.keys_refresh_s)
         ttl = timedelta(seconds=settings.access_token_ttl_s)
         self.revocations = RevokedSessions(clock, ttl, settings.revocations_max)
         verifier = TokenVerifier(self.keys.by_kid, settings.token_issuer, settings.token_audience, clock)

@@ -39,7 +39,7 @@ async def test_each_response_reports_the_limit_and_what_is_left(limited: World) 
     assert (refused.json()["code"], refused.headers["retry-after"]) == ("rate.limited", "12")
     assert refused.headers["ratelimit"] == '"caller";r=0;t=12'
     assert refused.headers["ratelimit-policy"] == '"caller";q=5;w=60'
-    assert len(limited.caller.sent) == 5
+    assert len(limited.client.sent) == 5
 
 
 async def test_errors_report_it_too(limited: World) -> None:
@@ -174,7 +174,7 @@ async def test_auth_learns_where_a_sign_in_comes_from() -> None:
         header = {"X-Forwarded-For": "2001:db8:1:2:3:4:5:6"}
         await http.post("/api/auth/signin", json=SIGN_IN, headers=header)
         refused = await http.post("/api/auth/signin", json={**SIGN_IN, "network": "192.0.2.1"})
-    assert world.caller.sent[0].fields["network"] == "2001:db8:1:2::/64"
+    assert world.client.sent[0].fields["network"] == "2001:db8:1:2::/64"
     assert refused.json()["errors"] == [{"path": "network", "message": "is not a known field"}]
 
 

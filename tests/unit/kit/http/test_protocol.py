@@ -292,7 +292,7 @@ async def test_a_slow_answer_is_waited_for(gateway: Gateway) -> None:
         await asyncio.sleep(0.8)
         return RawReply(200, b"{}")
 
-    gateway.world.caller.answer = lambda sent: late()
+    gateway.world.client.answer = lambda sent: late()
     body = b'{"content": "a"}'
     head = gateway.head + b"Content-Length: %d\r\n\r\n" % len(body)
     assert (await gateway.say(head, body, pause_s=0.05))[0] == 200
@@ -313,7 +313,7 @@ async def test_who_does_not_read_a_long_answer_is_cut_off(
 ) -> None:
     monkeypatch.setattr("shared.kit.http.protocol.BoundedHttpProtocol.read_interval_s", 0.5)
     body = b'"' + b"a" * 16_000_000 + b'"'
-    gateway.world.caller.answer = lambda sent: RawReply(200, body)
+    gateway.world.client.answer = lambda sent: RawReply(200, body)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     token = gateway.world.signer.token()
     writer.write(f"GET /api/auth/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
@@ -344,7 +344,7 @@ async def test_who_leaves_before_the_answer_disturbs_nobody(gateway: Gateway) ->
         await asyncio.sleep(0.1)
         return RawReply(200, b"{}")
 
-    gateway.world.caller.answer = lambda sent: late()
+    gateway.world.client.answer = lambda sent: late()
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     body = b'{"content": "a"}'
     writer.write(gateway.head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -363,7 +363,7 @@ async def ask(gateway: Gateway, seconds: float) -> "asyncio.Task[tuple[int, dict
         await asyncio.sleep(seconds)
         return RawReply(200, b"{}")
 
-    gateway.world.caller.answer = lambda sent: late()
+    gateway.world.client.answer = lambda sent: late()
     body = b'{"content": "a"}'
     asking = asyncio.create_task(gateway.say(gateway.head + b"Content-Length: %d\r\n\r\n" % len(body) + body))
     while gateway.world.desk.in_flight == 0:
