@@ -12,7 +12,8 @@ from shared.contracts.examples import example_of, example_of_event
 from shared.contracts.message import MESSAGE_SEND, Message, SendMessage
 from shared.kit.clock import SystemIds, now_ms
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import Call, Headers, reply_headers, request_headers
+from shared.kit.wire.call import Call, reply_headers, request_headers
+from shared.kit.wire.headers import Headers
 
 _TIMES = 2_000
 
@@ -36,12 +37,12 @@ def steps() -> dict[str, Step]:
     fact, about = msgspec.json.encode(example_of_event(MESSAGE_CREATED)), _event_headers(ids)
     written = [*asked, signatures.signature(topic, key, call.body, asked)]
     replied = [*answered, signatures.signature(place, None, answer, answered)]
-    assert signatures.fault(topic, key, call.body, written) is None
+    assert signatures.verify(topic, key, call.body, written) is None
     return {
         "the gateway signs the request": lambda: signatures.signature(topic, key, call.body, asked),
-        "the service checks it": lambda: signatures.fault(topic, key, call.body, written),
+        "the service checks it": lambda: signatures.verify(topic, key, call.body, written),
         "the service signs the reply": lambda: signatures.signature(place, None, answer, answered),
-        "the gateway checks it": lambda: signatures.fault(place, None, answer, replied),
+        "the gateway checks it": lambda: signatures.verify(place, None, answer, replied),
         "the relay signs the event": lambda: signatures.sign(
             " ".join(MESSAGE_CREATED.topics), key, fact, about
         ),

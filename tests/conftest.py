@@ -16,6 +16,7 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.kafka_jars import JarCache
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.s3 import EmbeddedS3
+from shared.kit.kafka import aiokafka_patches
 from tests.support.orphans import adopt_orphans, end_all_below
 from tests.support.s3 import TestedS3, delete_buckets, outside_s3
 
@@ -28,7 +29,8 @@ LONG_FIRST = (
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """The process above the workers sees to it that nothing outlives them."""
+    """Patch aiokafka as processes do; the process above the workers adopts what outlives them."""
+    aiokafka_patches.apply()
     if has_workers(session.config):
         adopt_orphans()
 

@@ -29,6 +29,7 @@ async def build(context: ServiceContext[AuthSettings]) -> None:
     settings, clock = context.settings, context.clock
     keys, sessions = settings.key_policy(), settings.session_policy()
     database = await context.open_database(settings.auth_database_url)
+    await context.start_outbox(database)
     access = JwtAccessTokens(settings.token_terms(), keys, clock, context.ids)
     passwords = ArgonPasswords(settings.hash_threads, settings.hash_queue_max)
     context.on_stop(passwords.close)

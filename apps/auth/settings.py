@@ -53,9 +53,9 @@ class AuthSettings(ProcessSettings, frozen=True, kw_only=True):
     ] = 64
     sweep_s: Annotated[int, Meta(ge=1, le=_DAY_S, description="How often what is over is removed")] = 600
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """A key outlives the tokens that it signed, and is known everywhere before it signs."""
-        yield from super().faults()
+        yield from super().problems()
         if self.key_overlap_s <= self.access_token_ttl_s:
             yield "KEY_OVERLAP_S must be greater than ACCESS_TOKEN_TTL_S"
         if not self.key_refresh_s < self.key_publish_s < self.key_rotation_s:

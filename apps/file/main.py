@@ -26,9 +26,10 @@ from shared.edge.client_address.internal_hop import InternalHop
 from shared.edge.client_address.trusted_proxies import TrustedProxies
 from shared.edge.http_metrics import HttpMetrics
 from shared.edge.uploads.body_reader import MinimumRate
-from shared.kit.config.settings import kafka_options, load
+from shared.kit.config.settings import load
 from shared.kit.database.database import Database
 from shared.kit.database.idempotency import sweep_requests
+from shared.kit.kafka.options import kafka_options
 from shared.kit.rpc.client import RpcClient
 from shared.kit.runtime.service import run_service
 from shared.kit.runtime.service_context import ServiceContext
@@ -44,6 +45,7 @@ SWEEP_REQUESTS_S = 60
 async def build(context: ServiceContext[FileSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
     database = await context.open_database(context.settings.file_database_url)
+    await context.start_outbox(database)
     storage = await open_storage(context)
     facts = SqlMembershipStore(database)
     client = await context.open_client()

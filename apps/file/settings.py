@@ -116,10 +116,10 @@ class FileSettings(EdgeSettings, frozen=True, kw_only=True):
         int, Meta(ge=1, le=2**32, description="The largest image file that thumbnails are made of")
     ] = 25 * _MIB
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """Addresses are complete, a key has its secret, types are types, and what belongs together fits."""
-        yield from super().faults()
-        yield from self._address_faults()
+        yield from super().problems()
+        yield from self._address_problems()
         for kind in self.file_types:
             if not _TYPE.fullmatch(canonical(kind)):
                 yield f"FILE_TYPES must be media types like image/png, not {kind[:60]!r}"
@@ -129,7 +129,7 @@ class FileSettings(EdgeSettings, frozen=True, kw_only=True):
             if getattr(self, less) > getattr(self, more):
                 yield f"{more.upper()} must be at least {less.upper()}"
 
-    def _address_faults(self) -> Iterator[str]:
+    def _address_problems(self) -> Iterator[str]:
         if not self.file_database_url.startswith("postgresql://"):
             yield "FILE_DATABASE_URL must be like postgresql://user:password@host:5432/name"
         if ".." in self.s3_bucket:

@@ -9,7 +9,6 @@ from apps.gateway.documents.asyncapi.document import asyncapi_document
 from apps.gateway.documents.openapi.document import Addresses, openapi_document
 from apps.gateway.documents.routes import Documents
 from apps.gateway.forward import Admission, CallerChecks, CallSettings, Forward
-from apps.gateway.ports import ServiceClient
 from apps.gateway.routes.health import HealthPages
 from apps.gateway.routes.route import Page, Route
 from apps.gateway.settings import GatewaySettings
@@ -25,11 +24,12 @@ from shared.edge.middleware import EdgeMiddleware
 from shared.edge.rate_limits.policies import RateLimits
 from shared.kit.clock import any_id
 from shared.kit.health.checks import Health
+from shared.kit.rpc.caller import Caller
 
 
 def compose(
     settings: GatewaySettings,
-    client: ServiceClient,
+    client: Caller,
     checks: CallerChecks,
     admission: Admission,
     keys: JwksCache,

@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Struct
 
 from apps.gateway.json_body import read_json
-from apps.gateway.ports import ServiceClient
 from apps.gateway.request_parser import RequestParser
 from apps.gateway.routes.route import Route
 from shared.contracts.account import Claims
@@ -19,6 +18,7 @@ from shared.edge.problem_responses import problem_of
 from shared.edge.rate_limits.policies import RateLimits
 from shared.edge.request_context import Headers, RequestContext, Response
 from shared.kit.clock import now_ms
+from shared.kit.rpc.caller import Caller
 from shared.kit.rpc.client import error_of
 
 _encode = msgspec.json.Encoder().encode
@@ -79,7 +79,7 @@ class Forward:
     def __init__(
         self,
         route: Route,
-        client: ServiceClient,
+        client: Caller,
         checks: CallerChecks,
         admission: Admission,
         settings: CallSettings,

@@ -18,19 +18,22 @@ from shared.edge.http_metrics import HttpMetrics
 from shared.edge.rate_limits.policies import RateLimits
 from shared.kit.config.settings import load
 from shared.kit.health.checks import Health
+from shared.kit.kafka import aiokafka_patches
 from shared.kit.runtime.gc_tuning import tune_gc
 from shared.kit.runtime.hardening import make_undumpable
 from shared.kit.runtime.instance_id import Instance
 from shared.kit.runtime.watchdog import watched
+from shared.kit.security import record_signatures
 from shared.kit.telemetry.json_logging import setup_logging
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT. Raises `SettingsError`, or `PortError` if the port cannot be opened."""
     make_undumpable()
+    aiokafka_patches.apply()
     settings = load(GatewaySettings, os.environ)
     instance = Instance("gateway", settings.instance_name)
-    setup_logging("gateway", settings.log_level, instance.name)
+    setup_logging("gateway", settings.log_level, instance.name, throttled=(record_signatures.__name__,))
     uvloop.run(watched(_run(settings, instance.name)))
 
 

@@ -12,8 +12,8 @@ from apps.gateway.settings import GatewaySettings
 from shared.edge.auth.token_verification import TokenVerification
 from shared.edge.rate_limits.policies import RateLimits
 from shared.kit.clock import SystemClock
-from shared.kit.config.settings import kafka_options
 from shared.kit.health.checks import Health
+from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.producer import Producer
 from shared.kit.rpc.client_session import RpcClientSession
 from shared.kit.runtime.startup import retry_until_available

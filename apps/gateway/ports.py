@@ -1,33 +1,9 @@
-"""The ports of the gateway: the client of the services, and the file service upstream."""
-
-from typing import Protocol
+"""The file service as an upstream of the gateway."""
 
 from msgspec import Struct
 
-from shared.contracts.operation import Operation
-from shared.edge.auth import jwks_cache
 from shared.edge.client_address.internal_hop import InternalHop
 from shared.edge.uploads.body_reader import MinimumRate
-from shared.kit.rpc.reply_consumer import RawReply
-
-
-class ServiceClient(jwks_cache.ServiceClient, Protocol):
-    """Client of the operations of services; `shared.kit.rpc.client.RpcClient` in production."""
-
-    @property
-    def pending(self) -> int: ...
-
-    async def send_raw(
-        self,
-        operation: Operation,
-        body: bytes,
-        key: bytes,
-        *,
-        correlation_id: str,
-        deadline_ms: int,
-        idempotency_key: str | None = None,
-        traceparent: str | None = None,
-    ) -> RawReply: ...
 
 
 class FileServiceUpstream(Struct, frozen=True, kw_only=True):

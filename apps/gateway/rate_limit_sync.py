@@ -64,7 +64,7 @@ class RateLimitSync:
             record = self.snapshot()
             if record is not None:
                 # Neither awaited nor retried: a late record would be of no use.
-                self._producer.send(LIMITS, 0, record)
+                self._producer.send(LIMITS, record, partition=0)
 
     def snapshot(self) -> Record | None:
         """Return a record of the requests admitted since the last one; None if there is nothing to share."""

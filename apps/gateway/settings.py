@@ -74,9 +74,9 @@ class GatewaySettings(EdgeSettings, frozen=True, kw_only=True):
         ),
     ] = 10
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """Yield what is wrong with the addresses."""
-        yield from super().faults()
+        yield from super().problems()
         if self.file_service_url and not is_origin(self.file_service_url.rstrip("/")):
             yield "FILE_SERVICE_URL must be like http://file.example.org:3002"
 

@@ -26,6 +26,7 @@ async def build(context: ServiceContext[MessageSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
     settings, clock, ids = context.settings, context.clock, context.ids
     database = await context.open_database(settings.message_database_url)
+    await context.start_outbox(database)
     facts = SqlMembershipStore(database)
     contents = ContentEncryption(settings.message_content_keys)
     client = await context.open_client()

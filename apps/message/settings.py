@@ -34,9 +34,9 @@ class MessageSettings(ProcessSettings, frozen=True, kw_only=True):
         int, Meta(ge=1, le=86_400, description="Pause between two rounds of purging deleted channels")
     ] = 5
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """Contents are only encrypted with keys that are some."""
-        yield from super().faults()
+        yield from super().problems()
         try:
             read_keys(self.message_content_keys)
         except ValueError as error:

@@ -21,6 +21,7 @@ async def build(context: ServiceContext[ServerSettings]) -> None:
     """Put the service together; nothing is consumed before this is done."""
     settings = context.settings
     database = await context.open_database(settings.server_database_url)
+    await context.start_outbox(database)
     units = sql_unit_of_work_factory(database, context.clock, context.ids)
     desk = SqlDesk(units, await context.open_client())
 

@@ -17,6 +17,7 @@ from bench.durability.report import Run, report
 from bench.durability.scene import Scene, set_scene
 from bench.durability.sender import Watch
 from cli.errors import ConcordError
+from shared.kit.kafka import aiokafka_patches
 
 PROGRESS_S = 10.0
 FIRST_TIMEOUT_S = 30.0
@@ -54,6 +55,7 @@ def measure(folder: Path, seconds: int, senders: int, seed: int) -> Run:
         click.echo("Starting a Concord of its own")
         concord.start(click.echo)
         scene = set_scene(concord.api(), concord.gateway_ports, senders, watch)
+        aiokafka_patches.apply()
         return asyncio.run(_run(concord, watch, scene, seconds, seed))
     except (ApiError, OSError) as error:
         raise ConcordError(f"{error}; the end of a log may tell more: {_ends(concord)}") from error

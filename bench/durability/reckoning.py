@@ -17,7 +17,7 @@ from bench.durability.outboxes import Found, Written, check_outboxes
 from bench.durability.scene import Scene
 from cli.errors import ConcordError
 from shared.contracts.event import MESSAGE_CREATED
-from shared.kit.kafka.topic_reader import Bounds, TopicReader
+from shared.kit.kafka.topic_reader import ReadLimits, TopicReader
 from shared.kit.outbox.batch import EVENT_TYPE
 
 DRAIN_TIMEOUT_S = 120.0
@@ -150,7 +150,7 @@ def _id_of(body: bytes | None) -> str:
 async def _read(concord: OwnConcord, topic: str, channels: Iterable[str]) -> _Topic:
     """A topic from its beginning to its end. Raises ConcordError."""
     passage = TopicReader(
-        {"bootstrap_servers": concord.kafka.bootstrap}, [topic], Bounds(records_max=RECORDS_MAX)
+        {"bootstrap_servers": concord.kafka.bootstrap}, [topic], ReadLimits(records_max=RECORDS_MAX)
     )
     wanted, created = frozenset(channels), (EVENT_TYPE, MESSAGE_CREATED.name.encode())
     decode = msgspec.json.Decoder(_Event).decode
@@ -162,6 +162,6 @@ async def _read(concord: OwnConcord, topic: str, channels: Iterable[str]) -> _To
             if (data := event.data).channel_id in wanted:
                 published = Published(event.id, data.id, data.sequence, data.content, record.partition)
                 read_back.created[data.channel_id].append(published)
-    if passage.cut:
+    if passage.truncated:
         raise ConcordError(f"{topic} could not be read to its end")
     return read_back

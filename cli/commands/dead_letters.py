@@ -50,7 +50,7 @@ def list_letters(service: str | None, records: int, everything: bool, lines: int
         click.echo("\n".join(table(letters[-lines:])))
     if len(letters) > lines:
         click.echo(f"… and {len(letters) - lines} older ones: -n {len(letters)}")
-    tell_if_cut(box)
+    warn_if_truncated(box)
 
 
 @dead_letters.command()
@@ -62,7 +62,7 @@ def show(letter_id: str, records: int) -> None:
 
     box, _ = opened(service_of(letter_id), records)
     click.echo("\n".join(page(found(box, letter_id))))
-    tell_if_cut(box)
+    warn_if_truncated(box)
 
 
 @dead_letters.command()
@@ -99,7 +99,7 @@ def tell_the_rest(chosen: "list[DeadLetter]") -> int:
     for letter in chosen:
         if letter.redriven_at_ms is not None:
             click.echo(f"{letter.id} was redriven before, at {moment(letter.redriven_at_ms)}")
-        elif refusal := letter.refusal():
+        elif refusal := letter.not_redrivable_reason():
             kept += 1
             click.echo(f"{letter.id} can not be redriven: {refusal}.", err=True)
     return kept
@@ -108,17 +108,17 @@ def tell_the_rest(chosen: "list[DeadLetter]") -> int:
 def opened(service: str | None, records: int) -> "tuple[DeadLetterListing, DeadLetterStore]":
     """The letters of one service or of all."""
     from shared.kit.dead_letters.store import DeadLetterStore
-    from shared.kit.kafka.topic_reader import Bounds
+    from shared.kit.kafka.topic_reader import ReadLimits
 
     options = kafka_options_here()
-    letters = DeadLetterStore(options, (service,) if service else ANSWERING, Bounds(records_max=records))
+    letters = DeadLetterStore(options, (service,) if service else ANSWERING, ReadLimits(records_max=records))
     return asked(options, letters.read()), letters
 
 
 def found(box: "DeadLetterListing", letter_id: str) -> "DeadLetter":
     """The letter with this id; raises ConcordError when there is none."""
     letter = box.find(letter_id)
-    if letter is None and box.cut:
+    if letter is None and box.truncated:
         raise ConcordError(
             f"{letter_id} is not among what was looked at, and there is more: raise --records."
         )
@@ -137,9 +137,9 @@ def service_of(letter_id: str) -> str:
     return parts[0]
 
 
-def tell_if_cut(box: "DeadLetterListing") -> None:
+def warn_if_truncated(box: "DeadLetterListing") -> None:
     """Say so when not all was looked at."""
-    if box.cut:
+    if box.truncated:
         click.echo(
             "There is more than was looked at: what was redriven may show as waiting: raise --records.",
             err=True,
@@ -148,7 +148,7 @@ def tell_if_cut(box: "DeadLetterListing") -> None:
 
 def refuse_if_cut(box: "DeadLetterListing") -> None:
     """Raises ConcordError when not all was looked at: that a letter was redriven is told far behind it."""
-    if box.cut:
+    if box.truncated:
         raise ConcordError(
             "Nothing was redriven: there is more than was looked at, and it may tell that letters were "
             "redriven before. Raise --records, or name a --service."

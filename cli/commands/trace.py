@@ -58,13 +58,13 @@ def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> Non
     from cli.tracing.kafka_steps import kafka_steps
     from cli.tracing.log_steps import log_steps
     from cli.tracing.step import STEPS_MAX, time_line
-    from shared.kit.kafka.topic_reader import Bounds
+    from shared.kit.kafka.topic_reader import ReadLimits
 
     if not _ID.fullmatch(trace_id):
         raise ConcordError("An ID has 1 to 64 letters, digits, dots, hyphens and underscores.")
     options = kafka_options_here()
     since = begin_s(trace_id, since_s)
-    bounds = Bounds(since_ms=int(since * 1000), records_max=records)
+    bounds = ReadLimits(since_ms=int(since * 1000), records_max=records)
     steps, passage = asked(options, kafka_steps(options, trace_id, bounds, bodies=bodies))
     logged = log_steps(data_folder().logs, trace_id, since * 1000)
     if STEPS_MAX in (len(steps), len(logged)):
@@ -73,11 +73,11 @@ def trace(trace_id: str, since_s: int | None, records: int, bodies: bool) -> Non
         )
     steps += logged
     when = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    if passage.cut:
-        click.echo(f"Not all was looked at, but {passage.seen} records: raise --records.", err=True)
+    if passage.truncated:
+        click.echo(f"Not all was looked at, but {passage.count} records: raise --records.", err=True)
     if not steps:
         raise ConcordError(
-            f"Nothing since {when} names {trace_id} ({passage.seen} records looked at): look further back "
+            f"Nothing since {when} names {trace_id} ({passage.count} records looked at): look further back "
             "with --since. Requests are kept for an hour, replies for ten minutes, events for seven days."
         )
     click.echo("\n".join(time_line(trace_id, steps)))

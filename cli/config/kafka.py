@@ -20,8 +20,8 @@ def data_folder() -> DataFolder:
 
 def kafka_options_here() -> dict[str, Any]:
     """aiokafka's options for the Kafka that is named, or runs in the data folder. Raises ConcordError."""
-    from shared.kit.config.settings import kafka_options, load
-    from shared.kit.config.tool_settings import ToolSettings
+    from shared.kit.config.settings import ToolSettings, load
+    from shared.kit.kafka.options import kafka_options
 
     with readable_errors():
         settings = load(ToolSettings, complete_from_records(os.environ, data_folder(), ()))
@@ -37,6 +37,9 @@ def asked(options: dict[str, Any], work: Coroutine[Any, Any, T]) -> T:
 
     from aiokafka.errors import KafkaError
 
+    from shared.kit.kafka import aiokafka_patches
+
+    aiokafka_patches.apply()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it is told below, once
     try:
         return asyncio.run(work)

@@ -9,7 +9,7 @@ from apps.gateway.settings import GatewaySettings
 from apps.message.settings import MessageSettings
 from apps.server.settings import ServerSettings
 from shared.edge.settings import EdgeSettings
-from shared.kit.config.env import SettingDoc, Settings, describe
+from shared.kit.config.env import SettingDoc, Settings, document
 from shared.kit.config.settings import ProcessSettings
 
 SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
@@ -52,13 +52,13 @@ _EMBEDDED = """
 
 def page() -> str:
     """The whole page."""
-    shared = describe(ProcessSettings)
+    shared = document(ProcessSettings)
     parts = [_HEAD, "\n## Every process\n", *_table(shared)]
     for title, kind in SECTIONS:
         told = (
-            shared if kind is EdgeSettings or not issubclass(kind, EdgeSettings) else describe(EdgeSettings)
+            shared if kind is EdgeSettings or not issubclass(kind, EdgeSettings) else document(EdgeSettings)
         )
-        own = [row for row in describe(kind) if row not in told]
+        own = [row for row in document(kind) if row not in told]
         parts += [f"\n## {title}\n", *_table(own)]
     return "\n".join(parts) + "\n" + _EMBEDDED
 

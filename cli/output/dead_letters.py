@@ -29,7 +29,7 @@ def row_of(letter: DeadLetter) -> tuple[str, ...]:
 
 def origin(letter: DeadLetter) -> str:
     """Where it was read first; the topic alone where it was never written."""
-    if letter.never_written:
+    if letter.rejected_by_broker:
         return letter.origin.topic
     return f"{letter.origin.topic}/{letter.origin.partition}/{letter.origin.offset}"
 
@@ -38,7 +38,7 @@ def state(letter: DeadLetter) -> str:
     """In one word."""
     if letter.redriven_at_ms is not None:
         return "redriven"
-    return "kept" if letter.refusal() else "waiting"
+    return "kept" if letter.not_redrivable_reason() else "waiting"
 
 
 def page(letter: DeadLetter) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _facts(letter: DeadLetter) -> Iterator[str]:
         yield f"  before   it was {earlier}, and was redriven"
     if letter.redriven_at_ms is not None:
         yield f"  redriven {moment(letter.redriven_at_ms)}"
-    elif refusal := letter.refusal():
+    elif refusal := letter.not_redrivable_reason():
         yield f"  redrive  no: {refusal}."
     else:
         yield f"  redrive  concord dead-letters redrive {letter.id}"

@@ -14,8 +14,8 @@ from migrations.runner import head_of, migrate
 from shared.contracts.errors import ServiceError
 from shared.contracts.topics import all_topics
 from shared.kit.config.env import Secret, load
-from shared.kit.config.settings import ProcessSettings, kafka_options
-from shared.kit.config.tool_settings import ToolSettings
+from shared.kit.config.settings import ProcessSettings, ToolSettings
+from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.topic_admin import WAIT_S, TopicsAwayError, TopicsError, ensure_topics
 
 _log = logging.getLogger(__name__)

@@ -10,17 +10,17 @@ from cli.output.terminal import shown
 from cli.tracing.step import STEPS_MAX, Kind, Step
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import LIMITS, all_topics
-from shared.kit.kafka.topic_reader import Bounds, TopicReader, partitions_of
+from shared.kit.kafka.topic_reader import ReadLimits, TopicReader, partitions_of
 from shared.kit.outbox.batch import EVENT_ID, EVENT_TYPE
 from shared.kit.telemetry.redaction import redact
-from shared.kit.wire.call import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_TOPIC, REASON
+from shared.kit.wire.headers import CORRELATION_ID, ERROR, REPLY_TO, REPLY_TOPIC, STATUS, header_text
 
 _KNOWN = frozenset(topic.name for topic in all_topics(1)) - {LIMITS}
 
 
 async def kafka_steps(
-    options: Mapping[str, Any], trace_id: str, bounds: Bounds, *, bodies: bool
+    options: Mapping[str, Any], trace_id: str, bounds: ReadLimits, *, bodies: bool
 ) -> tuple[list[Step], TopicReader]:
     """The steps, at most STEPS_MAX, and how much was looked at. Raises KafkaError."""
     passage = TopicReader(options, await partitions_of(options, is_ours), bounds)

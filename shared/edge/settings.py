@@ -85,9 +85,9 @@ class EdgeSettings(ProcessSettings, frozen=True, kw_only=True):
         int, Meta(ge=100, le=600_000, description="Period that this rate is averaged over")
     ] = 30_000
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """Yield what is wrong with networks, origins, public addresses and HTTPS_ONLY."""
-        yield from super().faults()
+        yield from super().problems()
         for network in self.trusted_proxies:
             if not _is_network(network):
                 yield f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/28, not {network[:60]!r}"

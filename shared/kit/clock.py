@@ -1,4 +1,4 @@
-"""The real time and real ids; tests set their own."""
+"""Time and ids of the system; tests replace them."""
 
 import secrets
 import time
@@ -11,17 +11,17 @@ from uuid_utils.compat import uuid7
 
 
 class SystemClock:
-    """Tells the time of this machine, in UTC."""
+    """The clock of this machine."""
 
     def now(self) -> datetime:
-        """The time now, with the time zone UTC."""
+        """Return the current time in UTC, timezone-aware."""
         return datetime.now(UTC)
 
 
 class SystemIds:
-    """Gives ids ordered by time: each is greater than the one before, also when the clock was set back.
+    """Generates ids ordered by time: each is greater than the previous, even if the clock was set back.
 
-    That holds for the ids and for the texts, each among themselves. `source` gives UUIDs of version 7.
+    This holds among the ids and among the texts. `source` returns UUIDs of version 7.
     """
 
     def __init__(self, source: Callable[[], UUID] = uuid7) -> None:
@@ -31,15 +31,15 @@ class SystemIds:
         self._last_text = ""
 
     def new(self) -> UUID:
-        """A new UUID version 7 (RFC 9562)."""
-        made = self._source()
-        if made.int <= self._last.int:
-            made = _after(self._last)
-        self._last = made
-        return made
+        """Return a new UUID version 7 (RFC 9562)."""
+        new = self._source()
+        if new.int <= self._last.int:
+            new = _after(self._last)
+        self._last = new
+        return new
 
     def text(self) -> str:
-        """The text of a new one, at a third of the cost."""
+        """Return the text of a new UUID, at a third of the cost."""
         text = str(self._text_source())
         if text <= self._last_text:
             text = str(_after(UUID(self._last_text)))
@@ -51,32 +51,32 @@ _RANDOM_BITS = 62
 _STEP_BITS = 24
 
 
-def _after(made: UUID) -> UUID:
-    """An id a little greater; the last 62 bits are all that may change within its millisecond."""
-    number = made.int
+def _after(previous: UUID) -> UUID:
+    """Return a slightly greater id; within a millisecond only the last 62 bits may change."""
+    number = previous.int
     step = 1 + secrets.randbits(_STEP_BITS)
     room = (1 << _RANDOM_BITS) - 1 - (number & ((1 << _RANDOM_BITS) - 1))
     return UUID(int=number + step if step <= room else number + (1 << 80))
 
 
 any_id: Callable[[], object] = uuid_utils.uuid7
-"""A UUID version 7 whose place in any order does not matter, for what is hot: its text is the id."""
+"""Returns a UUID version 7 for hot paths where order does not matter; its text is the id."""
 
 
 def epoch_s() -> float:
-    """Seconds since the epoch."""
+    """Return seconds since the epoch."""
     return time.time()
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch, as in Kafka's timestamps and in deadlines."""
+    """Return milliseconds since the epoch, as in Kafka's timestamps and in deadlines."""
     return time.time_ns() // 1_000_000
 
 
 def now_s() -> float:
-    """Seconds on a clock that never goes back and, where the system has one, goes on while it is suspended.
+    """Return seconds of a clock that never goes back and, where the system has one, runs during suspension.
 
-    Leases are measured with it: a laptop that slept through its lease must not believe that it holds it.
+    Leases are measured with it: a laptop that slept through its lease must not believe it still holds it.
     """
     return time.clock_gettime(_STEADY) if _STEADY is not None else time.monotonic()
 

@@ -142,4 +142,4 @@ def test_a_process_whose_event_loop_stood_still_is_started_again(tmp_path: Path)
     eventually(two_starts, 30)
     supervisor.stop()
     assert f"stalling died (exit code {EXIT_CODE}); it is started again" in reports[0]
-    assert "the event loop has stood still" in part.log.read_text()
+    assert "the event loop has been blocked" in part.log.read_text()

@@ -16,8 +16,8 @@ from shared.contracts.event import MEMBER_JOINED
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.clock import now_ms
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import CORRELATION_ID, DEADLINE, REPLY_TO, Headers
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_TOPIC
+from shared.kit.wire.headers import CORRELATION_ID, DEADLINE, REPLY_TO, Headers
 from tests.e2e.concord import Concord
 from tests.e2e.people import Person
 

@@ -16,8 +16,8 @@ from shared.contracts.base import Request
 from shared.contracts.errors import ErrorReply, ServiceError
 from shared.contracts.examples import example_of
 from shared.contracts.operation import Operation
+from shared.kit.rpc.caller import RawReply
 from shared.kit.rpc.client import decode_reply
-from shared.kit.rpc.reply_consumer import RawReply
 
 PROFILE_ID = UUID("019a4c5e-7b1a-7c3d-9e2f-00000000000a")
 SESSION_ID = UUID("019a4c5e-7b1a-7c3d-9e2f-00000000000b")

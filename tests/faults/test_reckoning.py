@@ -18,7 +18,7 @@ from bench.durability.sender import Sender, Watch
 from cli.config.environment import database_variable
 from cli.embedded.databases import run_sql
 from shared.contracts.event import MESSAGE_CREATED
-from shared.kit.kafka.topic_reader import Bounds, TopicReader
+from shared.kit.kafka.topic_reader import ReadLimits, TopicReader
 
 SENDERS = 6
 """Each in a channel of its own."""
@@ -53,7 +53,7 @@ class Damage:
                 await producer.send_and_wait(topic, value, found.key, found.partition, headers=headers)
 
     def _records(self, topic: str) -> AsyncIterator[ConsumerRecord]:
-        return TopicReader({"bootstrap_servers": self._kafka}, [topic], Bounds()).records()
+        return TopicReader({"bootstrap_servers": self._kafka}, [topic], ReadLimits()).records()
 
 
 def _is_about(record: ConsumerRecord, message_id: str) -> bool:

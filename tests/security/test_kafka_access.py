@@ -17,10 +17,10 @@ from aiokafka.errors import (
 from cli.embedded.kafka_jars import JarCache
 from cli.generators.kafka_acls import OPERATOR, PREPARE, grants
 from cli.provisioning.provision import prepare
-from shared.kit.config.settings import kafka_options, load
-from shared.kit.config.tool_settings import ToolSettings
+from shared.kit.config.settings import ToolSettings, load
 from shared.kit.dead_letters.store import DeadLetter, DeadLetterStore
-from shared.kit.kafka.topic_reader import Bounds
+from shared.kit.kafka.options import kafka_options
+from shared.kit.kafka.topic_reader import ReadLimits
 from shared.kit.rpc.reply_topics import ReplyTopicCollector, create_reply_topic
 from shared.kit.security.record_signatures import RecordSigner
 from tests.e2e.concord import Concord, Process, topics_of
@@ -216,7 +216,7 @@ async def test_what_fails_is_put_away_and_the_operator_redrives_it(secured: Secu
     async with AIOKafkaProducer(bootstrap_servers=secured.broker.bootstrap) as producer:
         await producer.send_and_wait("server-events", b"no event")
     letters = DeadLetterStore(
-        client_options(secured, OPERATOR), ("auth", "server", "message", "file"), Bounds()
+        client_options(secured, OPERATOR), ("auth", "server", "message", "file"), ReadLimits()
     )
 
     async def until(count: int) -> tuple[DeadLetter, ...]:

@@ -165,7 +165,7 @@ class S3Storage:
             "Bucket": self._bucket,
             "Key": key,
             "UploadId": upload,
-            "MultipartUpload": {"ServiceContext": parts},
+            "MultipartUpload": {"Parts": parts},
         }
         await _run(self._joining, lambda: self._patient.complete_multipart_upload(**whole))
 

@@ -1,14 +1,12 @@
 """Health and metrics, at the same paths as on every process of Concord."""
 
-import msgspec
-
 from apps.gateway.routes.route import Page
 from shared.contracts.errors import ROUTE_UNKNOWN
 from shared.edge.client_address.trusted_proxies import came_by_proxy
 from shared.edge.problem_responses import problem_of
 from shared.edge.request_context import RequestContext, Response, respond
 from shared.kit.health.checks import Health, Report
-from shared.kit.health.server import metrics
+from shared.kit.health.endpoints import HealthResponse, live, metrics, ready
 
 _TAG = "Health"
 _FRESH = (b"cache-control", b"no-store")
@@ -58,17 +56,18 @@ class HealthPages:
 
     async def live(self, context: RequestContext) -> Response:
         """Return 200: the event loop runs."""
-        return respond(200, "application/json", b'{"status":"alive"}', _FRESH)
+        return _respond(live())
 
     async def ready(self, context: RequestContext) -> Response:
         """Return 200 if every component is ready, otherwise 503."""
-        report = await self._health.report()
-        status = 200 if report.is_ready else 503
-        return respond(status, "application/json", msgspec.json.encode(report), _FRESH)
+        return _respond(await ready(self._health))
 
     async def metrics(self, context: RequestContext) -> Response:
         """Return the metrics in the format that `Accept` prefers; not to requests through a proxy."""
         if came_by_proxy(context):
-            return problem_of(ROUTE_UNKNOWN.exception("There is nothing at this path."), context)
-        answer = metrics(context.headers.get(b"accept", b"").decode("latin-1"))
-        return respond(answer.status, answer.content_type, answer.body, _FRESH)
+            return problem_of(ROUTE_UNKNOWN.exception("No resource has this path."), context)
+        return _respond(metrics(context.headers.get(b"accept", b"").decode("latin-1")))
+
+
+def _respond(response: HealthResponse) -> Response:
+    return respond(response.status, response.content_type, response.body, _FRESH)

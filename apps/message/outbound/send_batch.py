@@ -144,7 +144,7 @@ class SqlSendUnit:
         """Store the messages, the channels' counters and the events, in one statement."""
         facts = [
             Fact(
-                kind=MESSAGE_CREATED,
+                event_type=MESSAGE_CREATED,
                 key=new.message.server_id,
                 revision=new.revision,
                 data=new.message,

@@ -4,18 +4,16 @@ import asyncio
 import binascii
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.utils import base64url_decode
 
 from shared.contracts.account import KEYS_GET, GetKeys, Jwks
-from shared.contracts.base import Request
 from shared.contracts.errors import ServiceError
-from shared.contracts.operation import Operation
 from shared.kit.clock import now_s
 from shared.kit.health.checks import Component
+from shared.kit.rpc.caller import Caller
 from shared.kit.security.access_tokens import public_keys
 
 log = logging.getLogger(__name__)
@@ -25,17 +23,11 @@ UNKNOWN_KID_INTERVAL_S = 5.0
 """Minimum time between two fetches for unknown keys, however many tokens name one."""
 
 
-class ServiceClient(Protocol):
-    """Client of the operations of services; `shared.kit.rpc.client.RpcClient` in production."""
-
-    async def call(self, operation: Operation, request: Request) -> Any: ...
-
-
 class JwksCache:
     """Keeps `by_kid` up to date in place: fetches at start, every `refresh_s`, and for an unknown key."""
 
     def __init__(
-        self, client: ServiceClient, component: Component, refresh_s: float, now: Callable[[], float] = now_s
+        self, client: Caller, component: Component, refresh_s: float, now: Callable[[], float] = now_s
     ) -> None:
         self.by_kid: dict[str, Ed25519PublicKey] = {}
         self.document: bytes | None = None

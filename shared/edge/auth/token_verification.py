@@ -7,11 +7,12 @@ from typing import Any
 
 from shared.contracts.clock import Clock
 from shared.edge.auth.authenticator import Authenticator
-from shared.edge.auth.jwks_cache import JwksCache, ServiceClient
+from shared.edge.auth.jwks_cache import JwksCache
 from shared.edge.auth.revoked_sessions import RevokedSessions
 from shared.edge.settings import EdgeSettings
 from shared.kit.events.tail import TopicTailer
 from shared.kit.health.checks import Health
+from shared.kit.rpc.caller import Caller
 from shared.kit.security.access_tokens import TokenVerifier
 from shared.kit.security.record_signatures import RecordSigner
 
@@ -24,7 +25,7 @@ class TokenVerification:
     def __init__(
         self,
         settings: EdgeSettings,
-        client: ServiceClient,
+        client: Caller,
         health: Health,
         options: Mapping[str, Any],
         signatures: RecordSigner,

@@ -39,4 +39,4 @@ class InternalHop:
         now = self._clock_ms()
         if not until.isdigit() or not now < int(until) <= now + 2 * _VALID_FOR_MS:
             return False
-        return self._signatures.fault(_PURPOSE, until, authorization, [("signature", signature)]) is None
+        return self._signatures.verify(_PURPOSE, until, authorization, [("signature", signature)]) is None

@@ -1,7 +1,7 @@
-"""How settings are read from the environment: every fault told at once, by the variable's name.
+"""Settings read from the environment; every problem is reported at once, by the name of its variable.
 
-A field `call_timeout_ms` is the variable `CALL_TIMEOUT_MS`; an empty value is as good as none. Bounds and
-descriptions stand in the field's `Meta`, so that the table in the documents is made from the code.
+A field `call_timeout_ms` is the variable `CALL_TIMEOUT_MS`; an empty value counts as unset. Bounds and
+descriptions stand in the field's `Meta`, from which the table in the documents is generated.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,22 +15,25 @@ from msgspec.structs import FieldInfo
 Secret = Annotated[str, Meta(extra={"secret": True})]
 """A value that no text ever shows: a password, or a URL that holds one."""
 
+REDACTED = "***"
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The base of all settings: its text hides secrets."""
+    """The base of all settings; its text hides secrets."""
 
     def __repr__(self) -> str:
         pairs = ((field, getattr(self, field.name)) for field in msgspec.structs.fields(self))
-        shown = (
-            f"{field.name}={'***' if value and is_secret(field) else repr(value)}" for field, value in pairs
+        rendered = (
+            f"{field.name}={REDACTED if value and is_secret(field) else repr(value)}"
+            for field, value in pairs
         )
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({', '.join(rendered)})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return []
 
-    def faults(self) -> Iterator[str]:
-        """What is wrong with values that are fine each by itself. Names variables, shows no secret."""
+    def problems(self) -> Iterator[str]:
+        """Yield the problems of values that are valid one by one. Names variables, shows no secret."""
         yield from ()
 
 
@@ -38,11 +41,12 @@ T = TypeVar("T", bound=Settings)
 
 
 class SettingsError(Exception):
-    """The environment is not good; `faults` lists everything that is wrong with it."""
+    """The environment is not valid; `problems` lists everything that is wrong with it."""
 
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("The settings are not valid:\n" + "\n".join(f"  {fault}" for fault in faults))
-        self.faults = faults
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        super().__init__(f"The settings are not valid:\n{lines}")
+        self.problems = problems
 
 
 class SettingDoc(msgspec.Struct, frozen=True):
@@ -54,54 +58,54 @@ class SettingDoc(msgspec.Struct, frozen=True):
     description: str
 
 
-def load(kind: type[T], environ: Mapping[str, str]) -> T:
-    """Read these settings from an environment. Raises `SettingsError` with every fault."""
+def load(settings_type: type[T], environ: Mapping[str, str]) -> T:
+    """Read these settings from an environment. Raises `SettingsError` with every problem."""
     values: dict[str, Any] = {}
-    faults = []
-    for field in msgspec.structs.fields(kind):
+    problems = []
+    for field in msgspec.structs.fields(settings_type):
         raw = environ.get(env_name(field), "").strip()
         if raw:
             try:
-                values[field.name] = _read(raw, field)
+                values[field.name] = _parse(raw, field)
             except ValueError:
-                faults.append(_fault(raw, field))
+                problems.append(_problem(raw, field))
         elif field.required:
-            faults.append(f"{env_name(field)} is required and must be {_bounds(field)}")
-    if not faults:
-        settings = kind(**values)
-        faults.extend(settings.faults())
-    if faults:
-        raise SettingsError(tuple(faults))
+            problems.append(f"{env_name(field)} is required and must be {_bounds(field)}")
+    if not problems:
+        settings = settings_type(**values)
+        problems.extend(settings.problems())
+    if problems:
+        raise SettingsError(tuple(problems))
     return settings
 
 
-def describe(kind: type[Settings]) -> tuple[SettingDoc, ...]:
-    """The rows of a settings table: variable, default, unit and bounds, description."""
+def document(settings_type: type[Settings]) -> tuple[SettingDoc, ...]:
+    """Return the rows of a settings table: variable, default, unit and bounds, description."""
     return tuple(
         SettingDoc(env_name(field), _default(field), _bounds(field), _meta(field, "description") or "")
-        for field in msgspec.structs.fields(kind)
+        for field in msgspec.structs.fields(settings_type)
     )
 
 
 def env_name(field: FieldInfo) -> str:
-    """The variable that a field is read from."""
+    """Return the name of the variable that sets a field."""
     return field.name.upper()
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether the value of this field may not be shown."""
+    """Return True if the value of this field must not be shown."""
     return any(meta.extra and meta.extra.get("secret") for meta in _metas(field.type))
 
 
-def _read(raw: str, field: FieldInfo) -> Any:
+def _parse(raw: str, field: FieldInfo) -> Any:
     plain = _plain(field.type)
     value = [part.strip() for part in raw.split(",") if part.strip()] if get_origin(plain) is tuple else raw
     return msgspec.convert(value, field.type, strict=False)
 
 
-def _fault(raw: str, field: FieldInfo) -> str:
-    shown = "" if is_secret(field) else f", not {raw[:60]!r}"
-    return f"{env_name(field)} must be {_bounds(field)}{shown}"
+def _problem(raw: str, field: FieldInfo) -> str:
+    rendered = "" if is_secret(field) else f", not {raw[:60]!r}"
+    return f"{env_name(field)} must be {_bounds(field)}{rendered}"
 
 
 def _default(field: FieldInfo) -> str | None:
@@ -111,7 +115,7 @@ def _default(field: FieldInfo) -> str | None:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-_KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_TYPE_NAMES: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _UNITS = {
     "bytes_s": "bytes a second",
     "ms": "milliseconds",
@@ -122,11 +126,15 @@ _UNITS = {
 
 
 def _bounds(field: FieldInfo) -> str:
-    """In words: `a whole number from 1 to 10 (milliseconds)`."""
+    """Return the bounds in words: `a whole number from 1 to 10 (milliseconds)`."""
     plain = _plain(field.type)
     if get_origin(plain) is Literal:
         return "one of " + ", ".join(map(str, get_args(plain)))
-    words = "a list, separated by commas" if get_origin(plain) is tuple else _KINDS.get(plain, plain.__name__)
+    words = (
+        "a list, separated by commas"
+        if get_origin(plain) is tuple
+        else _TYPE_NAMES.get(plain, plain.__name__)
+    )
     least, most = _meta(field, "ge"), _meta(field, "le")
     if least is not None:
         words += f" from {least}" + ("" if most is None else f" to {most}")
@@ -134,26 +142,26 @@ def _bounds(field: FieldInfo) -> str:
         words += f" up to {most}"
     if pattern := _meta(field, "pattern"):
         words += f" like {pattern}"
-    unit = next((unit for end, unit in _UNITS.items() if field.name.endswith(f"_{end}")), None)
+    unit = next((unit for suffix, unit in _UNITS.items() if field.name.endswith(f"_{suffix}")), None)
     return f"{words} ({unit})" if unit else words
 
 
-def _plain(kind: Any) -> Any:
-    """The type without its annotations and without `| None`."""
-    if hasattr(kind, "__metadata__"):
-        return _plain(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        return _plain(next(part for part in get_args(kind) if part is not type(None)))
-    return kind
+def _plain(annotation: Any) -> Any:
+    """Return the type without its annotations and without `| None`."""
+    if hasattr(annotation, "__metadata__"):
+        return _plain(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return _plain(next(part for part in get_args(annotation) if part is not type(None)))
+    return annotation
 
 
-def _metas(kind: Any) -> tuple[Meta, ...]:
-    own = tuple(part for part in getattr(kind, "__metadata__", ()) if isinstance(part, Meta))
-    if get_origin(kind) in (Union, UnionType):
-        return tuple(meta for part in get_args(kind) for meta in _metas(part))
+def _metas(annotation: Any) -> tuple[Meta, ...]:
+    own = tuple(part for part in getattr(annotation, "__metadata__", ()) if isinstance(part, Meta))
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(meta for part in get_args(annotation) for meta in _metas(part))
     return own
 
 
 def _meta(field: FieldInfo, name: str) -> Any:
-    found = (getattr(meta, name) for meta in _metas(field.type))
-    return next((value for value in found if value is not None), None)
+    values = (getattr(meta, name) for meta in _metas(field.type))
+    return next((value for value in values if value is not None), None)

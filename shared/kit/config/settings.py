@@ -1,11 +1,11 @@
-"""The settings that every process of the mesh has, and how they become options of the Kafka client."""
+"""The settings that every process of the mesh has."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from shared.kit.config.env import Secret, SettingDoc, Settings, SettingsError, describe, is_secret, load
+from shared.kit.config.env import Secret, SettingDoc, Settings, SettingsError, document, is_secret, load
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -17,10 +17,10 @@ def _number(low: int, high: int, description: str) -> Meta:
 
 
 class ProcessSettings(Settings, frozen=True, kw_only=True):
-    """What a process needs to take part in the mesh; services add their own."""
+    """The settings of a process of the mesh; services add their own."""
 
     signs: ClassVar[bool] = True
-    """Whether such a process writes or reads what is signed."""
+    """True if such a process writes or reads signed records."""
 
     kafka_bootstrap_servers: Annotated[str, Meta(description="host:port, several by commas")] = (
         "127.0.0.1:9092"
@@ -65,9 +65,9 @@ class ProcessSettings(Settings, frozen=True, kw_only=True):
     lane_max: Annotated[int, _number(1, 100_000, "Requests waiting for one key; more are busy")] = 256
     batch_max: Annotated[int, _number(1, 10_000, "Records read, and requests committed, at once")] = 512
 
-    def faults(self) -> Iterator[str]:
-        """SASL needs a name and a password, a client's certificate its key; and records are signed."""
-        yield from self._secret_faults()
+    def problems(self) -> Iterator[str]:
+        """Yield the problems: SASL needs name and password, a certificate its key, a signer its secret."""
+        yield from self._secret_problems()
         if self.kafka_security_protocol.startswith("SASL"):
             for name in ("kafka_sasl_username", "kafka_sasl_password"):
                 if not getattr(self, name):
@@ -76,7 +76,7 @@ class ProcessSettings(Settings, frozen=True, kw_only=True):
         if bool(self.kafka_ssl_certfile) != bool(self.kafka_ssl_keyfile):
             yield "KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE must be given together"
 
-    def _secret_faults(self) -> Iterator[str]:
+    def _secret_problems(self) -> Iterator[str]:
         if self.signs and not self.mesh_secret:
             yield (
                 "MESH_SECRET is required: at least 32 random characters, the same for all processes of the "
@@ -87,30 +87,13 @@ class ProcessSettings(Settings, frozen=True, kw_only=True):
                 yield f"{name.upper()} must have at least {SECRET_MIN_CHARS} characters"
 
 
-def kafka_options(settings: ProcessSettings) -> dict[str, Any]:
-    """Where Kafka is and how to get in: keyword arguments of aiokafka's producer, consumer and admin client.
+class ToolSettings(ProcessSettings, frozen=True, kw_only=True):
+    """The settings of a tool that reads Kafka and is no process of the mesh.
 
-    Raises OSError when a certificate's file can not be read.
+    It writes nothing of its own that others would have to trust, so it needs no secret.
     """
-    protocol = settings.kafka_security_protocol
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka_bootstrap_servers,
-        "security_protocol": protocol,
-    }
-    if protocol.endswith("SSL"):
-        from aiokafka.helpers import create_ssl_context
 
-        options["ssl_context"] = create_ssl_context(
-            cafile=settings.kafka_ssl_cafile or None,
-            certfile=settings.kafka_ssl_certfile or None,
-            keyfile=settings.kafka_ssl_keyfile or None,
-            password=settings.kafka_ssl_password or None,
-        )
-    if protocol.startswith("SASL"):
-        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
-        options["sasl_plain_username"] = settings.kafka_sasl_username
-        options["sasl_plain_password"] = settings.kafka_sasl_password
-    return options
+    signs: ClassVar[bool] = False
 
 
 __all__ = [
@@ -119,8 +102,8 @@ __all__ = [
     "SettingDoc",
     "Settings",
     "SettingsError",
-    "describe",
+    "ToolSettings",
+    "document",
     "is_secret",
-    "kafka_options",
     "load",
 ]

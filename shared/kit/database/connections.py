@@ -1,4 +1,4 @@
-"""How connections to Postgres are made, and what bounds their use."""
+"""Connections to Postgres and the bounds of their use."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,34 +10,32 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 
 class DatabaseBounds(Struct, frozen=True, kw_only=True):
-    """Bounds of a database's use. Every wait has an end, and that end is `mesh.busy`."""
+    """Bounds of a database's use. Every wait ends with `mesh.busy` at its bound."""
 
     sessions: int = 10
-    """Connections for sessions at most."""
+    """The maximum number of connections for sessions."""
     hot: int = 10
-    """Connections of the hot pool at most."""
+    """The maximum number of connections of the hot pool."""
     acquire_timeout_ms: int = 3_000
-    """How long to wait for a connection to come free."""
+    """The wait for a free connection."""
     connect_timeout_ms: int = 3_000
-    """How long to wait for a new connection."""
+    """The wait for a new connection."""
     statement_timeout_ms: int = 8_000
-    """How long one statement may run."""
+    """The run time of one statement."""
     lock_timeout_ms: int = 5_000
-    """How long one statement may wait for a lock."""
+    """The wait of one statement for a lock."""
 
 
 _QUERIES_MAX = 10_000_000
-"""After so many a connection is replaced; each new one has to prepare its statements again."""
+"""A connection is replaced after this many queries; a new one must prepare its statements again."""
 
 
 async def _keep_session(connection: asyncpg.Connection) -> None:
-    """Instead of RESET ALL and the like, a round trip each time: settings are only ever set for a
-    transaction.
-    """
+    """Skip the reset, which is a round trip each time: settings are only ever set for a transaction."""
 
 
 def make_pool(url: str, size: int, options: dict[str, Any]) -> asyncpg.Pool:
-    """A pool that connects when first used and keeps what it has."""
+    """Return a pool that connects when first used and keeps its connections."""
     return asyncpg.create_pool(
         url,
         min_size=0,
@@ -50,10 +48,10 @@ def make_pool(url: str, size: int, options: dict[str, Any]) -> asyncpg.Pool:
 
 
 def connect_options(bounds: DatabaseBounds, application_name: str) -> dict[str, Any]:
-    """Keyword arguments of asyncpg.connect that hold the bounds on both sides of the wire."""
+    """Return the keyword arguments of asyncpg.connect that apply the bounds in client and server."""
     return {
         "timeout": bounds.connect_timeout_ms / 1000,
-        # The server stops a statement first; this is for a server that went silent.
+        # The server stops a statement first; this is for a server that stopped responding.
         "command_timeout": bounds.statement_timeout_ms / 1000 + 2,
         "server_settings": {
             "application_name": application_name,
@@ -66,7 +64,7 @@ def connect_options(bounds: DatabaseBounds, application_name: str) -> dict[str, 
 
 
 def make_engine(url: str, bounds: DatabaseBounds, options: dict[str, Any]) -> AsyncEngine:
-    """SQLAlchemy's engine over the same kind of connections."""
+    """Return SQLAlchemy's engine over connections with the same options."""
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url, **options)
@@ -78,13 +76,13 @@ def make_engine(url: str, bounds: DatabaseBounds, options: dict[str, Any]) -> As
         pool_size=bounds.sessions,
         max_overflow=0,
         pool_timeout=bounds.acquire_timeout_ms / 1000,
-        hide_parameters=True,  # an error's text is logged; hashes, keys and messages must not be
+        hide_parameters=True,  # the text of an error is logged; hashes, keys and messages must not be
     )
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "checkout", _discard_closed)
     return engine
 
 
-def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
-    """Have the pool replace connections that died in it (a restart of Postgres); costs no round trip."""
+def _discard_closed(connection: Any, record: Any, proxy: Any) -> None:
+    """Have the pool replace connections closed meanwhile (a restart of Postgres), without a round trip."""
     if connection.driver_connection.is_closed():
         raise exc.DisconnectionError

@@ -1,4 +1,4 @@
-"""One service's Postgres: sessions for the cold paths, an asyncpg pool for the hot ones."""
+"""A service's Postgres: sessions for the cold paths, an asyncpg pool for the hot ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ __all__ = ["Database", "DatabaseBounds", "translate_errors"]
 
 
 class Database:
-    """A service's database. Open it within the event loop that uses it, close it there."""
+    """A service's database. Open and close it in the event loop that uses it."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Database:
         self.engine = engine
         self.pool = pool
         self.on_commit: Callable[[], None] = lambda: None
-        """Called after each commit; may be set later than `open`, for who needs the database first."""
+        """Called after each commit; set it after `open`. It wakes the relay of the outbox."""
         self._bounds = bounds
         self._url = url
         self._options = options
@@ -38,21 +38,18 @@ class Database:
         cls,
         url: str,
         *,
-        on_commit: Callable[[], None] = lambda: None,
         bounds: DatabaseBounds | None = None,
         application_name: str = "concord",
     ) -> "Database":
         """Open `postgresql://user:password@host:port/name`.
 
-        `on_commit` is called after each commit (it wakes the relay). Raises `mesh.busy` when the database
-        is away: the caller waits and tries again.
+        Raises `mesh.busy` while the database is unavailable: the caller waits and tries again.
         """
         bounds = bounds or DatabaseBounds()
         options = connect_options(bounds, application_name)
         database = cls(
             make_engine(url, bounds, options), make_pool(url, bounds.hot, options), bounds, url, options
         )
-        database.on_commit = on_commit
         try:
             await database.pool
             await database.ping()
@@ -62,7 +59,7 @@ class Database:
         return database
 
     async def close(self) -> None:
-        """Give all connections back and close them; what is still used after 5 s is cut off."""
+        """Close all connections; those still in use after 5 s are terminated."""
         await self.engine.dispose()
         try:
             await asyncio.wait_for(self.pool.close(), 5)
@@ -71,10 +68,11 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """One transaction: committed at the end, rolled back when the block raises.
+        """Run one transaction: committed at the end, rolled back if the block raises.
 
-        Raises `mesh.busy` for a lost connection, a crowded pool, a lock or statement that took too long, a
-        deadlock. When the commit itself is cut off nobody knows whether it stands: see `ledger.once`.
+        Raises `mesh.busy` for a lost connection, an exhausted pool, a lock or statement that took too long, a
+        deadlock. If the connection is lost during the commit itself, its outcome is unknown: see
+        `idempotency.run_once`.
         """
         with translate_errors():
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
@@ -83,7 +81,7 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
-        """Read only, and all its statements see the same moment. Raises `mesh.busy` as `transaction` does."""
+        """Run a read-only transaction with one snapshot. Raises `mesh.busy` as `transaction` does."""
         with translate_errors():
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 await session.connection(execution_options=_SNAPSHOT)
@@ -91,29 +89,29 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the hot pool, waited for a bounded time; errors as in `transaction`.
+        """Lend a connection of the hot pool, after a bounded wait; errors as in `transaction`.
 
-        Who commits on it calls `committed()` afterwards.
+        After a commit on it, call `committed()`.
         """
         with translate_errors():
             async with self.pool.acquire(timeout=self._bounds.acquire_timeout_ms / 1000) as connection:
                 yield connection
 
     def dedicated_pool(self, size: int, session: dict[str, str]) -> asyncpg.Pool:
-        """Connections of one's own, for background work that must not queue behind requests.
+        """Return a pool for background work that must not queue behind requests.
 
-        `session` are Postgres settings beside the usual ones. Await it or enter it to begin; it connects when
-        first used. Whoever asks for it closes it. Wrap its use into `translate_errors()`.
+        `session` adds Postgres settings to the usual ones. Await or enter the pool to open it; it connects
+        when first used. The caller closes it and wraps its use in `translate_errors()`.
         """
         settings = {**self._options["server_settings"], **session}
         return make_pool(self._url, size, {**self._options, "server_settings": settings})
 
     def committed(self) -> None:
-        """Say that something was committed by way of the hot pool."""
+        """Report a commit on a connection of the hot pool."""
         self.on_commit()
 
     async def ping(self) -> None:
-        """Ask the server for a sign of life. Raises `mesh.busy` when there is none."""
+        """Run an empty query. Raises `mesh.busy` if the server does not answer."""
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
 

@@ -1,4 +1,4 @@
-"""What a database does when it is away or crowded, and how callers hear of it: `mesh.busy`."""
+"""Translation of transient database errors to `mesh.busy`."""
 
 import logging
 import socket
@@ -33,10 +33,9 @@ _NETWORK = (ConnectionError, TimeoutError, socket.gaierror)
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn what passes by itself into `mesh.busy`; let everything else through.
+    """Raise `mesh.busy` for transient errors; other errors pass unchanged.
 
-    For code that uses `Database.pool` directly; `transaction()`, `snapshot()` and `connection()` have it
-    built in.
+    For code that uses a pool directly; `transaction()`, `snapshot()` and `connection()` include it.
     """
     try:
         yield
@@ -50,10 +49,10 @@ def translate_errors() -> Iterator[None]:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether an error of the database, or of the way to it, is one that passes by itself."""
+    """Return True if an error of the database or of its network is transient."""
     if isinstance(error, exc.DBAPIError):
         return error.connection_invalidated or _is_busy_cause(error.orig)
-    if isinstance(error, exc.TimeoutError):  # no connection of the pool came free in time
+    if isinstance(error, exc.TimeoutError):  # no connection of the pool was free in time
         return True
     return _is_busy_cause(error)
 
@@ -62,7 +61,7 @@ def _is_busy_cause(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, _NETWORK) or type(error) is OSError:  # asyncio raises bare OSErrors too
             return True
-        # A migration ran meanwhile; the server's farewell came amid a conversation.
+        # A migration ran meanwhile; the server closed the connection during a query.
         if isinstance(error, (asyncpg.InvalidCachedStatementError, asyncpg.InternalClientError)):
             return True
         state = getattr(error, "sqlstate", None)
@@ -75,19 +74,19 @@ def _is_busy_cause(error: BaseException | None) -> bool:
 
 
 def _is_closed(error: Exception) -> bool:
-    """asyncpg tells a lost connection by an InterfaceError, a class that faults of the program share."""
+    """Return True for asyncpg's error of a lost connection; its class is shared with programming errors."""
     return not isinstance(error, asyncpg.DataError) and "clos" in str(error)
 
 
 def _warn(error: BaseException) -> None:
-    """At most once a second: when a database is away every request meets it."""
+    """Log a warning, at most once a second: while a database is unavailable every request fails."""
     global _warned_s
     now_s = time.monotonic()
     if now_s - _warned_s > 1:
         _warned_s = now_s
-        _log.warning("database busy or away: %s", _first_line(error))
+        _log.warning("database busy or unavailable: %s", _first_line(error))
 
 
 def _first_line(error: BaseException) -> str:
-    """No statement and no parameters: those follow in later lines of SQLAlchemy's text."""
+    """Return the first line: statement and parameters follow in later lines of SQLAlchemy's text."""
     return (str(error).splitlines() or [type(error).__name__])[0][:300]

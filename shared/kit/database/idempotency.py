@@ -1,6 +1,4 @@
-"""The ledger of requests: an `Idempotency-Key`, or a record that Kafka delivers again, has its effect
-once.
-"""
+"""Idempotency of requests: a repeated `Idempotency-Key`, or a redelivered record, has its effect once."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -39,7 +37,7 @@ __all__ = [
 
 KEY_LIFE = timedelta(hours=24)
 REDELIVERY_LIFE = timedelta(hours=1)
-"""As long as Kafka keeps requests: nothing older can be delivered again."""
+"""As long as Kafka keeps requests: an older one cannot be delivered again."""
 
 _ids = SystemIds()
 
@@ -48,16 +46,16 @@ Work = Callable[[AsyncSession], Awaitable[Result]]
 
 
 class StoredResponse(Struct, frozen=True):
-    """A request that was answered before, as it stands in the ledger."""
+    """The stored response to a request, with the SHA-256 fingerprint of the request's body."""
 
     fingerprint: bytes
     status: int
     body: bytes | None
 
     def answer(self, body: bytes) -> Reply:
-        """The first reply to a request that has this body.
+        """Return the stored reply to a request with this body.
 
-        Raises the first error, `idempotency.mismatch` when the key was used for another body.
+        Raises the stored error, or `idempotency.mismatch` if the key was used for another body.
         """
         if self.fingerprint != sha256(body).digest():
             raise IDEMPOTENCY_MISMATCH.exception("This key was used for another body before.")
@@ -69,9 +67,9 @@ class StoredResponse(Struct, frozen=True):
 async def find_stored(
     session: AsyncSession, call: Call, profile_id: UUID, *, clock: Clock | None = None
 ) -> StoredResponse | None:
-    """What this caller's key, or this very call, was answered with; None while nothing is stored.
+    """Return the response stored for this caller's key, or for this call; None if there is none.
 
-    For who has something to do before `once`, or does not know the body yet.
+    For use cases that do something before `run_once`, or do not know the body yet.
     """
     return await _stored(session, _row_of(call, profile_id, clock))
 
@@ -85,20 +83,20 @@ async def run_once(
     clock: Clock | None = None,
     store_errors: bool = True,
 ) -> Answer | Reply | None:
-    """Do `work` in a transaction, unless this caller's key, or this very call, was done before.
+    """Do `work` in a transaction, unless a call with this caller's key, or this call, was done before.
 
-    Gives what `work` gives, or the first reply again. Typed errors below 500 that it raises undo it, are
-    stored and raised again, unless refusals are not to be kept; others leave no trace, so that the caller may
-    try again. A typed error that it gives is stored together with what was done, then raised. Raises
-    `idempotency.mismatch` when the key was used for another body, `mesh.busy` as `Database.transaction`.
+    Returns the result of `work`, or the stored reply. A typed error below 500 that `work` raises rolls the
+    work back, is stored if `store_errors`, and is raised; any other error leaves no trace, so that the caller
+    may try again. A typed error that `work` returns is stored together with the work, then raised. Raises
+    `idempotency.mismatch` if the key was used for another body, `mesh.busy` as `Database.transaction` does.
     """
     row = _row_of(call, profile_id, clock)
     outcome: Result | StoredResponse
     async with database.transaction() as session:
-        if await _claimed(session, row):
-            outcome = await _done(session, call, row, work, store_errors)
+        if await _claim(session, row):
+            outcome = await _work_and_store(session, call, row, work, store_errors)
         else:
-            outcome = await _stored(session, row) or _being_answered()
+            outcome = await _stored(session, row) or _in_progress()
     if isinstance(outcome, StoredResponse):
         return outcome.answer(call.body)
     if isinstance(outcome, ServiceError):
@@ -107,9 +105,7 @@ async def run_once(
 
 
 async def sweep_requests(database: Database, clock: Clock) -> int:
-    """Delete what has lived long enough, in small transactions; gives how many. A service does it once a
-    minute.
-    """
+    """Delete expired responses, in small transactions; return their number. Run it once a minute."""
     swept = 0
     while True:
         async with database.transaction() as session:
@@ -134,21 +130,21 @@ def _row_of(call: Call, profile_id: UUID, clock: Clock | None) -> dict[str, Any]
 
 
 def _key_of(call: Call) -> tuple[str, timedelta]:
-    """What the request is known by, and for how long."""
+    """Return the key that identifies a repetition of the call, and its lifetime."""
     if call.idempotency_key is not None:
         return f"key {call.idempotency_key}", KEY_LIFE
-    # A record of a foreign producer without an id is not known again.
+    # A record of a foreign producer without a call id cannot be recognized again.
     return f"call {call.operation.name} {call.call_id or _ids.text()}", REDELIVERY_LIFE
 
 
-async def _claimed(session: AsyncSession, row: dict[str, Any]) -> bool:
+async def _claim(session: AsyncSession, row: dict[str, Any]) -> bool:
     return (await session.execute(CLAIM, row)).first() is not None
 
 
-async def _done(
+async def _work_and_store(
     session: AsyncSession, call: Call, row: dict[str, Any], work: Work, store_errors: bool
 ) -> Result:
-    """Do the work and store its outcome beside it; a typed error that is raised undoes the work alone."""
+    """Do the work and store its outcome in one transaction; a typed error rolls back the work alone."""
     outcome: Result
     try:
         async with session.begin_nested():
@@ -165,24 +161,24 @@ async def _done(
 
 
 async def _stored(session: AsyncSession, row: dict[str, Any]) -> StoredResponse | None:
-    found = (await session.execute(READ, row)).one_or_none()
-    if found is None or found.status is None:
+    stored = (await session.execute(READ, row)).one_or_none()
+    if stored is None or stored.status is None:
         return None
-    return StoredResponse(found.fingerprint, found.status, found.body)
+    return StoredResponse(stored.fingerprint, stored.status, stored.body)
 
 
-def _being_answered() -> ServiceError:
-    """It was swept, or given up, between the two statements."""
-    return MESH_BUSY.exception("The same request was being answered. Try again.")
+def _in_progress() -> ServiceError:
+    """Return the error for a row that was swept, or rolled back, between the two statements."""
+    return MESH_BUSY.exception("The same request was in progress. Try again.")
 
 
 def _reply_of(call: Call, outcome: Result) -> tuple[int, bytes | None]:
-    """What is stored of an outcome. Raises TypeError for an answer with secrets: it may stand nowhere."""
+    """Return status and body to store. Raises TypeError for an answer with secrets, which is never stored."""
     if isinstance(outcome, ServiceError):
         return outcome.kind.status, _encode_error(outcome)
-    answer, told = call.operation.answer, outcome.body if isinstance(outcome, Reply) else outcome
-    if call.operation.answer_secrets and answer is not None and isinstance(told, answer):
-        raise TypeError(f"an answer of {call.operation.name} has secrets and can not be stored")
+    answer_type, answer = call.operation.answer, outcome.body if isinstance(outcome, Reply) else outcome
+    if call.operation.answer_secrets and answer_type is not None and isinstance(answer, answer_type):
+        raise TypeError(f"an answer of {call.operation.name} has secrets and cannot be stored")
     if isinstance(outcome, Reply):
         body = outcome.body
         return outcome.status, body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
@@ -197,5 +193,5 @@ def _encode_error(error: ServiceError) -> bytes:
 
 def _decode_error(body: bytes) -> ServiceError:
     reply = msgspec.json.decode(body, type=ErrorReply)
-    kind = ERRORS.get(reply.code, INTERNAL_ERROR)
-    return kind.exception(reply.detail, reply.errors)
+    error_code = ERRORS.get(reply.code, INTERNAL_ERROR)
+    return error_code.exception(reply.detail, reply.errors)

@@ -1,4 +1,4 @@
-"""The table of the ledger, and the statements on it."""
+"""The table of stored responses and its statements."""
 
 from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, SmallInteger, Table, Uuid, text
 
@@ -6,8 +6,8 @@ from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, SmallInte
 def requests_table(metadata: MetaData) -> Table:
     """Add the table `requests` to a service's metadata.
 
-    `key` and `fingerprint` are SHA-256 digests; `body` is the JSON of the answer or, from status 400 on, of
-    the error; both are null only within the transaction that works.
+    `key` and `fingerprint` are SHA-256 digests. `body` is the JSON of the answer or, from status 400 on, of
+    the error. `status` and `body` are null only within the transaction that does the work.
     """
     return Table(
         "requests",
@@ -24,7 +24,7 @@ def requests_table(metadata: MetaData) -> Table:
 
 SWEEP_PAGE = 2_000
 
-# Waits for another transaction that has the same key, then takes the row only when it is none or too old.
+# Waits for another transaction with the same key, then claims the row only if there is none or it expired.
 CLAIM = text(
     """
     INSERT INTO requests (profile_id, key, fingerprint, expires_at)
@@ -46,13 +46,13 @@ STORE = text(
 )
 SWEEP = text(
     """
-    WITH old AS (
+    WITH expired AS (
         SELECT profile_id, key FROM requests WHERE expires_at <= :now
         ORDER BY expires_at LIMIT :page FOR UPDATE SKIP LOCKED
-    ), gone AS (
-        DELETE FROM requests USING old
-        WHERE requests.profile_id = old.profile_id AND requests.key = old.key RETURNING 1
+    ), swept AS (
+        DELETE FROM requests USING expired
+        WHERE requests.profile_id = expired.profile_id AND requests.key = expired.key RETURNING 1
     )
-    SELECT count(*) FROM gone
+    SELECT count(*) FROM swept
     """
 )

@@ -1,4 +1,4 @@
-"""What the schemas of all services have in common."""
+"""Conventions shared by the schemas of all services."""
 
 from enum import StrEnum
 
@@ -14,11 +14,11 @@ _NAMES = {
 
 
 def new_metadata() -> MetaData:
-    """No table yet. What has no name of its own is named as Postgres would name it."""
+    """Return empty metadata; constraints and indexes without a name get the one Postgres would give them."""
     return MetaData(naming_convention=_NAMES)
 
 
 def one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
-    """The check that a column holds one of these words, or null."""
-    listed = ", ".join(f"'{value}'" for value in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+    """Return a check that a column holds one of these words, or null."""
+    values = ", ".join(f"'{value}'" for value in words)
+    return CheckConstraint(f"{column} IN ({values})", name=column)

@@ -1,4 +1,4 @@
-"""Units of work over Postgres: one transaction's repositories, made from its session."""
+"""Units of work on Postgres: the repositories of one transaction, made from its session."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ U = TypeVar("U")
 
 
 class SqlUnitOfWorkFactory(Generic[U]):
-    """Where use cases get their unit from. Errors as those of `Database` and `ledger.once`."""
+    """Opens units of work for use cases. Errors are those of `Database` and `idempotency.run_once`."""
 
     def __init__(self, database: Database, unit: Callable[[AsyncSession], U], clock: Clock) -> None:
         self._database = database
@@ -25,13 +25,13 @@ class SqlUnitOfWorkFactory(Generic[U]):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[U]:
-        """Committed at the end, rolled back when the block raises."""
+        """Open a unit that is committed at the end and rolled back if the block raises."""
         async with self._database.transaction() as session:
             yield self._unit(session)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[U]:
-        """Read only; all that is read is of the same moment."""
+        """Open a read-only unit with one snapshot of the database."""
         async with self._database.snapshot() as session:
             yield self._unit(session)
 
@@ -43,7 +43,7 @@ class SqlUnitOfWorkFactory(Generic[U]):
         *,
         store_errors: bool = True,
     ) -> Any:
-        """Do the work in a transaction, unless this very call or its `Idempotency-Key` was done before."""
+        """Do the work in a transaction unless this call, or one with its idempotency key, was done before."""
         return await run_once(
             self._database,
             call,

@@ -1,7 +1,7 @@
-"""What fails waits in retry topics, a bounded number of times, then it is a dead letter.
+"""Publishing of failed records: to retry topics, a bounded number of times, then to the dead letters.
 
-A failed record keeps its key, value and headers and gains those of `failure_headers`. To try a dead
-letter again, send it to the service's first retry topic with `redriven` headers.
+A failed record keeps its key, value and headers and gains those of `failure_headers`. To redrive a dead
+letter, send it to the service's first retry topic with the headers of `redriven`.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from prometheus_client import Counter
 
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.kafka.close import close_quietly
-from shared.kit.wire.call import Headers
 from shared.kit.wire.failure import TRUNCATED, Failure, Origin, failure_headers, foreign_headers
+from shared.kit.wire.headers import Headers
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _failed = Counter("concord_records_failed", "Records that went to a retry topic 
 
 
 class DeadLetterPublisher:
-    """Puts failed records of one service away. Its producer starts with the first failure."""
+    """Publishes the failed records of one service. Its producer starts with the first failure."""
 
     def __init__(self, service: str, options: Mapping[str, Any]) -> None:
         self._service = service
@@ -35,16 +35,20 @@ class DeadLetterPublisher:
         self._producer: AIOKafkaProducer | None = None
         self._lock = asyncio.Lock()
 
-    async def dead_letter(self, record: ConsumerRecord, origin: Origin, failure: Failure) -> None:
-        """Returns when the record is written where it goes next; raises KafkaError or OSError if not."""
+    async def publish(self, record: ConsumerRecord, origin: Origin, failure: Failure) -> None:
+        """Publish a failed record to its next retry topic, or to the dead letters after the last.
+
+        Returns when Kafka has it. Raises KafkaError or OSError if it does not.
+        """
         attempt = origin.attempt + 1
-        retry = not failure.final and attempt <= len(RETRY_DELAYS_S)
+        retry = failure.retryable and attempt <= len(RETRY_DELAYS_S)
         topic = self._retry_topic(attempt) if retry else dead_letter_topic(self._service)
         headers = [*foreign_headers(record.headers), *failure_headers(origin, attempt, failure)]
         try:
             await self._send(topic, record.key, record.value, headers)
         except _TOO_LARGE:
-            # The headers made it too large. Its place tells where to find it; trying for ever helps nobody.
+            # The headers made it too large: without its value it still says where the original is. Retrying
+            # the whole record would never succeed.
             topic = dead_letter_topic(self._service)
             size = str(len(record.value or b"")).encode()
             own = [*failure_headers(origin, attempt, failure), (TRUNCATED, size)]
@@ -64,7 +68,7 @@ class DeadLetterPublisher:
         )
 
     async def stop(self) -> None:
-        """Close the producer, if there is one."""
+        """Close the producer if it was started."""
         if self._producer is not None:
             await close_quietly(self._producer.stop)
 

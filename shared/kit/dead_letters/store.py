@@ -1,8 +1,8 @@
-"""Dead letters for whoever looks after them: which there are, and how one is tried anew.
+"""The dead letters of services: listing them and redriving them.
 
-A letter is never changed. That it was redriven is told by a record of its own behind it in the same
-topic, written when the retry topic has the letter: whoever dies in between redrives it twice, and handlers
-know an event by its id or revision, so that twice has the effect of once.
+Dead letters are immutable. After re-publishing one we append a `redriven` marker to its topic. A crash
+between the two redrives it twice, which has the effect of once: handlers recognize an event by its id or
+revision.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,7 @@ from msgspec.structs import replace
 from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.topics import RETRY_DELAYS_S, dead_letter_topic, retry_topic
 from shared.kit.kafka.close import close_quietly
-from shared.kit.kafka.topic_reader import Bounds, TopicReader
-from shared.kit.wire.call import Headers, header_text
+from shared.kit.kafka.topic_reader import ReadLimits, TopicReader
 from shared.kit.wire.failure import (
     DEAD_LETTER,
     ORIGINAL_OFFSET,
@@ -27,13 +26,14 @@ from shared.kit.wire.failure import (
     origin_of,
     redriven,
 )
+from shared.kit.wire.headers import Headers, header_text
 
 REDRIVEN = "redriven"
-"""The header of the record that tells it: `partition/offset` of the letter."""
+"""The header of the marker: `partition/offset` of the redriven letter."""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """A dead letter and what became of it. Times are in milliseconds since the epoch."""
+    """A dead letter and the time it was redriven. Times are in milliseconds since the epoch."""
 
     service: str
     partition: int
@@ -47,107 +47,109 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """`service/partition/offset`, as the command takes it."""
+        """The argument of the command: `service/partition/offset`."""
         return f"{self.service}/{self.partition}/{self.offset}"
 
     @property
     def is_request(self) -> bool:
-        """Whether it is what remained of a request: its place, without its value."""
+        """True if it is a request, of which only the position is kept, not the value."""
         return self.origin.topic in OPERATIONS
 
     @property
-    def never_written(self) -> bool:
-        """Whether Kafka refused it when the outbox was sent, so that it has no place of its own."""
+    def rejected_by_broker(self) -> bool:
+        """True if Kafka rejected it when the outbox was relayed, so that it has no original position."""
         return not self.text(ORIGINAL_OFFSET)
 
     def text(self, header: str) -> str:
-        """A header's value; empty when there is none that can be read."""
+        """Return a header's value; empty if it is missing or unreadable."""
         return header_text(dict(self.headers).get(header)) or ""
 
-    def refusal(self) -> str | None:
-        """Why it can not be redriven, and what helps instead; None when it can."""
+    def not_redrivable_reason(self) -> str | None:
+        """Return why it cannot be redriven and what helps instead; None if it can."""
         if self.is_request:
             return (
                 f"it is a request of {self.origin.topic}: its body is not kept, because it may hold secrets. "
-                "Nobody waits for its answer any longer; who made it has to make it again"
+                "Nobody waits for its answer any longer; its caller has to repeat it"
             )
-        if self.never_written:
+        if self.rejected_by_broker:
             return (
-                f"it never reached {self.origin.topic}, because Kafka refused it ({self.text(REASON)}). "
-                "Let the topic take such events (max.message.bytes, ACLs); this one is kept here as far as "
-                "it fits"
+                f"it never reached {self.origin.topic}, because Kafka rejected it ({self.text(REASON)}). "
+                "Let the topic take such events (max.message.bytes, ACLs); of this one, as much is kept here "
+                "as fits"
             )
         if self.value is None or self.text(TRUNCATED):
             return (
                 "it has no value: it had none, or it did not fit beside the reason. As long as the topic "
-                f"keeps it, it stands in {self.origin.topic}, partition {self.origin.partition}, "
+                f"keeps it, the original is in {self.origin.topic}, partition {self.origin.partition}, "
                 f"offset {self.origin.offset}"
             )
         return None
 
 
 class DeadLetterListing(Struct, frozen=True):
-    """What was found. `cut` tells that there is more than was looked at."""
+    """Dead letters, the oldest first; `truncated` if not all records were read."""
 
     letters: tuple[DeadLetter, ...]
-    cut: bool = False
+    truncated: bool = False
 
     def find(self, letter_id: str) -> DeadLetter | None:
-        """The letter with this id."""
+        """Return the letter with this id, or None."""
         return next((letter for letter in self.letters if letter.id == letter_id), None)
 
 
 class DeadLetterStore:
-    """The dead letters of some services, on the Kafka that the options name."""
+    """The dead letters of some services."""
 
-    def __init__(self, options: Mapping[str, Any], services: Iterable[str], bounds: Bounds) -> None:
+    def __init__(self, options: Mapping[str, Any], services: Iterable[str], bounds: ReadLimits) -> None:
         self._options = options
         self._services = {dead_letter_topic(service): service for service in services}
         self._bounds = bounds
 
     async def read(self) -> DeadLetterListing:
-        """All letters, the oldest first. Raises KafkaError."""
-        passage = TopicReader(self._options, self._services, self._bounds)
+        """Return all letters, the oldest first. Raises KafkaError."""
+        reader = TopicReader(self._options, self._services, self._bounds)
         letters: list[DeadLetter] = []
         redriven_at: dict[str, int] = {}
-        async for record in passage.records():
+        async for record in reader.records():
             service = self._services[record.topic]
             headers = dict(record.headers)
             if ORIGINAL_TOPIC in headers:
                 letters.append(_letter(service, record))
-            elif place := header_text(headers.get(REDRIVEN)):
-                redriven_at.setdefault(f"{service}/{place}", record.timestamp)
+            elif position := header_text(headers.get(REDRIVEN)):
+                redriven_at.setdefault(f"{service}/{position}", record.timestamp)
         letters.sort(key=lambda letter: (letter.timestamp_ms, letter.offset))
-        told = (replace(letter, redriven_at_ms=redriven_at.get(letter.id)) for letter in letters)
-        return DeadLetterListing(tuple(told), passage.cut)
+        marked = (replace(letter, redriven_at_ms=redriven_at.get(letter.id)) for letter in letters)
+        return DeadLetterListing(tuple(marked), reader.truncated)
 
     async def redrive(self, letters: Iterable[DeadLetter]) -> list[DeadLetter]:
-        """Send these to their first retry topic, in their order, and note it; returns those that were sent.
+        """Send these letters to their first retry topic, in their order; return those that were sent.
 
-        Each once, however often it is named. What was redriven before, or can not be, is passed over; that
-        is known only of a box that is not cut. Raises KafkaError.
+        A letter given twice is sent once. Skips letters that were redriven before, which only a listing that
+        is not truncated knows, and those that cannot be redriven. Raises KafkaError.
         """
-        each = {letter.id: letter for letter in letters}.values()
-        wanted = [letter for letter in each if letter.redriven_at_ms is None and not letter.refusal()]
-        if not wanted:
+        waiting = [
+            letter
+            for letter in {letter.id: letter for letter in letters}.values()
+            if letter.redriven_at_ms is None and not letter.not_redrivable_reason()
+        ]
+        if not waiting:
             return []
         producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **self._options)
         try:
             await producer.start()
-            for letter in wanted:
+            for letter in waiting:
                 await _send(producer, letter)
         finally:
             await close_quietly(producer.stop)
-        return wanted
+        return waiting
 
 
 async def _send(producer: AIOKafkaProducer, letter: DeadLetter) -> None:
     headers: Headers = [*redriven(letter.headers), (DEAD_LETTER, letter.id.encode())]
     topic = retry_topic(letter.service, RETRY_DELAYS_S[0])
     await producer.send_and_wait(topic, letter.value, key=letter.key, headers=headers)
-    place = f"{letter.partition}/{letter.offset}".encode()
-    noted = dead_letter_topic(letter.service)
-    await producer.send_and_wait(noted, b"", key=letter.key, headers=[(REDRIVEN, place)])
+    marker = (REDRIVEN, f"{letter.partition}/{letter.offset}".encode())
+    await producer.send_and_wait(dead_letter_topic(letter.service), b"", key=letter.key, headers=[marker])
 
 
 def _letter(service: str, record: ConsumerRecord) -> DeadLetter:

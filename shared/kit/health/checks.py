@@ -1,4 +1,4 @@
-"""Health: which parts of a process are ready, and why not."""
+"""Health of a process: its components, which of them are ready, and why the others are not."""
 
 import asyncio
 import time
@@ -14,50 +14,50 @@ Probe = Callable[[], Awaitable[object]]
 
 
 class Component:
-    """One thing that must be there for the process to be ready; it begins as not ready."""
+    """A component that reports its own state; it starts as not ready."""
 
     def __init__(self) -> None:
         self._state = "starting"
 
     def ready(self) -> None:
-        """It is there."""
+        """Report the component as ready."""
         self._state = READY
 
     def down(self, reason: str) -> None:
-        """It is not there; `reason` is shown to whoever asks, so it holds no secret."""
+        """Report the component as not ready; `reason` is public, so it must hold no secret."""
         self._state = reason or "down"
 
     async def state(self) -> str:
-        """`ready`, or why not."""
+        """Return `ready`, or the reason why it is not."""
         return self._state
 
 
 class ProbedComponent:
-    """A part that is asked: ready when the probe comes back in time. One question a second, whoever asks."""
+    """A component that is ready when its probe returns in time; probed at most once a second."""
 
     def __init__(self, probe: Probe, timeout_s: float, now_s: Callable[[], float]) -> None:
         self._probe = probe
         self._timeout_s = timeout_s
         self._now_s = now_s
         self._state = ""
-        self._asked_at = float("-inf")
+        self._probed_s = float("-inf")
         self._lock = asyncio.Lock()
 
     async def state(self) -> str:
-        """`ready`, or why not; at most a second old."""
+        """Return `ready`, or the reason why it is not; at most a second old."""
         async with self._lock:
-            if self._now_s() - self._asked_at >= PROBE_CACHE_S:
-                self._state = await self._ask()
-                self._asked_at = self._now_s()
+            if self._now_s() - self._probed_s >= PROBE_CACHE_S:
+                self._state = await self._run_probe()
+                self._probed_s = self._now_s()
         return self._state
 
-    async def _ask(self) -> str:
+    async def _run_probe(self) -> str:
         try:
             await asyncio.wait_for(self._probe(), self._timeout_s)
         except TimeoutError:
             return f"no answer within {self._timeout_s:g} s"
-        except Exception as error:  # noqa: BLE001 - whatever it is, the part is not ready
-            # The text of an error may hold an address with a password; its kind does not.
+        except Exception as error:  # noqa: BLE001 (after any error the component is not ready)
+            # The text of an error may hold a URL with a password; its class name does not.
             return f"failed: {type(error).__name__}"
         return READY
 
@@ -70,35 +70,38 @@ class Report(Struct, frozen=True):
 
     @property
     def is_ready(self) -> bool:
-        """Whether every part is."""
+        """True if every component is ready."""
         return self.status == READY
 
 
 class Health:
-    """The parts of one process. Without any part it is ready."""
+    """The components of one process. Without any component it is ready."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
-        self._parts: dict[str, Component | ProbedComponent] = {}
+        self._components: dict[str, Component | ProbedComponent] = {}
 
     def component(self, name: str) -> Component:
-        """A new part that says itself how it is. Raises ValueError for a name that is taken."""
-        part = Component()
-        self._add(name, part)
-        return part
+        """Add a component that reports its own state. Raises ValueError for a name in use."""
+        component = Component()
+        self._add(name, component)
+        return component
 
     def probe(self, name: str, probe: Probe, timeout_s: float = PROBE_TIMEOUT_S) -> None:
-        """A new part that is asked: `probe` raises or takes longer than `timeout_s` when it is not ready."""
+        """Add a component that is not ready while `probe` raises or takes longer than `timeout_s`.
+
+        Raises ValueError for a name in use.
+        """
         self._add(name, ProbedComponent(probe, timeout_s, self._now_s))
 
     async def report(self) -> Report:
-        """The state of all parts, asked side by side."""
-        asked = dict(self._parts)  # while they are asked, a process that starts gets more of them
-        states = await asyncio.gather(*(part.state() for part in asked.values()))
-        parts = dict(zip(asked, states, strict=True))
+        """Return the state of all components, probed concurrently."""
+        components = dict(self._components)  # a starting process may add more meanwhile
+        states = await asyncio.gather(*(component.state() for component in components.values()))
+        parts = dict(zip(components, states, strict=True))
         return Report(READY if all(state == READY for state in states) else "not ready", parts)
 
-    def _add(self, name: str, part: Component | ProbedComponent) -> None:
-        if name in self._parts:
-            raise ValueError(f"there is a part {name} already")
-        self._parts[name] = part
+    def _add(self, name: str, component: Component | ProbedComponent) -> None:
+        if name in self._components:
+            raise ValueError(f"there is a component {name} already")
+        self._components[name] = component

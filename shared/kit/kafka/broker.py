@@ -1,4 +1,4 @@
-"""The FastStream broker of a process: it consumes only; what is sent goes through the kit's producer."""
+"""The FastStream broker of a process. It only consumes; records are sent by the kit's producer."""
 
 import asyncio
 import logging
@@ -12,10 +12,10 @@ _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512":
 
 
 def make_broker(options: Mapping[str, Any], instance: str) -> KafkaBroker:
-    """A broker for aiokafka's options.
+    """Return a broker for these aiokafka options.
 
-    Its client id begins with the instance, and members of a group are ordered by it: so the range
-    assignor gives one replica the same partitions of every topic.
+    Its client id begins with the instance. Members of a group are ordered by client id, so that the range
+    assignor gives a replica the same partitions of every topic.
     """
     return KafkaBroker(
         options["bootstrap_servers"],
@@ -30,9 +30,9 @@ def make_broker(options: Mapping[str, Any], instance: str) -> KafkaBroker:
 
 
 async def start_together(broker: KafkaBroker) -> None:
-    """Start all subscribers at once, where `broker.start()` takes them one after the other.
+    """Start all subscribers concurrently; `broker.start()` would start them one after the other.
 
-    Those of one group then join in one rebalance: each join of its own would cost the others a heartbeat.
+    Those of one group then join in one rebalance: each further join would cost the others a heartbeat.
     """
     await broker.connect()
     await asyncio.gather(*(subscriber.start() for subscriber in broker.subscribers))
@@ -44,5 +44,5 @@ def _security(options: Mapping[str, Any]) -> BaseSecurity:
     tls = {"ssl_context": options.get("ssl_context"), "use_ssl": protocol.endswith("SSL")}
     if not protocol.startswith("SASL"):
         return BaseSecurity(**tls)
-    kind = _SASL[options["sasl_mechanism"]]
-    return kind(options["sasl_plain_username"], options["sasl_plain_password"], **tls)
+    security = _SASL[options["sasl_mechanism"]]
+    return security(options["sasl_plain_username"], options["sasl_plain_password"], **tls)

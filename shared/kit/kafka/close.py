@@ -1,4 +1,4 @@
-"""Closes Kafka clients, also when no broker answers any more."""
+"""Closes Kafka clients, also while no broker answers."""
 
 import asyncio
 import logging
@@ -11,15 +11,15 @@ CLOSE_TIMEOUT_S = 1.5
 
 
 async def close_quietly(close: Callable[[], Awaitable[Any]], timeout_s: float = CLOSE_TIMEOUT_S) -> None:
-    """Wait for `close`, for so long at most; what it raises is logged.
+    """Call and await `close` for at most `timeout_s`; log what it raises.
 
-    Without a broker aiokafka's own closing may take long, or raise the CancelledError of a task of its
-    own, which would look as if the caller had been cancelled.
+    Without a broker, closing an aiokafka client may take long, or raise the CancelledError of one of its own
+    tasks, which would look as if the caller had been cancelled.
     """
     task = asyncio.ensure_future(_run(close))
     await asyncio.wait({task}, timeout=timeout_s)
     if not task.done():
-        log.info("closing took too long and was given up")
+        log.info("closing was given up after %g s", timeout_s)
         task.cancel()
     elif not task.cancelled() and (error := task.exception()) is not None:
         log.info("closing failed: %r", error)

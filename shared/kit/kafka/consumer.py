@@ -1,8 +1,9 @@
-"""One consumer: records in batches, taken without waiting, committed up to the lowest unfinished one.
+"""A member of a consumer group: it dispatches batches without waiting for their records, and commits each
+partition up to its lowest uncompleted record.
 
-FastStream's `ack()` commits the whole position, and its automatic reply is awaited before the next
-message, so both are done here by hand. Its batch parser decodes every header as UTF-8 and fails on
-garbage, so the records come raw.
+FastStream's `ack()` commits the whole position, and its automatic reply is awaited before the next message,
+so both are done here instead. Records are left unparsed because FastStream's batch parser decodes every
+header as UTF-8 and fails on others (https://github.com/ag2ai/faststream/issues/2458).
 """
 
 import asyncio
@@ -17,42 +18,43 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
-from shared.kit.kafka import steady
+from shared.kit.kafka import aiokafka_patches
 from shared.kit.kafka.offset_tracker import OffsetTracker
 
 log = logging.getLogger(__name__)
 
-steady.install()
-
 Ack = Callable[[], None]
-Accept = Callable[[ConsumerRecord, Ack], None]
+"""Reports that a record is processed, so that its offset may be committed."""
+Handler = Callable[[ConsumerRecord, Ack], None]
+"""Starts to process a record and returns without waiting."""
 Records = tuple[ConsumerRecord, ...]
 
 COMMIT_INTERVAL_S = 0.5
 SESSION_TIMEOUT_MS = 6_000
 HEARTBEAT_INTERVAL_MS = 500
-"""Also how soon a member learns of a rebalance."""
+"""A member also learns of a rebalance within this time."""
 _COMMIT_TIMEOUT_S = 2.0
-"""aiokafka tries for ever while no broker answers; a process that stops must not."""
+"""aiokafka retries without a limit while no broker answers; a process that stops must not."""
 _NEVER_MS = 10 * 365 * 86_400_000
-"""After an empty poll FastStream sleeps as long as the poll was allowed to take: so no poll ends empty."""
+"""After an empty poll FastStream sleeps as long as the poll could have taken; so no poll may end empty."""
 
 
 class PartitionConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Takes the records of one consumer; `accept` gets each with the function to call when it is done."""
+    """Passes each record to `handler`, with the function to call once it is processed."""
 
-    def __init__(self, accept: Accept, *, drain_timeout_s: float, on_assigned: Callable[[], None]) -> None:
-        self._accept = accept
+    def __init__(self, handler: Handler, *, drain_timeout_s: float, on_assigned: Callable[[], None]) -> None:
+        self._handler = handler
         self._drain_timeout_s = drain_timeout_s
         self._on_assigned = on_assigned
-        self._marks: dict[TopicPartition, OffsetTracker] = {}
-        self._moved = asyncio.Event()
+        self._trackers: dict[TopicPartition, OffsetTracker] = {}
+        self._progress = asyncio.Event()
         self._consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
     def attach(self, broker: KafkaBroker, topics: Iterable[str], group_id: str, *, max_records: int) -> None:
-        """Subscribe at a broker that was not started yet."""
+        """Subscribe at a broker that is not started yet."""
+        aiokafka_patches.require_applied()
         subscriber = broker.subscriber(
             *topics,
             batch=True,
@@ -70,71 +72,74 @@ class PartitionConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
             parser=_raw_parser,
             decoder=_raw_decoder,
         )
-        subscriber(self.take)
+        subscriber(self.on_batch)
         self._consumer = lambda: subscriber.consumer
 
     def start(self) -> None:
-        """Begin to commit what is finished."""
-        self._task = asyncio.create_task(self._commit_always())
+        """Begin to commit."""
+        self._task = asyncio.create_task(self._commit_periodically())
 
-    async def take(self, records: Records) -> None:
-        """Called by FastStream with what a poll brought; returns without waiting for any of it."""
+    async def on_batch(self, records: Records) -> None:
+        """Start to process the records of a poll; called by FastStream."""
         for record in records:
             if self._stopping:
                 return
-            mark = self._marks.get(TopicPartition(record.topic, record.partition))
-            if mark is not None:
-                mark.begin(record.offset)
-                self._hand_on(record, self._finisher(mark, record.offset))
+            tracker = self._trackers.get(TopicPartition(record.topic, record.partition))
+            if tracker is not None:
+                tracker.start(record.offset)
+                self._handle(record, self._ack_of(tracker, record.offset))
 
     async def stop(self) -> None:
-        """Take no more, let what is in hand finish, commit. The consumer is stopped by its broker."""
+        """Start no more, drain what is in flight, commit. The broker stops the consumer itself."""
         self._stopping = True
         consumer = self._consumer()
         if consumer is not None:
             consumer.pause(*consumer.assignment())
-        await self._drain(list(self._marks))
+        await self._drain(list(self._trackers))
         if self._task is not None:
             self._task.cancel()
         await self._commit()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """The group gave us these partitions."""
-        self._marks.update({place: OffsetTracker() for place in assigned})
+        """Track the partitions that the group assigned to this member."""
+        self._trackers.update({partition: OffsetTracker() for partition in assigned})
         self._on_assigned()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Others may get these: finish what is in hand for at most the drain time and commit it."""
-        places = list(revoked)
-        await self._drain(places)
+        """Drain and commit these partitions, within the drain timeout: other members may get them."""
+        partitions = list(revoked)
+        await self._drain(partitions)
         await self._commit()
-        for place in places:
-            self._marks.pop(place, None)
+        for partition in partitions:
+            self._trackers.pop(partition, None)
 
-    def _hand_on(self, record: ConsumerRecord, finished: Ack) -> None:
+    def _handle(self, record: ConsumerRecord, ack: Ack) -> None:
         try:
-            self._accept(record, finished)
+            self._handler(record, ack)
         except Exception:
-            # It stays unfinished, so it is not committed; those that came with it are taken all the same.
-            log.exception("a record of %s could not be taken", record.topic)
+            # It stays uncompleted, so it is not committed; the other records of the poll go on.
+            log.exception("a record of %s could not be dispatched", record.topic)
 
-    def _finisher(self, mark: OffsetTracker, offset: int) -> Ack:
-        def finished() -> None:
-            mark.finish(offset)
-            self._moved.set()
+    def _ack_of(self, tracker: OffsetTracker, offset: int) -> Ack:
+        def ack() -> None:
+            tracker.complete(offset)
+            self._progress.set()
 
-        return finished
+        return ack
 
-    async def _drain(self, places: list[TopicPartition]) -> None:
+    async def _drain(self, partitions: list[TopicPartition]) -> None:
         try:
             async with asyncio.timeout(self._drain_timeout_s):
-                while any(place in self._marks and self._marks[place].unfinished for place in places):
-                    self._moved.clear()
-                    await self._moved.wait()
+                while any(
+                    partition in self._trackers and self._trackers[partition].unfinished
+                    for partition in partitions
+                ):
+                    self._progress.clear()
+                    await self._progress.wait()
         except TimeoutError:
-            log.info("some work of %d partition(s) was not done in time", len(places))
+            log.info("some records of %d partition(s) were not processed in time", len(partitions))
 
-    async def _commit_always(self) -> None:
+    async def _commit_periodically(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_INTERVAL_S)
             try:
@@ -144,19 +149,23 @@ class PartitionConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _commit(self) -> None:
         consumer = self._consumer()
-        due = {place: position for place, mark in self._marks.items() if (position := mark.due()) is not None}
-        if consumer is None or not due:
+        offsets = {
+            partition: position
+            for partition, tracker in self._trackers.items()
+            if (position := tracker.committable()) is not None
+        }
+        if consumer is None or not offsets:
             return
         try:
             async with asyncio.timeout(_COMMIT_TIMEOUT_S):
-                await consumer.commit(due)
+                await consumer.commit(offsets)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
-            # Tried again at the next turn; if the partition is somebody else's now, they do it over.
-            log.info("a commit was refused: %r", error)
+            # Retried at the next interval; if the partition was reassigned, its new owner processes again.
+            log.info("a commit was rejected: %r", error)
             return
-        for place, position in due.items():
-            if place in self._marks:
-                self._marks[place].committed(position)
+        for partition, position in offsets.items():
+            if partition in self._trackers:
+                self._trackers[partition].committed(position)
 
 
 async def _raw_parser(records: Any) -> KafkaMessage:

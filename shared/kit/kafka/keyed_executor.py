@@ -1,7 +1,7 @@
-"""Lanes: work with the same key is done in order, work with different keys side by side.
+"""Run jobs with the same key in order, and jobs with different keys concurrently.
 
-The next poll never waits for the slowest handler: taking a job never blocks. Both the jobs of one
-lane and all jobs together are bounded; a job past a bound is refused, which stops no other lane.
+Submitting never blocks, so the next poll never waits for the slowest handler. Both the jobs of one key and
+all jobs together are bounded; a job beyond a bound is rejected, which does not affect other keys.
 """
 
 import asyncio
@@ -15,44 +15,44 @@ Job = Callable[[], Awaitable[None]]
 
 
 class KeyedExecutor:
-    """Runs jobs by key. A job tells by itself what became of it; one that raises is logged."""
+    """Runs jobs by key. A job reports its outcome itself; an exception is only logged."""
 
-    def __init__(self, *, lane_max: int, jobs_max: int) -> None:
-        self._lane_max = lane_max
+    def __init__(self, *, per_key_max: int, jobs_max: int) -> None:
+        self._per_key_max = per_key_max
         self._jobs_max = jobs_max
-        self._waiting: dict[bytes, deque[Job]] = {}
+        self._queues: dict[bytes, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._jobs = 0
 
     def __len__(self) -> int:
-        """Jobs that wait or run."""
+        """Return how many jobs wait or run."""
         return self._jobs
 
     def submit(self, key: bytes, job: Job) -> bool:
-        """Take a job for the lane of `key`; False when the lane or the whole is full."""
-        lane = self._waiting.get(key)
-        if self._jobs >= self._jobs_max or (lane is not None and len(lane) >= self._lane_max):
+        """Queue a job behind the others of its key; return False if the key or the whole is full."""
+        queue = self._queues.get(key)
+        if self._jobs >= self._jobs_max or (queue is not None and len(queue) >= self._per_key_max):
             return False
         self._jobs += 1
-        if lane is not None:
-            lane.append(job)
+        if queue is not None:
+            queue.append(job)
             return True
-        self._waiting[key] = lane = deque((job,))
-        task = asyncio.create_task(self._run(key, lane))
+        self._queues[key] = queue = deque((job,))
+        task = asyncio.create_task(self._run_all(key, queue))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
 
-    async def _run(self, key: bytes, lane: deque[Job]) -> None:
+    async def _run_all(self, key: bytes, queue: deque[Job]) -> None:
         try:
-            while lane:
-                await self._do(lane.popleft())
+            while queue:
+                await self._run(queue.popleft())
         finally:
-            # A cancelled lane must not keep its waiting jobs counted for ever.
-            self._jobs -= len(lane)
-            del self._waiting[key]
+            # If this task is cancelled, its waiting jobs must not stay counted.
+            self._jobs -= len(queue)
+            del self._queues[key]
 
-    async def _do(self, job: Job) -> None:
+    async def _run(self, job: Job) -> None:
         try:
             await job()
         except Exception:

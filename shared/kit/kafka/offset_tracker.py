@@ -1,43 +1,43 @@
-"""Watermarks: up to where a partition may be committed while its records finish in any order."""
+"""The offset up to which a partition may be committed while its records complete in any order."""
 
 from collections import deque
 
 
 class OffsetTracker:
-    """One partition: the lowest offset that is still unfinished."""
+    """The lowest uncompleted offset of one partition."""
 
     def __init__(self) -> None:
-        self._begun: deque[int] = deque()
-        self._finished: set[int] = set()
+        self._started: deque[int] = deque()
+        self._completed: set[int] = set()
         self._next: int | None = None
         self._committed: int | None = None
 
-    def begin(self, offset: int) -> None:
-        """A record was taken; offsets come in ascending order."""
-        self._begun.append(offset)
+    def start(self, offset: int) -> None:
+        """Note that a record is being processed; offsets must ascend."""
+        self._started.append(offset)
         self._next = offset + 1
 
-    def finish(self, offset: int) -> None:
-        """A record is done, in whatever order."""
-        self._finished.add(offset)
-        while self._begun and self._begun[0] in self._finished:
-            self._finished.discard(self._begun.popleft())
+    def complete(self, offset: int) -> None:
+        """Note that a record is processed, in whatever order."""
+        self._completed.add(offset)
+        while self._started and self._started[0] in self._completed:
+            self._completed.discard(self._started.popleft())
 
     @property
     def unfinished(self) -> int:
-        """How many records were begun and are not below the mark yet."""
-        return len(self._begun)
+        """The number of started records that are not below `position` yet."""
+        return len(self._started)
 
     @property
     def position(self) -> int | None:
-        """The offset to commit: the first one that is not done. None: nothing was taken yet."""
-        return self._begun[0] if self._begun else self._next
+        """The offset to commit: the lowest one that is not completed. None before the first record."""
+        return self._started[0] if self._started else self._next
 
-    def due(self) -> int | None:
-        """The position when it moved since it was last committed, else None."""
+    def committable(self) -> int | None:
+        """Return the position if it changed since the last commit, otherwise None."""
         position = self.position
         return None if position == self._committed else position
 
     def committed(self, position: int) -> None:
-        """This position stands committed."""
+        """Note that this position is committed."""
         self._committed = position

@@ -1,34 +1,56 @@
-"""Sends records in batches that form by themselves.
+"""The producer of a process: it sends records in batches that form by themselves.
 
-All that is sent to a partition while its last batch is on the way goes out as the next one: with one
-caller that is a batch of one and costs nothing, under load it saves most of the cost of a record.
-What waits or is on the way is bounded, in records for each partition and in bytes for all of them.
+All records for a partition that arrive while its last batch is being accepted go out as the next batch. With
+one caller that is a batch of one and costs nothing; under load it saves most of the cost of a record. The
+records that wait or are in flight are bounded: in number for each partition, in bytes for all of them.
 """
 
 import asyncio
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from msgspec import Struct
 
+from shared.kit.kafka.aiokafka_patches import ensure_metadata
 from shared.kit.kafka.close import close_quietly
-from shared.kit.kafka.partitioner import partition_for
-from shared.kit.kafka.producer_batch import BATCH_MAX_BYTES, Delivery, Record, filled, know, settle
+from shared.kit.wire.headers import Headers
 
 log = logging.getLogger(__name__)
 
-HELD_MAX_BYTES = 128 * 1024 * 1024
+OnDelivery = Callable[[BaseException | None], None]
 
-_PARTITIONS_MAX_AGE_S = 300.0
+HELD_MAX_BYTES = 128 * 1024 * 1024
+BATCH_MAX_BYTES = 512 * 1024
+"""Well below a broker's default limit for a batch; a single larger record still goes alone."""
+
+_RECORD_OVERHEAD_BYTES = 512
+"""About the memory that a record takes in addition to its value."""
 _LINES_MAX = 4096
+"""Partitions with records that wait, at the same time."""
 _STOP_TIMEOUT_S = 2.0
+_BY_KEY = -1
+"""Stands for the partition of records whose topic has to be looked up first."""
+
+
+class Record(Struct):
+    """A record to send. `on_delivery` is called once: with None when it is written, otherwise with the error.
+
+    An error does not always mean that it was not written: the broker's acknowledgement may have been lost.
+    """
+
+    key: bytes | None
+    value: bytes
+    headers: Headers
+    on_delivery: OnDelivery | None = None
 
 
 class Producer:
-    """One Kafka producer of a process, for requests and replies."""
+    """Sends requests and replies."""
 
     def __init__(
         self,
@@ -43,14 +65,13 @@ class Producer:
         self._waiting_max = waiting_max
         self._held_max_bytes = held_max_bytes
         self._waiting: dict[tuple[str, int], list[Record]] = {}
-        self._counts: dict[str, tuple[int, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._kafka: AIOKafkaProducer | None = None
         self.held_bytes = 0
-        """The size of all records that wait or are on the way."""
+        """The size of all records that wait or are in flight."""
 
     async def start(self) -> None:
-        """Connect; raises KafkaError while no broker answers."""
+        """Connect. Raises KafkaError while no broker answers."""
         kafka = AIOKafkaProducer(max_batch_size=BATCH_MAX_BYTES, **self._options)
         try:
             await kafka.start()
@@ -60,89 +81,138 @@ class Producer:
         self._kafka = kafka
 
     async def stop(self) -> None:
-        """Send what waits and close; without a broker that is given up after some seconds."""
-        await close_quietly(self._stop, _STOP_TIMEOUT_S)
+        """Send the waiting records and close, within two seconds."""
+        await close_quietly(self._flush_and_stop, _STOP_TIMEOUT_S)
         for task in self._tasks:
             task.cancel()
 
-    async def _stop(self) -> None:
+    async def ping(self) -> None:
+        """Request metadata from the brokers. Raises KafkaError if none answers."""
+        await self._connected().client.fetch_all_metadata()
+
+    def send(self, topic: str, record: Record, partition: int | None = None) -> bool:
+        """Add a record to its partition's next batch; return False if too many records are waiting.
+
+        Without `partition` it is that of the record's key, as for every Kafka client (murmur2).
+        """
+        size = len(record.value) + _RECORD_OVERHEAD_BYTES
+        if self.held_bytes + size > self._held_max_bytes:
+            return False
+        if partition is None:
+            partition = self._partition_of(topic, record.key)
+        if not self._enqueue((topic, partition), record):
+            return False
+        self.held_bytes += size
+        return True
+
+    def _partition_of(self, topic: str, key: bytes | None) -> int:
+        partitions = self._kafka.client.cluster.partitions_for_topic(topic) if self._kafka else None
+        return _BY_KEY if partitions is None else partition_for(key or b"", len(partitions))
+
+    def _enqueue(self, line: tuple[str, int], record: Record) -> bool:
+        waiting = self._waiting.get(line)
+        if waiting is not None:
+            if len(waiting) >= self._waiting_max:
+                return False
+            waiting.append(record)
+            return True
+        if len(self._waiting) >= _LINES_MAX:
+            return False
+        self._waiting[line] = [record]
+        task = asyncio.create_task(self._flush(line))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def _flush(self, line: tuple[str, int]) -> None:
+        """Send what waits for a partition, batch after batch, until nothing is left."""
+        topic, partition = line
+        while records := self._waiting[line]:
+            self._waiting[line] = []
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    kafka = self._connected()
+                    if partition == _BY_KEY:
+                        await kafka.partitions_for(topic)
+                        self._distribute(topic, records)
+                    else:
+                        await ensure_metadata(kafka.client, topic)
+                    while records:
+                        await self._send_batch(kafka, line, records)
+            except Exception as error:  # noqa: BLE001 - the next batch must go out, and the senders must know
+                log.warning("%d record(s) for %s could not be sent: %r", len(records), topic, error)
+                self._delivered(records, error)
+        del self._waiting[line]
+
+    def _distribute(self, topic: str, records: list[Record]) -> None:
+        """Move records to the lines of their partitions, which are known by now."""
+        rejected = [
+            record
+            for record in records
+            if not self._enqueue((topic, self._partition_of(topic, record.key)), record)
+        ]
+        records.clear()
+        self._delivered(rejected, KafkaError("too many records are waiting"))
+
+    async def _send_batch(
+        self, kafka: AIOKafkaProducer, line: tuple[str, int], records: list[Record]
+    ) -> None:
+        """Move the first records into a batch; return when it is accepted, not when it is written."""
+        batch = kafka.create_batch()
+        count = _fill_batch(batch, records)
+        if count == 0:
+            self._delivered([records.pop(0)], ValueError("larger than a batch may be"))
+            return
+        delivery = await kafka.send_batch(batch, line[0], partition=line[1])
+        delivery.add_done_callback(partial(self._on_acknowledged, line[0], records[:count]))
+        del records[:count]
+
+    def _on_acknowledged(self, topic: str, records: list[Record], delivery: "asyncio.Future[Any]") -> None:
+        error = KafkaError("the producer closed") if delivery.cancelled() else delivery.exception()
+        if error is not None:
+            log.warning("%d record(s) for %s were not delivered: %r", len(records), topic, error)
+        self._delivered(records, error)
+
+    def _delivered(self, records: list[Record], error: BaseException | None) -> None:
+        """Report to each record's sender; one that raises does not keep the others from knowing."""
+        for record in records:
+            self.held_bytes -= len(record.value) + _RECORD_OVERHEAD_BYTES
+            if record.on_delivery is not None:
+                try:
+                    record.on_delivery(error)
+                except Exception:
+                    log.exception("a callback for a delivery failed")
+
+    async def _flush_and_stop(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._kafka is not None:
             await self._kafka.stop()
 
-    async def ping(self) -> None:
-        """Ask the brokers for a sign of life. Raises KafkaError when there is none."""
-        await self._producer().client.fetch_all_metadata()
-
-    def known_partition(self, topic: str, key: bytes) -> int | None:
-        """The partition of a key when the topic was looked up of late, without waiting."""
-        count, until = self._counts.get(topic, (0, 0.0))
-        return partition_for(key, count) if until > time.monotonic() else None
-
-    async def partition_of(self, topic: str, key: bytes) -> int:
-        """The partition of a key, the same as for every Kafka client (murmur2)."""
-        if (known := self.known_partition(topic, key)) is not None:
-            return known
-        count = len(await self._producer().partitions_for(topic))
-        self._counts[topic] = (count, time.monotonic() + _PARTITIONS_MAX_AGE_S)
-        return partition_for(key, count)
-
-    def send(self, topic: str, partition: int, record: Record) -> bool:
-        """Put a record into the partition's next batch; False when too much waits already."""
-        place = (topic, partition)
-        waiting = self._waiting.get(place)
-        size = record.size
-        if self.held_bytes + size > self._held_max_bytes:
-            return False
-        if waiting is None:
-            if len(self._waiting) >= _LINES_MAX:
-                return False
-            self._waiting[place] = [record]
-            task = asyncio.create_task(self._flush(topic, partition))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif len(waiting) >= self._waiting_max:
-            return False
-        else:
-            waiting.append(record)
-        self.held_bytes += size
-        return True
-
-    async def _flush(self, topic: str, partition: int) -> None:
-        place = (topic, partition)
-        while rest := self._waiting[place]:
-            self._waiting[place] = []
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    await self._hand_over(topic, partition, rest)
-            except Exception as error:  # noqa: BLE001 - the line must go on and the callers must know
-                log.warning("%d record(s) for %s could not be sent: %r", len(rest), topic, error)
-                self._settle(rest, error)
-        del self._waiting[place]
-
-    async def _hand_over(self, topic: str, partition: int, rest: list[Record]) -> None:
-        """Empty the list batch by batch; returns when the last was accepted, not when it is written."""
-        producer = self._producer()
-        await know(producer.client, topic)
-        while rest:
-            batch = producer.create_batch()
-            count = filled(batch, rest)
-            if count == 0:
-                self._settle([rest.pop(0)], ValueError("larger than a batch may be"))
-                continue
-            delivery = await producer.send_batch(batch, topic, partition=partition)
-            delivery.add_done_callback(Delivery(topic, rest[:count], self._settle))
-            del rest[:count]
-
-    def _settle(self, records: list[Record], error: BaseException | None) -> None:
-        self.held_bytes -= sum(record.size for record in records)
-        settle(records, error)
-
-    def _producer(self) -> AIOKafkaProducer:
+    def _connected(self) -> AIOKafkaProducer:
         if self._kafka is None:
             raise KafkaError("the producer was not started")
         return self._kafka
 
 
-__all__ = ["Producer", "Record"]
+def partition_for(key: bytes, count: int) -> int:
+    """Return the partition that Kafka's default partitioner (murmur2) gives a key in a topic of `count`."""
+    return _hash(key) % count
+
+
+@lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    """Cached, because aiokafka's murmur2 is plain Python and keys repeat."""
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def _fill_batch(batch: Any, records: list[Record]) -> int:
+    """Fill and close aiokafka's batch; return how many of the records it took."""
+    count = 0
+    for record in records:
+        appended = batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers)
+        if appended is None:
+            break
+        count += 1
+    batch.close()
+    return count

@@ -1,4 +1,4 @@
-"""Makes topics exist. What exists stays as it is: whoever runs the broker may have had reasons."""
+"""Creates missing topics. An existing topic is not changed: its operator may have had reasons."""
 
 import asyncio
 import logging
@@ -27,15 +27,15 @@ _REQUEST_TIMEOUT_MS = 10_000
 
 
 class TopicsError(Exception):
-    """The topics could not be made; the text says which, why, and what to look at."""
+    """Topics could not be created; the text names them, the reason, and what to check."""
 
 
 class TopicsAwayError(TopicsError):
-    """The same, for a reason that may pass by itself: no broker answers, or not in time."""
+    """Topics could not be created for a transient reason: no broker answered, or not in time."""
 
 
 class TopicsReport(Struct, frozen=True):
-    """What was created, and one sentence for each existing topic that is not as it would be created."""
+    """The created topics, and a sentence for each difference of an existing one from its definition."""
 
     created: tuple[str, ...]
     differing: tuple[str, ...]
@@ -48,15 +48,15 @@ async def ensure_topics(
     replication_factor: int = 1,
     wait_s: float = WAIT_S,
 ) -> TopicsReport:
-    """Create what is missing, compare what is there and log each difference, change nothing.
+    """Create the missing topics; compare the existing ones and log each difference.
 
-    Waits for a broker that is still starting, for `wait_s` at most. Raises `TopicsError`.
+    Waits at most `wait_s` for a broker that is still starting. Raises `TopicsError`.
     """
     where = options.get("bootstrap_servers", "")
     try:
         async with asyncio.timeout(wait_s), _connected(options) as admin:
             created = await _create_missing(admin, topics, replication_factor)
-            await _wait_seen(admin, topics)
+            await _wait_for_leaders(admin, topics)
             differing = await differences(admin, topics, created)
     except TimeoutError:
         raise TopicsAwayError(
@@ -73,7 +73,7 @@ async def ensure_topics(
 
 @asynccontextmanager
 async def _connected(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client, as soon as a broker answers. aiokafka can not start the same one twice."""
+    """Yield an admin client once a broker answers. aiokafka cannot start the same one twice."""
     while True:
         admin = AIOKafkaAdminClient(request_timeout_ms=_REQUEST_TIMEOUT_MS, **options)
         try:
@@ -96,8 +96,8 @@ async def _create_missing(
 ) -> list[str]:
     created: list[str] = []
     while True:
-        there = set(await admin.list_topics())
-        missing = [topic for topic in topics if topic.name not in there]
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in topics if topic.name not in existing]
         if not missing:
             return created
         wanted = [
@@ -105,20 +105,20 @@ async def _create_missing(
             for topic in missing
         ]
         response = await admin.create_topics(wanted)
-        again = False
+        retry = False
         for name, code, *message in response.topic_errors:
             error = for_code(code)
             if code == 0:
                 created.append(name)
             elif error is not TopicAlreadyExistsError:  # another process was faster: fine
-                again = again or _passes(error, name, message)
-        if not again:
+                retry = retry or _is_transient(error, name, message)
+        if not retry:
             return created
         await asyncio.sleep(_RETRY_S)
 
 
-def _passes(error: type[KafkaError], name: str, message: Sequence[str | None]) -> bool:
-    """True for an error that passes by itself while brokers start; raises for others."""
+def _is_transient(error: type[KafkaError], name: str, message: Sequence[str | None]) -> bool:
+    """Return True for an error that ends once the brokers have started. Raises TopicsError for others."""
     if error.retriable or error.errno == 38:  # replication factor: brokers may still be joining
         return True
     raise TopicsError(
@@ -126,16 +126,16 @@ def _passes(error: type[KafkaError], name: str, message: Sequence[str | None]) -
     )
 
 
-async def _wait_seen(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
-    """Creation is told before every broker knows; a client that asks too early is told there is none."""
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+    """Wait until the topics have leaders: a broker may not know a topic yet after it was created."""
     while True:
         described = await admin.describe_topics([topic.name for topic in topics])
-        if all(_is_led(topic) for topic in described):
+        if all(_has_leaders(topic) for topic in described):
             return
         await asyncio.sleep(_RETRY_S)
 
 
-def _is_led(described: Mapping[str, Any]) -> bool:
+def _has_leaders(described: Mapping[str, Any]) -> bool:
     partitions = described["partitions"]
     return (
         not described["error_code"] and bool(partitions) and all(part["leader"] >= 0 for part in partitions)

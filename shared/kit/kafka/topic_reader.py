@@ -1,4 +1,4 @@
-"""Reads what stands in topics at this moment, without a group: for tools that look, not for services."""
+"""Reads the current content of topics, without a group: for tools, not for services."""
 
 import asyncio
 import logging
@@ -10,91 +10,96 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
-from shared.kit.kafka import steady
+from shared.kit.kafka import aiokafka_patches
 from shared.kit.kafka.close import close_quietly
 
 log = logging.getLogger(__name__)
 
-steady.install()
-
 _POLL_MS = 500
-_SILENT_S = 10.0
-"""What gives nothing for so long, although there is more, was perhaps deleted meanwhile: it is given up."""
+_IDLE_TIMEOUT_S = 10.0
+"""A partition that returns nothing for this long before its end is given up: it may have been deleted."""
+
+Batches = dict[TopicPartition, list[ConsumerRecord]]
 
 
-class Bounds(Struct, frozen=True, kw_only=True):
-    """How much is looked at: from a time on (None: from the beginning), and so many records at most."""
+class ReadLimits(Struct, frozen=True, kw_only=True):
+    """Which records are read: those since a time (None: all), and at most `records_max` of them."""
 
     since_ms: int | None = None
     records_max: int = 100_000
 
 
 class TopicReader:
-    """Records of some topics. `cut` tells, after the iteration, that there were more than the bound."""
+    """The records of some topics. After the iteration, `truncated` is True if not all of them were read."""
 
-    def __init__(self, options: Mapping[str, Any], topics: Iterable[str], bounds: Bounds) -> None:
-        self.cut = False
-        self.seen = 0
+    def __init__(self, options: Mapping[str, Any], topics: Iterable[str], limits: ReadLimits) -> None:
+        self.truncated = False
+        self.count = 0
+        """How many records were read so far."""
         self._options = options
         self._topics = sorted(topics)
-        self._bounds = bounds
+        self._limits = limits
 
     async def records(self) -> AsyncGenerator[ConsumerRecord, None]:
-        """Each partition in its order, up to what was its end at the start. Raises KafkaError."""
-        places = [
+        """Yield the records of each partition in order, up to its end at the start. Raises KafkaError."""
+        partitions = [
             TopicPartition(topic, partition)
             for topic, count in (await partitions_of(self._options, self._topics.__contains__)).items()
             for partition in range(count)
         ]
-        if not places:
+        if not partitions:
             return
         async with _consumer(self._options) as consumer:
-            async for record in self._read(consumer, await self._open(consumer, places)):
+            async for record in self._read(consumer, await self._open(consumer, partitions)):
                 yield record
 
     async def _open(
-        self, consumer: AIOKafkaConsumer, places: list[TopicPartition]
+        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
     ) -> dict[TopicPartition, int]:
-        """Assign what holds something, each at its first record; returns where each ends now."""
-        begins = await consumer.beginning_offsets(places)
-        ends = await consumer.end_offsets(places)
-        if self._bounds.since_ms is not None:
-            found = await consumer.offsets_for_times(dict.fromkeys(places, self._bounds.since_ms))
-            begins = {place: found[place].offset if found.get(place) else ends[place] for place in places}
-        open_places = [place for place in places if begins[place] < ends[place]]
-        consumer.assign(open_places)
-        for place in open_places:
-            consumer.seek(place, begins[place])
-        return {place: ends[place] for place in open_places}
+        """Assign the partitions that are not empty, at their first record; return their end offsets."""
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        if self._limits.since_ms is not None:
+            found = await consumer.offsets_for_times(dict.fromkeys(partitions, self._limits.since_ms))
+            begins = {
+                partition: found[partition].offset if found.get(partition) else ends[partition]
+                for partition in partitions
+            }
+        not_empty = [partition for partition in partitions if begins[partition] < ends[partition]]
+        consumer.assign(not_empty)
+        for partition in not_empty:
+            consumer.seek(partition, begins[partition])
+        return {partition: ends[partition] for partition in not_empty}
 
     async def _read(
         self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]
     ) -> AsyncIterator[ConsumerRecord]:
         while ends:
             try:
-                async with asyncio.timeout(_SILENT_S):
-                    batches = await _some(consumer, ends)
+                async with asyncio.timeout(_IDLE_TIMEOUT_S):
+                    batches = await _next_batches(consumer, ends)
             except TimeoutError:
-                log.warning("gave up to read %s", ", ".join(sorted({place.topic for place in ends})))
-                self.cut = True
+                topics = sorted({partition.topic for partition in ends})
+                log.warning("reading was given up: %s", ", ".join(topics))
+                self.truncated = True
                 return
-            for place, records in batches.items():
+            for partition, records in batches.items():
                 for record in records:
-                    if record.offset >= ends.get(place, 0):
+                    if record.offset >= ends.get(partition, 0):
                         break
-                    if self.seen >= self._bounds.records_max:
-                        self.cut = True
+                    if self.count >= self._limits.records_max:
+                        self.truncated = True
                         return
-                    self.seen += 1
+                    self.count += 1
                     yield record
-            for place in list(ends):
-                if await consumer.position(place) >= ends[place]:
-                    del ends[place]
-                    consumer.pause(place)
+            for partition in list(ends):
+                if await consumer.position(partition) >= ends[partition]:
+                    del ends[partition]
+                    consumer.pause(partition)
 
 
 async def partitions_of(options: Mapping[str, Any], wanted: Callable[[str], bool]) -> dict[str, int]:
-    """The topics that are there and wanted, and how many partitions each has. Raises KafkaError."""
+    """Return the number of partitions of each existing topic that is wanted. Raises KafkaError."""
     admin = AIOKafkaAdminClient(**options)
     try:
         await admin.start()
@@ -107,6 +112,7 @@ async def partitions_of(options: Mapping[str, Any], wanted: Callable[[str], bool
 
 @asynccontextmanager
 async def _consumer(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
+    aiokafka_patches.require_applied()
     consumer = AIOKafkaConsumer(
         group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **options
     )
@@ -117,11 +123,9 @@ async def _consumer(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsume
         await close_quietly(consumer.stop)
 
 
-async def _some(
-    consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]
-) -> dict[TopicPartition, list[ConsumerRecord]]:
-    """The next records, or nothing when the positions moved without any."""
+async def _next_batches(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> Batches:
+    """Return the next records, or none if a partition's end was reached without any."""
     while True:
-        batches: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(timeout_ms=_POLL_MS)
-        if batches or any([await consumer.position(place) >= end for place, end in ends.items()]):
+        batches: Batches = await consumer.getmany(timeout_ms=_POLL_MS)
+        if batches or any([await consumer.position(partition) >= end for partition, end in ends.items()]):
             return batches

@@ -1,32 +1,33 @@
-"""A page of the outbox: how it is read, and how its rows become records."""
+"""A batch of the outbox: reading its rows, turning them into records, deleting what Kafka has."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
+from aiokafka import TopicPartition
 from msgspec import Struct
 
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.outbox.records import Line, OutboxRecord
-from shared.kit.outbox.rejections import Rejections
-from shared.kit.wire.call import CORRELATION_ID, Headers
+from shared.kit.outbox.records import OutboxRecord, Rejections
 from shared.kit.wire.failure import ORIGINAL_TOPIC, REASON, TRUNCATED
+from shared.kit.wire.headers import CORRELATION_ID, Headers
 
 EVENT_ID = "event_id"
 EVENT_TYPE = "event_type"
 
 Sign = Callable[[str, bytes, bytes, Headers], Headers]
-"""Gives the headers that sign a record, from its topics (separated by spaces), key, body, other headers."""
-LineOf = Callable[[str, bytes], Awaitable[Line]]
-_PAGE_BYTES = 8 * 1024 * 1024
-_ROWS_AT_A_TIME = 100
-"""The loop belongs to requests too: after so many rows they have their turn."""
+"""Returns the headers that sign a record, from its topics (separated by spaces), key, body, other headers."""
+PartitionOf = Callable[[str, bytes], Awaitable[TopicPartition]]
+"""Returns the partition of a topic that a key belongs to."""
+_BATCH_BYTES = 8 * 1024 * 1024
+_ROWS_PER_TURN = 100
+"""The loop belongs to requests too: they get a turn after this many rows."""
 _DEAD_BODY_BYTES = 64 * 1024
 
 
-class Row(Struct):
-    """A row of the outbox."""
+class OutboxRow(Struct):
+    """A row of `outbox`."""
 
     id: int
     key: UUID
@@ -37,82 +38,88 @@ class Row(Struct):
     correlation_id: str | None
 
 
-class Page:
-    """Rows, the records that they become, and which of them Kafka has in full."""
+class OutboxBatch:
+    """Rows, the records made of them, and the rows whose records Kafka has in all topics."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[OutboxRow]) -> None:
         self.rows = rows
-        self.lines: dict[Line, list[OutboxRecord]] = {}
+        self.by_partition: dict[TopicPartition, list[OutboxRecord]] = {}
         self.sent: dict[int, UUID] = {}
-        """Id of the row and of the event, of what Kafka has in all its topics."""
-        self._missing = [0] * len(rows)
+        """Row id to event id, for each row that Kafka has in all its topics."""
+        self._unacked = [0] * len(rows)
 
-    async def pack(self, service: str, line_of: LineOf, refusals: Rejections, sign: Sign | None) -> None:
-        """Fill the lines, each in the order of the rows; what a topic refuses goes to the dead letters."""
-        for place, row in enumerate(self.rows):
-            if place % _ROWS_AT_A_TIME == 0:
+    async def build(
+        self, service: str, partition_of: PartitionOf, rejections: Rejections, sign: Sign | None
+    ) -> None:
+        """Fill `by_partition`, in the order of the rows; events that a topic rejected become dead letters."""
+        for index, row in enumerate(self.rows):
+            if index % _ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)
             key, topics, common = str(row.key).encode(), row.topics.split(), _headers(row)
-            self._missing[place] = len(topics)
+            self._unacked[index] = len(topics)
             if not topics:
                 self.sent[row.id] = row.event_id
             elif sign is not None:
                 common = [*common, *sign(row.topics, key, row.body, common)]
             for topic in topics:
-                headers, body, target = common, row.body, topic
-                if (reason := refusals.reason(row.event_id, topic)) is not None:
-                    target = dead_letter_topic(service)
-                    whole = refusals.reason(row.event_id, target) is None
-                    headers = [*headers, (ORIGINAL_TOPIC, topic.encode()), (REASON, reason.encode())]
-                    body, headers = _cut(body, headers, whole=whole)
-                line = await line_of(target, key)
-                self.lines.setdefault(line, []).append(OutboxRecord(place, key, body, headers))
+                target, body, headers = _addressed(service, topic, row, common, rejections)
+                partition = await partition_of(target, key)
+                record = OutboxRecord(index, key, body, headers)
+                self.by_partition.setdefault(partition, []).append(record)
 
-    def taken(self, parcel: OutboxRecord) -> None:
-        """Kafka has this record."""
-        place = parcel.place
-        self._missing[place] -= 1
-        if self._missing[place] == 0:
-            row = self.rows[place]
+    def on_acked(self, record: OutboxRecord) -> None:
+        """Note that Kafka has this record."""
+        self._unacked[record.row_index] -= 1
+        if self._unacked[record.row_index] == 0:
+            row = self.rows[record.row_index]
             self.sent[row.id] = row.event_id
 
 
-async def read_page(connection: asyncpg.Connection, slices: Sequence[int], rows_max: int) -> Page:
-    """The oldest rows of these slices, as many as fit the bounds, at least one if there is one."""
-    rows = await connection.fetch(_PAGE, list(slices), rows_max, _PAGE_BYTES)
-    return Page([Row(*row) for row in rows])
+async def read_batch(connection: asyncpg.Connection, shards: Sequence[int], rows_max: int) -> OutboxBatch:
+    """Read the oldest rows of these shards, as many as fit the bounds, at least one if there is one."""
+    rows = await connection.fetch(_SELECT, list(shards), rows_max, _BATCH_BYTES)
+    return OutboxBatch([OutboxRow(*row) for row in rows])
 
 
 async def delete_rows(connection: asyncpg.Connection, sent: Mapping[int, UUID]) -> None:
-    """Delete exactly these. The event's id too must match: a standby that was promoted may give an id
-    again.
+    """Delete exactly these rows, given as row id to event id.
+
+    The event id must match too: a standby that was promoted may assign a row id again.
     """
     await connection.execute(_DELETE, list(sent), list(sent.values()))
 
 
-def _headers(row: Row) -> Headers:
+def _headers(row: OutboxRow) -> Headers:
     headers = [(EVENT_ID, str(row.event_id).encode()), (EVENT_TYPE, row.type.encode())]
     if row.correlation_id is not None:
         headers.append((CORRELATION_ID, row.correlation_id.encode()))
     return headers
 
 
-def _cut(body: bytes, headers: Headers, *, whole: bool) -> tuple[bytes, Headers]:
-    """What was too large for its topic must fit into the dead letters: its beginning, and how long it was."""
-    limit = _DEAD_BODY_BYTES if whole else 0
-    if len(body) <= limit:
-        return body, headers
-    return body[:limit], [*headers, (TRUNCATED, str(len(body)).encode())]
+def _addressed(
+    service: str, topic: str, row: OutboxRow, headers: Headers, rejections: Rejections
+) -> tuple[str, bytes, Headers]:
+    """Return topic, body and headers: those of the event, or of a dead letter if the topic rejected it."""
+    reason = rejections.reason(row.event_id, topic)
+    if reason is None:
+        return topic, row.body, headers
+    target = dead_letter_topic(service)
+    headers = [*headers, (ORIGINAL_TOPIC, topic.encode()), (REASON, reason.encode())]
+    # It must fit into the dead letters: its beginning, or only its headers if that was rejected too.
+    limit = _DEAD_BODY_BYTES if rejections.reason(row.event_id, target) is None else 0
+    if len(row.body) <= limit:
+        return target, row.body, headers
+    return target, row.body[:limit], [*headers, (TRUNCATED, str(len(row.body)).encode())]
 
 
-_PAGE = """
+_SELECT = """
 SELECT id, key, event_id, type, topics, body, correlation_id
 FROM (
-    SELECT page.*, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before
+    SELECT oldest.*, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before
     FROM (
         SELECT id, key, event_id, type, topics, body, correlation_id FROM outbox
         WHERE slice = ANY($1::smallint[]) ORDER BY id LIMIT $2
-    ) AS page
+    ) AS oldest
 ) AS sized
 WHERE bytes_before < $3 ORDER BY id
 """

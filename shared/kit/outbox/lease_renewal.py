@@ -1,4 +1,4 @@
-"""Keeps a relay's leases alive, and looks at how much waits in their slices while it is there."""
+"""Renewal of a relay's leases, which also samples the backlog of their shards."""
 
 import asyncio
 import logging
@@ -12,50 +12,50 @@ from shared.kit.outbox.metrics import RelayMetrics
 _log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
-_LEAVE_S = 2.0
+_RELEASE_TIMEOUT_S = 2.0
 
 
 class LeaseRenewer:
-    """Renews the leases again and again, also while their relay waits for the broker."""
+    """Renews the leases periodically, also while their relay waits for the broker."""
 
     def __init__(
         self,
         service: str,
-        store: RelayConnections,
+        connections: RelayConnections,
         leases: Leases,
         metrics: RelayMetrics,
-        renewed: Callable[[], None],
+        on_renewed: Callable[[], None],
     ) -> None:
         self._service = service
-        self._store = store
+        self._connections = connections
         self._leases = leases
         self._metrics = metrics
-        self._renewed = renewed
+        self._on_renewed = on_renewed
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Renew until cancelled."""
         while True:
             pause_s = await self._renew()
             await asyncio.sleep(pause_s)
 
-    async def leave(self) -> None:
-        """Give all slices to the others, if the database is there."""
+    async def release_all(self) -> None:
+        """Release all shards, if the database is available."""
         try:
-            async with asyncio.timeout(_LEAVE_S), self._store.connection() as connection:
-                await self._leases.leave(connection)
+            async with asyncio.timeout(_RELEASE_TIMEOUT_S), self._connections.connection() as connection:
+                await self._leases.release_all(connection)
         except (ServiceError, TimeoutError) as error:
-            _log.warning("%s: the slices of the outbox run out by themselves: %r", self._service, error)
+            _log.warning("%s: the leases of the outbox were left to expire: %r", self._service, error)
 
     async def _renew(self) -> float:
-        """Renew once; gives how many seconds to wait until the next time."""
+        """Renew once; return the pause until the next renewal in seconds."""
         try:
-            async with self._store.connection() as connection:
+            async with self._connections.connection() as connection:
                 await self._leases.renew(connection)
-                self._renewed()
+                self._on_renewed()
                 await self._metrics.sample(connection, self._leases.held())
         except ServiceError:
             return _RETRY_S
-        except Exception:  # noqa: BLE001 (whatever it was: without a keeper no event goes out any more)
-            _log.exception("%s: could not renew the slices of the outbox", self._service)
+        except Exception:  # noqa: BLE001 (without renewals no event is sent any more)
+            _log.exception("%s: could not renew the leases of the outbox", self._service)
             return _RETRY_S
         return self._leases.renew_after_s

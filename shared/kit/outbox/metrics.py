@@ -1,4 +1,4 @@
-"""What a relay shows at /metrics: how much waits, for how long, how much went out."""
+"""The metrics of a relay: the length and age of its backlog, and how much it sent."""
 
 from collections.abc import Sequence
 
@@ -27,15 +27,15 @@ class RelayMetrics:
 
     def __init__(self, service: str, clock: Clock) -> None:
         self.relayed = RELAYED.labels(service)
-        self.refused = REFUSED.labels(service)
+        self.rejected = REFUSED.labels(service)
         self.failed = FAILED.labels(service)
         self._length = LENGTH.labels(service)
         self._age = AGE.labels(service)
         self._clock = clock
 
-    async def sample(self, connection: asyncpg.Connection, slices: Sequence[int]) -> None:
-        """Look at what waits in these slices."""
-        count, oldest = await connection.fetchrow(_SAMPLE, list(slices), _COUNT_MAX)
+    async def sample(self, connection: asyncpg.Connection, shards: Sequence[int]) -> None:
+        """Measure the backlog of these shards."""
+        count, oldest = await connection.fetchrow(_SAMPLE, list(shards), _COUNT_MAX)
         self._length.set(count)
         age_s = 0.0 if oldest is None else (self._clock.now() - oldest).total_seconds()
         self._age.set(max(age_s, 0.0))

@@ -1,10 +1,10 @@
-"""Sends lines of records to Kafka, each line in order, and only as long as a lease holds."""
+"""Publishing outbox records to Kafka, each partition in order, and only while a lease holds."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     InvalidTimestampError,
     KafkaConnectionError,
@@ -14,20 +14,22 @@ from aiokafka.errors import (
 )
 
 from shared.kit.clock import now_ms
-from shared.kit.kafka.partitioner import partition_for
-from shared.kit.kafka.producer_fencing import abort_producer, guard_sends
-from shared.kit.outbox.records import LeaseLost, Line, OutboxRecord, Rejected
+from shared.kit.kafka.aiokafka_patches import abort_producer, guard_sends
+from shared.kit.kafka.producer import partition_for
+from shared.kit.outbox.records import LeaseLost, OutboxRecord, Rejected
 
 _BATCH_BYTES = 512 * 1024
-"""Well below the broker's default bound; a topic with a lower one gets smaller batches when it says so."""
+"""Well below the broker's default bound; a topic with a lower one gets smaller ones after a rejection."""
 _RECORD_BYTES_MAX = 16 * 1024 * 1024
 _OVERHEAD_BYTES = 512
 """More than key and headers of a record take."""
-_REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
+_REJECTIONS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
 _REQUEST_TIMEOUT_MS = 10_000
-_LOOK_S = 0.25
+_FENCE_CHECK_S = 0.25
 _BACKOFF_MS = 250
 _CLOSE_S = 2.0
+
+OnAcked = Callable[[OutboxRecord], None]
 
 
 class OutboxPublisher:
@@ -39,8 +41,8 @@ class OutboxPublisher:
         self._limits: dict[str, int] = {}
         self._kafka: AIOKafkaProducer | None = None
 
-    async def ready(self) -> None:
-        """Connect when there is no connection. Raises KafkaError while no broker answers."""
+    async def connect(self) -> None:
+        """Connect if there is no connection. Raises KafkaError while no broker answers."""
         if self._kafka is not None:
             return
         kafka = AIOKafkaProducer(
@@ -60,34 +62,37 @@ class OutboxPublisher:
         guard_sends(kafka, self._fence)
         self._kafka = kafka
 
-    async def line_of(self, topic: str, key: bytes) -> Line:
-        """Where Kafka's usual partitioner (murmur2) puts a key."""
-        return topic, partition_for(key, len(await self._producer().partitions_for(topic)))
+    async def partition_of(self, topic: str, key: bytes) -> TopicPartition:
+        """Return the partition that Kafka's default partitioner (murmur2) assigns to a key."""
+        return TopicPartition(topic, partition_for(key, len(await self._producer().partitions_for(topic))))
 
     async def send(
-        self, lines: Mapping[Line, Sequence[OutboxRecord]], taken: Callable[[OutboxRecord], None]
+        self, by_partition: Mapping[TopicPartition, Sequence[OutboxRecord]], on_acked: OnAcked
     ) -> list[Rejected]:
-        """Send all lines side by side; `taken` hears of each record that Kafka has.
+        """Send to all partitions concurrently; call `on_acked` for each record that Kafka has.
 
-        A line ends at its first failure. Gives the records that Kafka refuses for good. Raises `LeaseLost`,
-        and KafkaError when something else failed; in every such case the producer must be killed, because an
-        idempotent producer can not go on after a gap in its sequence.
+        A partition ends at its first failure. Returns the records that Kafka rejects for good. Raises
+        `LeaseLost`, and KafkaError for any other failure; abort the producer in all these cases, because an
+        idempotent producer cannot go on after a gap in its sequence.
         """
-        tasks = [asyncio.create_task(self._send_line(line, lines[line], taken)) for line in lines]
+        tasks = [
+            asyncio.create_task(self._send_partition(partition, records, on_acked))
+            for partition, records in by_partition.items()
+        ]
         try:
             pending = set(tasks)
             while pending:
-                _, pending = await asyncio.wait(pending, timeout=_LOOK_S)
+                _, pending = await asyncio.wait(pending, timeout=_FENCE_CHECK_S)
                 if pending and not self._fence():
                     raise LeaseLost
         finally:
             for task in tasks:
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        return self._sort(outcomes)
+        return self._rejected(outcomes)
 
     async def close(self) -> None:
-        """Close in an orderly way; nothing is on its way."""
+        """Close the producer; call it while no record is in flight."""
         kafka, self._kafka = self._kafka, None
         if kafka is None:
             return
@@ -97,42 +102,42 @@ class OutboxPublisher:
         except (TimeoutError, KafkaError):
             await abort_producer(kafka)
 
-    async def kill(self) -> None:
-        """Drop the producer with all that it still had; the next `ready` makes a new one."""
+    async def abort(self) -> None:
+        """Drop the producer with all its unsent records; the next `connect` makes a new one."""
         kafka, self._kafka = self._kafka, None
         if kafka is not None:
             await abort_producer(kafka)
 
-    async def _send_line(
-        self, line: Line, parcels: Sequence[OutboxRecord], taken: Callable[[OutboxRecord], None]
+    async def _send_partition(
+        self, partition: TopicPartition, records: Sequence[OutboxRecord], on_acked: OnAcked
     ) -> Rejected | None:
-        """One batch after another: the next one begins when Kafka has the last."""
-        start = 0
-        while start < len(parcels):
-            if len(parcels[start].value) > _RECORD_BYTES_MAX:
-                return _refused(line, parcels[start], "too large for any broker")
-            batch, end = self._fill(line[0], parcels, start)
+        """Send one batch after another, each when Kafka has the one before."""
+        topic, start = partition.topic, 0
+        while start < len(records):
+            if len(records[start].value) > _RECORD_BYTES_MAX:
+                return _reject(partition, records[start], "too large for any broker")
+            batch, end = self._fill_batch(topic, records, start)
             try:
-                await (await self._producer().send_batch(batch, line[0], partition=line[1]))
-            except _REFUSALS as error:
+                await (await self._producer().send_batch(batch, topic, partition=partition.partition))
+            except _REJECTIONS as error:
                 if end - start == 1:
-                    return _refused(line, parcels[start], type(error).__name__)
-                self._limits[line[0]] = self._limit(line[0]) // 4
+                    return _reject(partition, records[start], type(error).__name__)
+                self._limits[topic] = self._limit(topic) // 4
                 raise
-            for parcel in parcels[start:end]:
-                taken(parcel)
+            for record in records[start:end]:
+                on_acked(record)
             start = end
         return None
 
-    def _fill(self, topic: str, parcels: Sequence[OutboxRecord], start: int) -> tuple[Any, int]:
-        """A batch of as many as fit, at least one, and the place of the first that is not in it."""
+    def _fill_batch(self, topic: str, records: Sequence[OutboxRecord], start: int) -> tuple[Any, int]:
+        """Return a batch of as many records as fit, at least one, and the index of the first left out."""
         batch, end, written_ms = self._producer().create_batch(), start, now_ms()
         limit = self._limit(topic)
-        while end < len(parcels):
-            parcel = parcels[end]
-            if end > start and batch.size() + len(parcel.value) + _OVERHEAD_BYTES > limit:
+        while end < len(records):
+            record = records[end]
+            if end > start and batch.size() + len(record.value) + _OVERHEAD_BYTES > limit:
                 break
-            batch.append(key=parcel.key, value=parcel.value, timestamp=written_ms, headers=parcel.headers)
+            batch.append(key=record.key, value=record.value, timestamp=written_ms, headers=record.headers)
             end += 1
         batch.close()
         return batch, end
@@ -140,15 +145,16 @@ class OutboxPublisher:
     def _limit(self, topic: str) -> int:
         return self._limits.get(topic, _BATCH_BYTES)
 
-    def _sort(self, outcomes: Sequence[Rejected | BaseException | None]) -> list[Rejected]:
+    def _rejected(self, outcomes: Sequence[Rejected | BaseException | None]) -> list[Rejected]:
+        """Return the rejected records; raise the first error if there are none, or if it is another one."""
         for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, _REFUSALS):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, _REJECTIONS):
                 raise outcome
-        refused = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
+        rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
         for outcome in outcomes:
-            if not refused and isinstance(outcome, BaseException):
+            if not rejected and isinstance(outcome, BaseException):
                 raise outcome
-        return refused
+        return rejected
 
     def _producer(self) -> AIOKafkaProducer:
         if self._kafka is None:
@@ -156,5 +162,5 @@ class OutboxPublisher:
         return self._kafka
 
 
-def _refused(line: Line, parcel: OutboxRecord, why: str) -> Rejected:
-    return Rejected(line, parcel, f"{why}: {len(parcel.value)} bytes")
+def _reject(partition: TopicPartition, record: OutboxRecord, reason: str) -> Rejected:
+    return Rejected(partition, record, f"{reason}: {len(record.value)} bytes")

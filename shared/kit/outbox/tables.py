@@ -13,11 +13,13 @@ from sqlalchemy import (
     Uuid,
 )
 
-SLICES = 8
-"""The keys are cut into so many slices, each relayed by one process at a time. Never changed."""
+SHARDS = 8
+"""The number of shards that the keys are divided into, each relayed by one process at a time. Never changed.
+
+The columns and tables name a shard `slice`."""
 
 _QUEUE = {
-    # A queue lives by vacuuming: clean up after each thousand dead rows, however many live ones there are.
+    # A queue depends on vacuuming: clean up after each thousand dead rows, however many live ones there are.
     "autovacuum_vacuum_scale_factor": 0,
     "autovacuum_vacuum_threshold": 1000,
     "autovacuum_vacuum_cost_delay": 0,
@@ -29,7 +31,7 @@ _QUEUE = {
 def outbox_tables(metadata: MetaData) -> tuple[Table, ...]:
     """Add `outbox`, `outbox_slices` and `outbox_relays` to a service's metadata.
 
-    The place of a row is its `id`, taken while the transaction holds the lock of the aggregate: of one
+    Rows are ordered by `id`, assigned while the transaction holds the lock of the aggregate: for one
     aggregate, the order of ids is the order of commits. `topics` are separated by spaces.
     """
     return (

@@ -1,4 +1,4 @@
-"""The calling side of a process: its leased reply topic, the reader of it, the client, the upkeep."""
+"""The client of a process together with its reply topic: created, read, and kept alive by heartbeats."""
 
 import asyncio
 import logging
@@ -12,8 +12,8 @@ from shared.contracts.topics import reply_topic
 from shared.kit.config.settings import ProcessSettings
 from shared.kit.kafka.producer import Producer, Record
 from shared.kit.rpc.client import RpcClient
-from shared.kit.rpc.reply_consumer import RawReply, ReplyReader
-from shared.kit.rpc.reply_topics import BEAT_INTERVAL_S, ReplyTopicCollector, create_reply_topic
+from shared.kit.rpc.reply_consumer import ReplyConsumer
+from shared.kit.rpc.reply_topics import HEARTBEAT_INTERVAL_S, ReplyTopicCollector, create_reply_topic
 from shared.kit.security.record_signatures import signatures_of
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ PENDING_MAX = 8192
 
 
 class RpcClientSession:
-    """Start it before the first call; `client` may be handed around before."""
+    """Start it before the first call; `client` may be passed on before."""
 
     def __init__(
         self,
@@ -32,48 +32,45 @@ class RpcClientSession:
         options: Mapping[str, Any],
         settings: ProcessSettings,
         *,
-        beat_interval_s: float = BEAT_INTERVAL_S,
+        heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S,
     ) -> None:
-        self._beat_interval_s = beat_interval_s
+        self._heartbeat_interval_s = heartbeat_interval_s
         self._topic = reply_topic(service, instance)
         self._producer = producer
         self._options = options
         self._replication_factor = settings.kafka_replication_factor
-        self._upkeep: asyncio.Task[None] | None = None
-        self._signatures = signatures = signatures_of(settings)
+        self._maintenance: asyncio.Task[None] | None = None
+        self._signer = signer = signatures_of(settings)
         self.client = RpcClient(
-            producer, self._topic, signatures, pending_max=PENDING_MAX, timeout_ms=settings.call_timeout_ms
+            producer, self._topic, signer, pending_max=PENDING_MAX, timeout_ms=settings.call_timeout_ms
         )
-        self._reader = ReplyReader(options, self._topic, signatures, self._on_reply)
+        self._consumer = ReplyConsumer(options, self._topic, signer, self.client.resolve)
 
     async def start(self) -> None:
-        """Returns when a request may be sent. Raises KafkaError while no broker answers."""
-        await self._make_topic()
-        await self._reader.start()
-        self._upkeep = asyncio.create_task(self._keep_up())
+        """Create the reply topic and read it from its end on. Raises KafkaError while no broker answers."""
+        await self._heartbeat()
+        await self._consumer.start()
+        self._maintenance = asyncio.create_task(self._maintain())
 
     async def stop(self) -> None:
         """Stop reading replies."""
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-        await self._reader.stop()
+        if self._maintenance is not None:
+            self._maintenance.cancel()
+        await self._consumer.stop()
 
-    def _on_reply(self, call_id: str, reply: RawReply) -> None:
-        self.client.resolve(call_id, reply)
+    async def _heartbeat(self) -> None:
+        """Create the topic if it does not exist, and write a record to it."""
+        await create_reply_topic(self._options, self._topic, self._replication_factor, self._signer)
+        # It has no call id, so no consumer takes it for a reply.
+        self._producer.send(self._topic, Record(b"beat", b"{}", []), partition=0)
 
-    async def _make_topic(self) -> None:
-        await create_reply_topic(self._options, self._topic, self._replication_factor, self._signatures)
-        # A beat has no call id, so that no reader takes it for a reply.
-        self._producer.send(self._topic, 0, Record(b"beat", b"{}", []))
-
-    async def _keep_up(self) -> None:
-        collector = ReplyTopicCollector(self._options, self._topic, self._signatures)
+    async def _maintain(self) -> None:
+        collector = ReplyTopicCollector(self._options, self._topic, self._signer)
         while True:
-            # Not all at the same time, though they may have started together: one look is enough.
-            await asyncio.sleep(self._beat_interval_s * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+            # Jittered, so that processes that started together do not all do this at the same time.
+            await asyncio.sleep(self._heartbeat_interval_s * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             try:
-                # Made again each time, should somebody have deleted it.
-                await self._make_topic()
+                await self._heartbeat()
                 await collector.collect()
             except (KafkaError, OSError) as error:
-                log.warning("the upkeep of reply topics has to wait: %r", error)
+                log.warning("the maintenance of reply topics failed and is retried: %r", error)

@@ -1,4 +1,4 @@
-"""From a request record to its handler: decode, refuse what is bad, put the rest into its lane or batch."""
+"""From a request record to its handler: verify, decrypt, decode, and queue by key or for a batch."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ from shared.contracts.errors import (
     ServiceError,
 )
 from shared.contracts.validation import decode_body
-from shared.kit.clock import now_ms
+from shared.kit.kafka.consumer import Ack
 from shared.kit.kafka.keyed_executor import KeyedExecutor
-from shared.kit.rpc.batcher import Batcher, being_cancelled
-from shared.kit.rpc.handlers import Handler, HandlerRegistry, Received, Result
+from shared.kit.rpc.batcher import Batcher
+from shared.kit.rpc.handlers import Handler, HandlerRegistry, Received, Result, error_of_exception
 from shared.kit.rpc.responder import Responder
 from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.record_signatures import SENTENCES, RecordSigner, note_refused
@@ -30,19 +30,18 @@ from shared.kit.wire.call import Call, read_call
 
 log = logging.getLogger(__name__)
 
-Ack = Callable[[], None]
 StoreDeadLetter = Callable[[Any, ServiceError], Awaitable[None]]
-"""Writes a request that nobody can be told about to the dead letters."""
+"""Writes a rejected request without a reply topic to the dead letters."""
 
 REQUEST_MAX_BYTES = 256 * 1024
-"""The gateway bounds bodies far below; more than this was written past it."""
+"""The gateway limits bodies to far less; a larger request did not come through it."""
 
 _DEAD_LETTERS = b"\x00dead letters"
-"""The lane of what is put away: bounded, so that a flood of garbage fills nothing else."""
+"""The executor's key for dead letters: their number is bounded, so a flood of garbage fills nothing else."""
 
 
 class RequestRecord(Protocol):
-    """What is read of a Kafka record."""
+    """The attributes of a Kafka record that are read."""
 
     topic: str
     key: bytes | None
@@ -51,121 +50,111 @@ class RequestRecord(Protocol):
 
 
 class Dispatcher:
-    """Hands each request to its handler and its outcome to the responder. Taking one never waits."""
+    """Passes each request to its handler and its result to the responder. Dispatching never waits."""
 
     def __init__(
         self,
         handlers: HandlerRegistry,
         responder: Responder,
-        signatures: RecordSigner,
-        seals: FieldEncryption,
+        signer: RecordSigner,
+        encryption: FieldEncryption,
         dead_letter: StoreDeadLetter,
         *,
-        lane_max: int,
+        per_key_max: int,
         in_flight_max: int,
         batch_max: int,
         timeout_ms: int,
     ) -> None:
         self._handlers = handlers
         self._responder = responder
-        self._signatures = signatures
-        self._seals = seals
+        self._signer = signer
+        self._encryption = encryption
         self._dead_letter = dead_letter
         self._timeout_ms = timeout_ms
-        self._lanes = KeyedExecutor(lane_max=lane_max, jobs_max=in_flight_max)
-        self._groups = {
+        self._executor = KeyedExecutor(per_key_max=per_key_max, jobs_max=in_flight_max)
+        self._batchers = {
             name: Batcher(handler, batch_max=batch_max, queue_max=in_flight_max)
             for name, handler in handlers.batch.items()
         }
 
-    def accept(self, record: RequestRecord, finished: Ack) -> None:
-        """Take a record; `finished` is called once, when its reply is written or nobody is to be told."""
+    def dispatch(self, record: RequestRecord, ack: Ack) -> None:
+        """Start to process a request. `ack` is called once, when it needs no further processing."""
         operation = OPERATIONS[record.topic]
         body = record.value or b""
-        call = read_call(operation, record.headers, body, now_ms() + self._timeout_ms)
+        call = read_call(operation, record.headers, body, self._timeout_ms)
         if call.remaining_s() <= 0:
             refused.labels(operation.name, "expired").inc()
-            finished()
+            ack()
             return
         try:
-            self._check(record, body)
+            self._verify(record, body)
             if operation.sealed:
-                call, body = self._seals.open_request(call, record.headers, body)
+                call, body = self._encryption.open_request(call, record.headers, body)
             request = decode_body(body, operation.request)
-            self._place(record.key or b"", request, call, finished)
+            self._enqueue(record.key or b"", request, call, ack)
         except ServiceError as error:
             refused.labels(operation.name, error.kind.code).inc()
-            self._refuse(record, call, error, finished)
+            self._reject(record, call, error, ack)
         except Exception:
             log.exception("a request of %s could not be taken", operation.name)
-            self._refuse(record, call, INTERNAL_ERROR.exception("The request could not be taken."), finished)
+            self._reject(record, call, INTERNAL_ERROR.exception("The request could not be taken."), ack)
 
-    def _refuse(self, record: RequestRecord, call: Call, error: ServiceError, finished: Ack) -> None:
-        """Tell the caller; where there is none, keep the record among the dead letters."""
+    def _reject(self, record: RequestRecord, call: Call, error: ServiceError, ack: Ack) -> None:
+        """Reply with an error; write a request without a reply topic to the dead letters."""
         if call.reply_to is None and error.kind is not MESH_BUSY:
 
             async def dead_letter() -> None:
                 try:
                     await self._dead_letter(record, error)
                 finally:
-                    finished()
+                    ack()
 
-            if self._lanes.submit(_DEAD_LETTERS, dead_letter):
+            if self._executor.submit(_DEAD_LETTERS, dead_letter):
                 return
-        tell = self._responder.decline if error.kind is SIGNATURE_INVALID else self._responder.reply
-        tell(call, error, finished)
+        if error.kind is SIGNATURE_INVALID:
+            self._responder.reply_unsigned_error(call, error, ack)
+        else:
+            self._responder.reply(call, error, ack)
 
-    def _check(self, record: RequestRecord, body: bytes) -> None:
-        """Nobody speaks for others: raises `signature.invalid` for what no process of the mesh wrote so.
+    def _verify(self, record: RequestRecord, body: bytes) -> None:
+        """Raise `signature.invalid` unless a process of the mesh signed the record for this topic.
 
         Raises `body.too_large` as well.
         """
-        fault = self._signatures.fault(record.topic, record.key, body, record.headers)
+        fault = self._signer.verify(record.topic, record.key, body, record.headers)
         if fault is not None:
             note_refused("request", record.topic, fault)
             raise SIGNATURE_INVALID.exception(SENTENCES[fault])
         if len(body) > REQUEST_MAX_BYTES:
             raise BODY_TOO_LARGE.exception(f"A request may have {REQUEST_MAX_BYTES} bytes.")
 
-    def _place(self, key: bytes, request: Request, call: Call, finished: Ack) -> None:
+    def _enqueue(self, key: bytes, request: Request, call: Call, ack: Ack) -> None:
+        """Queue a request for its handler. Raises `mesh.busy` if too many are waiting."""
         name = call.operation.name
-        group = self._groups.get(name)
-        if group is not None:
-            settle = partial(self._settle, call, finished, time.perf_counter())
-            placed = group.submit(Received(request, call), settle)
+        batcher = self._batchers.get(name)
+        if batcher is not None:
+            on_result = partial(self._on_result, call, ack, time.perf_counter())
+            queued = batcher.submit(Received(request, call), on_result)
         else:
             handler = self._handlers.single[name]
-            lane = call.call_id.encode() if call.operation.reads else key
-            placed = self._lanes.submit(lane, partial(self._run, handler, request, call, finished))
-        if not placed:
+            ordered_by = call.call_id.encode() if call.operation.reads else key
+            queued = self._executor.submit(ordered_by, partial(self._run, handler, request, call, ack))
+        if not queued:
             raise MESH_BUSY.exception(f"Too many requests of {name} are waiting.")
 
-    async def _run(self, handler: Handler, request: Request, call: Call, finished: Ack) -> None:
+    async def _run(self, handler: Handler, request: Request, call: Call, ack: Ack) -> None:
         correlation_id_var.set(call.correlation_id)
         operation_var.set(call.operation.name)
         traceparent_var.set(call.traceparent)
-        begun = time.perf_counter()
-        self._settle(call, finished, begun, await _outcome_of(handler, request, call))
+        started_s = time.perf_counter()
+        try:
+            async with asyncio.timeout_at(call.expires_at_s):
+                result: Result = await handler(request, call)
+        except BaseException as raised:  # noqa: BLE001 - `error_of_exception` raises it again if need be
+            result = error_of_exception(raised, call)
+        self._on_result(call, ack, started_s, result)
 
-    def _settle(self, call: Call, finished: Ack, begun: float, outcome: Result) -> None:
-        code = outcome.kind.code if isinstance(outcome, ServiceError) else "ok"
-        answered(call.operation.name, code, time.perf_counter() - begun)
-        self._responder.reply(call, outcome, finished)
-
-
-async def _outcome_of(handler: Handler, request: Any, call: Call) -> Result:
-    """What the handler handlers or raises; nothing gets out of here, so that nobody waits in vain."""
-    try:
-        async with asyncio.timeout(call.remaining_s()):
-            return await handler(request, call)
-    except ServiceError as error:
-        return error
-    except TimeoutError:
-        return call.expired()
-    except asyncio.CancelledError:
-        if being_cancelled():
-            raise
-        log.error("%s waited for something that was cancelled", call.operation.name)
-    except Exception:
-        log.exception("%s failed", call.operation.name)
-    return INTERNAL_ERROR.exception("The request could not be carried out.")
+    def _on_result(self, call: Call, ack: Ack, started_s: float, result: Result) -> None:
+        code = result.kind.code if isinstance(result, ServiceError) else "ok"
+        answered(call.operation.name, code, time.perf_counter() - started_s)
+        self._responder.reply(call, result, ack)

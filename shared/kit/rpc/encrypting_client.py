@@ -1,23 +1,22 @@
-"""Calls with secrets: sealed to the service's key on the way out, opened on the way back.
+"""Calls with secrets: encrypted to the service's key in the request, decrypted in the answer.
 
-Where a request has secrets, the service's keys are asked for with the first such call, now and then, and when
-the service says that one is gone; the call is then made once more. The key that answers are sealed to is this
-process's own; it is stored nowhere.
+The service's keys are fetched with the first such request, again after some minutes, and when the service
+replies that a key is gone; that call is then repeated once. Answers are encrypted to a key of this process,
+which is stored nowhere.
 """
 
 import asyncio
 import logging
 import time
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from msgspec import Struct, structs
 
 from shared.contracts.account import KEYS_GET, SEALING, GetKeys, Jwks
 from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, SEAL_BROKEN, SEAL_KEY_GONE, ServiceError
-from shared.contracts.operation import Operation
 from shared.kit.clock import SystemIds
-from shared.kit.rpc.reply_consumer import RawReply
+from shared.kit.rpc.caller import Caller, RawReply
 from shared.kit.security.field_encryption import open_answer, seal_request
 from shared.kit.security.hpke import DecryptionError, public_key, public_text
 from shared.kit.wire.call import Call
@@ -26,13 +25,8 @@ log = logging.getLogger(__name__)
 
 _KEY_MAX_AGE_S = 300.0
 
-
-class Client(Protocol):
-    """What is needed of the client: it makes one call, as it is."""
-
-    async def call(self, operation: Operation, request: GetKeys, *, deadline_ms: int) -> Any: ...
-
-    async def exchange(self, call: Call, key: bytes, body: bytes) -> RawReply: ...
+RoundTrip = Callable[[Call, bytes, bytes], Awaitable[RawReply]]
+"""Sends a call with its key and body, and returns the reply."""
 
 
 class _Key(Struct, frozen=True):
@@ -42,20 +36,21 @@ class _Key(Struct, frozen=True):
 
 
 class EncryptingRpcClient:
-    """The calls of one client that have secrets."""
+    """Makes the calls of one client that have secrets."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, caller: Caller, round_trip: RoundTrip) -> None:
+        self._caller = caller
+        self._round_trip = round_trip
         self._private = X25519PrivateKey.generate()
         self._reply_key = public_text(self._private)
         self._ids = SystemIds()
         self._key: _Key | None = None
         self._fetching = asyncio.Lock()
 
-    async def exchange(self, call: Call, key: bytes, body: bytes) -> RawReply:
-        """Call, and give the reply with its secrets opened.
+    async def round_trip(self, call: Call, key: bytes, body: bytes) -> RawReply:
+        """Call, and return the reply with its secrets decrypted.
 
-        Raises `mesh.busy` when the service gives no key that it then knows; else as the client does.
+        Raises `mesh.busy` if the service publishes no key that it accepts, and what the client raises.
         """
         call = structs.replace(call, reply_key=self._reply_key if call.operation.answer_secrets else None)
         used = await self._service_key(call, gone=None) if call.operation.secrets else None
@@ -72,7 +67,7 @@ class EncryptingRpcClient:
 
     async def _once(self, call: Call, key: bytes, body: bytes, used: _Key | None) -> RawReply:
         sealed = body if used is None else seal_request(call, body, used.kid, used.public)
-        reply = await self._client.exchange(call, key, sealed)
+        reply = await self._round_trip(call, key, sealed)
         if reply.error is not None or not call.operation.answer_secrets:
             return reply
         try:
@@ -83,10 +78,10 @@ class EncryptingRpcClient:
             ) from error
 
     async def _service_key(self, call: Call, gone: str | None) -> _Key:
-        """The key to seal to. One that is rather old serves as well while there is no newer one to be had."""
+        """Return the key to seal to. An old one serves as well while no newer one can be fetched."""
         try:
-            async with asyncio.timeout(call.remaining_s()), self._fetching:
-                if self._is_good(gone):
+            async with asyncio.timeout_at(call.expires_at_s), self._fetching:
+                if self._is_fresh(gone):
                     assert self._key is not None
                     return self._key
                 try:
@@ -98,19 +93,19 @@ class EncryptingRpcClient:
         except TimeoutError:
             raise call.expired() from None
 
-    def _is_good(self, gone: str | None) -> bool:
+    def _is_fresh(self, gone: str | None) -> bool:
         key = self._key
         return key is not None and key.kid != gone and time.monotonic() - key.fetched_at_s < _KEY_MAX_AGE_S
 
     async def _fetch(self, call: Call) -> _Key:
-        # No part of the call that happens to be the first: it is for all that come.
-        jwks: Jwks = await self._client.call(
+        # Without this call's correlation id, because all later calls use the key as well.
+        jwks: Jwks = await self._caller.call(
             KEYS_GET, GetKeys(audience=SEALING), deadline_ms=call.deadline_ms
         )
-        for one in jwks.keys:
-            if (one.kty, one.crv, one.use) == ("OKP", "X25519", "enc"):
+        for jwk in jwks.keys:
+            if (jwk.kty, jwk.crv, jwk.use) == ("OKP", "X25519", "enc"):
                 try:
-                    return _Key(one.kid, public_key(one.x), time.monotonic())
+                    return _Key(jwk.kid, public_key(jwk.x), time.monotonic())
                 except DecryptionError:
-                    log.error("the key %s is no X25519 key", one.kid)
+                    log.error("the key %s is no X25519 key", jwk.kid)
         raise MESH_BUSY.exception("The service gives no key to seal secrets to.")

@@ -1,5 +1,7 @@
 """The registry of a service's handlers: one for each operation, called per request or per batch."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -7,9 +9,11 @@ from msgspec import Struct
 
 from shared.contracts.base import Answer, Request
 from shared.contracts.catalogue import operations_of
-from shared.contracts.errors import ServiceError
+from shared.contracts.errors import INTERNAL_ERROR, ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.wire.call import Call, Reply
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Request)
 
@@ -70,3 +74,25 @@ class HandlerRegistry:
             raise ValueError(f"{operation.name} is declared many={operation.many}")
         if operation.name in self.single or operation.name in self.batch:
             raise ValueError(f"{operation.name} has a handler already")
+
+
+def error_of_exception(raised: BaseException, call: Call) -> ServiceError:
+    """Return the error to reply with after a handler raised, so that every request has a result.
+
+    Raises `raised` itself if the current task is being cancelled or the process exits.
+    """
+    if isinstance(raised, ServiceError):
+        return raised
+    if isinstance(raised, TimeoutError):
+        return call.expired()
+    name = call.operation.name
+    if isinstance(raised, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise raised
+        log.error("%s awaited something that was cancelled", name)
+    elif isinstance(raised, Exception):
+        log.error("%s failed", name, exc_info=raised)
+    else:
+        raise raised
+    return INTERNAL_ERROR.exception("The request could not be carried out.")

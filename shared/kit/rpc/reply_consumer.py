@@ -1,7 +1,7 @@
-"""Reads the replies to this process: a topic of its own, without a group.
+"""Reads the replies to this process from a topic of its own, without a consumer group.
 
-A group loses replies in a rebalance by design. And a reader that starts at "latest" does so only once
-its first fetch resolved where that is: so the position is resolved before the first request is sent.
+A group loses replies in a rebalance by design. A consumer that starts at "latest" resolves where that is with
+its first fetch; so the position is resolved before the first request is sent.
 """
 
 import asyncio
@@ -11,63 +11,53 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from msgspec import Struct
 
-from shared.kit.kafka import steady
+from shared.kit.kafka import aiokafka_patches
 from shared.kit.kafka.close import close_quietly
+from shared.kit.rpc.caller import RawReply
 from shared.kit.security.record_signatures import RecordSigner, note_refused
-from shared.kit.wire.call import CALL_ID, ERROR, STATUS, Headers, header_text
+from shared.kit.wire.headers import CALL_ID, ERROR, STATUS, Headers, header_text
 
 log = logging.getLogger(__name__)
 
-steady.install()
-
 _RETRY_AFTER_S = 1.0
-_KNOWN_TIMEOUT_S = 10.0
-_KNOWN_PAUSE_S = 0.02
+_TOPIC_TIMEOUT_S = 10.0
+_TOPIC_POLL_S = 0.02
 _STATUS = re.compile(rb"[2-5][0-9][0-9]")
 
-
-class RawReply(Struct, frozen=True):
-    """A reply as it came: its bytes are the HTTP body. `error` is the code where it is one."""
-
-    status: int
-    body: bytes
-    error: str | None = None
+Resolve = Callable[[str, RawReply], None]
 
 
-OnReply = Callable[[str, RawReply], None]
-
-
-class ReplyReader:
-    """Hands each reply on by its call id; whether anybody still waits for it is not its concern."""
+class ReplyConsumer:
+    """Passes each reply and its call id to `resolve`, also if nobody waits for it any longer."""
 
     def __init__(
-        self, options: Mapping[str, Any], topic: str, signatures: RecordSigner, resolve: OnReply
+        self, options: Mapping[str, Any], topic: str, signer: RecordSigner, resolve: Resolve
     ) -> None:
         self._options = options
-        self._signatures = signatures
-        self._place = TopicPartition(topic, 0)
-        self._on_reply = resolve
+        self._signer = signer
+        self._partition = TopicPartition(topic, 0)
+        self._resolve = resolve
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns when every reply from now on will be read. Raises KafkaError while no broker answers."""
+        """Start to read every reply from now on. Raises KafkaError while no broker answers."""
+        aiokafka_patches.require_applied()
         consumer = AIOKafkaConsumer(
             group_id=None,
             enable_auto_commit=False,
-            # Only after the log was cut beyond the position: what is there still is better than nothing.
+            # Applies only if the log was truncated beyond the position: the remaining replies are read.
             auto_offset_reset="earliest",
             fetch_max_wait_ms=500,
             **self._options,
         )
         try:
             await consumer.start()
-            await _known(consumer, self._place.topic)
-            consumer.assign([self._place])
-            await consumer.seek_to_end(self._place)
-            await consumer.position(self._place)
+            await _wait_for_topic(consumer, self._partition.topic)
+            consumer.assign([self._partition])
+            await consumer.seek_to_end(self._partition)
+            await consumer.position(self._partition)
         except BaseException:
             await close_quietly(consumer.stop)
             raise
@@ -86,35 +76,36 @@ class ReplyReader:
         while True:
             try:
                 batches = await consumer.getmany(timeout_ms=60_000)
-            except Exception as error:  # noqa: BLE001 - whatever it is, calls wait for what comes after it
+            except Exception as error:  # noqa: BLE001 - whatever it is, calls wait for the next replies
                 log.warning("replies can not be read: %r", error)
                 await asyncio.sleep(_RETRY_AFTER_S)
                 continue
             for records in batches.values():
                 for record in records:
-                    self._hand_on(record.headers, record.value)
+                    self._on_record(record.headers, record.value)
 
-    def _hand_on(self, headers: Headers, value: bytes | None) -> None:
-        """Garbage in the topic has no call id, or no status, or no good signature: it is passed over."""
+    def _on_record(self, headers: Headers, value: bytes | None) -> None:
+        """Resolve a reply; ignore a record without a call id, a status or a valid signature."""
         texts = dict(headers)
         call_id = header_text(texts.get(CALL_ID))
         status = texts.get(STATUS)
         if call_id and status is not None and _STATUS.fullmatch(status):
-            fault = self._signatures.fault(self._place.topic, None, value, headers)
+            fault = self._signer.verify(self._partition.topic, None, value, headers)
             if fault is not None:
-                note_refused("reply", self._place.topic, fault)
+                note_refused("reply", self._partition.topic, fault)
                 return
             error = texts.get(ERROR)
             code = None if error is None else header_text(error)
-            self._on_reply(call_id, RawReply(int(status), value or b"", code))
+            self._resolve(call_id, RawReply(int(status), value or b"", code))
 
 
-async def _known(consumer: AIOKafkaConsumer, topic: str) -> None:
-    """Wait until the brokers tell of a topic that was just made: assigned before that, aiokafka asks for it
-    without a pause. Raises TimeoutError.
+async def _wait_for_topic(consumer: AIOKafkaConsumer, topic: str) -> None:
+    """Wait until the brokers know a topic that was just created. Raises TimeoutError.
+
+    aiokafka would look up an assigned topic again and again without a pause.
     """
-    async with asyncio.timeout(_KNOWN_TIMEOUT_S):
+    async with asyncio.timeout(_TOPIC_TIMEOUT_S):
         while True:
             if topic in await consumer.topics():
                 return
-            await asyncio.sleep(_KNOWN_PAUSE_S)
+            await asyncio.sleep(_TOPIC_POLL_S)

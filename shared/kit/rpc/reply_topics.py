@@ -22,18 +22,19 @@ from aiokafka.errors import (
 )
 
 from shared.contracts.topics import REPLY_RETENTION_MS
+from shared.kit.kafka.aiokafka_patches import load_metadata
 from shared.kit.kafka.close import close_quietly
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import REPLY_TOPIC
+from shared.kit.wire.headers import REPLY_TOPIC
 
 log = logging.getLogger(__name__)
 
-BEAT_INTERVAL_S = 120.0
+HEARTBEAT_INTERVAL_S = 120.0
 IDLE_AFTER_MS = 3 * REPLY_RETENTION_MS
 """A marked reply topic without a new record for this long belongs to no process any longer."""
-GAP_MAX_MS = int(2 * BEAT_INTERVAL_S * 1000)
-"""The most that the time between two looks counts: it may have been an outage of Kafka, a sleep of the
-machine or a jump of the broker's clock, in which no process could send a heartbeat."""
+GAP_MAX_MS = int(2 * HEARTBEAT_INTERVAL_S * 1000)
+"""The longest time between two checks that counts as idle: more may have been an outage of Kafka, a suspended
+machine or a jump of the broker's clock, during which no process could send a heartbeat."""
 REPLY_MAX_BYTES = 4 * 1024 * 1024
 """Kafka's own bound, 1 MiB, is less than the largest page: JSON takes six bytes for a control character."""
 _MARKS = 2**35
@@ -42,11 +43,11 @@ _LOOK_UP_TIMEOUT_MS = 3_000
 _LOG_APPEND_TIME = 1
 
 
-def reply_topic_configs(topic: str, signatures: RecordSigner) -> list[dict[str, str]]:
+def reply_topic_configs(topic: str, signer: RecordSigner) -> list[dict[str, str]]:
     """Return the settings of a reply topic that this mesh creates, for each secret; the first one signs.
 
     The time of a record is the broker's (`LogAppendTime`), so that no clock of another host matters. A topic
-    with other values is never deleted: whoever changes a value here should accept the former one as well.
+    with other values is never deleted, so when a value changes here, the former one should stay accepted.
     """
     return [
         {
@@ -57,18 +58,18 @@ def reply_topic_configs(topic: str, signatures: RecordSigner) -> list[dict[str, 
             "message.timestamp.type": "LogAppendTime",
             "delete.retention.ms": str(int(tag, 16) % _MARKS),
         }
-        for tag in signatures.tags("reply topic", topic)
+        for tag in signer.tags("reply topic", topic)
     ]
 
 
 async def create_reply_topic(
-    options: Mapping[str, Any], topic: str, replication_factor: int, signatures: RecordSigner
+    options: Mapping[str, Any], topic: str, replication_factor: int, signer: RecordSigner
 ) -> None:
     """Create the topic with this mesh's mark; one that exists stays as it is.
 
     Raises KafkaError while no broker answers.
     """
-    config = reply_topic_configs(topic, signatures)[0]
+    config = reply_topic_configs(topic, signer)[0]
     new = NewTopic(topic, 1, replication_factor, topic_configs=config)
     admin = AIOKafkaAdminClient(**options)
     try:
@@ -85,7 +86,7 @@ async def create_reply_topic(
 class ReplyTopicCollector:
     """Deletes the marked reply topics of processes that have ended.
 
-    A topic is idle when the end offsets of all its partitions stayed the same over looks that span
+    A topic is idle when the end offsets of all its partitions stayed the same over checks that span
     `idle_after_ms` by the broker's time, which is the time of the newest record in `own_topic`.
     """
 
@@ -93,12 +94,12 @@ class ReplyTopicCollector:
         self,
         options: Mapping[str, Any],
         own_topic: str,
-        signatures: RecordSigner,
+        signer: RecordSigner,
         idle_after_ms: int = IDLE_AFTER_MS,
     ) -> None:
         self._options = options
         self._own = TopicPartition(own_topic, 0)
-        self._signatures = signatures
+        self._signer = signer
         self._idle_after_ms = idle_after_ms
         self._looked_at_ms: int | None = None
         self._watched: dict[str, tuple[dict[int, int], int]] = {}
@@ -118,7 +119,7 @@ class ReplyTopicCollector:
 
     async def _marked(self, admin: AIOKafkaAdminClient, names: list[str]) -> list[str]:
         """Return those with exactly the settings that this mesh creates; but never the own topic."""
-        wanted = {name: reply_topic_configs(name, self._signatures) for name in names}
+        wanted = {name: reply_topic_configs(name, self._signer) for name in names}
         resources = [
             ConfigResource(ConfigResourceType.TOPIC, name, configs=configs[0])
             for name, configs in wanted.items()
@@ -154,7 +155,7 @@ class ReplyTopicCollector:
 
     async def _look(self, topics: list[str]) -> tuple[int | None, dict[str, dict[int, int]]]:
         """Return the broker's time in ms (None: unknown) and, by topic and partition, the end offsets."""
-        # A topic that another process deletes meanwhile is asked for again and again until the time is over.
+        # aiokafka looks up a topic that another process deletes meanwhile until this timeout.
         consumer = AIOKafkaConsumer(
             group_id=None,
             enable_auto_commit=False,
@@ -166,8 +167,7 @@ class ReplyTopicCollector:
         try:
             await consumer.start()
             now_ms = await self._broker_time_ms(consumer)
-            # Otherwise aiokafka looks up each topic by itself, one after the other.
-            await consumer._client.set_topics([self._own.topic, *topics])
+            await load_metadata(consumer, [self._own.topic, *topics])
             partitions = [
                 TopicPartition(name, partition)
                 for name in topics

@@ -1,4 +1,4 @@
-"""The answering side of a service: one consumer for all cold operations, one for each hot one."""
+"""The server of a service: one consumer for all its cold operations, and one for each hot operation."""
 
 import asyncio
 import logging
@@ -26,30 +26,30 @@ log = logging.getLogger(__name__)
 
 
 class RpcServer:
-    """Attach it before the broker starts; `ready` is set when the group gave each consumer its part."""
+    """Attach it before the broker starts; `ready` is set once the group assigned each consumer its part."""
 
     def __init__(
         self,
         handlers: HandlerRegistry,
         producer: Producer,
-        failures: DeadLetterPublisher,
+        dead_letters: DeadLetterPublisher,
         settings: ProcessSettings,
-        seals: FieldEncryption,
+        encryption: FieldEncryption,
     ) -> None:
         self.ready = asyncio.Event()
         self._handlers = handlers
-        self._failures = failures
+        self._dead_letters = dead_letters
         self._settings = settings
-        self._intakes: list[PartitionConsumer] = []
+        self._consumers: list[PartitionConsumer] = []
         self._assigned: set[str] = set()
-        signatures = signatures_of(settings)
+        signer = signatures_of(settings)
         self._dispatcher = Dispatcher(
             handlers,
-            Responder(producer, signatures, seals),
-            signatures,
-            seals,
+            Responder(producer, signer, encryption),
+            signer,
+            encryption,
             self._dead_letter,
-            lane_max=settings.lane_max,
+            per_key_max=settings.lane_max,
             in_flight_max=settings.in_flight_max,
             batch_max=settings.batch_max,
             timeout_ms=settings.call_timeout_ms,
@@ -63,38 +63,40 @@ class RpcServer:
             self._attach(broker, topics)
 
     def start(self) -> None:
-        """Begin to commit; called when the broker has started."""
-        for intake in self._intakes:
-            intake.start()
+        """Begin to commit; call it after the broker started."""
+        for consumer in self._consumers:
+            consumer.start()
 
     async def stop(self) -> None:
-        """Take no more requests, finish and commit those in hand, within the drain time."""
-        await asyncio.gather(*(intake.stop() for intake in self._intakes))
+        """Accept no more requests; finish and commit those in flight, within the drain timeout."""
+        await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
 
     async def _dead_letter(self, record: ConsumerRecord, error: ServiceError) -> None:
-        """A request may hold a password or a token: what the dead letters keep is where it was."""
+        """Write where a bad request was. Its body is left out: it may contain a password or a token."""
         origin = Origin(record.topic, record.partition, record.offset)
         stripped = replace(record, value=b"")
         try:
-            await self._failures.dead_letter(stripped, origin, Failure(str(error), final=True))
+            await self._dead_letters.publish(stripped, origin, Failure(str(error), retryable=False))
         except (KafkaError, OSError) as away:
-            log.warning("a bad request of %s could not be put away: %r", record.topic, away)
+            log.warning(
+                "a bad request of %s could not be written to the dead letters: %r", record.topic, away
+            )
 
     def _attach(self, broker: KafkaBroker, topics: list[str]) -> None:
-        def assigned() -> None:
+        def on_assigned() -> None:
             self._assigned.add(topics[0])
-            if len(self._assigned) == len(self._intakes):
+            if len(self._assigned) == len(self._consumers):
                 self.ready.set()
 
-        intake = PartitionConsumer(
-            self._dispatcher.accept,
+        consumer = PartitionConsumer(
+            self._dispatcher.dispatch,
             drain_timeout_s=self._settings.drain_timeout_ms / 1000,
-            on_assigned=assigned,
+            on_assigned=on_assigned,
         )
-        intake.attach(
+        consumer.attach(
             broker,
             topics,
             CONSUMER_GROUPS[self._handlers.service],
             max_records=self._settings.batch_max,
         )
-        self._intakes.append(intake)
+        self._consumers.append(consumer)

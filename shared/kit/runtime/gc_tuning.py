@@ -1,13 +1,13 @@
-"""Garbage collection for processes that serve many small requests."""
+"""Garbage collection tuned for processes that serve many small requests."""
 
 import gc
 
 
 def tune_gc() -> None:
-    """Call it when all is built: what is there now stays, and no collection looks through it again.
+    """Exempt all existing objects from collection and collect less often; call it after start-up.
 
-    A request leaves few cycles behind, so collections may be rarer than Python's default. Saves the gateway a
-    seventh of a request's time, and everybody the pauses of full collections.
+    A request leaves few cycles behind, so collections may be rarer than Python's default. This saves the
+    gateway a seventh of a request's time, and every process the pauses of full collections.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The life of a service process: come up in whatever order the others do, serve, leave cleanly."""
+"""The life of a service process: start in whatever order the others do, serve, stop cleanly."""
 
 import asyncio
 import logging
@@ -10,13 +10,15 @@ from typing import TypeVar
 import uvloop
 from faststream.kafka import KafkaBroker
 
-from shared.kit.config.settings import ProcessSettings, kafka_options
+from shared.kit.config.settings import ProcessSettings
 from shared.kit.dead_letters.publisher import DeadLetterPublisher
 from shared.kit.events.consumer import EventConsumer
 from shared.kit.health.checks import Health
 from shared.kit.health.server import serve_health
+from shared.kit.kafka import aiokafka_patches
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
+from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.producer import Producer
 from shared.kit.rpc.server import RpcServer
 from shared.kit.runtime.gc_tuning import tune_gc
@@ -25,6 +27,7 @@ from shared.kit.runtime.instance_id import Instance
 from shared.kit.runtime.service_context import ServiceContext
 from shared.kit.runtime.startup import retry_until_available
 from shared.kit.runtime.watchdog import watched
+from shared.kit.security import record_signatures
 from shared.kit.telemetry.json_logging import setup_logging
 
 log = logging.getLogger(__name__)
@@ -36,10 +39,11 @@ _WAITING_MAX = 20_000
 
 
 def run_service(name: str, settings: S, build: Build[S]) -> None:
-    """Run a service until SIGTERM or SIGINT. `build` gets the context before anything is consumed."""
+    """Run a service until SIGTERM or SIGINT. `build` is called before anything is consumed."""
     make_undumpable()
+    aiokafka_patches.apply()
     instance = Instance(name, settings.instance_name)
-    setup_logging(name, settings.log_level, instance.name)
+    setup_logging(name, settings.log_level, instance.name, throttled=(record_signatures.__name__,))
     uvloop.run(watched(_until_stopped(name, instance.name, settings, build)))
 
 
@@ -49,7 +53,7 @@ async def _until_stopped(name: str, instance: str, settings: S, build: Build[S])
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         health = Health()
-        running = health.component("service")
+        component = health.component("service")
         server = await serve_health(health, settings.health_host, settings.health_port)
         stack.push_async_callback(server.close)
         starting = asyncio.create_task(_start(name, instance, settings, build, stack, health))
@@ -61,10 +65,10 @@ async def _until_stopped(name: str, instance: str, settings: S, build: Build[S])
         else:
             starting.result()
             tune_gc()
-            running.ready()
+            component.ready()
             log.info("ready, health at port %d", server.port)
         await stopped
-        running.down("stopping")
+        component.down("stopping")
         log.info("stopping")
 
 
@@ -76,31 +80,28 @@ async def _start(
     await retry_until_available(health.component("kafka connecting"), producer.start)
     stack.push_async_callback(producer.stop)
     health.probe("kafka", producer.ping)
-    context = ServiceContext(name, instance, settings, producer, stack, health)
+    events = EventConsumer(name, options, settings)
+    context = ServiceContext(name, instance, settings, producer, events, stack, health)
     await build(context)
     if missing := context.handlers.unhandled():
-        raise RuntimeError(f"nobody handlers {', '.join(missing)}")
-    await _consume(context, producer, make_broker(options, instance), stack)
+        raise RuntimeError(f"no handler for {', '.join(missing)}")
+    failures = DeadLetterPublisher(name, options)
+    stack.push_async_callback(failures.stop)
+    server = RpcServer(context.handlers, producer, failures, settings, context.encryption)
+    await _consume(server, events, make_broker(options, instance), stack, health)
 
 
 async def _consume(
-    context: ServiceContext[S], producer: Producer, broker: KafkaBroker, stack: AsyncExitStack
+    server: RpcServer, events: EventConsumer, broker: KafkaBroker, stack: AsyncExitStack, health: Health
 ) -> None:
-    options = kafka_options(context.settings)
-    failures = DeadLetterPublisher(context.service, options)
-    stack.push_async_callback(failures.stop)
-    answering = RpcServer(context.handlers, producer, failures, context.settings, context.encryption)
-    answering.attach(broker)
-    inbox = EventConsumer(context.service, options, context.settings)
-    for topics, handler in context.subscriptions:
-        inbox.add(topics, handler)
-    inbox.attach(broker)
+    server.attach(broker)
+    events.attach(broker)
     stack.push_async_callback(close_quietly, broker.stop)
-    consuming = context.health.component("consumers")
+    component = health.component("consumers")
     await start_together(broker)
-    consuming.down("waiting for the group")
-    for consumer in (answering, inbox):
+    component.down("waiting for the group")
+    for consumer in (server, events):
         consumer.start()
         stack.push_async_callback(consumer.stop)
-    await asyncio.gather(answering.ready.wait(), inbox.ready.wait())
-    consuming.ready()
+    await asyncio.gather(server.ready.wait(), events.ready.wait())
+    component.ready()

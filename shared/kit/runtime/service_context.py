@@ -1,4 +1,4 @@
-"""What a service is built of: its composition root asks for these, the process opens and closes them."""
+"""The parts that a composition root builds a service of; the process closes them when it stops."""
 
 import asyncio
 import logging
@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack
 from typing import Any, Generic, TypeVar
 
 from shared.contracts.errors import ServiceError
-from shared.contracts.event import Event
 from shared.kit.clock import SystemClock, SystemIds
-from shared.kit.config.settings import ProcessSettings, kafka_options
+from shared.kit.config.settings import ProcessSettings
 from shared.kit.database.database import Database
+from shared.kit.events.consumer import EventConsumer
+from shared.kit.events.processor import Handler
 from shared.kit.health.checks import Health
+from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.producer import Producer
 from shared.kit.outbox.relay import Relay
 from shared.kit.rpc.client import RpcClient
@@ -25,13 +27,11 @@ log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=ProcessSettings)
 
-_BEGUN_ANEW_AFTER_S = 1.0
-
-EventHandler = Callable[[Event], Awaitable[None]]
+_RESTART_AFTER_S = 1.0
 
 
 class ServiceContext(Generic[S]):
-    """The context of one service process. What is asked for here is closed when the process stops."""
+    """The context of one service process. Everything opened here is closed when the process stops."""
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class ServiceContext(Generic[S]):
         instance: str,
         settings: S,
         producer: Producer,
+        events: EventConsumer,
         stack: AsyncExitStack,
         health: Health,
     ) -> None:
@@ -50,26 +51,25 @@ class ServiceContext(Generic[S]):
         self.ids = SystemIds()
         self.handlers = HandlerRegistry(service)
         self.encryption = FieldEncryption()
-        self.subscriptions: list[tuple[tuple[str, ...], EventHandler]] = []
         self._producer = producer
+        self._events = events
         self._stack = stack
 
     async def open_database(self, url: str) -> Database:
-        """The service's database, opened as soon as it is there, and the relay of its outbox."""
-        relay: Relay | None = None
-
-        def wake() -> None:
-            if relay is not None:
-                relay.wake()
+        """Open the service's database; return when Postgres is available."""
 
         def attempt() -> Awaitable[Database]:
-            return Database.open(url, on_commit=wake, application_name=self.instance)
+            return Database.open(url, application_name=self.instance)
 
         database = await retry_until_available(self.health.component("postgres opening"), attempt)
         self._stack.push_async_callback(database.close)
         self.health.probe("postgres", database.ping)
-        sending = self.health.component("outbox")
-        sending.ready()
+        return database
+
+    async def start_outbox(self, database: Database) -> None:
+        """Relay the outbox of this database; each commit wakes the relay."""
+        component = self.health.component("outbox")
+        component.ready()
         relay = Relay(
             self.service,
             database,
@@ -77,36 +77,39 @@ class ServiceContext(Generic[S]):
             self.instance,
             self.clock,
             sign=signatures_of(self.settings).sign,
-            report=lambda reason: sending.down(reason) if reason else sending.ready(),
+            report=lambda reason: component.down(reason) if reason else component.ready(),
         )
+        database.on_commit = relay.wake
         await relay.start()
         self._stack.push_async_callback(relay.stop)
-        return database
 
     async def open_client(self) -> RpcClient:
-        """A client for calls to other services; its reply topic is read when this returns."""
+        """Return a client for calls to other services; its reply topic is being read by then."""
         options = kafka_options(self.settings)
-        calling = RpcClientSession(self.service, self.instance, self._producer, options, self.settings)
-        await retry_until_available(self.health.component("replies"), calling.start)
-        self._stack.push_async_callback(calling.stop)
-        return calling.client
+        session = RpcClientSession(self.service, self.instance, self._producer, options, self.settings)
+        await retry_until_available(self.health.component("replies"), session.start)
+        self._stack.push_async_callback(session.stop)
+        return session.client
 
-    def subscribe(self, topics: Iterable[str], handler: EventHandler) -> None:
-        """Hear the events of these topics, each at least once, in order for each key."""
-        self.subscriptions.append((tuple(topics), handler))
+    def subscribe(self, topics: Iterable[str], handler: Handler) -> None:
+        """Consume the events of these topics, each at least once, in order for each key.
+
+        Raises ValueError when one of them has a handler already.
+        """
+        self._events.add(tuple(topics), handler)
 
     def every(self, interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
-        """Do a job again and again; one that fails is logged and done again at its next turn."""
+        """Run a job periodically; one that fails is logged and runs again at its next turn."""
         task = asyncio.create_task(_repeat(interval_s, job))
         self._stack.push_async_callback(_cancel, task)
 
     def run_forever(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something that goes on until the process stops; what fails is logged and begun anew."""
-        task = asyncio.create_task(_keep_on(work))
+        """Run a task until the process stops; one that fails or returns is started again."""
+        task = asyncio.create_task(_restart(work))
         self._stack.push_async_callback(_cancel, task)
 
     def on_stop(self, close: Callable[[], Awaitable[Any]]) -> None:
-        """Close something when the process stops, in the reverse order of asking."""
+        """Call `close` when the process stops; the last registered is called first."""
         self._stack.push_async_callback(close)
 
 
@@ -121,13 +124,13 @@ async def _repeat(interval_s: float, job: Callable[[], Awaitable[Any]]) -> None:
             log.exception("a periodic job failed")
 
 
-async def _keep_on(work: Callable[[], Awaitable[None]]) -> None:
+async def _restart(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
         except Exception:
-            log.exception("something that goes on beside failed")
-        await asyncio.sleep(_BEGUN_ANEW_AFTER_S)
+            log.exception("a background task failed and is started again")
+        await asyncio.sleep(_RESTART_AFTER_S)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

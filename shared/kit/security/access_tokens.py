@@ -1,6 +1,6 @@
-"""Access tokens: how auth and the gateways check them (RFC 7519, RFC 8037).
+"""Verification of access tokens, in auth and in the gateways (RFC 7519, RFC 8037).
 
-One algorithm, EdDSA with Ed25519, and one place where it is enforced.
+The only algorithm is EdDSA with Ed25519, and it is enforced only here.
 """
 
 import binascii
@@ -21,9 +21,9 @@ ALGORITHM = "EdDSA"
 TOKEN_LENGTH_MAX = 4096
 REMEMBERED_MAX = 10_000
 LEEWAY = timedelta(seconds=30)
-"""How far the clock of the one who issued may be ahead: clocks differ, and are set back under way.
+"""How far the issuer's clock may be ahead: clocks differ, and may be set back.
 
-There is none for the expiry.
+It does not extend the expiry.
 """
 
 
@@ -33,14 +33,14 @@ class _Header(Struct, frozen=True):
     crit: msgspec.Raw | None = None
 
 
-class _Known(Struct, frozen=True):
+class _Verified(Struct, frozen=True):
     kid: str
     key: Ed25519PublicKey
     claims: Claims
 
 
 def public_keys(jwks: Jwks) -> dict[str, Ed25519PublicKey]:
-    """The keys of a `keys.get` answer by their `kid`; what is no Ed25519 signature key is left out."""
+    """Return the Ed25519 signature keys of a `keys.get` answer by their `kid`."""
     keys: dict[str, Ed25519PublicKey] = {}
     for jwk in jwks.keys:
         if (jwk.kty, jwk.crv, jwk.alg, jwk.use) != ("OKP", "Ed25519", ALGORITHM, "sig"):
@@ -53,11 +53,10 @@ def public_keys(jwks: Jwks) -> dict[str, Ed25519PublicKey]:
 
 
 class TokenVerifier:
-    """Checks access tokens against the public keys of the moment.
+    """Verifies access tokens with the current public keys.
 
-    `keys` maps `kid` to key and is looked at anew each time, so its owner may change it in place.
-    The signature of a token that was good is remembered (bounded); its expiry is checked every time.
-    Whether its session has been ended is not known here.
+    `keys` maps `kid` to key and is read each time, so its owner may change it in place. Verified tokens are
+    cached, with a bound; their expiry is checked each time. Revoked sessions are checked elsewhere.
     """
 
     def __init__(
@@ -67,28 +66,28 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
-        self._known: dict[str, _Known] = {}
+        self._cache: dict[str, _Verified] = {}
 
     def verify(self, token: str) -> Claims:
-        """The claims of a token that holds. Raises `token.invalid` or `token.expired`."""
-        known = self._known.get(token)
-        if known is None or self._keys.get(known.kid) != known.key:
-            known = self._check(token)
-            self._remember(token, known)
+        """Return the claims of a valid token. Raises `token.invalid` or `token.expired`."""
+        verified = self._cache.get(token)
+        if verified is None or self._keys.get(verified.kid) != verified.key:
+            verified = self._check(token)
+            self._store(token, verified)
         now = self._clock.now()
-        if now.timestamp() >= known.claims.exp:
-            self._known.pop(token, None)
+        if now.timestamp() >= verified.claims.exp:
+            self._cache.pop(token, None)
             raise TOKEN_EXPIRED.exception("The access token has expired.")
-        if known.claims.iat > (now + LEEWAY).timestamp():
+        if verified.claims.iat > (now + LEEWAY).timestamp():
             raise _invalid("it was issued in the future")
-        return known.claims
+        return verified.claims
 
-    def _remember(self, token: str, known: _Known) -> None:
-        if len(self._known) >= REMEMBERED_MAX:
-            del self._known[next(iter(self._known))]
-        self._known[token] = known
+    def _store(self, token: str, verified: _Verified) -> None:
+        if len(self._cache) >= REMEMBERED_MAX:
+            del self._cache[next(iter(self._cache))]
+        self._cache[token] = verified
 
-    def _check(self, token: str) -> _Known:
+    def _check(self, token: str) -> _Verified:
         if len(token) > TOKEN_LENGTH_MAX or not token.isascii() or token.count(".") != 2:
             raise _invalid("it is malformed")
         header = _read_header(token)
@@ -98,7 +97,7 @@ class TokenVerifier:
         claims = _read_claims(token, key)
         if claims.iss != self._issuer or claims.aud != self._audience:
             raise _invalid("it was made by or for someone else")
-        return _Known(header.kid, key, claims)
+        return _Verified(header.kid, key, claims)
 
 
 def _read_header(token: str) -> _Header:
@@ -112,7 +111,7 @@ def _read_claims(token: str, key: Ed25519PublicKey) -> Claims:
     signature = token.rpartition(".")[2]
     try:
         payload = jwt.PyJWS().decode_complete(token, key, algorithms=[ALGORITHM])["payload"]
-        # Base64 has spellings to spare; only the one that was given is taken.
+        # Base64 has several encodings of the same bytes; only the canonical one is accepted.
         if base64url_encode(base64url_decode(signature)).decode() != signature:
             raise _invalid("it is malformed")
         return msgspec.json.decode(payload, type=Claims)

@@ -1,7 +1,7 @@
-"""Sealing a text to a public key: HPKE in its base mode (RFC 9180), X25519, HKDF-SHA256, AES-128-GCM.
+"""Seal texts to a public key: HPKE in base mode (RFC 9180) with X25519, HKDF-SHA256 and AES-128-GCM.
 
-What a text is sealed *for* goes into HPKE's `info`, so that it opens there and nowhere else. Texts are
-filled up to a multiple of 64 bytes first: how long a password is, is not told.
+The purpose of a text goes into HPKE's `info`, so that it can be opened for that purpose only. Texts are
+padded to a multiple of 64 bytes first, which hides the length of a password.
 """
 
 import binascii
@@ -17,27 +17,27 @@ ALGORITHM = "HPKE-X25519-HKDF-SHA256-A128GCM"
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
 _BLOCK_BYTES = 64
-_PURPOSE = b"concord seal 1"
+_INFO_PREFIX = b"concord seal 1"
 _PROBE = X25519PrivateKey.generate()
 _KEYS_MAX = 256
-"""Each process that calls has one key for all its life."""
+"""Each process that calls has one key for its whole life."""
 
 
 class DecryptionError(Exception):
-    """It was not sealed to this key for this purpose, or it is garbage."""
+    """The text was not sealed to this key with this `info`, or is garbage."""
 
 
-def seal(text: str, key: X25519PublicKey, *purpose: bytes) -> str:
-    """Seal a text, in base64 for URLs. Raises ValueError for a public key that is none."""
+def seal(text: str, key: X25519PublicKey, *info: bytes) -> str:
+    """Return a sealed text, in base64url. Raises ValueError for an invalid public key."""
     raw = text.encode() + b"\x80"
     raw += bytes(-len(raw) % _BLOCK_BYTES)
-    return base64url(_SUITE.encrypt(raw, key, info=_info(purpose)))
+    return base64url(_SUITE.encrypt(raw, key, info=_encode_info(info)))
 
 
-def unseal(sealed: str, key: X25519PrivateKey, *purpose: bytes) -> str:
-    """Open what `seal` made. Raises DecryptionError, and does not say why."""
+def unseal(sealed: str, key: X25519PrivateKey, *info: bytes) -> str:
+    """Return the text that `seal` sealed. Raises DecryptionError without giving the reason."""
     try:
-        raw = _SUITE.decrypt(from_base64url(sealed), key, info=_info(purpose)).rstrip(b"\0")
+        raw = _SUITE.decrypt(from_base64url(sealed), key, info=_encode_info(info)).rstrip(b"\0")
         if not raw.endswith(b"\x80"):
             raise DecryptionError
         return raw[:-1].decode()
@@ -46,16 +46,16 @@ def unseal(sealed: str, key: X25519PrivateKey, *purpose: bytes) -> str:
 
 
 def public_text(key: X25519PrivateKey) -> str:
-    """The public half, in base64 for URLs."""
+    """Return the public key of a private key, in base64url."""
     return base64url(key.public_key().public_bytes_raw())
 
 
 @lru_cache(_KEYS_MAX)
 def public_key(text: str) -> X25519PublicKey:
-    """A public key from its 32 bytes in base64 for URLs. Raises DecryptionError for what is none.
+    """Return the public key of 32 bytes in base64url. Raises DecryptionError for anything else.
 
-    A point of small order is none either: what is agreed on with it is no secret (RFC 7748, 6.1). That is
-    found out here, before anything is done, and not when an answer has to be sealed.
+    Points of small order are rejected as well, because a secret agreed with them is not secret (RFC 7748,
+    6.1): here, before a request is processed, and not only when its answer has to be sealed.
     """
     try:
         key = X25519PublicKey.from_public_bytes(from_base64url(text))
@@ -66,18 +66,18 @@ def public_key(text: str) -> X25519PublicKey:
 
 
 def base64url(raw: bytes) -> str:
-    """Base64 for URLs, without padding (RFC 7515)."""
+    """Encode as base64url without padding (RFC 7515)."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def from_base64url(text: str) -> bytes:
-    """The bytes of base64 for URLs without padding. Raises ValueError for what is anything else."""
+    """Decode base64url without padding. Raises ValueError for anything else."""
     raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if base64url(raw) != text:  # Python passes over what is no base64
-        raise binascii.Error("not base64 for URLs")
+    if base64url(raw) != text:  # Python skips characters that are not base64
+        raise binascii.Error("not base64url")
     return raw
 
 
-def _info(purpose: tuple[bytes, ...]) -> bytes:
-    parts = (_PURPOSE, *purpose)
+def _encode_info(info: tuple[bytes, ...]) -> bytes:
+    parts = (_INFO_PREFIX, *info)
     return struct.pack(f">{len(parts)}I", *map(len, parts)) + b"".join(parts)

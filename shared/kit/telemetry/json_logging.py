@@ -1,7 +1,8 @@
-"""Logs: one JSON object a line on stdout, in UTC, with the call that it is about and without secrets."""
+"""Logs: one JSON object a line on stdout, in UTC, with the ids of the call and without secrets."""
 
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from pythonjsonlogger.msgspec import MsgspecFormatter
@@ -10,15 +11,15 @@ from shared.kit.telemetry.log_context import correlation_id_var, operation_var, 
 from shared.kit.telemetry.log_throttle import LogThrottle
 from shared.kit.telemetry.redaction import redact_value
 
-_CHATTY = ("aiokafka", "faststream", "uvicorn", "asyncio", "kafka", "botocore", "urllib3", "alembic")
+_VERBOSE = ("aiokafka", "faststream", "uvicorn", "asyncio", "kafka", "botocore", "urllib3", "alembic")
 _CALL = ("correlation_id", "operation", "traceparent")
 _FIRST = ("timestamp", "level", "service", "instance", "logger", "message", *_CALL)
 
 
 class JsonFormatter(MsgspecFormatter):
-    """A record as `{timestamp, level, service, instance, logger, message, correlation_id, operation, …}`.
+    """Formats a record as `{timestamp, level, service, instance, logger, message, correlation_id, …}`.
 
-    `traceparent` stands after `operation` where the caller sent one.
+    `operation` follows, and `traceparent` if the caller sent one.
     """
 
     def __init__(self, service: str, instance: str = "") -> None:
@@ -31,7 +32,7 @@ class JsonFormatter(MsgspecFormatter):
         )
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Add the call, take secrets out, put the fields into their order."""
+        """Add the ids of the call, redact secrets, order the fields."""
         log_data.setdefault("correlation_id", correlation_id_var.get())
         log_data.setdefault("operation", operation_var.get())
         log_data.setdefault("traceparent", traceparent_var.get())
@@ -39,7 +40,7 @@ class JsonFormatter(MsgspecFormatter):
         return {name: redact_value(value, name) for name, value in ordered.items() if value not in (None, "")}
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """The line; what can not be encoded (lone surrogates, foreign objects) is shown as it prints."""
+        """Return the line; values that cannot be encoded (lone surrogates, objects) are printed as ASCII."""
         try:
             return super().jsonify_log_record(log_data)
         except (TypeError, ValueError, UnicodeEncodeError):
@@ -52,18 +53,26 @@ _RESERVED = [*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskNam
 
 
 def setup_logging(
-    service: str, level: str = "INFO", instance: str = "", stream: TextIO | None = None
+    service: str,
+    level: str = "INFO",
+    instance: str = "",
+    stream: TextIO | None = None,
+    *,
+    throttled: Iterable[str] = (),
 ) -> None:
-    """Log JSON lines to stdout from `level` on; libraries that chatter only from WARNING on."""
+    """Log JSON lines to stdout from `level` on, verbose libraries only from WARNING on.
+
+    Repeated messages of aiokafka and of the loggers `throttled` are throttled.
+    """
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter(service, instance))
-    handler.addFilter(LogThrottle("aiokafka", "shared.kit.security.record_signatures"))
+    handler.addFilter(LogThrottle("aiokafka", *throttled))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.captureWarnings(True)
-    for name in _CHATTY:
+    for name in _VERBOSE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.access").disabled = True
-    # It warns at each start that it creates no topics, which is as we want it.
+    # It warns at each start that it creates no topics, which is intended.
     logging.getLogger("concord.broker").setLevel(logging.ERROR)

@@ -1,12 +1,12 @@
-"""What a task is working on, for its log lines."""
+"""The ids of the call that a task works on, for its log lines."""
 
 from contextvars import ContextVar
 
 correlation_id_var: ContextVar[str | None] = ContextVar("correlation_id", default=None)
-"""The id that the caller knows and that every log line and record of one call carries."""
+"""The correlation id: known to the caller, in every log line and record of one call."""
 
 traceparent_var: ContextVar[str | None] = ContextVar("traceparent", default=None)
-"""The caller's trace (W3C Trace Context), which goes on with the calls of this task."""
+"""The caller's trace (W3C Trace Context), passed on with the calls of this task."""
 
 operation_var: ContextVar[str | None] = ContextVar("operation", default=None)
-"""The operation that is being answered, or the event type that is being taken in."""
+"""The operation or event type that is being handled."""

@@ -1,7 +1,7 @@
-"""Keeps what says the same again and again from filling the logs.
+"""Throttling of repeated log messages, so that they do not fill the logs.
 
-Refused records come as often as somebody cares to write them. And while no broker answers, aiokafka says
-so dozens of times a second in every process, for as long as it lasts.
+Anyone who can write to Kafka can cause refused records at any rate; and while no broker answers, aiokafka
+logs it dozens of times a second in every process.
 """
 
 import logging
@@ -14,43 +14,48 @@ WINDOW_S = 10.0
 _MESSAGES_MAX = 1000
 
 
-class _Said(Struct):
-    until: float
-    times: int = 0
+class _Window(Struct):
+    until_s: float
+    count: int = 0
 
 
 class LogThrottle(logging.Filter):
-    """Lets each message of these loggers through so often in ten seconds; the next tells how many were not.
+    """Passes at most `burst` equal messages of these loggers in each window of `window_s` seconds.
 
-    Messages are the same when their templates are, whatever stands in them.
+    Messages are equal if their templates are, whatever their arguments. Loggers below the named ones are
+    throttled too.
     """
 
     def __init__(
-        self, *loggers: str, times: int = 3, window_s: float = WINDOW_S, now: Callable[[], float] = monotonic
+        self, *loggers: str, burst: int = 3, window_s: float = WINDOW_S, now: Callable[[], float] = monotonic
     ) -> None:
         super().__init__()
         self._prefixes = tuple(f"{name}." for name in loggers)
-        self._times = times
+        self._burst = burst
         self._window_s = window_s
         self._now = now
-        self._said: dict[tuple[str, int, str], _Said] = {}
+        self._windows: dict[tuple[str, int, str], _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log it; `unsaid` is added to the first one after some were not."""
+        """Return True if the record is to be logged.
+
+        The first record after suppressed ones gets their number as the field `unsaid`.
+        """
         if not f"{record.name}.".startswith(self._prefixes):
             return True
         key = (record.name, record.levelno, str(record.msg))
         now = self._now()
-        said = self._said.get(key)
-        if said is None or said.until <= now:
-            if said is not None and said.times > self._times:
-                record.unsaid = said.times - self._times
-            said = self._begin(key, now)
-        said.times += 1
-        return said.times <= self._times
+        window = self._windows.get(key)
+        if window is None or window.until_s <= now:
+            suppressed = 0 if window is None else window.count - self._burst
+            if suppressed > 0:
+                record.unsaid = suppressed
+            window = self._open_window(key, now)
+        window.count += 1
+        return window.count <= self._burst
 
-    def _begin(self, key: tuple[str, int, str], now: float) -> _Said:
-        if len(self._said) >= _MESSAGES_MAX:
-            self._said.clear()
-        said = self._said[key] = _Said(now + self._window_s)
-        return said
+    def _open_window(self, key: tuple[str, int, str], now: float) -> _Window:
+        if len(self._windows) >= _MESSAGES_MAX:
+            self._windows.clear()
+        window = self._windows[key] = _Window(now + self._window_s)
+        return window

@@ -1,4 +1,4 @@
-"""Counters of the mesh that every process shows at /metrics."""
+"""Metrics of calls and records, which every process exposes at /metrics."""
 
 from functools import cache
 
@@ -23,10 +23,10 @@ _seconds = Histogram(
 
 @cache
 def _seconds_of(operation: str, outcome: str) -> Histogram:
-    """Both labels come from the catalogue, so the cache is bounded."""
+    """Return the labelled histogram; both labels come from the catalogue, so the cache is bounded."""
     return _seconds.labels(operation, outcome)
 
 
 def answered(operation: str, outcome: str, seconds: float) -> None:
-    """A request has its outcome: `ok` or the code of its error."""
+    """Record the outcome of a request, `ok` or its error code, and its duration in seconds."""
     _seconds_of(operation, outcome).observe(seconds)

@@ -1,72 +1,75 @@
-"""What stands in the headers of a record: the names, and how they are read and written."""
+"""A call as it is written to Kafka: the envelope of a request, and the headers of requests and replies."""
 
-import re
+import time
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from shared.contracts.base import Answer
 from shared.contracts.errors import MESH_TIMEOUT, ServiceError
 from shared.contracts.operation import Operation
 from shared.kit.clock import now_ms
+from shared.kit.wire.headers import (
+    CALL_ID,
+    CORRELATION_ID,
+    DEADLINE,
+    ERROR,
+    IDEMPOTENCY_KEY,
+    REPLY_KEY,
+    REPLY_TO,
+    REPLY_TOPIC,
+    STATUS,
+    TRACEPARENT,
+    Headers,
+    header_text,
+)
 
-Headers = list[tuple[str, bytes]]
-"""A list, because aiokafka's batch builder takes nothing else."""
-
-CORRELATION_ID = "correlation_id"
-CALL_ID = "call_id"
-REPLY_TO = "reply_to"
-DEADLINE = "deadline"
-IDEMPOTENCY_KEY = "idempotency_key"
-TRACEPARENT = "traceparent"
-STATUS = "status"
-ERROR = "error"
-SIGNATURE = "signature"
-TOPICS = "topics"
-REPLY_KEY = "reply_key"
-
-REPLY_TOPIC = re.compile(r"[a-z-]+\.replies\.[A-Za-z0-9._-]{1,180}")
-"""Nobody can make a service write its replies into a topic that is not a reply topic."""
-
-_TEXT_MAX_CHARS = 1024
+_LATER_DEADLINE_MAX_MS = 60_000
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """What travels with a request beside its body."""
+    """The envelope of a request: everything that travels with it besides its body."""
 
     operation: Operation
     correlation_id: str
-    """What logs and callers know; the caller may choose it, so it need not be unique."""
+    """Identifies the request in logs. The client may choose it, so it need not be unique."""
     call_id: str
-    """Unique for each call: replies are matched by it, a redelivery is recognised by it."""
+    """Unique for each call: it matches the reply to the request and identifies a redelivery."""
     deadline_ms: int
-    """Milliseconds since the epoch; nobody waits for the answer any longer."""
+    """Milliseconds since the epoch, as written in the header; after it nobody waits for the reply."""
+    expires_at_s: float = 0.0
+    """The deadline as event loop time (`time.monotonic`); computed once if it is not given."""
     idempotency_key: str | None = None
     traceparent: str | None = None
     reply_to: str | None = None
     reply_key: str | None = None
-    """The public key that secrets of the answer are sealed to: X25519, in base64 for URLs."""
+    """The public key to which the answer's secrets are sealed: X25519, base64url."""
     body: bytes = b""
-    """The request as it stands in Kafka, but for its secrets, which are left out."""
+    """The request as written to Kafka, with its secrets redacted."""
+
+    def __post_init__(self) -> None:
+        if not self.expires_at_s:
+            force_setattr(self, "expires_at_s", time.monotonic() + (self.deadline_ms - now_ms()) / 1000)
 
     def remaining_s(self) -> float:
-        """Seconds until the deadline, negative past it."""
-        return (self.deadline_ms - now_ms()) / 1000
+        """Return the seconds until the deadline, negative after it."""
+        return self.expires_at_s - time.monotonic()
 
     def expired(self) -> ServiceError:
-        """The error of a call whose time is over."""
+        """Return the error of a call whose deadline has passed."""
         return MESH_TIMEOUT.exception(f"The deadline of {self.operation.name} passed before it was done.")
 
 
 class Reply(Struct):
-    """An answer whose status is not the operation's, or whose bytes are ready."""
+    """An answer with another status than the operation's, or whose body is encoded already."""
 
     status: int
     body: Answer | bytes | None = None
 
 
 def request_headers(call: Call, reply_to: bytes) -> Headers:
-    """The headers of a request record."""
+    """Return the headers of a request record."""
     headers = [
         (CORRELATION_ID, call.correlation_id.encode()),
         (CALL_ID, call.call_id.encode()),
@@ -83,7 +86,7 @@ def request_headers(call: Call, reply_to: bytes) -> Headers:
 
 
 def reply_headers(call: Call, status: int, error: str | None = None) -> Headers:
-    """The headers of a reply record; `error` is the code where the reply is one."""
+    """Return the headers of a reply record; `error` is the error code of a reply that is an error."""
     headers = [
         (CORRELATION_ID, call.correlation_id.encode()),
         (CALL_ID, call.call_id.encode()),
@@ -95,17 +98,23 @@ def reply_headers(call: Call, status: int, error: str | None = None) -> Headers:
 
 
 def read_call(
-    operation: Operation, headers: Iterable[tuple[str, bytes]], body: bytes, default_deadline_ms: int
+    operation: Operation, headers: Iterable[tuple[str, bytes]], body: bytes, default_timeout_ms: int
 ) -> Call:
-    """Read a request's headers as far as they make sense; what is garbage counts as absent."""
+    """Read the headers of a request; a value that is not valid counts as absent.
+
+    A deadline may be at most a minute later than the default, so that queues stay bounded in time.
+    """
     texts = {name: text for name, value in headers if (text := header_text(value)) is not None}
     correlation_id = texts.get(CORRELATION_ID, "")
     reply_to = texts.get(REPLY_TO)
+    time_ms, time_s = now_ms(), time.monotonic()
+    deadline_ms = _deadline_ms(texts.get(DEADLINE), time_ms + default_timeout_ms)
     return Call(
         operation=operation,
         correlation_id=correlation_id,
         call_id=texts.get(CALL_ID) or correlation_id,
-        deadline_ms=_deadline_ms(texts.get(DEADLINE), default_deadline_ms),
+        deadline_ms=deadline_ms,
+        expires_at_s=time_s + (deadline_ms - time_ms) / 1000,
         idempotency_key=texts.get(IDEMPOTENCY_KEY),
         traceparent=texts.get(TRACEPARENT),
         reply_to=reply_to if reply_to and REPLY_TOPIC.fullmatch(reply_to) else None,
@@ -114,17 +123,7 @@ def read_call(
     )
 
 
-def header_text(value: bytes | None) -> str | None:
-    """A header's value as text; None when it is not printable UTF-8 of at most 1024 characters."""
-    try:
-        text = (value or b"").decode()
-    except UnicodeDecodeError:
-        return None
-    return text if len(text) <= _TEXT_MAX_CHARS and text.isprintable() else None
-
-
 def _deadline_ms(text: str | None, default_ms: int) -> int:
-    """A deadline may be nearer than the default but hardly later: queues stay bounded in time."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 15:
         return default_ms
-    return min(int(text), default_ms + 60_000)
+    return min(int(text), default_ms + _LATER_DEADLINE_MAX_MS)

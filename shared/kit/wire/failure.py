@@ -1,4 +1,4 @@
-"""What a record says about its failures in its headers: its origin, its tries, the reason."""
+"""Headers of a record that failed: its origin, the number of attempts, the reason."""
 
 import traceback
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from msgspec import Struct
 
 from shared.kit.telemetry.redaction import redact
-from shared.kit.wire.call import Headers, header_text
+from shared.kit.wire.headers import Headers, header_text
 
 ORIGINAL_TOPIC = "original-topic"
 ORIGINAL_PARTITION = "original-partition"
@@ -17,9 +17,9 @@ ATTEMPT = "attempt"
 REASON = "reason"
 TRACE = "trace"
 DEAD_LETTER = "dead-letter"
-"""On a record that was redriven: the id of the dead letter that it was."""
+"""On a redriven record: the id of the dead letter."""
 TRUNCATED = "truncated"
-"""On a record whose value did not fit where it was put: how many bytes it had."""
+"""On a record whose value was too large to be copied: its size in bytes."""
 FAILURE_HEADERS = (
     *(ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET),
     *(ATTEMPT, REASON, TRACE, DEAD_LETTER, TRUNCATED),
@@ -29,7 +29,7 @@ _REASON_MAX_CHARS = 300
 
 
 class Origin(Struct, frozen=True):
-    """Where a record was first read, and how many times it was tried before."""
+    """The topic, partition and offset at which a record was first read, and its attempts so far."""
 
     topic: str
     partition: int
@@ -38,21 +38,21 @@ class Origin(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """Why a record was not processed; `final` means that no further try can help."""
+    """The reason why a record was not processed; `retryable` unless no further attempt can succeed."""
 
     reason: str
     trace: str = ""
-    final: bool = False
+    retryable: bool = True
 
     @classmethod
-    def of(cls, error: BaseException, *, final: bool = False) -> "Failure":
-        """From an exception: its kind, its text without secrets, and the line of ours that raised it."""
+    def of(cls, error: BaseException, *, retryable: bool = True) -> "Failure":
+        """Describe an exception: its class, its text with secrets redacted, and our line that raised it."""
         text = redact(str(error))[:_REASON_MAX_CHARS]
-        return cls(f"{type(error).__name__}: {text}".rstrip(": "), _line_of(error), final)
+        return cls(f"{type(error).__name__}: {text}".rstrip(": "), _line_of(error), retryable)
 
 
 def origin_of(record: ConsumerRecord) -> Origin:
-    """Read from the headers of a record that failed before; else the record's own place."""
+    """Return the origin in the headers of a record that failed before, otherwise its own position."""
     texts = {
         name: text
         for name, value in record.headers
@@ -68,19 +68,19 @@ def origin_of(record: ConsumerRecord) -> Origin:
 
 
 def redriven(headers: Iterable[tuple[str, bytes]]) -> Headers:
-    """The headers of a dead letter that is to be tried anew: its origin stays, its attempts are forgotten."""
-    kept = [pair for pair in headers if pair[0] not in (ATTEMPT, REASON, TRACE, DEAD_LETTER)]
-    return [*kept, (ATTEMPT, b"0")]
+    """Return the headers of a dead letter to be tried again: with its origin, without its attempts."""
+    remaining = [pair for pair in headers if pair[0] not in (ATTEMPT, REASON, TRACE, DEAD_LETTER)]
+    return [*remaining, (ATTEMPT, b"0")]
 
 
 def foreign_headers(headers: Iterable[tuple[str, bytes]]) -> Headers:
-    """The headers that a record had before it failed; that it was redriven belongs to them."""
+    """Return the headers that a record had before it failed, with the id of a redriven dead letter."""
     own = [name for name in FAILURE_HEADERS if name != DEAD_LETTER]
     return [(name, value) for name, value in headers if name not in own]
 
 
 def failure_headers(origin: Origin, attempt: int, failure: Failure) -> Headers:
-    """The headers of a record that failed for the `attempt`th time."""
+    """Return the headers of a record that failed for the `attempt`th time."""
     texts = {
         ORIGINAL_TOPIC: origin.topic,
         ORIGINAL_PARTITION: str(origin.partition),
@@ -93,7 +93,7 @@ def failure_headers(origin: Origin, attempt: int, failure: Failure) -> Headers:
 
 
 def _line_of(error: BaseException) -> str:
-    """The innermost line of our own code: `apps/message/inbound/kafka.py:41 in take_in`."""
+    """Return the innermost line of our own code, such as `apps/message/inbound/kafka.py:41 in take_in`."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if {"apps", "shared"} & set(PurePath(frame.filename).parts)]
     if not (ours or frames):

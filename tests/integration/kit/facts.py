@@ -48,7 +48,7 @@ def event_type(service: str, *topics: str) -> EventType:
 def fact(kind: EventType, key: UUID, revision: int, *, name: str = "x") -> Fact:
     """The `revision`th fact about `key`."""
     data = PublicProfile(id=key, name=name, image_url=None, revision=revision)
-    return Fact(kind=kind, key=key, revision=revision, data=data)
+    return Fact(event_type=kind, key=key, revision=revision, data=data)
 
 
 async def publish(database: Database, facts: Sequence[Fact]) -> None:

@@ -12,11 +12,12 @@ from shared.contracts.event import SERVER_DELETED as KIND
 from shared.contracts.event import Event
 from shared.contracts.examples import example_of_event
 from shared.contracts.topics import dead_letter_topic
-from shared.kit.config.settings import ProcessSettings, kafka_options
+from shared.kit.config.settings import ProcessSettings
 from shared.kit.events.consumer import EventConsumer
 from shared.kit.kafka.broker import make_broker
-from shared.kit.wire.call import SIGNATURE
+from shared.kit.kafka.options import kafka_options
 from shared.kit.wire.failure import FAILURE_HEADERS, ORIGINAL_TOPIC
+from shared.kit.wire.headers import SIGNATURE
 from tests.integration.kit.mesh import settings_for
 from tests.unit.kit.rpc.calls import SIGNATURES
 

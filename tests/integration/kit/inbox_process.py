@@ -1,8 +1,8 @@
-"""An inbox in a process of its own, to be killed.
+"""An event consumer in a process of its own, to be killed.
 
 Usage: `python -m tests.integration.kit.inbox_process SERVICE KAFKA NAME`.
 
-It prints the revision of each event that it took in.
+It prints the revision of each event that it processed.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ import sys
 
 from shared.contracts.event import Event
 from shared.contracts.topics import CONSUMER_GROUPS
-from shared.kit.config.settings import kafka_options
 from shared.kit.events.consumer import EventConsumer
+from shared.kit.kafka import aiokafka_patches
 from shared.kit.kafka.broker import make_broker
+from shared.kit.kafka.options import kafka_options
 from tests.integration.kit.mesh import settings_for
 
 
@@ -23,6 +24,7 @@ async def take_in(event: Event) -> None:
 
 
 async def main(service: str, bootstrap: str, name: str) -> None:
+    aiokafka_patches.apply()
     CONSUMER_GROUPS[service] = f"{service}-group"
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

@@ -9,10 +9,11 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.contracts.catalogue import operations_of
-from shared.kit.config.settings import ProcessSettings, kafka_options
+from shared.kit.config.settings import ProcessSettings
 from shared.kit.dead_letters.publisher import DeadLetterPublisher
 from shared.kit.kafka.broker import make_broker, start_together
 from shared.kit.kafka.close import close_quietly
+from shared.kit.kafka.options import kafka_options
 from shared.kit.kafka.producer import Producer
 from shared.kit.rpc.client import RpcClient
 from shared.kit.rpc.client_session import RpcClientSession

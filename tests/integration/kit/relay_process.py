@@ -1,4 +1,4 @@
-"""A relay in a process of its own, to be stopped and killed.
+"""A relay in its own process, to be suspended and killed.
 
 Usage: `python -m tests.integration.kit.relay_process URL KAFKA NAME`.
 """
@@ -14,7 +14,7 @@ from shared.kit.outbox.relay import Relay
 
 LEASE_S = 2.0
 MARGIN_S = 0.5
-PAGE_ROWS = 50
+BATCH_ROWS = 50
 
 
 async def main(service: str, url: str, bootstrap: str, name: str) -> None:
@@ -29,7 +29,7 @@ async def main(service: str, url: str, bootstrap: str, name: str) -> None:
         SystemClock(),
         lease_s=LEASE_S,
         margin_s=MARGIN_S,
-        page_rows=PAGE_ROWS,
+        batch_rows=BATCH_ROWS,
     )
     await relay.start()
     print("started", flush=True)

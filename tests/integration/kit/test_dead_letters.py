@@ -7,9 +7,9 @@ import pytest
 from shared.contracts import topics
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S
-from shared.kit.config.settings import kafka_options
 from shared.kit.dead_letters.store import DeadLetterStore
-from shared.kit.kafka.topic_reader import Bounds
+from shared.kit.kafka.options import kafka_options
+from shared.kit.kafka.topic_reader import ReadLimits
 from tests.integration.kit.inbox_place import Place, event, headers_of
 from tests.integration.kit.mesh import settings_for
 from tests.support.polling import until
@@ -17,7 +17,7 @@ from tests.support.polling import until
 
 def letters_of(place: Place, **bounds: int) -> DeadLetterStore:
     options = kafka_options(settings_for(place.bootstrap))
-    return DeadLetterStore(options, (place.service,), Bounds(**bounds))
+    return DeadLetterStore(options, (place.service,), ReadLimits(**bounds))
 
 
 @pytest.mark.usefixtures("quick_retries")
@@ -66,9 +66,9 @@ async def test_more_than_is_looked_at_is_told(place: Place) -> None:
     async with place.inbox(handler):
         await place.read(place.dead, 5)
     box = await letters_of(place, records_max=3).read()
-    assert (len(box.letters), box.cut) == (3, True)
+    assert (len(box.letters), box.truncated) == (3, True)
     box = await letters_of(place, records_max=5).read()
-    assert (len(box.letters), box.cut) == (5, False)
+    assert (len(box.letters), box.truncated) == (5, False)
     assert await letters_of(Place(place.bootstrap, "nobody")).read() == type(box)(())
 
 

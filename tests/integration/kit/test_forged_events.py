@@ -12,12 +12,12 @@ from prometheus_client import REGISTRY
 from shared.contracts.event import Event
 from shared.contracts.topics import RETRY_DELAYS_S, retry_topic
 from shared.kit.clock import now_ms
-from shared.kit.config.settings import kafka_options
 from shared.kit.dead_letters.store import DeadLetterStore
-from shared.kit.kafka.topic_reader import Bounds
+from shared.kit.kafka.options import kafka_options
+from shared.kit.kafka.topic_reader import ReadLimits
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import SIGNATURE, Headers
 from shared.kit.wire.failure import ATTEMPT, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC
+from shared.kit.wire.headers import SIGNATURE, Headers
 from tests.integration.kit.inbox_place import Place, event, headers_of
 from tests.integration.kit.mesh import make_topics, settings_for
 from tests.support.polling import until
@@ -141,7 +141,7 @@ async def test_a_dead_letter_that_nobody_of_us_wrote_is_one_again(place: Place) 
     """An operator who redrives all there is lets no stranger speak."""
     taken, forged = Taken(), forgeries(place)
     await write(place, place.dead, *((key, value, failed(place, own)) for key, value, own in forged.values()))
-    letters = DeadLetterStore(kafka_options(settings_for(place.bootstrap)), (place.service,), Bounds())
+    letters = DeadLetterStore(kafka_options(settings_for(place.bootstrap)), (place.service,), ReadLimits())
     box = await letters.read()
     assert len(box.letters) == len(forged)
     async with place.inbox(taken):

@@ -18,7 +18,8 @@ from shared.contracts.topics import dead_letter_topic
 from shared.kit.clock import now_ms
 from shared.kit.security.field_encryption import FieldEncryption, seal_request
 from shared.kit.security.hpke import base64url, public_text
-from shared.kit.wire.call import (
+from shared.kit.wire.call import Call, request_headers
+from shared.kit.wire.headers import (
     CALL_ID,
     CORRELATION_ID,
     DEADLINE,
@@ -27,9 +28,7 @@ from shared.kit.wire.call import (
     REPLY_KEY,
     REPLY_TO,
     TRACEPARENT,
-    Call,
     Headers,
-    request_headers,
 )
 from tests.integration.kit.mesh import (
     answering_all,

@@ -31,7 +31,8 @@ from shared.kit.rpc.handlers import HandlerRegistry
 from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.hpke import ALGORITHM, public_text
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import CALL_ID, REPLY_TO, SIGNATURE, Call
+from shared.kit.wire.call import Call
+from shared.kit.wire.headers import CALL_ID, REPLY_TO, SIGNATURE
 from tests.integration.kit.mesh import (
     answering_all,
     make_request_topics,

@@ -24,7 +24,7 @@ from shared.contracts.topics import dead_letter_topic
 from shared.kit.clock import SystemClock, now_s
 from shared.kit.database.database import Database
 from shared.kit.outbox import relay as relay_module
-from shared.kit.outbox.outbox import SLICES, Outbox
+from shared.kit.outbox.outbox import SHARDS, Outbox
 from shared.kit.outbox.publisher import OutboxPublisher
 from shared.kit.outbox.records import LeaseLost, OutboxRecord
 from shared.kit.outbox.relay import Relay
@@ -238,13 +238,13 @@ async def test_two_share_the_slices_and_the_one_that_goes_leaves_them(place: Pla
                 await asyncio.sleep(0.05)
 
     async with place.relay("one", lease_s=1.5, margin_s=0.5):
-        await until({"one": SLICES})
+        await until({"one": SHARDS})
         async with place.relay("two", lease_s=1.5, margin_s=0.5):
-            await until({"one": SLICES // 2, "two": SLICES // 2})
+            await until({"one": SHARDS // 2, "two": SHARDS // 2})
             await place.publish(keys, range(1, 11))
             await until_empty(place.database)
         assert (await owners()).get("two") is None
-        await until({"one": SLICES})
+        await until({"one": SHARDS})
     records = await read_all(place.bootstrap, place.topic)
     assert len(records) == 200
     assert revisions_by_key(records) == {key: list(range(1, 11)) for key in keys}
@@ -260,21 +260,21 @@ async def test_stopping_sends_what_is_there(place: Place, keys: list[UUID]) -> N
 
 async def test_nothing_is_written_once_the_lease_is_lost(place: Place) -> None:
     holds = True
-    producer = OutboxPublisher(place.options, lambda: holds)
-    await producer.ready()
-    line = await producer.line_of(place.topic, b"k")
-    taken: list[OutboxRecord] = []
-    assert await producer.send({line: [OutboxRecord(0, b"k", b"in time", [])]}, taken.append) == []
+    publisher = OutboxPublisher(place.options, lambda: holds)
+    await publisher.connect()
+    partition = await publisher.partition_of(place.topic, b"k")
+    acked: list[OutboxRecord] = []
+    assert await publisher.send({partition: [OutboxRecord(0, b"k", b"in time", [])]}, acked.append) == []
     holds = False
     with pytest.raises(LeaseLost):
-        await producer.send({line: [OutboxRecord(1, b"k", b"too late", [])]}, taken.append)
-    await producer.kill()
+        await publisher.send({partition: [OutboxRecord(1, b"k", b"too late", [])]}, acked.append)
+    await publisher.abort()
     holds = True
-    await producer.ready()
+    await publisher.connect()
     await asyncio.sleep(1)
-    await producer.close()
+    await publisher.close()
     assert [record.value for record in await read_all(place.bootstrap, place.topic)] == [b"in time"]
-    assert [parcel.place for parcel in taken] == [0]
+    assert [record.row_index for record in acked] == [0]
 
 
 async def test_one_signature_holds_in_every_topic_of_an_event_and_nowhere_else(place: Place) -> None:
@@ -285,9 +285,9 @@ async def test_one_signature_holds_in_every_topic_of_an_event_and_nowhere_else(p
         (record,) = await read_all(place.bootstrap, topic)
         assert dict(record.headers)["topics"] == f"{place.topic} {place.copy}".encode()
         checked = (record.key, record.value, record.headers)
-        assert SIGNATURES.fault(topic, *checked) is None
-        assert SIGNATURES.fault("elsewhere", *checked) == MISPLACED
-        assert SIGNATURES.fault(topic, record.key, record.value + b" ", record.headers) == FORGED
+        assert SIGNATURES.verify(topic, *checked) is None
+        assert SIGNATURES.verify("elsewhere", *checked) == MISPLACED
+        assert SIGNATURES.verify(topic, record.key, record.value + b" ", record.headers) == FORGED
 
 
 async def test_metrics_and_reports_tell_how_it_goes(place: Place, keys: list[UUID]) -> None:

@@ -35,7 +35,7 @@ from tests.integration.kit.facts import (
     until_empty,
 )
 from tests.integration.kit.mesh import make_topics
-from tests.integration.kit.relay_process import LEASE_S, PAGE_ROWS
+from tests.integration.kit.relay_process import BATCH_ROWS, LEASE_S
 
 KEYS = 30
 FLOW_S = 10.0
@@ -64,7 +64,7 @@ class Flow:
         await asyncio.gather(*self._tasks)
 
     async def expected(self) -> dict[UUID, list[int]]:
-        """What must have arrived."""
+        """Return the revisions of each key that must arrive."""
         async with self._database.connection() as connection:
             rows = await connection.fetch("SELECT key, revision FROM aggregates")
         return {row["key"]: list(range(1, row["revision"] + 1)) for row in rows}
@@ -157,7 +157,7 @@ async def test_relays_that_are_stopped_and_killed(
     records, facts = await read_all(kafka_bootstrap, topic), sum(map(len, expected.values()))
     assert revisions_by_key(records) == expected
     assert facts > 300
-    assert len(records) - facts <= PAGE_ROWS * disturbed, "no more than one page comes twice each time"
+    assert len(records) - facts <= BATCH_ROWS * disturbed, "no more than one batch comes twice each time"
 
 
 async def test_a_killed_relay_that_comes_back_goes_on_at_once(

@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared.contracts.account import KEYS_GET, GetKeys, Jwk, Jwks
 from shared.contracts.errors import ServiceError
-from shared.kit.config.settings import kafka_options
+from shared.kit.kafka.options import kafka_options
 from shared.kit.rpc import reply_topics
 from shared.kit.rpc.client_session import RpcClientSession
 from shared.kit.rpc.reply_topics import ReplyTopicCollector, create_reply_topic, reply_topic_configs
@@ -261,7 +261,7 @@ async def test_a_caller_whose_topic_was_deleted_gets_replies_again(
     async with running_service(settings, handlers), running_producer(settings) as producer:
         name = secrets.token_hex(4)
         calling = RpcClientSession(
-            "gateway", name, producer, kafka_options(settings), settings, beat_interval_s=0.5
+            "gateway", name, producer, kafka_options(settings), settings, heartbeat_interval_s=0.5
         )
         await calling.start()
         assert await calling.client.call(KEYS_GET, GetKeys())

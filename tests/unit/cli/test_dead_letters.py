@@ -42,7 +42,7 @@ ID = letter().id
 
 @pytest.mark.parametrize("words", [("redrive", ID), ("redrive", "--all"), ("redrive", "message/0/99")])
 def test_nothing_is_redriven_when_not_all_was_looked_at(run: Run, words: tuple[str, ...]) -> None:
-    result, sent = run(DeadLetterListing((letter(),), cut=True), *words)
+    result, sent = run(DeadLetterListing((letter(),), truncated=True), *words)
     assert sent == []
     assert isinstance(result.exception, ConcordError)
     assert "Raise --records" in str(result.exception)
@@ -56,7 +56,7 @@ def test_an_id_named_twice_is_sent_once(run: Run) -> None:
 
 
 def test_what_is_shown_of_a_part_says_so(run: Run) -> None:
-    result, _ = run(DeadLetterListing((letter(),), cut=True), "show", ID)
+    result, _ = run(DeadLetterListing((letter(),), truncated=True), "show", ID)
     assert "may show as waiting: raise --records" in result.output
-    result, _ = run(DeadLetterListing((letter(),), cut=True), "show", "message/0/99")
+    result, _ = run(DeadLetterListing((letter(),), truncated=True), "show", "message/0/99")
     assert "there is more" in str(result.exception)

@@ -17,7 +17,7 @@ from cli.tracing import log_steps as logs
 from cli.tracing.kafka_steps import is_ours, kind_of, step_of
 from cli.tracing.log_steps import log_steps
 from cli.tracing.step import Kind, Step, in_order, time_line
-from shared.kit.kafka.topic_reader import Bounds
+from shared.kit.kafka.topic_reader import ReadLimits
 
 ID = "walk-1"
 
@@ -137,7 +137,7 @@ async def test_the_steps_of_kafka_are_bounded_and_reading_ends(monkeypatch: pyte
     monkeypatch.setattr(kafka, "TopicReader", Endless)
     monkeypatch.setattr(kafka, "partitions_of", no_partitions)
     monkeypatch.setattr(kafka, "STEPS_MAX", 5)
-    steps, _ = await kafka.kafka_steps({}, ID, Bounds(), bodies=False)
+    steps, _ = await kafka.kafka_steps({}, ID, ReadLimits(), bodies=False)
     assert (len(steps), len(read), closed) == (5, 5, [True])
 
 

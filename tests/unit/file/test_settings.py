@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from apps.file.settings import FileSettings
-from shared.kit.config.env import describe, env_name
+from shared.kit.config.env import document, env_name
 from shared.kit.config.settings import ProcessSettings, SettingsError, load
 from tests.unit.kit.rpc.calls import SECRET
 
 GOOD = {"MESH_SECRET": SECRET, "FILE_DATABASE_URL": "postgresql://file:secret@127.0.0.1:5432/file"}
-ROWS = {row.name: row for row in describe(FileSettings)}
+ROWS = {row.name: row for row in document(FileSettings)}
 OWN = [
     field
     for field in msgspec.structs.fields(FileSettings)
@@ -25,8 +25,8 @@ GIB = 2**30
 def fault(**changes: Any) -> str:
     with pytest.raises(SettingsError) as refused:
         load(FileSettings, GOOD | {name: str(value) for name, value in changes.items()})
-    assert len(refused.value.faults) == 1
-    return refused.value.faults[0]
+    assert len(refused.value.problems) == 1
+    return refused.value.problems[0]
 
 
 def test_nothing_but_the_database_and_the_secret_is_required() -> None:

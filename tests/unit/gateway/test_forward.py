@@ -15,7 +15,7 @@ from shared.contracts.catalogue import OPERATIONS
 from shared.contracts.examples import example_of
 from shared.contracts.file import FileLocation
 from shared.kit.clock import now_ms
-from shared.kit.rpc.reply_consumer import RawReply
+from shared.kit.rpc.caller import RawReply
 from tests.fakes.gateway import PROFILE_ID, SESSION_ID
 from tests.support.gateway import World, client_of
 

@@ -18,7 +18,7 @@ from cli.config.settings import SERVICES
 from cli.launcher.service_process import existing_services
 from cli.main import COMMANDS
 from cli.provisioning.provision import PrepareSettings
-from shared.kit.config.env import Settings, describe, load
+from shared.kit.config.env import Settings, document, load
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "compose.yaml").read_text()
@@ -42,7 +42,7 @@ def settings_of(service: str) -> type[Settings]:
 
 
 def names(kind: type[Settings]) -> set[str]:
-    return {row.name for row in describe(kind)}
+    return {row.name for row in document(kind)}
 
 
 def test_it_keeps_to_the_compose_specification() -> None:
@@ -64,7 +64,7 @@ def test_all_five_services_run_from_our_image() -> None:
 def test_every_setting_of_a_service_exists_and_none_is_missing(service: str) -> None:
     kind, environ = settings_of(service), COMPOSE["services"][service]["environment"]
     assert set(environ) - OUR_OWN <= names(kind)
-    required = {row.name for row in describe(kind) if row.default is None}
+    required = {row.name for row in document(kind) if row.default is None}
     if "MESH_SECRET" in names(kind):
         required.add("MESH_SECRET")
     assert required <= set(environ)
@@ -88,7 +88,7 @@ def test_every_value_is_one_that_the_service_takes(service: str, example: dict[s
 
 
 def test_what_compose_chooses_for_the_gateway_is_its_own_default() -> None:
-    shown = {row.name: row.default for row in describe(settings_of("gateway"))}
+    shown = {row.name: row.default for row in document(settings_of("gateway"))}
     environ = COMPOSE["services"]["gateway"]["environment"]
     for name, (variable, kind, text) in (
         (name, found.groups()) for name in environ if (found := VARIABLE.fullmatch(environ[name]))
@@ -143,7 +143,7 @@ def test_the_dockerfile_keeps_to_what_its_linter_asks() -> None:
 
 def test_pictures_fit_into_the_container_that_opens_them() -> None:
     """On its /tmp those of all workers, in its memory the largest of each beside the service itself."""
-    shown = {row.name: row.default for row in describe(settings_of("file"))}
+    shown = {row.name: row.default for row in document(settings_of("file"))}
     workers, largest = int(shown["FILE_THUMBNAIL_WORKERS"] or 0), int(shown["FILE_THUMBNAIL_MAX_BYTES"] or 0)
     service = COMPOSE["services"]["file"]
     (folder,) = service["tmpfs"]

@@ -28,13 +28,13 @@ from shared.contracts.catalogue import OPERATIONS, SERVICES
 from shared.contracts.examples import example_of
 from shared.contracts.topics import all_topics, dead_letter_topic, reply_topic, retry_topic
 from shared.edge.access_log import AccessLog
-from shared.kit.config.env import Settings, describe
-from shared.kit.config.tool_settings import ToolSettings
+from shared.kit.config.env import Settings, document
+from shared.kit.config.settings import ToolSettings
 from shared.kit.events.consumer import EventConsumer
 from shared.kit.health.checks import Health
-from shared.kit.health.server import health_app
+from shared.kit.health.endpoints import health_app
 from shared.kit.telemetry.json_logging import JsonFormatter
-from shared.kit.wire.call import REPLY_TOPIC
+from shared.kit.wire.headers import REPLY_TOPIC
 from tests.support.gateway import client_of, new_world
 from tests.unit.kit.rpc.calls import SECRET
 from tests.unit.public_contract.http_api import http_api
@@ -77,7 +77,7 @@ def settings() -> Json:
 
 def _variables(kind: type[Settings]) -> Iterator[tuple[str, str]]:
     fields = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"].values()
-    for row, field in zip(describe(kind), fields, strict=True):
+    for row, field in zip(document(kind), fields, strict=True):
         choices = field.get("anyOf", [field])
         rules = " or ".join(
             rules_of({key: value for key, value in choice.items() if key != "default"}) for choice in choices

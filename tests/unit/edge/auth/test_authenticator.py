@@ -16,7 +16,7 @@ from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, JwksCache
 from shared.edge.request_context import RequestContext
 from shared.kit.clock import now_ms
 from shared.kit.health.checks import Component
-from shared.kit.rpc.reply_consumer import RawReply
+from shared.kit.rpc.caller import RawReply
 from tests.fakes.gateway import PROFILE_ID, SESSION_ID, FakeServiceClient, Signer
 from tests.support.gateway import World, new_world
 

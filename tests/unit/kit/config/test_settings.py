@@ -1,4 +1,4 @@
-"""Settings: bounds, names, all faults at once, no secret in any text."""
+"""Settings: bounds, names, all problems at once, no secret in any text."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -12,8 +12,7 @@ from shared.kit.config.settings import (
     Secret,
     Settings,
     SettingsError,
-    describe,
-    kafka_options,
+    document,
     load,
 )
 from tests.unit.kit.rpc.calls import SECRET
@@ -56,10 +55,10 @@ def test_an_empty_value_is_none() -> None:
     assert load(Sample, {"SAMPLE_DATABASE_URL": "x", "WAIT_MS": "  "}).wait_ms == 5
 
 
-def test_every_fault_is_told_at_once_by_name_and_bounds() -> None:
+def test_every_problem_is_reported_at_once_by_name_and_bounds() -> None:
     with pytest.raises(SettingsError) as caught:
         load(Sample, {"WAIT_MS": "11", "RATIO": "-1", "LOUD": "loud", "MODE": "slow"})
-    assert caught.value.faults == (
+    assert caught.value.problems == (
         "SAMPLE_DATABASE_URL is required and must be text",
         "WAIT_MS must be a whole number from 1 to 10 (milliseconds), not '11'",
         "RATIO must be a number from 0, not '-1'",
@@ -71,7 +70,7 @@ def test_every_fault_is_told_at_once_by_name_and_bounds() -> None:
 class Pin(Settings, frozen=True, kw_only=True):
     pin: Annotated[Secret, Meta(pattern="^[0-9]+$", description="A number")] = ""
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         if self.pin == "0000":
             yield "PIN is too simple"
 
@@ -84,9 +83,9 @@ def test_no_secret_is_shown() -> None:
     read = load(Pin, {"PIN": "4711"})
     assert repr(read) == "Pin(pin='***')".replace("'", "")
     assert "4711" not in f"{read} {read!r} {read.__rich_repr__()}"
-    shown = repr(load(Sample, {"SAMPLE_DATABASE_URL": "postgresql://u:hunter2@h/d", "TOKEN": "hunter3"}))
-    assert "hunter" not in shown
-    assert "wait_ms=5" in shown
+    rendered = repr(load(Sample, {"SAMPLE_DATABASE_URL": "postgresql://u:hunter2@h/d", "TOKEN": "hunter3"}))
+    assert "hunter" not in rendered
+    assert "wait_ms=5" in rendered
 
 
 def test_rules_across_values_are_checked_too() -> None:
@@ -94,11 +93,11 @@ def test_rules_across_values_are_checked_too() -> None:
         load(Pin, {"PIN": "0000"})
     with pytest.raises(SettingsError) as caught:
         load(ProcessSettings, MESH | {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SSL_CERTFILE": "a.pem"})
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.problems) == 3
 
 
-def test_describe_gives_a_row_for_each_field() -> None:
-    rows = {row.name: row for row in describe(Sample)}
+def test_document_gives_a_row_for_each_field() -> None:
+    rows = {row.name: row for row in document(Sample)}
     assert rows["WAIT_MS"].default == "5"
     assert rows["WAIT_MS"].bounds == "a whole number from 1 to 10 (milliseconds)"
     assert rows["WAIT_MS"].description == "How long to wait"
@@ -107,21 +106,7 @@ def test_describe_gives_a_row_for_each_field() -> None:
 
 
 def test_every_mesh_setting_is_described() -> None:
-    assert [row.name for row in describe(ProcessSettings) if not row.description] == []
-
-
-def test_kafka_options() -> None:
-    plain = kafka_options(load(ProcessSettings, MESH | {"KAFKA_BOOTSTRAP_SERVERS": "k:1"}))
-    assert plain == {"bootstrap_servers": "k:1", "security_protocol": "PLAINTEXT"}
-    environ = {
-        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
-        "KAFKA_SASL_USERNAME": "u",
-        "KAFKA_SASL_PASSWORD": "p",
-    }
-    options = kafka_options(load(ProcessSettings, MESH | environ))
-    assert options["ssl_context"].check_hostname
-    assert (options["sasl_mechanism"], options["sasl_plain_username"]) == ("SCRAM-SHA-512", "u")
+    assert [row.name for row in document(ProcessSettings) if not row.description] == []
 
 
 def test_without_a_good_secret_nothing_starts() -> None:
@@ -134,5 +119,5 @@ def test_without_a_good_secret_nothing_starts() -> None:
     assert SECRET not in repr(load(ProcessSettings, MESH))
 
 
-def test_who_only_prepares_needs_no_secret() -> None:
+def test_a_process_that_only_provisions_needs_no_secret() -> None:
     assert load(PrepareSettings, {}).mesh_secret == ""

@@ -1,4 +1,4 @@
-"""What a record says about its failures, and where it goes next."""
+"""Failed records: their headers and the topic that they go to next."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from shared.kit.wire.failure import FAILURE_HEADERS, Failure, Origin, origin_of,
 
 @dataclass
 class Record:
-    """What is read of a Kafka record."""
+    """The fields of a Kafka record that are read."""
 
     topic: str = "facts"
     partition: int = 3
@@ -26,16 +26,16 @@ class Record:
 
 
 class Sent(DeadLetterPublisher):
-    """Writes nothing down but remembers."""
+    """Records what would be sent."""
 
-    def __init__(self, *faults: Exception) -> None:
+    def __init__(self, *errors: Exception) -> None:
         super().__init__("auth", {})
-        self.faults = list(faults)
+        self.errors = list(errors)
         self.sent: list[tuple[str, bytes | None, bytes | None, dict[str, bytes]]] = []
 
     async def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: Any) -> None:
-        if self.faults:
-            raise self.faults.pop(0)
+        if self.errors:
+            raise self.errors.pop(0)
         assert len(dict(headers)) == len(headers)
         self.sent.append((topic, key, value, dict(headers)))
 
@@ -77,7 +77,7 @@ def test_any_headers_give_an_origin(headers: list[tuple[str, bytes]]) -> None:
 async def test_each_failure_waits_longer_and_then_it_is_over(attempt: int, topic: str) -> None:
     failures = Sent()
     origin = Origin("facts", 3, 9, attempt)
-    await failures.dead_letter(
+    await failures.publish(
         Record(headers=(("event_id", b"e"), ("attempt", b"old"))), origin, Failure("why", "where")
     )
     ((to, key, value, headers),) = failures.sent
@@ -93,28 +93,28 @@ async def test_each_failure_waits_longer_and_then_it_is_over(attempt: int, topic
     }
 
 
-async def test_a_final_failure_is_a_dead_letter_at_once() -> None:
+async def test_a_failure_that_is_not_retryable_is_a_dead_letter_at_once() -> None:
     failures = Sent()
-    await failures.dead_letter(Record(), origin_of(Record()), Failure("no JSON", final=True))
+    await failures.publish(Record(), origin_of(Record()), Failure("no JSON", retryable=False))
     assert failures.sent[0][0] == "auth.dead-letters"
 
 
 async def test_a_record_that_its_headers_make_too_large_goes_without_its_value() -> None:
     failures = Sent(MessageSizeTooLargeError())
-    await failures.dead_letter(Record(), origin_of(Record()), Failure("why"))
+    await failures.publish(Record(), origin_of(Record()), Failure("why"))
     ((to, key, value, headers),) = failures.sent
     assert (to, key, value) == ("auth.dead-letters", b"key", None)
     assert headers["original-offset"] == b"1815"
     assert headers["truncated"] == b"2"
 
 
-async def test_what_others_call_truncated_does_not_follow_a_record() -> None:
+async def test_a_foreign_truncated_header_is_dropped() -> None:
     failures = Sent()
-    await failures.dead_letter(Record(headers=(("truncated", b"9"),)), origin_of(Record()), Failure("why"))
+    await failures.publish(Record(headers=(("truncated", b"9"),)), origin_of(Record()), Failure("why"))
     assert "truncated" not in failures.sent[0][3]
 
 
-async def test_a_record_with_neither_key_nor_value_can_be_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_record_with_neither_key_nor_value_can_be_published(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, bytes | None, bytes | None]] = []
 
     class Strict:
@@ -129,7 +129,7 @@ async def test_a_record_with_neither_key_nor_value_can_be_put_away(monkeypatch: 
 
     monkeypatch.setattr(DeadLetterPublisher, "_started", started)
     for key, value in ((None, None), (b"k", None), (None, b"v")):
-        await DeadLetterPublisher("auth", {}).dead_letter(
+        await DeadLetterPublisher("auth", {}).publish(
             Record(key=key, value=value), origin_of(Record()), Failure("why")
         )
     assert sent == [
@@ -139,9 +139,9 @@ async def test_a_record_with_neither_key_nor_value_can_be_put_away(monkeypatch: 
     ]
 
 
-async def test_a_broker_that_is_away_is_told() -> None:
+async def test_an_unavailable_broker_raises() -> None:
     with pytest.raises(KafkaConnectionError):
-        await Sent(KafkaConnectionError()).dead_letter(Record(), origin_of(Record()), Failure("why"))
+        await Sent(KafkaConnectionError()).publish(Record(), origin_of(Record()), Failure("why"))
 
 
 def test_a_failure_has_no_secret_is_short_and_names_the_line() -> None:
@@ -159,7 +159,7 @@ def test_a_failure_has_no_secret_is_short_and_names_the_line() -> None:
     assert not failure.trace.startswith("/")
 
 
-def test_what_can_not_be_encoded_is_still_a_reason() -> None:
+def test_a_text_that_cannot_be_encoded_is_still_a_reason() -> None:
     headers = dict(
         redriven([("attempt", b"4"), ("reason", b"x"), ("trace", b"y"), ("original-topic", b"facts")])
     )

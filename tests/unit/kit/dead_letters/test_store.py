@@ -1,4 +1,4 @@
-"""What a dead letter says about itself, and which can be redriven."""
+"""Dead letters: their ids, and which of them can be redriven."""
 
 import pytest
 
@@ -24,11 +24,11 @@ def letter(**changes: object) -> DeadLetter:
 
 
 def test_an_event_can_be_redriven() -> None:
-    assert letter().refusal() is None
-    assert letter(value=b"").refusal() is None
+    assert letter().not_redrivable_reason() is None
+    assert letter(value=b"").not_redrivable_reason() is None
 
 
-def test_its_id_tells_where_it_is() -> None:
+def test_its_id_is_its_position() -> None:
     assert letter().id == "message/0/17"
     assert DeadLetterListing((letter(), letter(offset=18))).find("message/0/18") == letter(offset=18)
     assert DeadLetterListing((letter(),)).find("message/0/16") is None
@@ -43,8 +43,8 @@ def test_its_id_tells_where_it_is() -> None:
         ({"headers": (("original-topic", b"live-events"), ("reason", b"too large"))}, "never reached"),
     ],
 )
-def test_what_can_not_be_redriven_says_why(changes: dict[str, object], words: str) -> None:
-    assert words in (letter(**changes).refusal() or "")
+def test_a_letter_that_cannot_be_redriven_says_why(changes: dict[str, object], words: str) -> None:
+    assert words in (letter(**changes).not_redrivable_reason() or "")
 
 
 def test_own_headers_stay_and_the_last_redrive_counts() -> None:

@@ -1,4 +1,4 @@
-"""What is done with one event, without a broker."""
+"""Processing of one event, without a broker."""
 
 import asyncio
 import time
@@ -20,125 +20,125 @@ GOOD = msgspec.json.encode(example_of_event(SERVER_DELETED))
 
 
 @pytest.fixture
-def gone() -> asyncio.Event:
+def revoked() -> asyncio.Event:
     return asyncio.Event()
 
 
 def signed(value: bytes | None = GOOD, *headers: tuple[str, bytes], topic: str = "facts") -> Record:
-    """A record as the relay writes it."""
+    """Return a record as the relay writes it."""
     more = SIGNATURES.sign(topic, b"key", value or b"", list(headers))
     return Record(topic=topic, value=value, headers=(*headers, *more))
 
 
-def work_with(handler: processor.Handler, failures: Sent | None = None) -> EventProcessor:
-    work = EventProcessor("auth", failures or Sent(), SIGNATURES)
-    work.handlers["facts"] = handler
-    return work
+def processor_with(handler: processor.Handler, failures: Sent | None = None) -> EventProcessor:
+    made = EventProcessor("auth", failures or Sent(), SIGNATURES)
+    made.handlers["facts"] = handler
+    return made
 
 
-async def test_an_event_is_taken_in(gone: asyncio.Event) -> None:
+async def test_an_event_is_handled(revoked: asyncio.Event) -> None:
     seen: list[tuple[Event, str | None, str | None]] = []
 
     async def handler(event: Event) -> None:
         seen.append((event, correlation_id_var.get(), operation_var.get()))
 
-    assert await work_with(handler).work(signed(GOOD, ("correlation_id", b"c-1")), gone)
+    assert await processor_with(handler).process(signed(GOOD, ("correlation_id", b"c-1")), revoked)
     ((event, correlation_id, operation),) = seen
     assert (event.type, correlation_id, operation) == ("server.deleted", "c-1", "server.deleted")
 
 
-async def test_the_id_of_an_earlier_event_does_not_stick(gone: asyncio.Event) -> None:
+async def test_the_id_of_an_earlier_event_does_not_stick(revoked: asyncio.Event) -> None:
     seen: list[str | None] = []
 
     async def handler(event: Event) -> None:
         seen.append(correlation_id_var.get())
 
-    work = work_with(handler)
-    await work.work(signed(GOOD, ("correlation_id", b"c-1")), gone)
-    await work.work(signed(), gone)
+    made = processor_with(handler)
+    await made.process(signed(GOOD, ("correlation_id", b"c-1")), revoked)
+    await made.process(signed(), revoked)
     assert seen == ["c-1", None]
 
 
-async def test_a_handler_that_hangs_fails(gone: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handler_that_hangs_fails(revoked: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "HANDLER_TIMEOUT_S", 0.01)
     failures = Sent()
 
     async def handler(event: Event) -> None:
         await asyncio.sleep(60)
 
-    assert await work_with(handler, failures).work(signed(), gone)
+    assert await processor_with(handler, failures).process(signed(), revoked)
     assert failures.sent[0][0] == "auth.retry.1s"
     assert failures.sent[0][3]["reason"] == b"TimeoutError"
 
 
-async def test_what_is_not_due_is_given_up_when_the_partition_goes(gone: asyncio.Event) -> None:
+async def test_a_record_not_yet_due_is_given_up_when_its_partition_is_revoked(revoked: asyncio.Event) -> None:
     async def handler(event: Event) -> None:
         raise AssertionError("it was not due")
 
     record = Record(topic="auth.retry.60s", value=GOOD, timestamp=int(time.time() * 1000))
-    task = asyncio.create_task(work_with(handler).work(record, gone))
+    task = asyncio.create_task(processor_with(handler).process(record, revoked))
     await asyncio.sleep(0.01)
     assert not task.done()
-    gone.set()
+    revoked.set()
     assert await asyncio.wait_for(task, 1) is False
 
 
-async def test_a_clock_that_runs_ahead_makes_nobody_wait_longer(gone: asyncio.Event) -> None:
+async def test_a_clock_that_runs_ahead_makes_nobody_wait_longer(revoked: asyncio.Event) -> None:
     record = Record(topic="auth.retry.60s", value=GOOD, timestamp=int(time.time() * 1000) + 86_400_000)
-    work = EventProcessor("auth", Sent(), SIGNATURES)
-    assert 59 < work._remaining_s(record) <= 60
-    assert work._remaining_s(Record(value=GOOD, timestamp=record.timestamp)) == 0
+    made = EventProcessor("auth", Sent(), SIGNATURES)
+    assert 59 < made._remaining_s(record) <= 60
+    assert made._remaining_s(Record(value=GOOD, timestamp=record.timestamp)) == 0
     record.timestamp = 0
-    assert work._remaining_s(record) < 0
+    assert made._remaining_s(record) < 0
 
 
-async def test_a_busy_database_is_waited_for_until_the_partition_goes(gone: asyncio.Event) -> None:
-    tries = 0
+async def test_a_busy_database_is_retried_until_the_partition_is_revoked(revoked: asyncio.Event) -> None:
+    attempts = 0
     failures = Sent()
 
     async def handler(event: Event) -> None:
-        nonlocal tries
-        tries += 1
+        nonlocal attempts
+        attempts += 1
         raise MESH_BUSY.exception("away")
 
-    task = asyncio.create_task(work_with(handler, failures).work(signed(), gone))
+    task = asyncio.create_task(processor_with(handler, failures).process(signed(), revoked))
     await asyncio.sleep(0.35)
-    assert tries == 2
-    gone.set()
+    assert attempts == 2
+    revoked.set()
     assert await asyncio.wait_for(task, 1) is False
     assert failures.sent == []
 
 
-async def test_what_failed_after_the_partition_went_is_left_to_others(gone: asyncio.Event) -> None:
+async def test_a_failure_after_the_revocation_is_left_to_others(revoked: asyncio.Event) -> None:
     failures = Sent()
 
     async def handler(event: Event) -> None:
-        gone.set()
+        revoked.set()
         raise RuntimeError("no luck")
 
-    assert await work_with(handler, failures).work(signed(), gone) is False
+    assert await processor_with(handler, failures).process(signed(), revoked) is False
     assert failures.sent == []
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff", b"[]", b'{"id":"x"}'])
-async def test_what_can_not_be_read_is_a_dead_letter_at_once(
-    value: bytes | None, gone: asyncio.Event
+async def test_an_unreadable_record_is_a_dead_letter_at_once(
+    value: bytes | None, revoked: asyncio.Event
 ) -> None:
     failures = Sent()
 
     async def handler(event: Event) -> None:
         raise AssertionError("it can not be read")
 
-    assert await work_with(handler, failures).work(signed(value), gone)
+    assert await processor_with(handler, failures).process(signed(value), revoked)
     assert failures.sent[0][0] == "auth.dead-letters"
     assert failures.sent[0][2] == value
 
 
-async def test_what_this_mesh_did_not_sign_is_a_dead_letter_and_no_handler_sees_it(
-    gone: asyncio.Event,
+async def test_a_record_without_our_signature_is_a_dead_letter_and_reaches_no_handler(
+    revoked: asyncio.Event,
 ) -> None:
     async def handler(event: Event) -> None:
-        raise AssertionError("nobody vouches for it")
+        raise AssertionError("it is not signed")
 
     good = signed()
     stranger = RecordSigner("somebody else's secret, as long as ours").sign("facts", b"key", GOOD, [])
@@ -154,13 +154,13 @@ async def test_what_this_mesh_did_not_sign_is_a_dead_letter_and_no_handler_sees_
     ]
     for record, reason in forged:
         failures = Sent()
-        assert await work_with(handler, failures).work(record, gone)
+        assert await processor_with(handler, failures).process(record, revoked)
         ((topic, _, value, headers),) = failures.sent
         assert (topic, value) == ("auth.dead-letters", record.value)
         assert reason in headers["reason"].decode()
 
 
-async def test_what_waited_to_be_tried_again_is_still_signed(gone: asyncio.Event) -> None:
+async def test_a_record_of_a_retry_topic_is_still_signed(revoked: asyncio.Event) -> None:
     seen: list[Event] = []
     failures = Sent()
 
@@ -170,13 +170,13 @@ async def test_what_waited_to_be_tried_again_is_still_signed(gone: asyncio.Event
     async def handler(event: Event) -> None:
         seen.append(event)
 
-    assert await work_with(fail, failures).work(signed(topic="facts"), gone)
+    assert await processor_with(fail, failures).process(signed(topic="facts"), revoked)
     ((topic, key, value, headers),) = failures.sent
     again = Record(topic, key=key, value=value, headers=tuple(headers.items()))
-    assert await work_with(handler).work(again, gone)
+    assert await processor_with(handler).process(again, revoked)
     assert len(seen) == 1
     moved = Record(topic, key=key, value=value, headers=(*headers.items(), ("original-topic", b"others")))
-    work = work_with(handler, failures)
-    work.handlers["others"] = handler
-    assert await work.work(moved, gone)
+    made = processor_with(handler, failures)
+    made.handlers["others"] = handler
+    assert await made.process(moved, revoked)
     assert len(seen) == 1, "its signature is for the topic that it came from"

@@ -14,7 +14,7 @@ from apps.gateway.settings import GatewaySettings
 from shared.kit.health.checks import Health
 from shared.kit.http.protocol import BoundedHttpProtocol
 from shared.kit.http.sockets import PortError
-from shared.kit.rpc.reply_consumer import RawReply
+from shared.kit.rpc.caller import RawReply
 from tests.support.gateway import World, shared_world
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
@@ -62,7 +62,7 @@ async def listening(**changes: Any) -> AsyncIterator[Gateway]:
     server = make_server(world.edge, settings)
     stop = asyncio.Event()
     part = Health().component("http")
-    running = asyncio.create_task(serve_until(stop, server, settings, world.desk, part))
+    running = asyncio.create_task(serve_until(stop, server, settings, world.admission, part))
     while not server.started and not running.done():
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -284,7 +284,7 @@ async def test_a_silent_connection_is_closed(gateway: Gateway) -> None:
 async def test_a_body_that_comes_in_drops_is_given_up(gateway: Gateway) -> None:
     answer = await gateway.say(gateway.head + b"Content-Length: 50\r\n\r\n", *[b" "] * 3, pause_s=0.1)
     assert problem(answer) == (400, "body.malformed")
-    assert gateway.world.desk.in_flight == 0
+    assert gateway.world.admission.in_flight == 0
 
 
 async def test_a_slow_answer_is_waited_for(gateway: Gateway) -> None:
@@ -352,7 +352,7 @@ async def test_who_leaves_before_the_answer_disturbs_nobody(gateway: Gateway) ->
     await asyncio.sleep(0.05)
     writer.transport.abort()
     await asyncio.sleep(0.15)
-    assert gateway.world.desk.in_flight == 0
+    assert gateway.world.admission.in_flight == 0
     assert (await gateway.say(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
 
 
@@ -366,7 +366,7 @@ async def ask(gateway: Gateway, seconds: float) -> "asyncio.Task[tuple[int, dict
     gateway.world.client.answer = lambda sent: late()
     body = b'{"content": "a"}'
     asking = asyncio.create_task(gateway.say(gateway.head + b"Content-Length: %d\r\n\r\n" % len(body) + body))
-    while gateway.world.desk.in_flight == 0:
+    while gateway.world.admission.in_flight == 0:
         await asyncio.sleep(0.01)
     return asking
 
@@ -407,4 +407,4 @@ async def test_a_port_that_is_taken_is_named(gateway: Gateway) -> None:
     world = gateway.world
     server = make_server(world.edge, settings)
     with pytest.raises(PortError, match=f"GATEWAY_PORT: port {gateway.port} .*taken"):
-        await serve_until(asyncio.Event(), server, settings, world.desk, Health().component("http"))
+        await serve_until(asyncio.Event(), server, settings, world.admission, Health().component("http"))

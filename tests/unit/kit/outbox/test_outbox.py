@@ -8,11 +8,11 @@ from sqlalchemy import MetaData
 
 from shared.contracts.event import MESSAGE_DELETED, Event, MessageDeleted
 from shared.kit.clock import SystemIds, now_ms, now_s
-from shared.kit.outbox.outbox import OUTBOX_INSERT, Fact, encode_event, outbox_rows, outbox_tables, slice_of
+from shared.kit.outbox.outbox import OUTBOX_INSERT, Fact, encode_event, outbox_rows, outbox_tables, shard_of
 
 KEY = UUID("019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f")
 GONE = MessageDeleted(id=KEY, channel_id=KEY, server_id=KEY, sequence=3)
-FACT = Fact(kind=MESSAGE_DELETED, key=KEY, revision=9, data=GONE, correlation_id="c1")
+FACT = Fact(event_type=MESSAGE_DELETED, key=KEY, revision=9, data=GONE, correlation_id="c1")
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
@@ -43,7 +43,7 @@ def test_rows_are_the_columns_of_the_table() -> None:
     names = [column.name for column in outbox.columns if column.name != "id"]
     assert OUTBOX_INSERT.startswith(f"INSERT INTO outbox ({', '.join(names)})")
     values = dict(zip(names, columns, strict=True))
-    assert values["slice"] == [slice_of(KEY)] * 2
+    assert values["slice"] == [shard_of(KEY)] * 2
     assert values["key"] == [KEY, KEY]
     assert values["topics"] == ["live-events message-events"] * 2
     assert values["correlation_id"] == ["c1", "c1"]

@@ -1,4 +1,4 @@
-"""Makes calls for tests that have no broker."""
+"""Calls for tests that have no broker."""
 
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,8 @@ from shared.kit.clock import now_ms
 from shared.kit.kafka.producer import Record
 from shared.kit.rpc.handlers import Received
 from shared.kit.security.record_signatures import RecordSigner
-from shared.kit.wire.call import ERROR, STATUS, Call
+from shared.kit.wire.call import Call
+from shared.kit.wire.headers import ERROR, STATUS
 
 NOBODY = UUID(int=0)
 SECRET = "the secret of the mesh that tests make"
@@ -27,11 +28,11 @@ _SMALL = (
 SMALL_ORDER = tuple(
     bytes.fromhex(text)[:31] + bytes([bytes.fromhex(text)[31] | top]) for text in _SMALL for top in (0, 0x80)
 )
-"""All encodings of points of small order on Curve25519 and its twist; the top bit is not looked at."""
+"""All encodings of points of small order on Curve25519 and its twist; the top bit is ignored."""
 
 
 def call_of(operation: Operation, **changes: Any) -> Call:
-    """A call with ten seconds to go."""
+    """Return a call that expires in ten seconds."""
     values = {
         "operation": operation,
         "correlation_id": "c",
@@ -44,39 +45,33 @@ def call_of(operation: Operation, **changes: Any) -> Call:
 
 
 def sending(content: str, **changes: Any) -> Received[SendMessage]:
-    """A request to send a message."""
+    """Return a request to send a message."""
     request = SendMessage(content=content, channel_id=NOBODY, profile_id=NOBODY)
     return Received(request, call_of(MESSAGE_SEND, **changes))
 
 
 class Outbox:
-    """Stands for the producer: keeps what is sent; the test says when it is written, or that it failed."""
+    """A producer that keeps its records; the test reports when they are written, or that they failed."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, int, Record]] = []
+        self.sent: list[tuple[str, int | None, Record]] = []
         self.full = False
 
-    def known_partition(self, topic: str, key: bytes) -> int | None:
-        return None
-
-    async def partition_of(self, topic: str, key: bytes) -> int:
-        return 0
-
-    def send(self, topic: str, partition: int, record: Record) -> bool:
+    def send(self, topic: str, record: Record, partition: int | None = None) -> bool:
         if not self.full:
             self.sent.append((topic, partition, record))
         return not self.full
 
     def settle(self, error: BaseException | None = None) -> None:
-        """All that was sent is written, or failed."""
+        """Report that all records are written, or failed."""
         for _, _, record in self.sent:
-            if record.done is not None:
-                record.done(error)
+            if record.on_delivery is not None:
+                record.on_delivery(error)
 
     def replies(self) -> list[tuple[int, str | None, bytes]]:
-        """Status, error code and body of each reply."""
-        found = []
+        """Return status, error code and body of each reply."""
+        replies = []
         for _, _, record in self.sent:
             headers = {name: value.decode() for name, value in record.headers}
-            found.append((int(headers[STATUS]), headers.get(ERROR), record.value))
-        return found
+            replies.append((int(headers[STATUS]), headers.get(ERROR), record.value))
+        return replies

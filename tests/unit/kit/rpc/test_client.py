@@ -1,4 +1,4 @@
-"""The calling side: what waits is bounded, and nothing is left behind however a call ends."""
+"""The client: pending calls are bounded, and nothing is left behind however a call ends."""
 
 import asyncio
 import gc
@@ -11,10 +11,10 @@ from shared.contracts.account import KEYS_GET, USER_SIGNOUT, GetKeys, Jwks
 from shared.contracts.errors import INTERNAL_ERROR, MESH_BUSY, MESH_TIMEOUT, SESSION_NOT_FOUND, ServiceError
 from shared.kit.clock import now_ms
 from shared.kit.kafka.producer import Producer
+from shared.kit.rpc.caller import RawReply
 from shared.kit.rpc.client import RpcClient, decode_reply
-from shared.kit.rpc.reply_consumer import RawReply
 from shared.kit.telemetry.log_context import traceparent_var
-from shared.kit.wire.call import CALL_ID, DEADLINE, REPLY_TO, TRACEPARENT
+from shared.kit.wire.headers import CALL_ID, DEADLINE, REPLY_TO, TRACEPARENT
 from tests.unit.kit.rpc.calls import SIGNATURES, Outbox
 
 
@@ -30,12 +30,12 @@ def client(outbox: Outbox) -> RpcClient:
 
 
 def call(client: RpcClient, **changes: Any) -> "asyncio.Task[RawReply]":
-    asked = {"correlation_id": "c", "deadline_ms": now_ms() + 5_000, **changes}
-    return asyncio.create_task(client.send_raw(KEYS_GET, b"{}", b"k", **asked))
+    options = {"correlation_id": "c", "deadline_ms": now_ms() + 5_000, **changes}
+    return asyncio.create_task(client.send_raw(KEYS_GET, b"{}", b"k", **options))
 
 
 async def until_sent(outbox: Outbox, count: int) -> list[str]:
-    """The ids of the calls that were sent."""
+    """Wait for the calls to be sent; return their ids."""
     async with asyncio.timeout(2):
         while len(outbox.sent) < count:
             await asyncio.sleep(0)
@@ -51,7 +51,7 @@ async def test_each_reply_finds_its_call_in_any_order(client: RpcClient, outbox:
     assert client.pending == 0
 
 
-async def test_a_request_says_where_to_reply_and_until_when(client: RpcClient, outbox: Outbox) -> None:
+async def test_a_request_names_its_reply_topic_and_its_deadline(client: RpcClient, outbox: Outbox) -> None:
     task = call(client, deadline_ms=now_ms() + 5_000)
     ids = await until_sent(outbox, 1)
     headers = dict(outbox.sent[0][2].headers)
@@ -97,7 +97,7 @@ async def test_a_cancelled_call_leaves_nothing(client: RpcClient, outbox: Outbox
     client.resolve(ids[0], RawReply(200, b"late"))
 
 
-async def test_late_double_and_foreign_replies_are_let_fall(client: RpcClient, outbox: Outbox) -> None:
+async def test_late_double_and_foreign_replies_are_ignored(client: RpcClient, outbox: Outbox) -> None:
     task = call(client)
     ids = await until_sent(outbox, 1)
     client.resolve("somebody else's", RawReply(200, b"?"))
@@ -116,7 +116,9 @@ async def test_a_produce_that_fails_fails_the_call_at_once(client: RpcClient, ou
     assert (raised.value.kind, client.pending) == (MESH_BUSY, 0)
 
 
-async def test_a_reply_before_the_word_of_the_broker_counts(client: RpcClient, outbox: Outbox) -> None:
+async def test_a_reply_before_the_acknowledgement_of_the_broker_counts(
+    client: RpcClient, outbox: Outbox
+) -> None:
     task = call(client)
     ids = await until_sent(outbox, 1)
     client.resolve(ids[0], RawReply(200, b"done"))
@@ -135,14 +137,15 @@ async def test_a_full_producer_is_busy_at_once(
     assert "never retrieved" not in caplog.text
 
 
-async def test_an_unreachable_broker_is_busy(client: RpcClient, outbox: Outbox) -> None:
-    async def away(topic: str, key: bytes) -> int:
-        raise KafkaConnectionError("away")
-
-    outbox.partition_of = away  # type: ignore[method-assign]
-    with pytest.raises(ServiceError) as raised:
-        await call(client)
-    assert (raised.value.kind, client.pending) == (MESH_BUSY, 0)
+async def test_a_call_without_a_deadline_has_the_timeout_of_the_client(
+    client: RpcClient, outbox: Outbox
+) -> None:
+    earliest_ms = now_ms() + 10_000
+    task = call(client, deadline_ms=None)
+    ids = await until_sent(outbox, 1)
+    assert earliest_ms <= int(dict(outbox.sent[0][2].headers)[DEADLINE]) <= now_ms() + 10_000
+    client.resolve(ids[0], RawReply(200, b""))
+    await task
 
 
 async def test_no_reply_until_the_deadline(client: RpcClient) -> None:

@@ -23,7 +23,8 @@ from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.record_signatures import RecordSigner
 from shared.kit.telemetry.log_context import correlation_id_var, traceparent_var
 from shared.kit.telemetry.metrics import refused
-from shared.kit.wire.call import SIGNATURE, Call, Reply, request_headers
+from shared.kit.wire.call import Call, Reply, request_headers
+from shared.kit.wire.headers import SIGNATURE
 from tests.unit.kit.rpc.calls import NOBODY, SECRET, SIGNATURES, Outbox, call_of
 
 Handler = Callable[[Any, Call], Awaitable[Reply]]
@@ -46,7 +47,7 @@ class Desk:
         handler: Handler | None = None,
         many_handler: BatchHandler | None = None,
         *,
-        lane_max: int = 10,
+        per_key_max: int = 10,
         in_flight_max: int = 100,
     ) -> None:
         self.outbox = Outbox()
@@ -64,7 +65,7 @@ class Desk:
             SIGNATURES,
             FieldEncryption(),
             self._dead_letter,
-            lane_max=lane_max,
+            per_key_max=per_key_max,
             in_flight_max=in_flight_max,
             batch_max=10,
             timeout_ms=10_000,
@@ -75,7 +76,7 @@ class Desk:
 
     def take(self, record: Sent) -> None:
         number, self.taken = self.taken, self.taken + 1
-        self.dispatcher.accept(record, lambda: self.finished.update([number]))
+        self.dispatcher.dispatch(record, lambda: self.finished.update([number]))
 
     async def settled(self) -> list[tuple[int, str | None]]:
         """Wait until all is done; status and code of each reply."""
@@ -84,7 +85,7 @@ class Desk:
                 await asyncio.sleep(0)
                 self.outbox.settle()
                 for _, _, record in self.outbox.sent:
-                    record.done = None
+                    record.on_delivery = None
         assert self.finished == Counter(range(self.taken))
         return [(status, code) for status, code, _ in self.outbox.replies()]
 
@@ -209,7 +210,7 @@ async def test_a_full_lane_is_busy_and_stops_nobody_else() -> None:
             await release.wait()
         return Reply(200, b"")
 
-    desk = Desk(wait_for_it, lane_max=2)
+    desk = Desk(wait_for_it, per_key_max=2)
     for _ in range(4):
         desk.take(request(MESSAGE_EDIT.name, b"slow", correlation_id="slow"))
     desk.take(request(MESSAGE_EDIT.name, b"quick"))
@@ -329,7 +330,7 @@ async def test_what_this_mesh_did_not_sign_is_told_so_and_not_done(name: str) ->
         return Reply(200, b"")
 
     desk = Desk(note)
-    desk.dispatcher._groups.clear()
+    desk.dispatcher._batchers.clear()
     desk.dispatcher._handlers.single[MESSAGE_SEND.name] = note
     desk.take(forgeries()[name])
     assert await desk.settled() == [(403, "signature.invalid")]
@@ -345,7 +346,7 @@ async def test_what_is_signed_with_the_second_secret_is_done_as_well() -> None:
     record = Sent(good.topic, good.value, good.key, bare)
     record.headers = [*bare, theirs.signature(good.topic, good.key, good.value or b"", bare)]
     desk = Desk()
-    desk.dispatcher._signatures = RecordSigner(SECRET, "somebody else's secret, as long as ours")
+    desk.dispatcher._signer = RecordSigner(SECRET, "somebody else's secret, as long as ours")
     desk.take(record)
     desk.take(good)
     assert await desk.settled() == [(201, None)] * 2
@@ -370,7 +371,7 @@ RECORDS = st.builds(
 @given(st.lists(RECORDS | RECORDS.map(signed), max_size=20))
 def test_any_record_is_finished_exactly_once(records: list[Sent]) -> None:
     async def run() -> None:
-        desk = Desk(lane_max=1, in_flight_max=4)
+        desk = Desk(per_key_max=1, in_flight_max=4)
         for record in records:
             desk.take(record)
         await desk.settled()

@@ -1,4 +1,4 @@
-"""Calls with secrets from the caller's side: which key is used, and what happens when it is gone."""
+"""The client's calls with secrets: the key that is used, and what happens when it is gone."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from shared.contracts.examples import example_of
 from shared.contracts.file import FILE_DOWNLOAD, FileLocation
 from shared.contracts.operation import Operation
 from shared.kit.rpc import encrypting_client
+from shared.kit.rpc.caller import RawReply
 from shared.kit.rpc.encrypting_client import EncryptingRpcClient
-from shared.kit.rpc.reply_consumer import RawReply
 from shared.kit.security.field_encryption import FieldEncryption
 from shared.kit.security.hpke import base64url, public_text
 from shared.kit.wire.call import Call, request_headers
@@ -34,7 +34,7 @@ ANSWER = msgspec.json.encode(example_of(SignedIn))
 
 
 class Auth:
-    """Stands for the client and for the service behind it."""
+    """A fake of the client and of the service that it calls."""
 
     def __init__(self) -> None:
         self.seals = FieldEncryption()
@@ -46,7 +46,7 @@ class Auth:
         self.rotate("k1")
 
     def rotate(self, kid: str, *, published: bool = True) -> None:
-        """From now on this key is the only one."""
+        """Replace the key; no other is accepted from now on."""
         self._key = X25519PrivateKey.generate()
         self.seals.use({kid: self._key})
         if published:
@@ -61,7 +61,7 @@ class Auth:
             raise self.away
         return self.jwks
 
-    async def exchange(self, call: Call, key: bytes, body: bytes) -> RawReply:
+    async def round_trip(self, call: Call, key: bytes, body: bytes) -> RawReply:
         assert b"correct horse" not in body
         self.calls.append(call)
         try:
@@ -79,11 +79,11 @@ def auth() -> Auth:
 
 @pytest.fixture
 def client(auth: Auth) -> EncryptingRpcClient:
-    return EncryptingRpcClient(auth)
+    return EncryptingRpcClient(auth, lambda *call: auth.round_trip(*call))
 
 
 async def sign_in(client: EncryptingRpcClient, **changes: Any) -> RawReply:
-    return await client.exchange(call_of(USER_SIGNIN, **changes), b"k", BODY)
+    return await client.round_trip(call_of(USER_SIGNIN, **changes), b"k", BODY)
 
 
 async def refusal(client: EncryptingRpcClient, **changes: Any) -> ErrorCode:
@@ -102,7 +102,7 @@ async def test_many_first_calls_at_once_ask_for_the_key_once(auth: Auth, client:
     assert (auth.fetched, len(auth.bodies)) == (1, 20)
 
 
-async def test_a_key_that_is_gone_is_asked_for_anew_and_the_call_made_again(
+async def test_a_key_that_is_gone_is_fetched_again_and_the_call_repeated(
     auth: Auth, client: EncryptingRpcClient
 ) -> None:
     await sign_in(client)
@@ -167,7 +167,7 @@ async def test_what_the_service_can_not_open_is_our_fault_and_other_errors_are_p
     async def broken(call: Call, key: bytes, body: bytes) -> RawReply:
         return RawReply(400, b"{}", kind.code)
 
-    auth.exchange = broken  # type: ignore[method-assign]
+    auth.round_trip = broken  # type: ignore[method-assign]
     kind = SEAL_BROKEN
     assert await refusal(client) is INTERNAL_ERROR
     kind = SEAL_KEY_GONE
@@ -183,5 +183,5 @@ async def test_where_only_the_answer_has_secrets_no_key_is_asked_for(
     auth.answer = lambda call: auth.seals.seal_answer(call, answer)
     auth.away = MESH_TIMEOUT.exception("away")
     body = b'{"fileId":"x"}'
-    reply = await client.exchange(call_of(FILE_DOWNLOAD), b"k", body)
+    reply = await client.round_trip(call_of(FILE_DOWNLOAD), b"k", body)
     assert (reply.body, auth.fetched, auth.bodies) == (answer, 0, [body])

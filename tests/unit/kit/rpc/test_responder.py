@@ -1,4 +1,4 @@
-"""Replies: what each outcome looks like in Kafka, and when its request counts as finished."""
+"""Replies: the record of each result, and when its request is acknowledged."""
 
 from typing import cast
 
@@ -45,8 +45,8 @@ def test_an_error_carries_its_code_and_all_its_faults() -> None:
     error = SESSION_NOT_FOUND.exception("It has ended.", (FieldError("id", "is unknown"),))
     status, code, body = reply_to(USER_SIGNOUT, error)
     assert (status, code) == (404, "session.not_found")
-    told = msgspec.json.decode(body, type=ErrorReply)
-    assert (told.detail, told.errors) == ("It has ended.", (FieldError("id", "is unknown"),))
+    reported = msgspec.json.decode(body, type=ErrorReply)
+    assert (reported.detail, reported.errors) == ("It has ended.", (FieldError("id", "is unknown"),))
 
 
 def test_an_answer_that_was_not_promised_is_our_fault() -> None:
@@ -82,25 +82,31 @@ def test_a_request_is_finished_at_once_when_nobody_can_be_told() -> None:
 def test_a_reply_that_kafka_finds_too_large_becomes_an_error() -> None:
     outbox, finished = Outbox(), []
     responder_to(outbox).reply(call_of(KEYS_GET), KEYS, lambda: finished.append(True))
-    outbox.sent[0][2].done(MessageSizeTooLargeError())  # type: ignore[misc]
+    outbox.sent[0][2].on_delivery(MessageSizeTooLargeError())  # type: ignore[misc]
     assert [reply[:2] for reply in outbox.replies()] == [(200, None), (500, "internal.error")]
     assert finished == []
-    outbox.sent[1][2].done(None)  # type: ignore[misc]
+    outbox.sent[1][2].on_delivery(None)  # type: ignore[misc]
     assert finished == [True]
 
 
 def test_replies_are_signed_for_their_topic_and_refusals_of_strangers_are_not() -> None:
     outbox = Outbox()
     responder_to(outbox).reply(call_of(KEYS_GET), KEYS, lambda: None)
-    responder_to(outbox).decline(call_of(KEYS_GET), SIGNATURE_INVALID.exception("no"), lambda: None)
-    faults = [SIGNATURES.fault(topic, None, record.value, record.headers) for topic, _, record in outbox.sent]
+    responder_to(outbox).reply_unsigned_error(
+        call_of(KEYS_GET), SIGNATURE_INVALID.exception("no"), lambda: None
+    )
+    faults = [
+        SIGNATURES.verify(topic, None, record.value, record.headers) for topic, _, record in outbox.sent
+    ]
     assert faults == [None, UNSIGNED]
     _, _, record = outbox.sent[0]
-    assert SIGNATURES.fault("gateway.replies.other", None, record.value, record.headers) == FORGED
+    assert SIGNATURES.verify("gateway.replies.other", None, record.value, record.headers) == FORGED
 
 
 def test_a_stranger_who_named_no_reply_topic_is_told_nothing() -> None:
     outbox, finished = Outbox(), []
     call = call_of(KEYS_GET, reply_to=None)
-    responder_to(outbox).decline(call, SIGNATURE_INVALID.exception("no"), lambda: finished.append(1))
+    responder_to(outbox).reply_unsigned_error(
+        call, SIGNATURE_INVALID.exception("no"), lambda: finished.append(1)
+    )
     assert (finished, outbox.sent) == ([1], [])

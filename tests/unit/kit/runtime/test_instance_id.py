@@ -70,7 +70,7 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pyte
     foreign = os.getuid() + 1
     monkeypatch.setattr("os.getuid", lambda: foreign)
     (tmp_path / f"concord-instances-{foreign}").mkdir()
-    with pytest.raises(RuntimeError, match="belongs to somebody else"):
+    with pytest.raises(RuntimeError, match="belongs to another user"):
         Instance("message")
 
 

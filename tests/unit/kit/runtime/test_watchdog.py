@@ -40,7 +40,7 @@ def test_a_loop_that_stands_still_ends_its_process(function: str) -> None:
     line = last_line(output)
     assert line["level"] == "CRITICAL"
     assert line["logger"] == "shared.kit.runtime.watchdog"
-    assert "the event loop has stood still for 1 s" in line["message"]
+    assert "the event loop has been blocked for 1 s" in line["message"]
     assert '/stalling.py", line ' in line["message"]
     assert f", in {function}\n" in line["message"]
 

@@ -181,7 +181,7 @@ def test_what_is_remembered_is_bounded(verifier: TokenVerifier, monkeypatch: pyt
     monkeypatch.setattr(access_tokens, "REMEMBERED_MAX", 3)
     for number in range(10):
         verifier.verify(signed(more=number))
-    assert len(verifier._known) == 3
+    assert len(verifier._cache) == 3
     verifier.verify(signed(more=0))
 
 

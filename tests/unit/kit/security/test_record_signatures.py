@@ -4,13 +4,15 @@ import hmac
 from itertools import pairwise
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.kit.security.record_signatures import FORGED, MISPLACED, UNSIGNED, RecordSigner
-from shared.kit.wire.call import SIGNATURE, TOPICS, Headers
+from shared.kit.security.record_signatures import FORGED, MISPLACED, UNSIGNED, RecordSigner, canonical_bytes
 from shared.kit.wire.failure import FAILURE_HEADERS
+from shared.kit.wire.headers import SIGNATURE, TOPICS, Headers
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=5).filter(
@@ -25,7 +27,7 @@ RECORDS = st.tuples(
 def fault(
     topic: str, key: bytes | None, body: bytes | None, headers: Headers, with_: RecordSigner = SIGNATURES
 ) -> str | None:
-    return with_.fault(topic, key, body, headers)
+    return with_.verify(topic, key, body, headers)
 
 
 @given(st.binary(max_size=9) | st.none(), st.binary(max_size=50), PAIRS)
@@ -133,3 +135,11 @@ def test_a_header_without_a_value_is_no_process_of_ours() -> None:
 def test_without_a_secret_nothing_is_signed() -> None:
     with pytest.raises(ValueError, match="secret"):
         RecordSigner("")
+
+
+@given(st.binary(max_size=2000), st.text(min_size=1, max_size=200).filter(str.isascii))
+def test_the_signature_is_the_hmac_of_the_standard_library(body: bytes, secret: str) -> None:
+    key = HKDF(SHA256(), 32, salt=None, info=b"concord record signature 1").derive(secret.encode())
+    data = canonical_bytes((b"topic", b"key", body, [("h", b"v")]))
+    expected = hmac.new(key, data, "sha256").hexdigest()[:32].encode()
+    assert RecordSigner(secret).signature("topic", b"key", body, [("h", b"v")]) == (SIGNATURE, expected)

@@ -1,10 +1,16 @@
-"""Headers: whatever bytes they hold, reading them never fails; what is written is read back."""
+"""Requests: reading their headers never fails, whatever bytes they hold, and returns what was written."""
 
+import time
+from unittest.mock import patch
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shared.contracts.message import MESSAGE_SEND
-from shared.kit.wire import call as wire
+from shared.kit.clock import now_ms
+from shared.kit.wire import headers as wire
 from shared.kit.wire.call import Call, read_call, reply_headers, request_headers
 from tests.unit.kit.rpc.calls import call_of
 
@@ -22,19 +28,22 @@ NAMES = st.one_of(
     st.text(max_size=20),
 )
 VALUES = st.one_of(st.binary(max_size=40), st.none(), st.text(max_size=40).map(str.encode))
+TIMEOUT_MS = 10_000
 DEFAULT_MS = 1_700_000_000_000
+"""The deadline of a request without one, as `read` sees it."""
 
 
 def read(*headers: tuple[str, bytes]) -> Call:
-    return read_call(MESSAGE_SEND, headers, b"{}", DEFAULT_MS)
+    with patch("shared.kit.wire.call.now_ms", lambda: DEFAULT_MS - TIMEOUT_MS):
+        return read_call(MESSAGE_SEND, headers, b"{}", TIMEOUT_MS)
 
 
-@given(st.lists(st.tuples(NAMES, VALUES), max_size=12), st.binary(max_size=50))
-def test_garbage_never_raises_and_can_be_answered(headers: list[tuple[str, bytes]], body: bytes) -> None:
-    call = read_call(MESSAGE_SEND, headers, body, DEFAULT_MS)
-    assert call.body == body
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=12))
+def test_garbage_never_raises_and_can_be_answered(headers: list[tuple[str, bytes]]) -> None:
+    call = read(*headers)
+    assert call.body == b"{}"
     assert 0 <= call.deadline_ms <= DEFAULT_MS + 60_000
-    assert call.reply_to is None or call.REPLY_TOPIC.fullmatch(call.reply_to)
+    assert call.reply_to is None or wire.REPLY_TOPIC.fullmatch(call.reply_to)
     assert reply_headers(call, 200)
 
 
@@ -54,7 +63,8 @@ def test_a_call_is_read_as_it_was_written(
         traceparent=traceparent,
         body=b"{}",
     )
-    assert read(*request_headers(call, b"gateway.replies.test")) == call
+    received = read(*request_headers(call, b"gateway.replies.test"))
+    assert structs.replace(received, expires_at_s=call.expires_at_s) == call
 
 
 def deadline(value: bytes) -> int:
@@ -80,6 +90,17 @@ def test_a_deadline_is_a_plain_number_that_is_not_too_far() -> None:
         b"0x1",
     ):
         assert deadline(garbage) == DEFAULT_MS, garbage
+
+
+def test_a_deadline_is_read_as_time_of_the_event_loop() -> None:
+    earliest_s = time.monotonic()
+    for remaining_ms in (-5_000, 0, 7_000):
+        call = read((wire.DEADLINE, b"%d" % (DEFAULT_MS - TIMEOUT_MS + remaining_ms)))
+        assert earliest_s <= call.expires_at_s - remaining_ms / 1000 <= time.monotonic()
+        assert call.remaining_s() == pytest.approx(remaining_ms / 1000, abs=1)
+    made_here = call_of(MESSAGE_SEND, deadline_ms=now_ms() + 7_000)
+    assert made_here.remaining_s() == pytest.approx(7, abs=1)
+    assert structs.replace(made_here, call_id="2").expires_at_s == made_here.expires_at_s
 
 
 def test_replies_go_to_reply_topics_only() -> None:
