@@ -22,7 +22,7 @@ class HttpMetrics(Collector):
             registry=None,
         )
         self._series: dict[tuple[str, str, int], Histogram] = {}
-        self._gauges: list[Gauge] = []
+        self.metrics: list[Histogram | Gauge] = [self._seconds]
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request. Routes and statuses are few, so the number of series is bounded."""
@@ -36,9 +36,9 @@ class HttpMetrics(Collector):
         """Export this value, read at each scrape."""
         gauge = Gauge(name, summary, registry=None)
         gauge.set_function(value)
-        self._gauges.append(gauge)
+        self.metrics.append(gauge)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, for a registry."""
-        for metric in (self._seconds, *self._gauges):
+        for metric in self.metrics:
             yield from metric.collect()

@@ -29,7 +29,8 @@ def registered() -> dict[str, str]:
     """Return the metrics of this process by name: the type and the labels."""
     found = {}
     for collector in list(REGISTRY._collector_to_names):
-        for family in [collector] if hasattr(collector, "_labelnames") else collector.collect():
+        collected = [collector] if hasattr(collector, "_labelnames") else getattr(collector, "metrics", ())
+        for family in collected or collector.collect():
             name = getattr(family, "name", None) or family._name
             kind = getattr(family, "type", None) or family._type
             if name.startswith("concord_"):
