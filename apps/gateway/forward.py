@@ -1,4 +1,4 @@
-"""The way of every API call: caller → inputs → one record to Kafka → the reply's bytes back to the caller."""
+"""The path of an API call: authenticate, parse, send one record to Kafka, return the bytes of the reply."""
 
 from asyncio import CancelledError
 
@@ -12,7 +12,6 @@ from shared.contracts.account import Claims
 from shared.contracts.errors import MESH_BUSY, ServiceError
 from shared.contracts.file import FileLocation
 from shared.edge.auth.authenticator import Authenticator
-from shared.edge.auth.token_verification import caller_of
 from shared.edge.client_address.trusted_proxies import TrustedProxies
 from shared.edge.idempotency_key import request_key
 from shared.edge.problem_responses import problem_of
@@ -28,99 +27,129 @@ _JSON = (b"content-type", b"application/json")
 _PRIVATE = (b"cache-control", b"no-store")
 
 
-class ApiState(Struct, eq=False):
-    """What all routes share: the way to the services, and how many requests are in hand."""
+class Admission:
+    """Admits API requests: none before Kafka is connected, and at most `in_flight_max` at once."""
 
-    caller: Caller
+    def __init__(self, in_flight_max: int) -> None:
+        self.in_flight = 0
+        self.draining = False
+        """True while the process shuts down: a request that is cancelled then can be retried elsewhere."""
+        self._in_flight_max = in_flight_max
+        self._accepts_calls = False
+
+    def accept_calls(self) -> None:
+        """Admit requests from now on: the services can be called."""
+        self._accepts_calls = True
+
+    def drain(self) -> None:
+        """Begin to shut down."""
+        self.draining = True
+
+    def enter(self) -> None:
+        """Count a request, which has to `leave`. Raises `mesh.busy` if it is not admitted."""
+        if self.in_flight >= self._in_flight_max:
+            raise MESH_BUSY.exception("The gateway has too many requests in progress.")
+        if not self._accepts_calls:
+            raise MESH_BUSY.exception("The gateway is starting and not connected to Kafka yet.")
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        """Count a request out that entered."""
+        self.in_flight -= 1
+
+
+class CallerChecks(Struct, frozen=True):
+    """The checks of a request's caller: authentication, rate limits and network address."""
+
     authenticator: Authenticator
-    proxies: TrustedProxies
     limits: RateLimits
-    in_flight_max: int
+    proxies: TrustedProxies
+
+
+class CallSettings(Struct, frozen=True, kw_only=True):
+    """The bounds of one call."""
+
     body_max_bytes: int
-    call_timeout_ms: int
-    in_flight: int = 0
-    open: bool = False
-    """Whether the services can be called: not before Kafka is there."""
-    draining: bool = False
-    """The process is leaving: a request that is cut off now may be tried again elsewhere."""
-
-    def open_now(self) -> None:
-        """From now on the services can be called."""
-        self.open = True
-
-    async def caller_of(self, exchange: RequestContext) -> Claims:
-        """Whose token the request carries; the request is counted for that profile.
-
-        Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
-        """
-        return await caller_of(exchange, self.authenticator, self.limits)
+    timeout_ms: int
 
 
 class Forward:
     """Forwards the requests of one route."""
 
-    def __init__(self, route: Route, desk: ApiState) -> None:
+    def __init__(
+        self,
+        route: Route,
+        client: Caller,
+        checks: CallerChecks,
+        admission: Admission,
+        settings: CallSettings,
+    ) -> None:
         self._operation = route.operation
-        self._strict = route.strict
-        self._inputs = RequestParser(route)
-        self._desk = desk
+        self._charges_sign_in = route.strict
+        self._parser = RequestParser(route)
+        self._client = client
+        self._checks = checks
+        self._admission = admission
+        self._settings = settings
 
-    async def __call__(self, exchange: RequestContext) -> Response:
-        """The answer to one request, a problem where it went wrong."""
-        desk = self._desk
-        if desk.in_flight >= desk.in_flight_max:
-            return problem_of(
-                MESH_BUSY.exception("The gateway has all the requests in hand that it may."), exchange
-            )
-        desk.in_flight += 1
+    async def __call__(self, context: RequestContext) -> Response:
+        """Return the response to one request; errors become problems."""
+        admission = self._admission
         try:
-            return await self._forward(exchange)
+            admission.enter()
         except ServiceError as error:
-            return problem_of(error, exchange)
+            return problem_of(error, context)
+        try:
+            return await self._forward(context)
+        except ServiceError as error:
+            return problem_of(error, context)
         except CancelledError:
-            if not desk.draining:
+            if not admission.draining:
                 raise
-            return problem_of(MESH_BUSY.exception("The gateway is leaving; try again."), exchange)
+            return problem_of(shutting_down(), context)
         finally:
-            desk.in_flight -= 1
+            admission.leave()
 
-    async def _forward(self, exchange: RequestContext) -> Response:
-        desk, operation, headers = self._desk, self._operation, exchange.headers
-        if not desk.open:
-            raise MESH_BUSY.exception("The gateway is starting: Kafka is not there yet.")
-        claims = network = None
-        if operation.public:
-            if not self._strict:
-                desk.limits.charge_public(exchange)
-            network = desk.proxies.network_of(exchange)
+    async def _forward(self, context: RequestContext) -> Response:
+        operation, checks = self._operation, self._checks
+        claims: Claims | None = None
+        network: str | None = None
+        if not operation.public:
+            claims = await checks.authenticator.authenticate(context, checks.limits)
         else:
-            claims = await desk.caller_of(exchange)
-        if self._strict:
-            desk.limits.charge_sign_in(exchange)
-        body = b""
+            network = checks.proxies.network_of(context)
+            if not self._charges_sign_in:
+                checks.limits.charge_public(context)
+        if self._charges_sign_in:
+            checks.limits.charge_sign_in(context)
+        sent_ms, body = context.received_ms, b""
         if operation.body is not None:
-            body = await read_json(headers, exchange.receive, desk.body_max_bytes)
-        scope = exchange.scope
-        fields, key = self._inputs.read(
-            scope["path_params"], scope["query_string"], headers, body, claims, network
-        )
+            body = await read_json(context.headers, context.receive, self._settings.body_max_bytes)
+            sent_ms = now_ms()  # the time that the caller takes to send the body is not part of the timeout
+        fields, key = self._parser.parse(context, body, claims, network)
         request = operation.request(**fields)
-        reply = await desk.caller.send_raw(
+        scope = context.scope
+        reply = await self._client.send_raw(
             operation,
             _encode(request),
             operation.key_of(request),
-            correlation_id=exchange.correlation_id,
-            deadline_ms=now_ms() + desk.call_timeout_ms,
+            correlation_id=context.correlation_id,
+            deadline_ms=sent_ms + self._settings.timeout_ms,
             idempotency_key=None if key is None else request_key(scope["method"], scope["path"], key),
-            traceparent=exchange.traceparent,
+            traceparent=context.traceparent,
         )
         if reply.error is not None:
             raise error_of(reply)
         return _success(reply.status, reply.body)
 
 
+def shutting_down() -> ServiceError:
+    """Return the error for a request that is cancelled by the shutdown of this process."""
+    return MESH_BUSY.exception("The gateway is shutting down; try again.")
+
+
 def _success(status: int, body: bytes) -> Response:
-    """The bytes of the reply as they came; of a redirect the place."""
+    """Return the reply's bytes unchanged, or the redirect that it describes."""
     if status == 204:
         return Response(status, [_PRIVATE])
     if status == 302:

@@ -1,11 +1,11 @@
-"""The HTTP server of the process, and how it leaves: not ready first, then what is in hand, then gone."""
+"""The HTTP server of the process, and its shutdown: report not ready, finish the requests, stop."""
 
 import asyncio
 import logging
 
 from litestar.types import ASGIApp
 
-from apps.gateway.forward import ApiState
+from apps.gateway.forward import Admission
 from apps.gateway.settings import GatewaySettings
 from shared.contracts.file import UPLOAD_PATH
 from shared.kit.health.checks import Component
@@ -16,11 +16,11 @@ from shared.kit.http.sockets import allow_connections, listen
 
 log = logging.getLogger(__name__)
 
-_LAST_ANSWERS_S = 0.5
+_LAST_RESPONSES_S = 0.5
 
 
 def make_server(app: ASGIApp, settings: GatewaySettings) -> Server:
-    """The server with the bounds of these settings."""
+    """Return a server with the bounds of these settings."""
     bounds = HttpBounds(
         connections_max=settings.connections_max,
         head_max_bytes=settings.head_max_bytes,
@@ -38,24 +38,24 @@ def make_server(app: ASGIApp, settings: GatewaySettings) -> Server:
 
 
 async def serve_until(
-    stop: asyncio.Event, server: Server, settings: GatewaySettings, desk: ApiState, serving: Component
+    stop: asyncio.Event, server: Server, settings: GatewaySettings, admission: Admission, component: Component
 ) -> None:
-    """Serve until `stop` is set, then leave. Raises `PortError` when the port can not be had."""
+    """Serve until `stop` is set, then shut down. Raises `PortError` if the port cannot be opened."""
     allow_connections(settings.connections_max)
     sock = listen(settings.gateway_host, settings.gateway_port, "GATEWAY_PORT")
-    running = asyncio.create_task(server.serve(sockets=[sock]), name="http")
+    serving = asyncio.create_task(server.serve(sockets=[sock]), name="http")
     stopped = asyncio.create_task(stop.wait())
-    serving.ready()
+    component.ready()
     log.info("listening on %s port %d", settings.gateway_host, sock.getsockname()[1])
-    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        running.result()
-    serving.down("leaving")
-    log.info("leaving with %d request(s) in hand", desk.in_flight)
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    component.down("leaving")
+    log.info("shutting down with %d request(s) in flight", admission.in_flight)
     await asyncio.sleep(settings.drain_notice_ms / 1000)
-    desk.draining = True
+    admission.drain()
     server.should_exit = True
-    await running
-    # The server cancelled what was not done in time; those callers still get their answer.
+    await serving
+    # The server has cancelled the requests that took too long; their callers still get a response.
     if tasks := server.server_state.tasks:
-        await asyncio.wait(tasks, timeout=_LAST_ANSWERS_S)
+        await asyncio.wait(tasks, timeout=_LAST_RESPONSES_S)

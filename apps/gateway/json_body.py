@@ -1,4 +1,4 @@
-"""Reading a request's body: JSON only, bounded in size (the connection bounds the time it takes)."""
+"""Reader of JSON bodies, bounded in size; the HTTP connection bounds the time."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from litestar.types import Receive
 
 from shared.contracts.errors import BODY_MALFORMED, BODY_TOO_LARGE, MEDIA_TYPE_UNSUPPORTED, ServiceError
 
-# What was taken as white space is not given back (`*+`), so that no header makes the pattern slow.
+# Possessive quantifiers (`*+`): no backtracking over white space, so no header makes the match slow.
 _JSON = re.compile(
     rb"\s*+application/(?:json|[a-z0-9!#$&^_.+-]{1,100}\+json)\s*+"
     rb"(?:;\s*+charset\s*+=\s*+\"?utf-?8\"?\s*+)?;?\s*+",
@@ -16,11 +16,10 @@ _JSON = re.compile(
 
 
 async def read_json(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
-    """The bytes of a JSON body.
+    """Return the bytes of a JSON body.
 
-    Raises `body.too_large`, `media_type.unsupported`, or `body.malformed` for one that is empty or
-    breaks off. Nothing beyond the bound is read; the server lets fall what still comes
-    (shared/kit/http/protocol.py).
+    Raises `body.too_large`, `media_type.unsupported`, or `body.malformed` if it is empty or cut off. Nothing
+    beyond the bound is read; the server discards the rest (shared/kit/http/protocol.py).
     """
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > max_bytes:
@@ -59,4 +58,4 @@ def _too_large(max_bytes: int) -> ServiceError:
 
 
 def _empty() -> ServiceError:
-    return BODY_MALFORMED.exception("The body is empty; a JSON object is needed.")
+    return BODY_MALFORMED.exception("The body is empty; a JSON object is required.")

@@ -1,4 +1,4 @@
-"""The gateway: HTTP in, Kafka out. No business rule, no database."""
+"""The gateway process: HTTP in, Kafka out; no business rules and no database."""
 
 import asyncio
 import os
@@ -7,8 +7,8 @@ import signal
 import uvloop
 from prometheus_client import REGISTRY
 
-from apps.gateway.composition import compose
-from apps.gateway.forward import ApiState
+from apps.gateway.composition import compose, limits_of
+from apps.gateway.forward import Admission, CallerChecks
 from apps.gateway.http_server import make_server, serve_until
 from apps.gateway.messaging import STOP_TIMEOUT_S, Messaging
 from apps.gateway.settings import GatewaySettings
@@ -28,7 +28,7 @@ from shared.kit.telemetry.json_logging import setup_logging
 
 
 def main() -> None:
-    """Run until SIGTERM or SIGINT. Raises `SettingsError`, or `PortError` when the port can not be had."""
+    """Run until SIGTERM or SIGINT. Raises `SettingsError`, or `PortError` if the port cannot be opened."""
     make_undumpable()
     aiokafka_patches.apply()
     settings = load(GatewaySettings, os.environ)
@@ -42,52 +42,43 @@ async def _run(settings: GatewaySettings, instance: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     health = Health()
-    serving = health.component("http")
+    component = health.component("http")
     proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
-    limits = RateLimits(
-        proxies,
-        per_minute=settings.rate_limit_per_minute,
-        sign_ins_per_minute=settings.sign_in_limit_per_minute,
-        callers_max=settings.limit_callers_max,
-    )
-    mesh = Messaging(settings, instance, health, limits)
-    desk = ApiState(
-        caller=mesh.caller,
-        authenticator=mesh.authenticator,
-        proxies=proxies,
-        limits=limits,
-        in_flight_max=settings.in_flight_max,
-        body_max_bytes=settings.body_max_bytes,
-        call_timeout_ms=settings.call_timeout_ms,
-    )
-    traffic = _traffic(desk, mesh)
+    limits = limits_of(settings, proxies)
+    messaging = Messaging(settings, instance, health, limits)
+    checks = CallerChecks(messaging.authenticator, limits, proxies)
+    admission = Admission(settings.in_flight_max)
+    metrics = _metrics(admission, limits, messaging)
     access_log = AccessLog(write_out, "gateway", instance) if settings.access_log else None
-    server = make_server(compose(settings, desk, mesh.keys, health, traffic, access_log), settings)
+    app = compose(settings, messaging.client, checks, admission, messaging.keys, health, metrics, access_log)
+    server = make_server(app, settings)
     tune_gc()
-    following = asyncio.create_task(mesh.run(desk.open_now), name="mesh")
-    following.add_done_callback(lambda _: stop.set())  # it never ends by itself but by a fault
+    running = asyncio.create_task(messaging.run(admission.accept_calls), name="messaging")
+    running.add_done_callback(lambda _: stop.set())  # it ends by an error only
     try:
-        await serve_until(stop, server, settings, desk, serving)
+        await serve_until(stop, server, settings, admission, component)
     finally:
-        fault = following.exception() if following.done() else None
-        following.cancel()
-        await asyncio.wait({following}, timeout=STOP_TIMEOUT_S)
-        await mesh.stop()
+        error = running.exception() if running.done() else None
+        running.cancel()
+        await asyncio.wait({running}, timeout=STOP_TIMEOUT_S)
+        await messaging.stop()
         if access_log is not None:
             access_log.flush()
-    if fault is not None:
-        raise fault
+    if error is not None:
+        raise error
 
 
-def _traffic(desk: ApiState, mesh: Messaging) -> HttpMetrics:
-    """The figures that `/metrics` shows beside those of the kit."""
-    traffic = HttpMetrics()
-    traffic.gauge("concord_http_requests_in_flight", "API requests in hand", lambda: desk.in_flight)
-    traffic.gauge("concord_calls_pending", "Calls that wait for their answer", lambda: mesh.caller.pending)
-    traffic.gauge("concord_sessions_revoked", "Revoked sessions remembered", lambda: len(mesh.revocations))
-    traffic.gauge("concord_limits_callers", "Callers whose limits are remembered", lambda: len(desk.limits))
-    REGISTRY.register(traffic)
-    return traffic
+def _metrics(admission: Admission, limits: RateLimits, messaging: Messaging) -> HttpMetrics:
+    """Return the metrics of the gateway, registered next to those of the kit."""
+    metrics = HttpMetrics()
+    metrics.gauge("concord_http_requests_in_flight", "API requests in flight", lambda: admission.in_flight)
+    metrics.gauge("concord_calls_pending", "Calls waiting for their reply", lambda: messaging.client.pending)
+    metrics.gauge(
+        "concord_sessions_revoked", "Revoked sessions in memory", lambda: len(messaging.revocations)
+    )
+    metrics.gauge("concord_limits_callers", "Callers tracked by rate limits", lambda: len(limits))
+    REGISTRY.register(metrics)
+    return metrics
 
 
 if __name__ == "__main__":

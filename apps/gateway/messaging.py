@@ -1,6 +1,6 @@
-"""The gateway's way to the services, as it comes up: Kafka, replies, keys, revoked sessions.
+"""The gateway's connection to the services as it starts up: Kafka, replies, keys, revoked sessions.
 
-It serves from the first moment on and says by its health what is not there yet.
+The gateway serves from the first moment on, and its health reports the components that are not ready yet.
 """
 
 import asyncio
@@ -24,38 +24,36 @@ STOP_TIMEOUT_S = 2.0
 
 
 class Messaging:
-    """All that the gateway needs of the mesh."""
+    """All clients of Kafka in this process, and what they keep up to date."""
 
     def __init__(self, settings: GatewaySettings, instance: str, health: Health, limits: RateLimits) -> None:
         options = kafka_options(settings)
-        self._kafka = health.component("kafka connecting")
+        self._connecting = health.component("kafka connecting")
         self._replies = health.component("replies")
         self._health = health
         self._producer = Producer(options, timeout_ms=settings.call_timeout_ms, waiting_max=_WAITING_MAX)
-        self._calling = RpcClientSession("gateway", instance, self._producer, options, settings)
-        self.caller = self._calling.client
-        signatures = signatures_of(settings)
-        self._doorkeeper = TokenVerification(
-            settings, self.caller, health, options, signatures, SystemClock()
-        )
-        self.keys = self._doorkeeper.keys
-        self.revocations = self._doorkeeper.revocations
-        self.authenticator = self._doorkeeper.authenticator
-        self._gossip = RateLimitSync(limits, self._producer, options, signatures)
+        self._session = RpcClientSession("gateway", instance, self._producer, options, settings)
+        self.client = self._session.client
+        signer = signatures_of(settings)
+        self._verification = TokenVerification(settings, self.client, health, options, signer, SystemClock())
+        self.keys = self._verification.keys
+        self.revocations = self._verification.revocations
+        self.authenticator = self._verification.authenticator
+        self._rate_limit_sync = RateLimitSync(limits, self._producer, options, signer)
         self._stack = AsyncExitStack()
 
-    async def run(self, on_open: Callable[[], None]) -> None:
-        """Come up, say so, then follow what changes, until it is cancelled."""
-        await retry_until_available(self._kafka, self._producer.start)
+    async def run(self, on_connected: Callable[[], None]) -> None:
+        """Connect, call `on_connected`, then follow keys, revoked sessions and limits until cancelled."""
+        await retry_until_available(self._connecting, self._producer.start)
         self._stack.push_async_callback(self._producer.stop)
         self._health.probe("kafka", self._producer.ping)
-        await retry_until_available(self._replies, self._calling.start)
-        self._stack.push_async_callback(self._calling.stop)
-        on_open()
-        await asyncio.gather(self._doorkeeper.follow(), self._gossip.run())
+        await retry_until_available(self._replies, self._session.start)
+        self._stack.push_async_callback(self._session.stop)
+        on_connected()
+        await asyncio.gather(self._verification.follow(), self._rate_limit_sync.run())
 
     async def stop(self) -> None:
-        """Leave Kafka, which may be away itself and is not waited for long."""
+        """Disconnect from Kafka; if it does not respond, give up after `STOP_TIMEOUT_S`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._stack.aclose()

@@ -1,4 +1,4 @@
-"""What the gateway needs from outside, so that tests can stand in for Kafka."""
+"""The file service as an upstream of the gateway."""
 
 from msgspec import Struct
 
@@ -7,19 +7,19 @@ from shared.edge.uploads.body_reader import MinimumRate
 
 
 class FileServiceUpstream(Struct, frozen=True, kw_only=True):
-    """Where the file service listens, and the bounds of uploads through this gateway."""
+    """The address of the file service, and the bounds of uploads through this gateway."""
 
     host: str
     port: int
     secure: bool
     uploads_max: int
     uploads_person_max: int
-    tempo: MinimumRate
-    answer_timeout_s: float
-    """How long the answer may take after the last byte."""
+    minimum_rate: MinimumRate
+    response_timeout_s: float
+    """Time for the response after the last byte of the upload."""
     internal_hop: InternalHop
 
     @property
     def netloc(self) -> str:
-        """Host and port as they stand in an address."""
+        """Host and port as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

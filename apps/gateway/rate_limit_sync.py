@@ -1,7 +1,8 @@
-"""Tells the other gateways whom this one let through, and hears it of them.
+"""Exchange of request counts between gateways, so that together they keep one limit per caller.
 
-One small record for all hot callers of the last moments, so the price does not grow with the requests.
-What is lost, because Kafka is away, is lost: each gateway then keeps the limits by itself.
+Every `SHARE_INTERVAL_S` a gateway publishes one small record with its most active callers, so the cost does
+not grow with the number of requests. Records that are lost while Kafka is down are not sent again: each
+gateway then keeps the limits by itself.
 """
 
 import asyncio
@@ -20,18 +21,18 @@ from shared.kit.events.tail import TopicTailer
 from shared.kit.kafka.producer import Producer, Record
 from shared.kit.security.record_signatures import RecordSigner
 
-TELL_INTERVAL_S = 0.05
-HEARD_BACK_S = 60.0
-"""A gateway that begins learns what was let through in this time."""
+SHARE_INTERVAL_S = 0.05
+REPLAYED_S = 60.0
+"""A starting gateway reads the records of this period; older ones count no more."""
 
 _NODES_MAX = 1000
-_told = Counter("concord_limits_told", "Callers whom other gateways were told of")
-_heard = Counter("concord_limits_heard", "Callers whom other gateways told of")
+_shared = Counter("concord_limits_told", "Callers reported to other gateways")
+_received = Counter("concord_limits_heard", "Callers reported by other gateways")
 _late = Counter("concord_limits_late", "Records of other gateways too old to count: late, or clocks differ")
 
 
 class RateLimitSync:
-    """`follow` and `tell` run as long as the gateway does."""
+    """Publishes the counts of this gateway and applies those of the others."""
 
     def __init__(
         self,
@@ -47,34 +48,35 @@ class RateLimitSync:
         self._clock = clock
         self._node = SystemIds().text()
         self._last_ms = 0
-        self._heard_ms: dict[str, int] = {}
+        self._applied_ms: dict[str, int] = {}
         self._tail = TopicTailer(
-            options, LIMITS, signatures, self._since, self.hear, lambda: None, lambda _: None
+            options, LIMITS, signatures, self._since, self.apply, lambda: None, lambda _: None
         )
 
     async def run(self) -> None:
-        """Tell and hear, until it is cancelled; returns at once when there is no limit."""
+        """Publish and apply until cancelled; return at once if limits are off."""
         if self._limits.on:
-            await asyncio.gather(self._tail.follow(), self._tell())
+            await asyncio.gather(self._tail.follow(), self._publish())
 
-    async def _tell(self) -> None:
+    async def _publish(self) -> None:
         while True:
-            await asyncio.sleep(TELL_INTERVAL_S)
-            record = self.news()
+            await asyncio.sleep(SHARE_INTERVAL_S)
+            record = self.snapshot()
             if record is not None:
-                # Nobody waits for it, and what does not arrive is not sent again: it would be told too late.
+                # Neither awaited nor retried: a late record would be of no use.
                 self._producer.send(LIMITS, record, partition=0)
 
-    def news(self) -> Record | None:
-        """What was let through since the last time, as a record; None when it is nothing to speak of."""
+    def snapshot(self) -> Record | None:
+        """Return a record of the requests admitted since the last one; None if there is nothing to share."""
         limits = self._limits
-        callers, networks = limits.callers.limiter.hot(), limits.networks.limiter.hot()
-        sign_ins = limits.sign_ins.limiter.hot()
+        callers = limits.callers.limiter.drain_unshared()
+        networks = limits.networks.limiter.drain_unshared()
+        sign_ins = limits.sign_ins.limiter.drain_unshared()
         count = len(callers) + len(networks) + len(sign_ins)
         if not count:
             return None
-        _told.inc(count)
-        # Grows by one at least, also when the clock is put back: it numbers the records of this node.
+        _shared.inc(count)
+        # Strictly increasing, even if the clock is set back: it numbers the records of this node.
         self._last_ms = max(self._clock(), self._last_ms + 1)
         taken = Taken(
             node=self._node, at_ms=self._last_ms, callers=callers, networks=networks, sign_ins=sign_ins
@@ -82,31 +84,31 @@ class RateLimitSync:
         key, body = self._node.encode(), msgspec.json.encode(taken)
         return Record(key, body, self._signatures.sign(LIMITS, key, body, []))
 
-    def hear(self, value: bytes) -> None:
-        """Add what another gateway let through. Raises msgspec errors for what makes no sense."""
+    def apply(self, value: bytes) -> None:
+        """Add the requests that another gateway admitted. Raises msgspec errors for an invalid value."""
         taken = msgspec.json.decode(value, type=Taken)
-        if taken.node == self._node or taken.at_ms <= self._heard_ms.get(taken.node, 0):
+        if taken.node == self._node or taken.at_ms <= self._applied_ms.get(taken.node, 0):
             return
         age_ms = max(0, self._clock() - taken.at_ms)
-        if age_ms > HEARD_BACK_S * 1000:
+        if age_ms > REPLAYED_S * 1000:
             _late.inc()
             return
-        self._note(taken)
-        for policy, told in (
+        self._mark_applied(taken)
+        for policy, counts in (
             (self._limits.callers, taken.callers),
             (self._limits.networks, taken.networks),
             (self._limits.sign_ins, taken.sign_ins),
         ):
-            for caller, count in told.items():
+            for caller, count in counts.items():
                 policy.limiter.add(caller, count, age_ms * 1000)  # type: ignore[arg-type]
-            _heard.inc(len(told))
+            _received.inc(len(counts))
 
-    def _note(self, taken: Taken) -> None:
-        """A record may be read twice; nodes that have gone silent are forgotten in time."""
-        self._heard_ms.pop(taken.node, None)
-        self._heard_ms[taken.node] = taken.at_ms
-        if len(self._heard_ms) > _NODES_MAX:
-            del self._heard_ms[next(iter(self._heard_ms))]
+    def _mark_applied(self, taken: Taken) -> None:
+        """Remember the last record of a node, because records may be read twice; drop the oldest node."""
+        self._applied_ms.pop(taken.node, None)
+        self._applied_ms[taken.node] = taken.at_ms
+        if len(self._applied_ms) > _NODES_MAX:
+            del self._applied_ms[next(iter(self._applied_ms))]
 
     def _since(self) -> datetime:
-        return datetime.fromtimestamp(self._clock() / 1000 - HEARD_BACK_S, UTC)
+        return datetime.fromtimestamp(self._clock() / 1000 - REPLAYED_S, UTC)

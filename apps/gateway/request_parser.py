@@ -1,4 +1,4 @@
-"""From what came over HTTP to the fields of a request, with every fault told at once."""
+"""Parser of HTTP requests into the fields of an operation's request; it reports all errors at once."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,13 +13,14 @@ from shared.contracts.account import Claims
 from shared.contracts.errors import VALIDATION_FAILED, FieldError, ServiceError
 from shared.contracts.validation import decode_body, decode_query, validation_failed
 from shared.edge.idempotency_key import key_of
+from shared.edge.request_context import RequestContext
 
 _QUERY_FIELDS_MAX = 100
 _USER_AGENT_MAX_CHARS = 256
 
 
 class RequestParser:
-    """Reads the inputs of one route: the path, the query, the body, the caller."""
+    """Parses the inputs of one route: path, query, headers, body and caller."""
 
     def __init__(self, route: Route) -> None:
         operation = route.operation
@@ -37,36 +38,26 @@ class RequestParser:
         self._user_agent = "user_agent" in names
         self._network = "network" in names
 
-    def read(
-        self,
-        path: Mapping[str, str],
-        query: bytes,
-        headers: Mapping[bytes, bytes],
-        body: bytes,
-        claims: Claims | None,
-        network: str | None = None,
+    def parse(
+        self, context: RequestContext, body: bytes, claims: Claims | None, network: str | None
     ) -> tuple[dict[str, Any], str | None]:
-        """The request's fields, and the idempotency key. Raises `validation.failed` with every fault."""
-        fields: dict[str, Any] = {}
-        faults: list[FieldError] = []
-        if self._path is not None:
-            _collect(fields, faults, _decode_path, path, self._path)
-        if self._query is not None:
-            _collect(fields, faults, _decode_query, query, self._query)
-        key = _key_of(headers, faults) if self._takes_key else None
-        if self._body is not None:
-            _collect(fields, faults, decode_body, body, self._body)
-        if faults:
-            raise validation_failed(faults)
-        self._add_caller(fields, headers, claims)
-        if self._network:
-            fields["network"] = network
-        return fields, key
+        """Return the request's fields, and the idempotency key.
 
-    def _add_caller(
-        self, fields: dict[str, Any], headers: Mapping[bytes, bytes], claims: Claims | None
-    ) -> None:
-        """What nobody can choose for himself comes last, over all that the caller sent."""
+        Raises `validation.failed` with every field error.
+        """
+        scope, headers = context.scope, context.headers
+        fields: dict[str, Any] = {}
+        errors: list[FieldError] = []
+        if self._path is not None:
+            _collect(fields, errors, _decode_path, scope["path_params"], self._path)
+        if self._query is not None:
+            _collect(fields, errors, _decode_query, scope["query_string"], self._query)
+        key = _key_of(headers, errors) if self._takes_key else None
+        if self._body is not None:
+            _collect(fields, errors, decode_body, body, self._body)
+        if errors:
+            raise validation_failed(errors)
+        # Fields of the caller come last, so that they replace anything that was sent.
         if claims is not None:
             if self._profile:
                 fields["profile_id"] = claims.sub
@@ -74,6 +65,9 @@ class RequestParser:
                 fields["session_id"] = claims.sid
         if self._user_agent:
             fields["user_agent"] = _printable(headers.get(b"user-agent", b""))
+        if self._network:
+            fields["network"] = network
+        return fields, key
 
 
 def _path_struct(parameters: tuple[str, ...], fields: Mapping[str, Any]) -> type[Struct]:
@@ -83,45 +77,45 @@ def _path_struct(parameters: tuple[str, ...], fields: Mapping[str, Any]) -> type
 
 def _collect(
     fields: dict[str, Any],
-    faults: list[FieldError],
+    errors: list[FieldError],
     decode: Callable[[Any, type[Struct]], Struct],
     raw: Any,
-    kind: type[Struct],
+    struct: type[Struct],
 ) -> None:
-    """Add the fields that are read from a part of the input, or all that is wrong with it."""
+    """Add the fields of one part of the input, or all of its errors."""
     try:
-        fields.update(asdict(decode(raw, kind)))
+        fields.update(asdict(decode(raw, struct)))
     except ServiceError as error:
         if error.kind is not VALIDATION_FAILED:
             raise
-        faults.extend(error.errors)
+        errors.extend(error.errors)
 
 
-def _key_of(headers: Mapping[bytes, bytes], faults: list[FieldError]) -> str | None:
+def _key_of(headers: Mapping[bytes, bytes], errors: list[FieldError]) -> str | None:
     try:
         return key_of(headers)
     except ServiceError as error:
-        faults.extend(error.errors)
+        errors.extend(error.errors)
         return None
 
 
-def _decode_path(path: Mapping[str, str], kind: type[Struct]) -> Struct:
+def _decode_path(path: Mapping[str, str], struct: type[Struct]) -> Struct:
     try:
-        return msgspec.convert(path, kind)
+        return msgspec.convert(path, struct)
     except msgspec.ValidationError:
-        return decode_query(path.items(), kind)  # refuses as well, with every fault
+        return decode_query(path.items(), struct)  # raises as well, with every error
 
 
-def _decode_query(query: bytes, kind: type[Struct]) -> Struct:
+def _decode_query(query: bytes, struct: type[Struct]) -> Struct:
     if not query:
-        return decode_query((), kind)
+        return decode_query((), struct)
     try:
         text = query.decode("latin-1")
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX)
     except ValueError:
-        fault = FieldError("$", f"a query may have at most {_QUERY_FIELDS_MAX} fields")
-        raise validation_failed((fault,)) from None
-    return decode_query(pairs, kind)
+        error = FieldError("$", f"a query may have at most {_QUERY_FIELDS_MAX} fields")
+        raise validation_failed((error,)) from None
+    return decode_query(pairs, struct)
 
 
 def _printable(user_agent: bytes) -> str | None:

@@ -1,7 +1,7 @@
-"""The way of an upload: its bytes go on to the file service's own port as they come, and its answer back.
+"""Streaming proxy of uploads to the file service's own port.
 
-Nothing is read here but the token and the request's key. What is in memory of an upload is what the two
-connections hold.
+The gateway reads only the token and the headers of a request. The memory that an upload takes is what its two
+connections buffer.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import h11
 
-from apps.gateway.forward import ApiState
+from apps.gateway.forward import Admission, CallerChecks, shutting_down
 from apps.gateway.ports import FileServiceUpstream
 from shared.contracts.errors import MESH_BUSY, MESH_TIMEOUT, ServiceError
 from shared.edge.idempotency_key import HEADER as IDEMPOTENCY_KEY
@@ -24,130 +24,136 @@ from shared.edge.uploads.upload_slots import UploadSlots
 
 log = logging.getLogger(__name__)
 
-_PASSED_ON = (b"content-type", b"content-length", b"authorization")
-_PASSED_BACK = frozenset({b"content-type", b"cache-control", b"retry-after", b"www-authenticate"})
+_FORWARDED = (b"content-type", b"content-length", b"authorization")
+_RETURNED = frozenset({b"content-type", b"cache-control", b"retry-after", b"www-authenticate"})
 _CONNECT_TIMEOUT_S = 3.0
 _READ_BYTES = 65_536
-_ANSWER_MAX_BYTES = 65_536
+_RESPONSE_MAX_BYTES = 65_536
 
 
 class UploadProxy:
-    """Passes uploads on."""
+    """Forwards uploads to the file service."""
 
-    def __init__(self, path: str, desk: ApiState, door: FileServiceUpstream) -> None:
+    def __init__(
+        self, path: str, checks: CallerChecks, admission: Admission, upstream: FileServiceUpstream
+    ) -> None:
         self._path = path
-        self._desk = desk
-        self._door = door
-        self._slots = UploadSlots(door.uploads_max, door.uploads_person_max)
+        self._checks = checks
+        self._admission = admission
+        self._upstream = upstream
+        self._slots = UploadSlots(upstream.uploads_max, upstream.uploads_person_max)
 
-    async def __call__(self, exchange: RequestContext) -> Response:
-        """The file service's answer to one upload, a problem where it went wrong on the way."""
+    async def __call__(self, context: RequestContext) -> Response:
+        """Return the file service's response to one upload; errors on the way become problems."""
         try:
-            claims = await self._desk.caller_of(exchange)  # the file service looks at the token once more
-            head = self._head_of(exchange)
+            # The file service verifies the token again.
+            claims = await self._checks.authenticator.authenticate(context, self._checks.limits)
+            head = self._head_of(context)
             with self._slots.acquire(claims.sub):
-                async with _connected(self._door) as (reader, writer):
-                    return await self._pass_on(exchange, head, reader, writer)
+                async with _connected(self._upstream) as (reader, writer):
+                    return await self._forward(context, head, reader, writer)
         except ServiceError as error:
-            return problem_of(error, exchange)
+            return problem_of(error, context)
         except CancelledError:
-            if not self._desk.draining:
+            if not self._admission.draining:
                 raise
-            return problem_of(MESH_BUSY.exception("The gateway is leaving; try again."), exchange)
+            return problem_of(shutting_down(), context)
 
-    async def _pass_on(
+    async def _forward(
         self,
-        exchange: RequestContext,
+        context: RequestContext,
         head: h11.Request,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> Response:
-        """Send and listen at once: a file that is refused is not sent to its end."""
+        """Send and receive concurrently, so that an upload that is refused is not sent to its end."""
         connection = h11.Connection(h11.CLIENT)
-        answering = asyncio.create_task(_answer_of(connection, reader))
-        sending = asyncio.create_task(self._send(exchange, head, connection, writer))
+        receiving = asyncio.create_task(_response_of(connection, reader))
+        sending = asyncio.create_task(self._send(context, head, connection, writer))
         try:
-            await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and not isinstance(sending.exception(), OSError):
                 sending.result()
-            # Whoever refuses a file may hang up while it is still being sent: its answer counts.
-            async with asyncio.timeout(self._door.answer_timeout_s):
-                return await answering
+            # If the file service closes the connection during the upload, its response still counts.
+            async with asyncio.timeout(self._upstream.response_timeout_s):
+                return await receiving
         except TimeoutError:
-            raise MESH_TIMEOUT.exception("The file service did not answer in time.") from None
+            raise MESH_TIMEOUT.exception("The file service did not respond in time.") from None
         except (OSError, h11.RemoteProtocolError) as error:
-            raise MESH_BUSY.exception("The file service went away.") from error
+            raise MESH_BUSY.exception("The file service closed the connection.") from error
         finally:
-            for task in (answering, sending):
+            for task in (receiving, sending):
                 task.cancel()
-            await asyncio.gather(answering, sending, return_exceptions=True)
+            await asyncio.gather(receiving, sending, return_exceptions=True)
 
     async def _send(
         self,
-        exchange: RequestContext,
+        context: RequestContext,
         head: h11.Request,
         connection: h11.Connection,
         writer: asyncio.StreamWriter,
     ) -> None:
         await self._write(writer, connection.send(head))
-        body = IncomingBody(exchange.receive, self._door.tempo)
-        while (piece := await body.next()) is not None:
-            if piece:
-                await self._write(writer, connection.send(h11.Data(piece)))
+        body = IncomingBody(context.receive, self._upstream.minimum_rate)
+        while (chunk := await body.next()) is not None:
+            if chunk:
+                await self._write(writer, connection.send(h11.Data(chunk)))
         await self._write(writer, connection.send(h11.EndOfMessage()))
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes | None) -> None:
-        """Write, and wait until most of it was taken. Raises `mesh.busy` when it is not."""
+        """Write, and wait until the buffer has drained. Raises `mesh.busy` if that takes too long."""
         writer.write(data or b"")
-        stall_timeout_s = self._door.tempo.stall_timeout_s
+        stall_timeout_s = self._upstream.minimum_rate.stall_timeout_s
         try:
             async with asyncio.timeout(stall_timeout_s):
                 await writer.drain()
         except TimeoutError:
             raise MESH_BUSY.exception(
-                f"The file service took nothing of the upload for {stall_timeout_s:g} s."
+                f"The file service read nothing of the upload for {stall_timeout_s:g} s."
             ) from None
 
-    def _head_of(self, exchange: RequestContext) -> h11.Request:
-        """Raises `validation.failed` for a key that is none."""
-        # Blanks around a value are no part of it (RFC 9110, 5.5), and h11 takes none.
-        headers = [(name, exchange.headers[name].strip()) for name in _PASSED_ON if name in exchange.headers]
-        if b"content-length" not in exchange.headers:
+    def _head_of(self, context: RequestContext) -> h11.Request:
+        """Return the head of the forwarded request. Raises `validation.failed` for an invalid key."""
+        # White space around a value is not part of it (RFC 9110, 5.5), and h11 rejects it.
+        headers = [(name, context.headers[name].strip()) for name in _FORWARDED if name in context.headers]
+        if b"content-length" not in context.headers:
             headers.append((b"transfer-encoding", b"chunked"))
-        if (key := key_of(exchange.headers)) is not None:
+        if (key := key_of(context.headers)) is not None:
             headers.append((IDEMPOTENCY_KEY, key.encode()))
-        if exchange.traceparent is not None:
-            headers.append((TRACEPARENT, exchange.traceparent.encode()))
+        if context.traceparent is not None:
+            headers.append((TRACEPARENT, context.traceparent.encode()))
         headers += [
-            (b"host", self._door.netloc.encode()),
-            (b"x-correlation-id", exchange.correlation_id.encode()),
-            self._door.internal_hop.header(exchange.headers[b"authorization"]),
+            (b"host", self._upstream.netloc.encode()),
+            (b"x-correlation-id", context.correlation_id.encode()),
+            self._upstream.internal_hop.header(context.headers[b"authorization"]),
         ]
         return h11.Request(method="POST", target=self._path, headers=headers)
 
 
 @asynccontextmanager
 async def _connected(
-    door: FileServiceUpstream,
+    upstream: FileServiceUpstream,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(door.host, door.port, ssl=door.secure or None)
+            reader, writer = await asyncio.open_connection(
+                upstream.host, upstream.port, ssl=upstream.secure or None
+            )
     except OSError as error:  # a TimeoutError is one
         log.warning(
-            "no file service at %s (FILE_SERVICE_URL, or FILE_HOST and FILE_PORT): %r",
-            door.netloc,
+            "cannot connect to the file service at %s (FILE_SERVICE_URL, or FILE_HOST and FILE_PORT): %r",
+            upstream.netloc,
             error,
         )
-        raise MESH_BUSY.exception("The file service is away.") from error
+        raise MESH_BUSY.exception("The file service is not reachable.") from error
     try:
         yield reader, writer
     finally:
-        # Not `close`, which waits until all that is still to be sent was taken: that may be never.
+        # Not `close`: it waits until the peer has read all that is buffered, which may never happen.
         writer.transport.abort()
 
 
-async def _answer_of(connection: h11.Connection, reader: asyncio.StreamReader) -> Response:
+async def _response_of(connection: h11.Connection, reader: asyncio.StreamReader) -> Response:
     head: h11.Response | None = None
     body = bytearray()
     while True:
@@ -158,17 +164,17 @@ async def _answer_of(connection: h11.Connection, reader: asyncio.StreamReader) -
             head = event
         elif isinstance(event, h11.Data):
             body += event.data
-            if len(body) > _ANSWER_MAX_BYTES:
-                raise MESH_BUSY.exception("The file service answered too much.")
+            if len(body) > _RESPONSE_MAX_BYTES:
+                raise MESH_BUSY.exception("The response of the file service is too large.")
         elif isinstance(event, h11.EndOfMessage):
             break
         elif isinstance(event, h11.ConnectionClosed):
-            raise MESH_BUSY.exception("The file service went away.")
+            raise MESH_BUSY.exception("The file service closed the connection.")
     if head is None:
-        raise MESH_BUSY.exception("The file service gave no answer.")
+        raise MESH_BUSY.exception("The file service sent no response.")
     if 300 <= head.status_code < 400:
-        log.warning("the file service sends an upload elsewhere: do MESH_SECRET and the clocks agree?")
-        raise MESH_BUSY.exception("The file service did not take the upload from this gateway.")
-    headers: Headers = [(name, value) for name, value in head.headers if name in _PASSED_BACK]
+        log.warning("the file service redirected an upload: check that MESH_SECRET and the clocks agree")
+        raise MESH_BUSY.exception("The file service rejected the upload of this gateway.")
+    headers: Headers = [(name, value) for name, value in head.headers if name in _RETURNED]
     headers.append((b"content-length", b"%d" % len(body)))
     return Response(head.status_code, headers, bytes(body))

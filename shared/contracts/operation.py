@@ -28,6 +28,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     answer: type[Answer] | None = None
     status: int = 200
     """HTTP status of a success; the `status` header of a reply may override it."""
+    result: str
+    """The response of a success in a phrase, for the API documents."""
     also: dict[int, str] = {}
     """Other successful statuses and the meaning of each."""
     body: type[Body] | None = None

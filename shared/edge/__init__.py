@@ -1,0 +1,1 @@
+"""The HTTP edge of ports for clients, outermost `EdgeMiddleware`. Imports kit and contracts only."""

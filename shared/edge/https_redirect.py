@@ -1,4 +1,4 @@
-"""HTTPS only, where a proxy ends TLS: who comes without it is sent there, who came by it is told to stay."""
+"""Redirect plain-HTTP requests to HTTPS, and send HSTS on HTTPS responses. TLS ends at a trusted proxy."""
 
 from shared.edge.client_address.internal_hop import HEADER, InternalHop
 from shared.edge.client_address.trusted_proxies import TrustedProxies
@@ -6,14 +6,14 @@ from shared.edge.problem_responses import address_of
 from shared.edge.request_context import HeaderPairs, RequestContext, Response
 from shared.edge.settings import EdgeSettings
 
-_OPEN = ("/health/", "/metrics")
-"""Asked by those who run Concord, past the proxy."""
+_EXEMPT = ("/health/", "/metrics")
+"""Paths that operators request directly, not through the proxy."""
 
 
 class HttpsRedirect:
-    """Redirects (RFC 9110, 15.4.9) and `Strict-Transport-Security` (RFC 6797).
+    """Redirects (308; RFC 9110, 15.4.9) and `Strict-Transport-Security` (RFC 6797).
 
-    `internal_hop`: requests that a gateway received over HTTPS and forwards inside over plain HTTP pass.
+    With `internal_hop`, requests that a gateway received over HTTPS and forwards over plain HTTP are exempt.
     """
 
     def __init__(
@@ -30,37 +30,37 @@ class HttpsRedirect:
         if hsts_max_age_s:
             self._hsts = ((b"strict-transport-security", b"max-age=%d" % hsts_max_age_s),)
 
-    def redirect(self, exchange: RequestContext) -> Response | None:
-        """Where to go instead, with the same method; None for who came by HTTPS.
+    def redirect(self, context: RequestContext) -> Response | None:
+        """Return the redirect of a plain-HTTP request, which keeps its method; None if none is needed.
 
-        It leads to the public address, whatever host was asked for: that is the caller's word alone.
+        The target is the public address, never the `Host` of the request, which the caller can choose.
         """
-        if self._is_secure(exchange) or exchange.scope["path"].startswith(_OPEN):
+        if self._is_secure(context) or context.scope["path"].startswith(_EXEMPT):
             return None
-        if self._is_passed_on(exchange):
+        if self._is_forwarded(context):
             return None
-        query = exchange.scope["query_string"].decode("latin-1")
-        target = f"{self._address}{address_of(exchange)}" + (f"?{query}" if query else "")
+        query = context.scope["query_string"].decode("latin-1")
+        target = f"{self._address}{address_of(context)}" + (f"?{query}" if query else "")
         return Response(308, [(b"location", target.encode("latin-1")), (b"content-length", b"0")])
 
-    def headers_for(self, exchange: RequestContext) -> HeaderPairs:
-        """What every answer carries; over plain HTTP a browser must not be told (RFC 6797, 7.2)."""
-        return self._hsts if self._is_secure(exchange) else ()
+    def headers_for(self, context: RequestContext) -> HeaderPairs:
+        """Return the HSTS header; over plain HTTP it must not be sent (RFC 6797, 7.2)."""
+        return self._hsts if self._is_secure(context) else ()
 
-    def _is_secure(self, exchange: RequestContext) -> bool:
-        return self._proxies.scheme_of(exchange.scope) == "https"
+    def _is_secure(self, context: RequestContext) -> bool:
+        return self._proxies.scheme_of(context.scope) == "https"
 
-    def _is_passed_on(self, exchange: RequestContext) -> bool:
-        authorization = exchange.headers.get(b"authorization", b"")
+    def _is_forwarded(self, context: RequestContext) -> bool:
+        authorization = context.headers.get(b"authorization", b"")
         return self._internal_hop is not None and self._internal_hop.verify(
-            exchange.headers.get(HEADER), authorization
+            context.headers.get(HEADER), authorization
         )
 
 
 def https_of(
     settings: EdgeSettings, proxies: TrustedProxies, internal_hop: InternalHop | None = None
 ) -> HttpsRedirect | None:
-    """As these settings say; None when plain HTTP will do."""
+    """Return the redirect with these settings; None if plain HTTP is allowed."""
     if not settings.https_only:
         return None
     return HttpsRedirect(proxies, settings.https_address, settings.hsts_max_age_s, internal_hop)

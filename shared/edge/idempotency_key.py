@@ -1,4 +1,4 @@
-"""The header `Idempotency-Key`: what may stand in it, and what a request is known by with it."""
+"""The header `Idempotency-Key`: its syntax, and its scope of method and path."""
 
 import re
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ HEADER = b"idempotency-key"
 
 _KEY = re.compile(rb"[\x20-\x7e]{1,255}")
 _BLANKS = b" \t"
-"""Around a value they are no part of it (RFC 9110, 5.5)."""
+"""Optional white space around a field value is not part of it (RFC 9110, 5.5)."""
 
 
 def key_of(headers: Mapping[bytes, bytes]) -> str | None:
-    """The caller's key, None without one. Raises `validation.failed`."""
+    """Return the caller's key, None without one. Raises `validation.failed`."""
     value = headers.get(HEADER)
     if value is None:
         return None
     key = value.strip(_BLANKS)
     if not _KEY.fullmatch(key):
-        fault = FieldError("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
-        raise validation_failed((fault,))
+        error = FieldError("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
+        raise validation_failed((error,))
     return key.decode("ascii")
 
 
 def request_key(method: str, path: str, key: str) -> str:
-    """What the request is known by among all of its caller: `POST /api/servers k-1`."""
+    """Return the key that identifies a request among those of its caller: `POST /api/servers k-1`."""
     return f"{method} {path.rstrip('/')} {key}"

@@ -17,7 +17,7 @@ from shared.contracts.errors import (
 )
 from shared.edge.middleware import log_unexpected
 from shared.edge.problem_responses import problem_of
-from shared.edge.request_context import RequestContext, Response, current_exchange
+from shared.edge.request_context import RequestContext, Response, context_of
 from shared.kit.http.asgi import Receive, Scope, Send
 
 AnyRequest = Request[Any, Any, Any]
@@ -32,7 +32,7 @@ def litestar_handler(respond: Respond) -> Callable[[], Awaitable[ASGIApp]]:
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await respond(current_exchange.get())
+        response = await respond(context_of(scope))
         await response(scope, receive, send)
 
     async def handle() -> ASGIApp:
@@ -67,14 +67,14 @@ def allow_header(methods: Iterable[str]) -> str:
 
 def _on_unexpected(request: AnyRequest, exception: Exception) -> litestar.Response[bytes]:
     """Log the exception; the response does not reveal it."""
-    log_unexpected(current_exchange.get())
+    log_unexpected(context_of(request.scope))
     return _problem(request, INTERNAL_ERROR.exception(""))
 
 
 def _problem(
     request: AnyRequest, error: ServiceError, *headers: tuple[bytes, bytes]
 ) -> litestar.Response[bytes]:
-    problem = problem_of(error, current_exchange.get(), *headers)
+    problem = problem_of(error, context_of(request.scope), *headers)
     decoded = {name.decode("ascii"): value.decode("latin-1") for name, value in problem.headers}
     return litestar.Response(
         problem.body, status_code=problem.status, media_type=decoded.pop("content-type"), headers=decoded

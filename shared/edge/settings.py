@@ -1,4 +1,4 @@
-"""The settings that every process with a port for clients has: the gateway, and the file service."""
+"""The settings of the processes with a port for clients: the gateway and the file service."""
 
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -11,10 +11,10 @@ from shared.kit.config.settings import ProcessSettings
 
 
 class EdgeSettings(ProcessSettings, frozen=True, kw_only=True):
-    """Who may call, how often, from which pages, over what, and how slowly a body may come."""
+    """Rate limits, proxies, CORS, HTTPS, access tokens, and bounds of uploads."""
 
     redirects_to: ClassVar[tuple[str, ...]] = ("public_url",)
-    """The settings of which the first that begins with https:// is where HTTPS_ONLY sends callers."""
+    """Settings in order of precedence: HTTPS_ONLY redirects to the first that begins with https://."""
 
     access_log: Annotated[bool, Meta(description="One log line for each request")] = True
     rate_limit_per_minute: Annotated[
@@ -22,69 +22,71 @@ class EdgeSettings(ProcessSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=10_000_000,
-            description="Requests of a caller, as many at once; 0 turns every limit off, sign-in's too",
+            description="Requests of a caller, all at once if need be; 0 turns all limits off, sign-in's too",
         ),
     ] = 100
     limit_callers_max: Annotated[
         int,
-        Meta(ge=1000, le=10_000_000, description="Callers remembered for each limit, 200 bytes each"),
+        Meta(ge=1000, le=10_000_000, description="Callers tracked per limit, 200 bytes each"),
     ] = 100_000
     trusted_proxies: Annotated[
-        tuple[str, ...], Meta(description="Proxies in front, best by single addresses as 10.0.0.5")
+        tuple[str, ...], Meta(description="Proxies in front, preferably single addresses such as 10.0.0.5")
     ] = ()
     proxy_header: Annotated[
         Literal["x-forwarded-for", "forwarded"],
-        Meta(description="The header that those proxies write; the other one is not read"),
+        Meta(description="The header that these proxies write; the other one is ignored"),
     ] = "x-forwarded-for"
     cors_origins: Annotated[
-        tuple[str, ...], Meta(description="Origins whose pages may call the API; * for any")
+        tuple[str, ...], Meta(description="Origins whose pages may call the API; * allows any")
     ] = ()
     public_url: Annotated[
         str,
-        Meta(description="The gateway's address that clients are told; empty: localhost and GATEWAY_PORT"),
+        Meta(description="The gateway's public address; empty: localhost and GATEWAY_PORT"),
     ] = ""
     file_public_url: Annotated[
         str,
-        Meta(description="The file service's address that clients are told; empty: localhost and FILE_PORT"),
+        Meta(description="The file service's public address; empty: localhost and FILE_PORT"),
     ] = ""
     https_only: Annotated[
         bool,
         Meta(
-            description="Send who comes over plain HTTP to PUBLIC_URL, at the file service's port to an "
-            "https:// FILE_PUBLIC_URL if there is one; TLS ends at a trusted proxy"
+            description="Redirect plain-HTTP requests to PUBLIC_URL, at the file service's port to an "
+            "https:// FILE_PUBLIC_URL if set; TLS ends at a trusted proxy"
         ),
     ] = False
     hsts_max_age_s: Annotated[
         int,
         Meta(
-            ge=0, le=63_072_000, description="With HTTPS_ONLY: how long browsers stay with HTTPS; 0: untold"
+            ge=0,
+            le=63_072_000,
+            description="With HTTPS_ONLY: how long browsers use HTTPS only; 0: no HSTS header",
         ),
     ] = 31_536_000
     token_issuer: Annotated[str, Meta(min_length=1, description="`iss` of access tokens")] = "concord"  # noqa: S105
     token_audience: Annotated[str, Meta(min_length=1, description="`aud` of access tokens")] = "concord"  # noqa: S105
     access_token_ttl_s: Annotated[
-        int, Meta(ge=1, le=86_400, description="How long access tokens live, as auth is set")
+        int, Meta(ge=1, le=86_400, description="Lifetime of access tokens; the same as auth's")
     ] = 900
     keys_refresh_s: Annotated[
-        int, Meta(ge=1, le=86_400, description="How often the public keys are fetched again")
+        int, Meta(ge=1, le=86_400, description="Interval between fetches of the public keys")
     ] = 120
     revocations_max: Annotated[
-        int, Meta(ge=1, le=100_000_000, description="Revoked sessions that are remembered")
+        int, Meta(ge=1, le=100_000_000, description="Revoked sessions held in memory")
     ] = 1_000_000
-    file_host: Annotated[str, Meta(min_length=1, description="Where the file service listens for HTTP")] = (
+    file_host: Annotated[str, Meta(min_length=1, description="Address that the file service listens on")] = (
         "127.0.0.1"
     )
-    file_port: Annotated[int, Meta(ge=1, le=65535, description="The file service's port")] = 3002
+    file_port: Annotated[int, Meta(ge=1, le=65535, description="Port of the file service")] = 3002
     upload_rate_min_bytes_s: Annotated[
         int,
-        Meta(ge=0, le=1_048_576, description="The slowest that an upload may be sent at; 0: at any rate"),
+        Meta(ge=0, le=1_048_576, description="Minimum rate of an upload; 0: none"),
     ] = 1024
     upload_rate_window_ms: Annotated[
-        int, Meta(ge=100, le=600_000, description="The time whose average that rate is")
+        int, Meta(ge=100, le=600_000, description="Period that this rate is averaged over")
     ] = 30_000
 
     def problems(self) -> Iterator[str]:
-        """Networks are networks, and origins are complete, without a path of their own."""
+        """Yield what is wrong with networks, origins, public addresses and HTTPS_ONLY."""
         yield from super().problems()
         for network in self.trusted_proxies:
             if not _is_network(network):
@@ -102,13 +104,13 @@ class EdgeSettings(ProcessSettings, frozen=True, kw_only=True):
 
     @property
     def https_address(self) -> str:
-        """Where HTTPS_ONLY sends callers, without a slash at its end; empty when nothing names it."""
-        named: list[str] = [getattr(self, name).rstrip("/") for name in self.redirects_to]
-        return next((address for address in named if address.startswith("https://")), "")
+        """The target of HTTPS_ONLY without a trailing slash; empty if no setting names one."""
+        addresses: list[str] = [getattr(self, name).rstrip("/") for name in self.redirects_to]
+        return next((address for address in addresses if address.startswith("https://")), "")
 
 
 def is_origin(text: str) -> bool:
-    """Whether this is a scheme, a host and perhaps a port, and nothing more."""
+    """Return True for a scheme, a host and an optional port, and nothing more."""
     try:
         parts = urlsplit(text)
         _ = parts.port

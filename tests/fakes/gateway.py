@@ -1,4 +1,4 @@
-"""Stands in for the mesh behind the gateway, and for auth's signing key."""
+"""Fakes of the client of the services, and of auth's signing key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ SESSION_ID = UUID("019a4c5e-7b1a-7c3d-9e2f-00000000000b")
 
 @dataclass
 class Sent:
-    """A call as the gateway made it."""
+    """A call that the gateway made."""
 
     operation: Operation
     body: bytes
@@ -34,13 +34,13 @@ class Sent:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The request as it would stand in Kafka."""
+        """The request as it would be written to Kafka."""
         return msgspec.json.decode(self.body, type=dict[str, Any])
 
 
 @dataclass
-class FakeCaller:
-    """Answers every call with the operation's example, or as it is told."""
+class FakeServiceClient:
+    """Answers every call with the operation's example, or with the answer that a test sets."""
 
     sent: list[Sent] = field(default_factory=list)
     answer: Callable[[Sent], Any] | None = None
@@ -61,14 +61,14 @@ class FakeCaller:
         return RawReply(operation.status, example)
 
     def fail_with(self, error: ServiceError) -> None:
-        """From now on the service answers with this error."""
+        """Answer with this error from now on."""
         kind = error.kind
-        told = ErrorReply(code=kind.code, status=kind.status, detail=error.detail, errors=error.errors)
-        reply = RawReply(kind.status, msgspec.json.encode(told), kind.code)
+        body = ErrorReply(code=kind.code, status=kind.status, detail=error.detail, errors=error.errors)
+        reply = RawReply(kind.status, msgspec.json.encode(body), kind.code)
         self.answer = lambda sent: reply
 
     def raise_with(self, error: BaseException) -> None:
-        """From now on the call itself fails."""
+        """Fail the call itself from now on."""
 
         def fail(sent: Sent) -> RawReply:
             raise error
@@ -85,12 +85,12 @@ class Signer:
 
     @property
     def jwks(self) -> Jwks:
-        """What auth publishes."""
+        """The key set that auth publishes."""
         raw = self.private.public_key().public_bytes_raw()
         return Jwks(keys=[Jwk(kid=self.kid, x=base64url_encode(raw).decode())])
 
     def token(self, now: datetime | None = None, **changes: Any) -> str:
-        """An access token, good unless something in it is changed."""
+        """Return an access token, valid unless `changes` make it invalid."""
         now = now or datetime.now(UTC)
         claims = {
             "iss": "concord",

@@ -1,4 +1,4 @@
-"""A whole gateway without Kafka: the services behind it are a fake."""
+"""A whole gateway without Kafka: its client of the services is a fake."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from apps.gateway.composition import compose
-from apps.gateway.forward import ApiState
+from apps.gateway.composition import compose, limits_of
+from apps.gateway.forward import Admission, CallerChecks
 from apps.gateway.settings import GatewaySettings
 from shared.edge.auth.authenticator import Authenticator
 from shared.edge.auth.jwks_cache import JwksCache
@@ -22,31 +22,32 @@ from shared.edge.rate_limits.policies import RateLimits
 from shared.kit.clock import SystemClock
 from shared.kit.health.checks import Health
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
-from tests.fakes.gateway import FakeCaller, Signer
+from tests.fakes.gateway import FakeServiceClient, Signer
 from tests.unit.kit.rpc.calls import SECRET
 
 
 @dataclass
 class World:
-    """A gateway and the parts of it that a test may inspect or change."""
+    """Everything that a test may want to inspect or change."""
 
-    caller: FakeCaller
+    client: FakeServiceClient
     signer: Signer
     keys: JwksCache
     revocations: RevokedSessions
     authenticator: Authenticator
-    desk: ApiState
+    limits: RateLimits
+    admission: Admission
     health: Health
-    traffic: HttpMetrics
+    metrics: HttpMetrics
     edge: EdgeMiddleware
 
 
 def new_world(**changes: Any) -> World:
-    """Return a gateway with these settings; the others have their defaults, but the rate limits are off."""
+    """Return a gateway with these settings, and defaults for the others, except that limits are off."""
     settings = GatewaySettings(**{"rate_limit_per_minute": 0, "mesh_secret": SECRET, **changes})
-    signer, caller, health = Signer(), FakeCaller(), Health()
-    clock, traffic = SystemClock(), HttpMetrics()
-    keys = JwksCache(caller, health.component("keys"), settings.keys_refresh_s)
+    signer, client, health = Signer(), FakeServiceClient(), Health()
+    clock, metrics = SystemClock(), HttpMetrics()
+    keys = JwksCache(client, health.component("keys"), settings.keys_refresh_s)
     keys.by_kid.update(public_keys(signer.jwks))
     keys.document = b'{"keys":[]}'
     ttl = timedelta(seconds=settings.access_token_ttl_s)
@@ -55,29 +56,17 @@ def new_world(**changes: Any) -> World:
     authenticator = Authenticator(verifier, keys, revocations)
     authenticator.caught_up = True
     proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
-    limits = RateLimits(
-        proxies,
-        per_minute=settings.rate_limit_per_minute,
-        sign_ins_per_minute=settings.sign_in_limit_per_minute,
-        callers_max=settings.limit_callers_max,
-    )
-    desk = ApiState(
-        caller=caller,
-        authenticator=authenticator,
-        proxies=proxies,
-        limits=limits,
-        in_flight_max=settings.in_flight_max,
-        body_max_bytes=settings.body_max_bytes,
-        call_timeout_ms=settings.call_timeout_ms,
-        open=True,
-    )
-    edge = compose(settings, desk, keys, health, traffic, None)
-    return World(caller, signer, keys, revocations, authenticator, desk, health, traffic, edge)
+    limits = limits_of(settings, proxies)
+    admission = Admission(settings.in_flight_max)
+    admission.accept_calls()
+    checks = CallerChecks(authenticator, limits, proxies)
+    edge = compose(settings, client, checks, admission, keys, health, metrics, None)
+    return World(client, signer, keys, revocations, authenticator, limits, admission, health, metrics, edge)
 
 
 @pytest.fixture
 def make_world() -> Callable[..., World]:
-    """Return the factory, for tests that need other settings or change more than the fake caller."""
+    """Return the factory, for tests with other settings, or that change more than the fake client."""
     return new_world
 
 
@@ -87,15 +76,16 @@ _shared_world = cache(new_world)
 def shared_world() -> World:
     """Return a gateway with default settings, shared because creating one is slow; its state is reset."""
     world = _shared_world()
-    world.caller.sent.clear()
-    world.caller.answer = None
-    world.desk.open, world.desk.draining, world.desk.in_flight = True, False, 0
+    world.client.sent.clear()
+    world.client.answer = None
+    world.admission.accept_calls()
+    world.admission.draining, world.admission.in_flight = False, 0
     return world
 
 
 @pytest.fixture
 def world() -> World:
-    """Return the shared gateway; a test that changes more than the fake caller creates its own."""
+    """Return the shared gateway; a test that changes more than the fake client creates its own."""
     return shared_world()
 
 

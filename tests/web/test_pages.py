@@ -1,4 +1,4 @@
-"""The pages for people: they load only what stands beside them, and they show what they should."""
+"""The HTML pages load only files next to them, and display the documents."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_nothing_is_loaded_from_elsewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES.values())
-def test_all_that_a_page_loads_is_there(page: str) -> None:
+def test_every_file_that_a_page_loads_exists(page: str) -> None:
     html = (WEB / page).read_text()
     loaded = re.findall(r"<(?:script|link)[^>]*(?:src|href)=\"([^\"]+)\"", html)
     assert len(loaded) >= 4
@@ -47,7 +47,7 @@ def test_all_that_a_page_loads_is_there(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES.values())
-def test_no_script_stands_in_a_page(page: str) -> None:
+def test_pages_have_no_inline_scripts(page: str) -> None:
     html = (WEB / page).read_text()
     assert re.findall(r"<script(?![^>]*src=)", html) == []
     assert not re.search(r"\son\w+=|javascript:", html)

@@ -26,7 +26,6 @@ from shared.contracts.file import (
 from shared.contracts.operation import Operation
 from shared.contracts.validation import decode_query
 from shared.edge.auth.authenticator import Authenticator
-from shared.edge.auth.token_verification import caller_of
 from shared.edge.client_address.internal_hop import HEADER, InternalHop
 from shared.edge.idempotency_key import key_of, request_key
 from shared.edge.litestar_adapter import Respond, exception_handlers, litestar_handler
@@ -75,10 +74,8 @@ class UploadAuth(Struct, frozen=True):
         """
         authorization = context.headers.get(b"authorization", b"")
         if self.internal_hop.verify(context.headers.get(HEADER), authorization):
-            return self.authenticator.cached_claims(authorization) or await self.authenticator.authenticate(
-                authorization
-            )
-        return await caller_of(context, self.authenticator, self.limits)
+            return await self.authenticator.authenticate_uncharged(context)
+        return await self.authenticator.authenticate(context, self.limits)
 
 
 class FileApp:

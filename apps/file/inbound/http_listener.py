@@ -133,5 +133,5 @@ def rate_limits(settings: EdgeSettings, proxies: TrustedProxies) -> RateLimits:
         proxies,
         per_minute=settings.rate_limit_per_minute,
         callers_max=settings.limit_callers_max,
-        tells=False,
+        shared=False,
     )

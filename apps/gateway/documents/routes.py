@@ -1,4 +1,4 @@
-"""What the gateway tells about the API and about itself."""
+"""The pages about the API and the gateway itself: documents, error codes and public keys."""
 
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -17,7 +17,7 @@ _KEYS_CACHE = (b"cache-control", b"public, max-age=300")
 
 
 class Documents:
-    """The documents, made when they are first asked for."""
+    """The documents, each generated at its first request."""
 
     def __init__(self, keys: JwksCache, openapi: Callable[[], bytes], asyncapi: Callable[[], bytes]) -> None:
         self._keys = keys
@@ -25,77 +25,99 @@ class Documents:
         self._make_asyncapi = asyncapi
 
     def pages(self) -> tuple[Page, ...]:
-        """Their declarations."""
+        """Return the declarations of the pages."""
         return (
-            _page("/", "home", "To the documents", _HTML, self.home, {302: "To `/api/docs`."}),
-            _page("/api/docs", "docs", "This API, to read and to try out", _HTML, self.docs),
+            _page("/", "home", "Redirect to the documents", _HTML, self.home, "To `/api/docs`.", status=302),
+            _page("/api/docs", "docs", "Interactive API documentation", _HTML, self.docs, "The page."),
             _page(
                 ASSETS + "/{assetPath}",
                 "docs.asset",
-                "What the pages of the documents load",
+                "Assets of the documentation pages",
                 ("*/*",),
                 self.asset,
-            ),
-            _page("/api/openapi.json", "openapi", "This API (OpenAPI 3.1)", _JSON, self.openapi),
-            _page(
-                "/api/asyncapi", "asyncapi.page", "The messages in Kafka, to read", _HTML, self.asyncapi_page
+                "The asset.",
             ),
             _page(
-                "/api/asyncapi.json", "asyncapi", "The messages in Kafka (AsyncAPI 3)", _JSON, self.asyncapi
+                "/api/openapi.json",
+                "openapi",
+                "This API as an OpenAPI 3.1 document",
+                _JSON,
+                self.openapi,
+                "The document.",
             ),
-            _page("/api/errors", "errors", "All error codes", (*_JSON, *_HTML), list_errors),
+            _page(
+                "/api/asyncapi",
+                "asyncapi.page",
+                "Documentation of the messages in Kafka",
+                _HTML,
+                self.asyncapi_page,
+                "The page.",
+            ),
+            _page(
+                "/api/asyncapi.json",
+                "asyncapi",
+                "The messages in Kafka as an AsyncAPI 3.0 document",
+                _JSON,
+                self.asyncapi,
+                "The document.",
+            ),
+            _page(
+                "/api/errors", "errors", "All error codes", (*_JSON, *_HTML), list_errors, "The error codes."
+            ),
             _page(
                 "/api/errors/{code}",
                 "errors.explain",
-                "What an error code means",
+                "Explanation of an error code",
                 (*_JSON, *_HTML),
                 explain_error,
+                "The explanation.",
             ),
             Page(
                 path="/.well-known/jwks.json",
                 name="keys.get",
                 summary="Public keys (JWKS)",
                 tag="Accounts",
-                description="The keys that access tokens are signed with (RFC 7517). A key is published "
-                "before it signs.",
+                description="The keys that verify access tokens (RFC 7517). A key is published before it "
+                "signs its first token.",
                 media_types=_JSON,
-                outcomes={200: "The keys."},
+                outcomes={200: "The public keys."},
                 schema=Jwks,
                 respond=self.keys,
             ),
         )
 
-    async def home(self, exchange: RequestContext) -> Response:
-        """There is no site here but the documents."""
+    async def home(self, context: RequestContext) -> Response:
+        """Redirect to the documents."""
         return Response(302, [(b"location", b"/api/docs"), (b"content-length", b"0")])
 
-    async def docs(self, exchange: RequestContext) -> Response:
-        """The Swagger UI."""
-        return await self._docs.respond(exchange)
+    async def docs(self, context: RequestContext) -> Response:
+        """Return the Swagger UI."""
+        return await self._docs.respond(context)
 
-    async def asyncapi_page(self, exchange: RequestContext) -> Response:
-        """The AsyncAPI page."""
-        return await self._asyncapi_page.respond(exchange)
+    async def asyncapi_page(self, context: RequestContext) -> Response:
+        """Return the AsyncAPI page."""
+        return await self._asyncapi_page.respond(context)
 
-    async def asset(self, exchange: RequestContext) -> Response:
-        """A script, style, image or font."""
-        found = self._assets.get(exchange.scope["path_params"]["assetPath"].lstrip("/"))
-        if found is None:
-            return problem_of(ROUTE_UNKNOWN.exception("There is no such asset."), exchange)
-        return await found.respond(exchange)
+    async def asset(self, context: RequestContext) -> Response:
+        """Return a script, style, image or font."""
+        asset = self._assets.get(context.scope["path_params"]["assetPath"].lstrip("/"))
+        if asset is None:
+            return problem_of(ROUTE_UNKNOWN.exception("No asset has this path."), context)
+        return await asset.respond(context)
 
-    async def openapi(self, exchange: RequestContext) -> Response:
-        """The OpenAPI document."""
-        return await self._openapi.respond(exchange)
+    async def openapi(self, context: RequestContext) -> Response:
+        """Return the OpenAPI document."""
+        return await self._openapi.respond(context)
 
-    async def asyncapi(self, exchange: RequestContext) -> Response:
-        """The AsyncAPI document."""
-        return await self._asyncapi.respond(exchange)
+    async def asyncapi(self, context: RequestContext) -> Response:
+        """Return the AsyncAPI document."""
+        return await self._asyncapi.respond(context)
 
-    async def keys(self, exchange: RequestContext) -> Response:
-        """The keys as this gateway knows them."""
+    async def keys(self, context: RequestContext) -> Response:
+        """Return the public keys that this gateway has."""
         if self._keys.document is None:
-            return problem_of(MESH_BUSY.exception("The gateway is starting: it has no keys yet."), exchange)
+            error = MESH_BUSY.exception("The gateway is starting and has no keys yet.")
+            return problem_of(error, context)
         return respond(200, "application/json", self._keys.document, _KEYS_CACHE)
 
     @cached_property
@@ -125,13 +147,15 @@ def _page(
     summary: str,
     media_types: tuple[str, ...],
     respond_to: Callable[[RequestContext], Awaitable[Response]],
-    outcomes: dict[int, str] | None = None,
+    result: str,
+    *,
+    status: int = 200,
 ) -> Page:
     return Page(
         path=path,
         name=name,
         summary=summary,
         media_types=media_types,
-        outcomes=outcomes or {200: "It."},
+        outcomes={status: result},
         respond=respond_to,
     )

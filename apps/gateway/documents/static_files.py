@@ -1,4 +1,4 @@
-"""Documents that stay as they are while the process lives: kept in memory, with an ETag, compressed once."""
+"""Responses that do not change while the process runs: held in memory, with an ETag, compressed once."""
 
 import gzip
 import mimetypes
@@ -15,7 +15,7 @@ mimetypes.add_type("font/woff2", ".woff2")
 
 
 class StaticFile:
-    """One document, and how it is answered."""
+    """One document and its response headers."""
 
     def __init__(
         self,
@@ -29,16 +29,16 @@ class StaticFile:
         self._etag = b'"' + sha256(body).hexdigest()[:32].encode() + b'"'
         self._common = ((b"cache-control", cache.encode()), (b"etag", self._etag), *headers)
 
-    async def respond(self, exchange: RequestContext) -> Response:
-        """The document, or 304 when the caller has it."""
-        asked = exchange.headers
-        if self._etag in asked.get(b"if-none-match", b""):
+    async def respond(self, context: RequestContext) -> Response:
+        """Return the document, or 304 if the caller has this version (RFC 9110, 13.1.2)."""
+        request_headers = context.headers
+        if self._etag in request_headers.get(b"if-none-match", b""):
             return Response(304, list(self._common))
         headers: Headers = [(b"content-type", self._media_type.encode()), *self._common]
         body = self._body
         if self._is_compressible:
             headers.append((b"vary", b"Accept-Encoding"))
-            if b"gzip" in asked.get(b"accept-encoding", b""):
+            if b"gzip" in request_headers.get(b"accept-encoding", b""):
                 headers.append((b"content-encoding", b"gzip"))
                 body = self._compressed
         headers.append((b"content-length", b"%d" % len(body)))
@@ -54,8 +54,8 @@ class StaticFile:
 
 
 def read_static(path: Path, cache: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> StaticFile:
-    """A file as a document; its kind is told by its name."""
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    if kind.startswith("text/"):
-        kind += "; charset=utf-8"
-    return StaticFile(path.read_bytes(), kind, cache, headers)
+    """Read a file; its media type follows from its name."""
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if media_type.startswith("text/"):
+        media_type += "; charset=utf-8"
+    return StaticFile(path.read_bytes(), media_type, cache, headers)

@@ -1,4 +1,4 @@
-"""Accounts, sessions and the profile of the caller, answered by auth."""
+"""Routes of accounts, sessions and the caller's profile, served by auth."""
 
 from apps.gateway.routes.route import Route
 from shared.contracts.account import (

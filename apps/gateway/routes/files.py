@@ -1,4 +1,4 @@
-"""Files, answered by the file service."""
+"""Routes of files, served by the file service."""
 
 from apps.gateway.routes.route import Route
 from shared.contracts.file import (

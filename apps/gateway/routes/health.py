@@ -65,7 +65,7 @@ class HealthPages:
     async def metrics(self, context: RequestContext) -> Response:
         """Return the metrics in the format that `Accept` prefers; not to requests through a proxy."""
         if came_by_proxy(context):
-            return problem_of(ROUTE_UNKNOWN.exception("There is nothing at this path."), context)
+            return problem_of(ROUTE_UNKNOWN.exception("No resource has this path."), context)
         return _respond(metrics(context.headers.get(b"accept", b"").decode("latin-1")))
 
 

@@ -1,4 +1,4 @@
-"""Messages, answered by the message service."""
+"""Routes of messages, served by the message service."""
 
 from apps.gateway.routes.route import Route
 from shared.contracts.message import (

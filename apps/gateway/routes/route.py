@@ -1,4 +1,4 @@
-"""What a route is: a declaration from which the handler and its page in the OpenAPI document are made."""
+"""Declarations of routes and pages: the source of their handlers and of the OpenAPI document."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -12,23 +12,23 @@ _PARAMETER = re.compile(r"{(\w+)}")
 
 
 class Route(Struct, frozen=True):
-    """An operation of a service under an HTTP method and path; `{names}` are fields of its request."""
+    """An operation of a service at an HTTP method and path; `{names}` are fields of its request."""
 
     method: str
     path: str
     operation: Operation
     tag: str
     strict: bool = False
-    """Passwords or e-mails could be guessed by it: it has the limit of sign-ins."""
+    """It could be used to guess passwords or e-mails, so it counts for the sign-in limit."""
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names in the path, as fields are named in JSON."""
+        """The parameters in the path, by the JSON names of the fields."""
         return parameters_of(self.path)
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """Something that the gateway answers by itself, under GET."""
+    """A path that the gateway answers itself, with GET."""
 
     path: str
     name: str
@@ -38,24 +38,24 @@ class Page(Struct, frozen=True, kw_only=True):
     media_types: tuple[str, ...]
     outcomes: dict[int, str]
     schema: type[Struct] | None = None
-    """The shape of a JSON answer, when it is worth telling."""
+    """The schema of the JSON response, if it is documented."""
     respond: Callable[[RequestContext], Awaitable[Response]]
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names in the path."""
+        """The parameters in the path."""
         return parameters_of(self.path)
 
 
 def parameters_of(path: str) -> tuple[str, ...]:
-    """The names in a path, in their order."""
+    """Return the parameters in a path, in order."""
     return tuple(_PARAMETER.findall(path))
 
 
 def litestar_path(path: str) -> str:
-    """The path as Litestar writes it: a parameter is text, one named `…Path` has slashes in it."""
+    """Return the path in Litestar's syntax: parameters are strings; one named `…Path` may contain slashes."""
 
-    def typed(found: re.Match[str]) -> str:
-        return f"{{{found[1]}:{'path' if found[1].endswith('Path') else 'str'}}}"
+    def typed(match: re.Match[str]) -> str:
+        return f"{{{match[1]}:{'path' if match[1].endswith('Path') else 'str'}}}"
 
     return _PARAMETER.sub(typed, path)

@@ -1,4 +1,4 @@
-"""Servers, channels, members and invites, answered by the server service."""
+"""Routes of servers, channels, members and invites, served by the server service."""
 
 from apps.gateway.routes.route import Route
 from shared.contracts.server import (

@@ -1,0 +1,1 @@
+"""Authentication by access token: `TokenVerification`, `Authenticator`. Imports `rate_limits`."""

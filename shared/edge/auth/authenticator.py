@@ -1,7 +1,6 @@
-"""Who calls: the bearer token, its signature, and whether its session still stands."""
+"""Authentication of requests by bearer token: its signature, its expiry, and its session."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Protocol
 
 from shared.contracts.account import Claims
@@ -9,11 +8,12 @@ from shared.contracts.errors import MESH_BUSY, TOKEN_INVALID, ServiceError
 from shared.edge.auth.bearer import token_of
 from shared.edge.auth.jwks_cache import JwksCache
 from shared.edge.auth.revoked_sessions import RevokedSessions
-from shared.kit.clock import epoch_s
+from shared.edge.rate_limits.policies import RateLimits
+from shared.edge.request_context import RequestContext
 
-REMEMBERED_MAX = 20_000
-REMEMBERED_MAX_BYTES = 1024
-"""Of one header; ours are shorter. With blanks before it, one token makes any number of long ones."""
+CACHED_MAX = 20_000
+CACHED_MAX_BYTES = 1024
+"""Longer headers are not cached: with spaces before it, one token makes any number of long headers."""
 
 
 class Verifier(Protocol):
@@ -23,56 +23,71 @@ class Verifier(Protocol):
 
 
 class Authenticator:
-    """Turns an `Authorization` header into claims. Headers that held are remembered, within a bound."""
+    """Turns an `Authorization` header into claims, and caches those of valid headers, within a bound."""
 
-    def __init__(
-        self,
-        verifier: Verifier,
-        keys: JwksCache,
-        revocations: RevokedSessions,
-        now: Callable[[], float] = epoch_s,
-    ) -> None:
+    def __init__(self, verifier: Verifier, keys: JwksCache, revocations: RevokedSessions) -> None:
         self._verifier = verifier
         self._keys = keys
         self._revocations = revocations
-        self._now = now
-        self._known: OrderedDict[bytes, Claims] = OrderedDict()
+        self._cache: OrderedDict[bytes, Claims] = OrderedDict()
         self._generation = keys.generation
         self.caught_up = False
-        """Whether all sessions revoked so far are known; set by who reads them."""
+        """True once all sessions revoked so far have been read; set by their reader."""
 
-    def cached_claims(self, authorization: bytes | None) -> Claims | None:
-        """The claims of a header that held before and still does; else None, and `caller` has to look."""
-        claims = self._known.get(authorization or b"")
-        if claims is None or claims.exp <= self._now() or claims.sid in self._revocations:
-            return None
-        if self._generation != self._keys.generation:
-            self._known.clear()
-            self._generation = self._keys.generation
-            return None
-        self._known.move_to_end(authorization or b"")
+    async def authenticate(self, context: RequestContext, limits: RateLimits) -> Claims:
+        """Return the claims of the caller, and charge the request to its profile.
+
+        Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
+        """
+        claims = self.cached_claims(context)
+        if claims is not None:
+            limits.charge(claims.sub, context)
+            return claims
+        with limits.charge_provisionally(context):
+            claims = await self._verify(context)
+            limits.charge(claims.sub, context)
         return claims
 
-    async def authenticate(self, authorization: bytes | None) -> Claims:
-        """The claims of the caller. Raises `token.missing`, `token.invalid`, `token.expired`."""
+    async def authenticate_uncharged(self, context: RequestContext) -> Claims:
+        """Return the claims of a caller whose request a gateway has charged already.
+
+        Raises `token.missing`, `token.invalid`, `token.expired`.
+        """
+        return self.cached_claims(context) or await self._verify(context)
+
+    def cached_claims(self, context: RequestContext) -> Claims | None:
+        """Return the claims of a header that was valid before and still is; None if it has to be verified."""
+        authorization = context.headers.get(b"authorization", b"")
+        claims = self._cache.get(authorization)
+        if claims is None or claims.exp * 1000 <= context.received_ms or claims.sid in self._revocations:
+            return None
+        if self._generation != self._keys.generation:
+            self._cache.clear()
+            self._generation = self._keys.generation
+            return None
+        self._cache.move_to_end(authorization)
+        return claims
+
+    async def _verify(self, context: RequestContext) -> Claims:
+        authorization = context.headers.get(b"authorization")
         token = token_of(authorization)
         if not self.caught_up or self._keys.document is None:
-            raise MESH_BUSY.exception("This process is starting: it can not check tokens yet.")
+            raise MESH_BUSY.exception("This process is starting and cannot verify tokens yet.")
         try:
             claims = self._verifier.verify(token)
         except ServiceError as error:
-            self._known.pop(authorization or b"", None)
+            self._cache.pop(authorization or b"", None)
             if error.kind is not TOKEN_INVALID or not await self._keys.refresh_for(token):
                 raise
             claims = self._verifier.verify(token)
         if claims.sid in self._revocations:
             raise TOKEN_INVALID.exception("The session of this access token has ended.")
-        self._remember(authorization or b"", claims)
+        self._add_to_cache(authorization or b"", claims)
         return claims
 
-    def _remember(self, authorization: bytes, claims: Claims) -> None:
-        if len(authorization) > REMEMBERED_MAX_BYTES:
+    def _add_to_cache(self, authorization: bytes, claims: Claims) -> None:
+        if len(authorization) > CACHED_MAX_BYTES:
             return
-        self._known[authorization] = claims
-        if len(self._known) > REMEMBERED_MAX:
-            self._known.popitem(last=False)
+        self._cache[authorization] = claims
+        if len(self._cache) > CACHED_MAX:
+            self._cache.popitem(last=False)

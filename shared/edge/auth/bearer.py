@@ -8,10 +8,10 @@ _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 
 
 def token_of(authorization: bytes | None) -> str:
-    """The token of a bearer header. Raises `token.missing` or `token.invalid`."""
+    """Return the token of a bearer header. Raises `token.missing` or `token.invalid`."""
     if authorization is None:
-        raise TOKEN_MISSING.exception("The header `Authorization: Bearer <accessToken>` is needed.")
-    found = _BEARER.fullmatch(authorization)
-    if found is None:
+        raise TOKEN_MISSING.exception("The header `Authorization: Bearer <accessToken>` is required.")
+    match = _BEARER.fullmatch(authorization)
+    if match is None:
         raise TOKEN_INVALID.exception("The header `Authorization` must be `Bearer` and one token.")
-    return found[1].decode("ascii")
+    return match[1].decode("ascii")

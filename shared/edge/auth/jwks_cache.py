@@ -1,4 +1,4 @@
-"""The public keys that access tokens are checked with, fetched from auth over the mesh."""
+"""The public keys that verify access tokens, fetched from the auth service over Kafka."""
 
 import asyncio
 import binascii
@@ -20,29 +20,29 @@ log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = (0.2, 0.5, 1.0, 2.0)
 UNKNOWN_KID_INTERVAL_S = 5.0
-"""However many tokens name a key that nobody knows, auth is asked about it only so often."""
+"""Minimum time between two fetches for unknown keys, however many tokens name one."""
 
 
 class JwksCache:
-    """Keeps `by_kid` up to date in place: fetched at start, now and then, and when a key is unknown."""
+    """Keeps `by_kid` up to date in place: fetches at start, every `refresh_s`, and for an unknown key."""
 
     def __init__(
-        self, caller: Caller, part: Component, refresh_s: float, now: Callable[[], float] = now_s
+        self, client: Caller, component: Component, refresh_s: float, now: Callable[[], float] = now_s
     ) -> None:
         self.by_kid: dict[str, Ed25519PublicKey] = {}
         self.document: bytes | None = None
-        """The JWKS as it is shown to callers; None until the keys are there."""
+        """The JWKS as served to callers; None until the first fetch."""
         self.generation = 0
-        """Goes up when a key is taken away: what was checked with it is checked anew."""
-        self._caller = caller
-        self._part = part
+        """Incremented when a key is removed: tokens it has verified must be verified again."""
+        self._client = client
+        self._component = component
         self._refresh_s = refresh_s
         self._now = now
         self._fetching: asyncio.Task[bool] | None = None
         self._fetched_at = float("-inf")
 
     async def follow(self) -> None:
-        """Fetch the keys until they are there, then again and again; runs until it is cancelled."""
+        """Fetch the keys, with short pauses until it succeeds, then every `refresh_s`; until cancelled."""
         attempt = 0
         while True:
             fetched = await self._fetch_once()
@@ -51,7 +51,7 @@ class JwksCache:
             await asyncio.sleep(wait_s)
 
     async def refresh_for(self, token: str) -> bool:
-        """Whether the key that a token names is there after asking auth for it, when it was not before."""
+        """Refetch the JWKS if the token's `kid` is unknown. Return True if that key is now available."""
         kid = kid_of(token)
         if kid is None or kid in self.by_kid:
             return False
@@ -61,7 +61,7 @@ class JwksCache:
         return kid in self.by_kid
 
     async def _fetch_once(self) -> bool:
-        """One fetch at a time, whoever wants it."""
+        """Fetch, or join the fetch that is running. Return True if it succeeded."""
         if self._fetching is None or self._fetching.done():
             self._fetched_at = self._now()
             self._fetching = asyncio.create_task(self._fetch())
@@ -72,23 +72,23 @@ class JwksCache:
 
     async def _fetch(self) -> bool:
         try:
-            jwks: Jwks = await self._caller.call(KEYS_GET, GetKeys())
+            jwks: Jwks = await self._client.call(KEYS_GET, GetKeys())
         except ServiceError as error:
-            log.warning("the public keys could not be fetched: %s", error)
+            log.warning("could not fetch the public keys: %s", error)
             if self.document is None:
-                self._part.down(f"auth does not give its keys: {error.kind.code}")
+                self._component.down(f"auth does not return its keys: {error.kind.code}")
             return False
         keys = public_keys(jwks)
         if not keys:
-            log.error("auth gave no key that can be used")
+            log.error("auth returned no usable key")
             return False
-        gone = [kid for kid, key in self.by_kid.items() if keys.get(kid) != key]
-        for kid in gone:
+        removed = [kid for kid, key in self.by_kid.items() if keys.get(kid) != key]
+        for kid in removed:
             del self.by_kid[kid]
-        self.generation += bool(gone)
+        self.generation += bool(removed)
         self.by_kid.update(keys)
         self.document = msgspec.json.encode(jwks)
-        self._part.ready()
+        self._component.ready()
         return True
 
 
@@ -97,7 +97,7 @@ class _Header(msgspec.Struct):
 
 
 def kid_of(token: str) -> str | None:
-    """The key that a token says it was signed with."""
+    """Return the `kid` in a token's header; None if it has none that can be read."""
     try:
         return msgspec.json.decode(base64url_decode(token.partition(".")[0]), type=_Header).kid
     except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError):

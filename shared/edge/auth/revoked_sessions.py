@@ -1,4 +1,4 @@
-"""The sessions that were ended while access tokens of theirs are still alive."""
+"""Revoked sessions whose access tokens have not all expired."""
 
 import logging
 from datetime import datetime, timedelta
@@ -12,15 +12,15 @@ from shared.contracts.event import SESSION_REVOKED, Event, SessionRevoked
 log = logging.getLogger(__name__)
 
 _SLACK = timedelta(seconds=60)
-"""Clocks differ a little, and an event is written after the fact."""
+"""Margin for clock skew and for the delay between revocation and event."""
 
 
 class RevokedSessions:
-    """Hears `session.revoked`; forgets a session when the last of its tokens has expired by itself."""
+    """Applies `session.revoked` events; drops a session when the last of its tokens has expired."""
 
     def __init__(self, clock: Clock, token_ttl: timedelta, sessions_max: int) -> None:
         self._clock = clock
-        self._kept = token_ttl + _SLACK
+        self._retention = token_ttl + _SLACK
         self._sessions_max = sessions_max
         self._until: dict[UUID, datetime] = {}
 
@@ -32,18 +32,18 @@ class RevokedSessions:
 
     @property
     def since(self) -> datetime:
-        """From when on the events must be read so that no revoked session is missed."""
-        return self._clock.now() - self._kept
+        """The time from which events must be read so that no revoked session is missed."""
+        return self._clock.now() - self._retention
 
-    def hear(self, value: bytes) -> None:
-        """Take in a record of `user-events`. Raises msgspec errors for what is no event."""
+    def apply(self, value: bytes) -> None:
+        """Apply a record of `user-events`. Raises msgspec errors for a value that is not an event."""
         event = msgspec.json.decode(value, type=Event)
         if event.type != SESSION_REVOKED.name:
             return
         session_id = msgspec.json.decode(event.data, type=SessionRevoked).session_id
         now = self._clock.now()
-        # Whose clock is ahead must not make a session revoked for ever.
-        until = min(event.occurred_at, now) + self._kept
+        # A publisher whose clock is ahead must not keep a session here forever.
+        until = min(event.occurred_at, now) + self._retention
         if until <= now:
             return
         self._until[session_id] = until
@@ -51,7 +51,7 @@ class RevokedSessions:
             self._drop_oldest()
 
     def sweep(self) -> None:
-        """Forget the sessions whose tokens have all expired. Called now and then."""
+        """Drop the sessions whose tokens have all expired."""
         now = self._clock.now()
         for session_id in [session_id for session_id, until in self._until.items() if until <= now]:
             del self._until[session_id]
@@ -61,4 +61,6 @@ class RevokedSessions:
         while len(self._until) > self._sessions_max:
             dropped = next(iter(self._until))
             del self._until[dropped]
-            log.error("more sessions are revoked than REVOCATIONS_MAX: one is forgotten too early")
+            log.error(
+                "more than REVOCATIONS_MAX sessions are revoked: one was dropped before its tokens expired"
+            )

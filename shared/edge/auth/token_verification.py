@@ -1,17 +1,14 @@
-"""Who comes in at a port for clients: what is needed to check tokens in place, kept up to date."""
+"""Verification of access tokens within a process: the public keys and revoked sessions, kept up to date."""
 
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.contracts.account import Claims
 from shared.contracts.clock import Clock
 from shared.edge.auth.authenticator import Authenticator
 from shared.edge.auth.jwks_cache import JwksCache
 from shared.edge.auth.revoked_sessions import RevokedSessions
-from shared.edge.rate_limits.policies import RateLimits
-from shared.edge.request_context import RequestContext
 from shared.edge.settings import EdgeSettings
 from shared.kit.events.tail import TopicTailer
 from shared.kit.health.checks import Health
@@ -23,19 +20,19 @@ _SWEEP_INTERVAL_S = 60.0
 
 
 class TokenVerification:
-    """The keys of auth, the sessions that were ended, and what checks tokens by both."""
+    """The public keys of auth, the revoked sessions, and the authenticator that uses both."""
 
     def __init__(
         self,
         settings: EdgeSettings,
-        caller: Caller,
+        client: Caller,
         health: Health,
         options: Mapping[str, Any],
         signatures: RecordSigner,
         clock: Clock,
     ) -> None:
-        self._revoked = health.component("revocations")
-        self.keys = JwksCache(caller, health.component("keys"), settings.keys_refresh_s)
+        self._component = health.component("revocations")
+        self.keys = JwksCache(client, health.component("keys"), settings.keys_refresh_s)
         ttl = timedelta(seconds=settings.access_token_ttl_s)
         self.revocations = RevokedSessions(clock, ttl, settings.revocations_max)
         verifier = TokenVerifier(self.keys.by_kid, settings.token_issuer, settings.token_audience, clock)
@@ -45,36 +42,20 @@ class TokenVerification:
             "user-events",
             signatures,
             lambda: self.revocations.since,
-            self.revocations.hear,
-            self._caught_up,
-            self._revoked.down,
+            self.revocations.apply,
+            self._on_caught_up,
+            self._component.down,
         )
 
     async def follow(self) -> None:
-        """Follow what changes, until it is cancelled."""
+        """Keep keys and revoked sessions up to date, until cancelled."""
         await asyncio.gather(self.keys.follow(), self._tail.follow(), self._sweep())
 
-    def _caught_up(self) -> None:
+    def _on_caught_up(self) -> None:
         self.authenticator.caught_up = True
-        self._revoked.ready()
+        self._component.ready()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_INTERVAL_S)
             self.revocations.sweep()
-
-
-async def caller_of(exchange: RequestContext, authenticator: Authenticator, limits: RateLimits) -> Claims:
-    """Whose token a request carries; the request is counted for that profile.
-
-    Raises `token.missing`, `token.invalid`, `token.expired`, `rate.limited`.
-    """
-    authorization = exchange.headers.get(b"authorization")
-    claims = authenticator.cached_claims(authorization)
-    if claims is None:
-        with limits.charge_provisionally(exchange):
-            claims = await authenticator.authenticate(authorization)
-            limits.charge(claims.sub, exchange)
-    else:
-        limits.charge(claims.sub, exchange)
-    return claims

@@ -1,0 +1,1 @@
+"""The client's address behind proxies: `TrustedProxies`, `InternalHop`. Imports `request_context` only."""

@@ -1,10 +1,10 @@
-"""The header `Forwarded` (RFC 7239), read as a whole: a comma inside of quotes parts nothing."""
+"""Parser of the header `Forwarded` (RFC 7239), with quoted strings that may contain commas."""
 
 import re
 from collections.abc import Sequence
 
-# One pair, or none, and what follows it: `;` the next pair, `,` the next hop, or the end. RFC 7239 has pairs
-# of tokens and quoted strings; an address with a port is often written without the quotes that it needs.
+# An optional pair and its separator: `;` before the next pair, `,` before the next hop, or the end. RFC 7239
+# has pairs of tokens and quoted strings; many proxies omit the quotes around an address with a port.
 _PIECE = re.compile(
     r"[ \t]*+(?:([!#$%&'*+.^_`|~\w-]++)=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s;,\"\\]++))[ \t]*+)?([;,]|\Z)",
     re.ASCII,
@@ -12,19 +12,19 @@ _PIECE = re.compile(
 _ESCAPED = re.compile(r"\\(.)")
 
 Element = dict[str, str]
-"""What one hop says: the first value of each name, names in small letters."""
+"""The parameters of one hop: the first value of each name, with names in lower case."""
 
 
 def elements_of(lines: Sequence[str]) -> list[Element]:
-    """What each hop says, in the order of the header, whose lines are one list (RFC 9110, 5.3).
+    """Return the parameters of each hop, in the order of the header (its lines are one list, RFC 9110, 5.3).
 
-    Empty when any part of it can not be read: where one element ends is then anybody's guess.
+    Empty if any part of it is invalid, because the bounds of the elements are then unknown.
     """
     text = ",".join(lines)
     elements: list[Element] = [{}]
     position, end = 0, ""
-    while found := _PIECE.match(text, position):
-        name, quoted, bare, end = found.groups()
+    while match := _PIECE.match(text, position):
+        name, quoted, bare, end = match.groups()
         if name is not None:
             value = bare if quoted is None else _ESCAPED.sub(r"\1", quoted)
             elements[-1].setdefault(name.lower(), value)
@@ -32,5 +32,5 @@ def elements_of(lines: Sequence[str]) -> list[Element]:
             return elements
         if end == ",":
             elements.append({})
-        position = found.end()
+        position = match.end()
     return []

@@ -1,8 +1,8 @@
-"""Where a request came from: past the proxies that are trusted, and no further.
+"""The client's address and scheme as trusted proxies report them.
 
-A header of a proxy is believed as far as trusted proxies wrote it: from the right, up to the first address
-that is not one of theirs. Only the header that they are set to write is read; a client's own may stand in
-the other one.
+A proxy header is read from the right, up to the first address that is not a trusted proxy: trusted proxies
+wrote that part of it. Only the header that the proxies are configured to write is read, because a client can
+send the other one.
 """
 
 import logging
@@ -24,71 +24,70 @@ ProxyHeader = Literal["x-forwarded-for", "forwarded"]
 Address = IPv4Address | IPv6Address
 
 UNKNOWN = "unknown"
-"""The network of whoever came without an address, over a local socket."""
+"""The network of a peer without an address (a local socket)."""
 
 _HOPS_MAX = 32
 _ADDRESS_MAX_CHARS = 64
-"""The longest IPv6 address has 45, with a port and brackets 53."""
+"""The longest IPv6 address has 45 characters, with a port and brackets 53."""
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([0-9.]+)(?::\w+)?")
 
 
 class Hop(Struct, frozen=True):
-    """What a proxy says of who came to it: an address, and over `http` or `https`."""
+    """The client of one proxy: its address, and `http` or `https`."""
 
     address: Address | None
     scheme: str | None
 
 
 class TrustedProxies:
-    """The proxies that are trusted, as networks, and the header that they write."""
+    """The networks of the trusted proxies, and the header that they write."""
 
     def __init__(self, trusted: Sequence[str], header: ProxyHeader) -> None:
         self._trusted = tuple(ip_network(text) for text in trusted)
         self._forwarded = header == "forwarded"
         self._warned = False
 
-    def network_of(self, exchange: RequestContext) -> str:
-        """Where the caller is counted: an IPv4 address, or the /64 of IPv6 that one caller has whole."""
-        if not exchange.network:
-            peer = _peer_of(exchange.scope)
-            # The usual case: no proxy, and nothing to read.
+    def network_of(self, context: RequestContext) -> str:
+        """Return the network that the caller is counted by: its IPv4 address or IPv6 /64."""
+        if not context.network:
+            peer = _peer_of(context.scope)
             if self._trusted and self._trusts(_parsed(peer)):
-                exchange.network = network_name(self._walk(exchange.scope, peer).address)
+                context.network = network_name(self._walk(context.scope, peer).address)
             else:
-                self._warn(exchange, peer)
-                exchange.network = _network_of_peer(peer)
-        return exchange.network
+                self._warn(context, peer)
+                context.network = _network_of_peer(peer)
+        return context.network
 
     def scheme_of(self, scope: Scope) -> str:
-        """`http` or `https`, as the caller came; a proxy's word counts when it is trusted."""
+        """Return the scheme that the client used, `http` or `https`; only trusted proxies are believed."""
         peer = _peer_of(scope)
         if not self._trusts(_parsed(peer)):
             return str(scope["scheme"])
         return self._walk(scope, peer).scheme or scope["scheme"]
 
-    def _warn(self, exchange: RequestContext, peer: str) -> None:
-        """Once: most likely a proxy that nobody told of, whose callers all share one limit."""
-        if not self._warned and came_by_proxy(exchange):
+    def _warn(self, context: RequestContext, peer: str) -> None:
+        """Warn once of a peer that is most likely a proxy missing in the settings."""
+        if not self._warned and came_by_proxy(context):
             self._warned = True
             log.warning(
-                "%s sent a header that proxies write and is not in TRUSTED_PROXIES: "
-                "if it is a proxy of yours, all its callers have one limit together",
+                "%s sent a proxy header and is not in TRUSTED_PROXIES: "
+                "if it is one of your proxies, all its callers share one limit",
                 peer,
             )
 
     def _walk(self, scope: Scope, peer: str) -> Hop:
-        """The last hop that a trusted proxy told of; what can not be read ends the way there."""
+        """Return the last hop that a trusted proxy reported. A hop without an address ends the walk."""
         current = Hop(_parsed(peer), None)
-        for told in self._hops(scope):
-            if told.address is None:
-                return Hop(current.address, told.scheme or current.scheme)
-            current = told
-            if not self._trusts(told.address):
+        for hop in self._hops(scope):
+            if hop.address is None:
+                return Hop(current.address, hop.scheme or current.scheme)
+            current = hop
+            if not self._trusts(hop.address):
                 break
         return current
 
     def _hops(self, scope: Scope) -> Iterator[Hop]:
-        """What the header says, the nearest hop first, so much of it as makes sense."""
+        """Yield the hops in the header, the nearest one first, at most `_HOPS_MAX`."""
         hops = _forwarded(scope) if self._forwarded else _x_forwarded(scope)
         for number, hop in enumerate(hops):
             if number == _HOPS_MAX:
@@ -101,13 +100,13 @@ class TrustedProxies:
         )
 
 
-def came_by_proxy(exchange: RequestContext) -> bool:
-    """Whether a proxy handed the request on, trusted or not; a client can pretend that, but not hide it."""
-    return b"x-forwarded-for" in exchange.headers or b"forwarded" in exchange.headers
+def came_by_proxy(context: RequestContext) -> bool:
+    """Return True if the request has a proxy header; a client can add one, but not remove a proxy's."""
+    return b"x-forwarded-for" in context.headers or b"forwarded" in context.headers
 
 
 def network_name(address: Address | None) -> str:
-    """The network of an address."""
+    """Return the network of an address, as text."""
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
     return UNKNOWN if address is None else str(address)
@@ -120,9 +119,9 @@ def _network_of_peer(peer: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Address | None:
-    """An address, with or without a port; IPv4 in IPv6's clothes is IPv4. None for all else."""
-    found = _WITH_PORT.fullmatch(text)
-    bare = (found[1] or found[2]) if found else text
+    """Parse an address, with or without a port; an IPv4-mapped one is IPv4. None if it is invalid."""
+    match = _WITH_PORT.fullmatch(text)
+    bare = (match[1] or match[2]) if match else text
     try:
         address = ip_address(bare.partition("%")[0])
     except ValueError:
@@ -140,27 +139,27 @@ def _lines(scope: Scope, name: bytes) -> list[str]:
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:
-    """What all lines of a header say, put together: the list that they are one of (RFC 9110, 5.3)."""
+    """Return the elements of a list header; its lines are one list (RFC 9110, 5.3)."""
     lines = _lines(scope, name)
     return ",".join(lines).split(",") if lines else []
 
 
 def _x_forwarded(scope: Scope) -> Iterator[Hop]:
-    """`X-Forwarded-For` has every hop; `X-Forwarded-Proto` has as many schemes, or one for all."""
+    """Yield the hops of `X-Forwarded-For`; `X-Forwarded-Proto` has one scheme per hop, or one for all."""
     schemes = [_scheme(text) for text in reversed(_values(scope, b"x-forwarded-proto"))] or [None]
     addresses = [text.strip() for text in reversed(_values(scope, b"x-forwarded-for"))] or [""]
     for number, text in enumerate(addresses):
-        yield Hop(_told(text), schemes[min(number, len(schemes) - 1)])
+        yield Hop(_reported(text), schemes[min(number, len(schemes) - 1)])
 
 
 def _forwarded(scope: Scope) -> Iterator[Hop]:
-    """`Forwarded` (RFC 7239). A hop that hides (`unknown`, `_name`) has no address."""
+    """Yield the hops of `Forwarded` (RFC 7239). An obfuscated one (`unknown`, `_name`) has no address."""
     for element in reversed(elements_of(_lines(scope, b"forwarded"))):
-        yield Hop(_told(element.get("for", "")), _scheme(element.get("proto", "")))
+        yield Hop(_reported(element.get("for", "")), _scheme(element.get("proto", "")))
 
 
-def _told(text: str) -> Address | None:
-    """An address that a header tells. Long texts are none, and nothing to remember."""
+def _reported(text: str) -> Address | None:
+    """Parse an address of a header. Texts that are too long are not parsed and so never cached."""
     return _parsed(text) if len(text) <= _ADDRESS_MAX_CHARS else None
 
 

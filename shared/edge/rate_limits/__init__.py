@@ -1,0 +1,1 @@
+"""Rate limits: `RateLimits` over `GcraLimiter`. Imports `client_address` and `request_context`."""

@@ -1,7 +1,7 @@
-"""Counts what callers take, in memory that is bounded: nothing to wait for, a microsecond each.
+"""The rate limit of each caller, counted in bounded memory: about a microsecond a request, no I/O.
 
-Several processes may count the same callers: each says now and then what it let pass (`hot`), and the
-others add that to their own counts (`add`).
+Several processes can share the limits: each regularly publishes the requests that it admitted
+(`drain_unshared`), and the others add them to their own counts (`add`).
 """
 
 import time
@@ -13,22 +13,25 @@ from shared.contracts.gcra import Rate
 C = TypeVar("C")
 
 DEBT_MAX_WINDOWS = 10
-"""However much others say was taken, after so many windows it is paid back."""
+"""Counts of other processes never block a caller for longer than this number of windows."""
 
-_TAT, _UNTOLD = 0, 1
+_TAT, _UNSHARED = 0, 1
+"""Indexes of an entry: the theoretical arrival time, and the number of requests not yet published."""
 
 
 def monotonic_us() -> int:
-    """Microseconds on a clock that never goes back."""
+    """Return microseconds on a clock that never goes back."""
     return time.monotonic_ns() // 1_000
 
 
 class GcraLimiter(Generic[C]):
-    """The limit of each caller, a `Rate`.
+    """Limits each caller to a `Rate`.
 
-    At most `callers_max` are remembered, in two generations: when the younger one is full the older one is
-    forgotten. Who is forgotten starts afresh; that takes half as many other callers since his last request.
-    `hot` tells of callers who took `tell_from` since it did last; with 0 there is nobody to be told.
+    At most `callers_max` callers are tracked, in two generations: when the younger one is full, the older one
+    is dropped. A dropped caller starts again with a full limit; that takes `callers_max / 2` other callers
+    since its last request.
+    `drain_unshared` reports callers with at least `share_from` requests since the last report; with 0 nothing
+    is shared.
     """
 
     def __init__(
@@ -36,65 +39,71 @@ class GcraLimiter(Generic[C]):
         rate: Rate,
         *,
         callers_max: int,
-        tell_from: int = 0,
+        share_from: int = 0,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.rate = rate
         self._interval_us = rate.interval_us
         self._span_us = rate.span_us
         self._half = max(1, callers_max // 2)
-        self._tell_from = tell_from
+        self._share_from = share_from
         self._now_us = now_us
         self._young: dict[C, list[int]] = {}
         self._old: dict[C, list[int]] = {}
-        self._hot: dict[C, list[int]] = {}
+        self._unshared: dict[C, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
     def take(self, caller: C) -> int:
-        """Take one, and give the room that is left in microseconds: `// rate.interval_us` more may be taken.
+        """Admit a request, and return the remaining time in microseconds.
 
-        Below zero nothing was taken: one may be in as many microseconds.
+        `remaining // rate.interval_us` more requests are possible now. A negative result means that the
+        request was not admitted; one will be after that many microseconds.
         """
         now_us = self._now_us()
         entry = self._young.get(caller) or self._entry(caller)
-        # What is paid back here is told all the same: a steady caller would else have the limit everywhere.
         tat_us = max(entry[_TAT], now_us)
-        room_us = now_us + self._span_us - tat_us - self._interval_us
-        if room_us >= 0:
+        remaining_us = now_us + self._span_us - tat_us - self._interval_us
+        if remaining_us >= 0:
             entry[_TAT] = tat_us + self._interval_us
-            entry[_UNTOLD] += 1
-            if entry[_UNTOLD] == self._tell_from:
-                self._hot[caller] = entry
-        return room_us
+            # Counted even if already paid back: otherwise a steady caller would have the full limit in
+            # every process.
+            entry[_UNSHARED] += 1
+            if entry[_UNSHARED] == self._share_from:
+                self._unshared[caller] = entry
+        return remaining_us
 
     def give_back(self, caller: C) -> None:
         """Undo one `take`."""
-        # What others were told of meanwhile stays told, and who took twice with a pause between may win an
-        # interval: both err by one for each `take` under way, and a `take` is under way for moments.
+        # A count that was published in between stays published, and a caller that took twice with a pause in
+        # between may gain one interval. Both are off by one for each request being authenticated, which
+        # takes moments.
         entry = self._entry(caller)
         entry[_TAT] -= self._interval_us
-        entry[_UNTOLD] = max(0, entry[_UNTOLD] - 1)
+        entry[_UNSHARED] = max(0, entry[_UNSHARED] - 1)
 
     def add(self, caller: C, count: int, age_us: int) -> None:
-        """Others let so many pass, so long ago. Unlike `take` this may exceed the limit: it is a debt."""
+        """Add requests that another process admitted `age_us` ago. They may exceed the limit: a debt."""
         now_us = self._now_us()
         entry = self._young.get(caller) or self._old.get(caller)
         tat_us = self.rate.after(entry[_TAT] if entry else 0, now_us - max(0, age_us), count)
         if tat_us > now_us:
             self._entry(caller)[_TAT] = min(tat_us, now_us + DEBT_MAX_WINDOWS * self._span_us)
 
-    def hot(self) -> dict[C, int]:
-        """What callers took since they were last told of; ask often, for it is kept until then."""
-        told = {caller: entry[_UNTOLD] for caller, entry in self._hot.items() if entry[_UNTOLD]}
-        for entry in self._hot.values():
-            entry[_UNTOLD] = 0
-        self._hot.clear()
-        return told
+    def drain_unshared(self) -> dict[C, int]:
+        """Return and reset the counts not yet shared with other processes.
+
+        Call it often: unshared callers accumulate until then.
+        """
+        counts = {caller: entry[_UNSHARED] for caller, entry in self._unshared.items() if entry[_UNSHARED]}
+        for entry in self._unshared.values():
+            entry[_UNSHARED] = 0
+        self._unshared.clear()
+        return counts
 
     def _entry(self, caller: C) -> list[int]:
-        """What is known of a caller, or a new entry, in the younger generation."""
+        """Return the entry of a caller, moved or added to the younger generation."""
         entry = self._young.get(caller)
         if entry is None:
             if len(self._young) >= self._half:

@@ -1,6 +1,7 @@
-"""How many requests a caller may make: by profile with a token, by network without one.
+"""The rate limits of an HTTP port: by profile with a valid token, by network without one.
 
-All of it is arithmetic on what this process remembers; what other gateways let through they tell.
+Charging a request is arithmetic on the memory of this process; gateways exchange their counts from time to
+time.
 """
 
 from collections.abc import Hashable, Iterator
@@ -16,42 +17,49 @@ from shared.edge.request_context import HeaderPairs, RequestContext
 
 C = TypeVar("C", bound=Hashable)
 
-TELL_FROM_SHARE = 20
-"""Other gateways learn of a caller when he took a twentieth of his limit here."""
+SHARE_FROM_FRACTION = 20
+"""Other gateways learn of a caller after 1/20 of its limit was used here."""
 
 
-class Policy(Generic[C]):
-    """One limit with the name under which callers see it, whatever it is that they send."""
+class RateLimitPolicy(Generic[C]):
+    """A limit per minute under the name that callers see in `RateLimit-Policy`."""
 
-    def __init__(self, name: str, limit: int, callers_max: int, *, tells: bool) -> None:
+    def __init__(self, name: str, limit: int, callers_max: int, *, shared: bool) -> None:
         rate = per_minute(limit)
-        tell_from = max(1, limit // TELL_FROM_SHARE) if tells else 0
-        self.limiter: GcraLimiter[C] = GcraLimiter(rate, callers_max=callers_max, tell_from=tell_from)
+        share_from = max(1, limit // SHARE_FROM_FRACTION) if shared else 0
+        self.limiter: GcraLimiter[C] = GcraLimiter(rate, callers_max=callers_max, share_from=share_from)
         self._interval_us = rate.interval_us
-        self._told = (b"ratelimit-policy", b'"%s";q=%d;w=60' % (name.encode(), limit))
-        self._left = b'"%s";r=%%d;t=%%d' % name.encode()
+        self._policy_header = (b"ratelimit-policy", b'"%s";q=%d;w=60' % (name.encode(), limit))
+        self._state_format = b'"%s";r=%%d;t=%%d' % name.encode()
 
-    def headers(self, room_us: int) -> HeaderPairs:
-        """Tell what is left, as `GcraLimiter.take` said (draft-ietf-httpapi-ratelimit-headers)."""
-        if room_us < 0:
-            left, more_in_s = 0, whole_seconds(-room_us)
+    def charge(self, caller: C, context: RequestContext) -> None:
+        """Count a request of the caller. Raises `rate.limited`."""
+        remaining_us = self.limiter.take(caller)
+        context.limit_headers = self._headers(remaining_us)
+        if remaining_us < 0:
+            raise limit_exceeded(-remaining_us)
+
+    def _headers(self, remaining_us: int) -> HeaderPairs:
+        """Return the headers that report the remaining quota (draft-ietf-httpapi-ratelimit-headers)."""
+        if remaining_us < 0:
+            quota, more_in_s = 0, whole_seconds(-remaining_us)
         else:
-            left, paid_us = divmod(room_us, self._interval_us)
-            more_in_s = -((paid_us - self._interval_us) // SECOND_US)
-        return self._told, (b"ratelimit", self._left % (left, more_in_s))
+            quota, surplus_us = divmod(remaining_us, self._interval_us)
+            more_in_s = -((surplus_us - self._interval_us) // SECOND_US)
+        return self._policy_header, (b"ratelimit", self._state_format % (quota, more_in_s))
 
 
-def refusal(wait_us: int) -> ServiceError:
-    """What a caller is told who took too much."""
+def limit_exceeded(wait_us: int) -> ServiceError:
+    """Return the 429 error for a caller over the limit."""
     retry_after_s = whole_seconds(wait_us)
     return RATE_LIMITED.exception(
-        f"These were too many requests; the next one is let through in {retry_after_s} s.",
+        f"Too many requests; the next one is accepted in {retry_after_s} s.",
         retry_after_s=retry_after_s,
     )
 
 
 class RateLimits:
-    """All limits of an HTTP port; none with `per_minute` 0. `tells`: whether other processes are told."""
+    """All limits of an HTTP port; `per_minute` 0 turns them off. `shared`: gateways exchange their counts."""
 
     def __init__(
         self,
@@ -60,61 +68,57 @@ class RateLimits:
         per_minute: int,
         callers_max: int,
         sign_ins_per_minute: int = 1,
-        tells: bool = True,
+        shared: bool = True,
     ) -> None:
         self.on = per_minute > 0
         self._proxies = proxies
-        self.callers: Policy[UUID] = Policy("caller", per_minute or 1, callers_max, tells=tells)
-        self.networks: Policy[str] = Policy("network", per_minute or 1, callers_max, tells=tells)
-        self.sign_ins: Policy[str] = Policy("sign-in", sign_ins_per_minute, callers_max, tells=tells)
+        limit = per_minute or 1
+        self.callers: RateLimitPolicy[UUID] = RateLimitPolicy("caller", limit, callers_max, shared=shared)
+        self.networks: RateLimitPolicy[str] = RateLimitPolicy("network", limit, callers_max, shared=shared)
+        self.sign_ins: RateLimitPolicy[str] = RateLimitPolicy(
+            "sign-in", sign_ins_per_minute, callers_max, shared=shared
+        )
 
     def __len__(self) -> int:
-        """How many callers are remembered, under all limits."""
+        """Return the number of callers that are tracked, under all limits."""
         return len(self.callers.limiter) + len(self.networks.limiter) + len(self.sign_ins.limiter)
 
-    def charge(self, profile_id: UUID, exchange: RequestContext) -> None:
-        """Count a request with a good token. Raises `rate.limited`."""
+    def charge(self, profile_id: UUID, context: RequestContext) -> None:
+        """Count a request with a valid token. Raises `rate.limited`."""
         if self.on:
-            _take(self.callers, profile_id, exchange)
+            self.callers.charge(profile_id, context)
 
-    def charge_public(self, exchange: RequestContext) -> None:
+    def charge_public(self, context: RequestContext) -> None:
         """Count a request that needs no token. Raises `rate.limited`."""
         if self.on:
-            _take(self.networks, self._proxies.network_of(exchange), exchange)
+            self.networks.charge(self._proxies.network_of(context), context)
 
-    def charge_sign_in(self, exchange: RequestContext) -> None:
-        """Count a request by which passwords could be guessed, with a token or without.
+    def charge_sign_in(self, context: RequestContext) -> None:
+        """Count a request that could be used to guess passwords, with a token or without.
 
         Raises `rate.limited`.
         """
         if self.on:
-            _take(self.sign_ins, self._proxies.network_of(exchange), exchange)
+            self.sign_ins.charge(self._proxies.network_of(context), context)
 
     @contextmanager
-    def charge_provisionally(self, exchange: RequestContext) -> Iterator[None]:
-        """While a token is checked that is not known yet, and its profile counted.
+    def charge_provisionally(self, context: RequestContext) -> Iterator[None]:
+        """Count a request for its network while its token is verified and its profile charged.
 
-        It is counted before, because checking a signature is what a flood of tokens would use up, and given
-        back when the request is let through. So a token that does not hold counts for its network, and a good
-        one whose profile took too much: one token can be written in many ways, each of which is checked.
-        Raises `rate.limited`.
+        The network is charged first, because verifying signatures is what a flood of tokens would exhaust,
+        and the charge is given back if the block succeeds. So an invalid token counts for its network, and so
+        does a valid one of a profile over its limit: one token can be spelled in many ways, and each spelling
+        has to be verified. Raises `rate.limited`.
         """
         if not self.on:
             yield
             return
-        network = self._proxies.network_of(exchange)
-        _take(self.networks, network, exchange)
+        network = self._proxies.network_of(context)
+        self.networks.charge(network, context)
         try:
             yield
         except ServiceError as error:
-            if error.kind.status != 401 and error.kind is not RATE_LIMITED:  # it could not be checked
+            if error.kind.status != 401 and error.kind is not RATE_LIMITED:  # the token was not verified
                 self.networks.limiter.give_back(network)
             raise
         self.networks.limiter.give_back(network)
-
-
-def _take(policy: Policy[C], caller: C, exchange: RequestContext) -> None:
-    room_us = policy.limiter.take(caller)
-    exchange.limit_headers = policy.headers(room_us)
-    if room_us < 0:
-        raise refusal(-room_us)

@@ -1,0 +1,1 @@
+"""Bounds of uploads: `IncomingBody`, `MinimumRate`, `UploadSlots`. Imports kit and contracts only."""

@@ -1,4 +1,4 @@
-"""The body of an upload as it comes: piece by piece, without long pauses, and not too slowly."""
+"""The streamed body of an upload, with bounds on pauses and on its rate."""
 
 import asyncio
 import time
@@ -11,56 +11,58 @@ from shared.kit.http.asgi import Receive
 
 
 class MinimumRate(Struct, frozen=True, kw_only=True):
-    """How slow a body may be: who sends a byte a second would else hold his place for as long as he likes."""
+    """The minimum rate of a body. Without it a client sending a byte a second could hold a slot for hours."""
 
     stall_timeout_s: float
     rate_min_bytes_s: int
-    """On the average of each window; 0 for any."""
+    """Averaged over each window; 0 for no minimum."""
     rate_window_s: float
 
 
 class IncomingBody:
-    """A body that is pulled: the server reads no more than is asked for.
+    """A body that is pulled: the server reads no further than requested.
 
-    Only the time in which its sender was waited for counts: whoever has to wait for us is not slow.
+    Only the time spent waiting for the sender counts towards its rate, not the time it waits for us.
     """
 
     def __init__(
-        self, receive: Receive, tempo: MinimumRate, now_s: Callable[[], float] = time.monotonic
+        self, receive: Receive, minimum_rate: MinimumRate, now_s: Callable[[], float] = time.monotonic
     ) -> None:
         self._receive = receive
-        self._tempo = tempo
+        self._minimum_rate = minimum_rate
         self._now_s = now_s
         self._ended = False
         self._waited_s = 0.0
         self._window_bytes = 0
 
     async def next(self) -> bytes | None:
-        """The next bytes; None at the end. Raises `body.malformed` when it breaks off or is too slow."""
+        """Return the next bytes; None at the end. Raises `body.malformed` if it is cut off or too slow."""
         if self._ended:
             return None
-        began_s = self._now_s()
+        started_s = self._now_s()
         try:
-            async with asyncio.timeout(self._tempo.stall_timeout_s):
+            async with asyncio.timeout(self._minimum_rate.stall_timeout_s):
                 message = await self._receive()
         except TimeoutError:
-            raise BODY_MALFORMED.exception(f"Nothing came for {self._tempo.stall_timeout_s:g} s.") from None
+            raise BODY_MALFORMED.exception(
+                f"No data arrived for {self._minimum_rate.stall_timeout_s:g} s."
+            ) from None
         if message["type"] != "http.request":
             raise BODY_MALFORMED.exception("The connection ended before the body did.")
         self._ended = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
         if not self._ended:
-            self._measure(self._now_s() - began_s, len(piece))
+            self._measure(self._now_s() - started_s, len(piece))
         return piece
 
     def _measure(self, waited_s: float, size: int) -> None:
         self._waited_s += waited_s
         self._window_bytes += size
-        if self._waited_s < self._tempo.rate_window_s:
+        if self._waited_s < self._minimum_rate.rate_window_s:
             return
-        if self._window_bytes < self._tempo.rate_min_bytes_s * self._waited_s:
+        if self._window_bytes < self._minimum_rate.rate_min_bytes_s * self._waited_s:
             raise BODY_MALFORMED.exception(
-                f"The body came too slowly: it takes {self._tempo.rate_min_bytes_s} bytes a second, "
-                f"on the average of {self._tempo.rate_window_s:g} s."
+                f"The body arrived too slowly: at least {self._minimum_rate.rate_min_bytes_s} bytes a second "
+                f"are required, averaged over {self._minimum_rate.rate_window_s:g} s."
             )
         self._waited_s, self._window_bytes = 0.0, 0

@@ -1,4 +1,4 @@
-"""How many uploads a process has in hand: of all people together, and of each."""
+"""Bounds on concurrent uploads: of all profiles together, and of each."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,34 +11,34 @@ _RETRY_AFTER_S = 5
 
 
 class UploadSlots:
-    """The places for uploads. So that a few people can not hold them all, half of them is for first ones."""
+    """Slots for uploads. Half are reserved for first uploads, so that few profiles cannot hold them all."""
 
-    def __init__(self, places_max: int, person_max: int) -> None:
-        self._places_max = places_max
-        self._person_max = person_max
-        self._taken: Counter[UUID] = Counter()
+    def __init__(self, slots_max: int, per_profile_max: int) -> None:
+        self._slots_max = slots_max
+        self._per_profile_max = per_profile_max
+        self._in_use: Counter[UUID] = Counter()
 
     @property
-    def taken(self) -> int:
-        """How many uploads are in hand."""
-        return self._taken.total()
+    def in_use(self) -> int:
+        """The number of uploads in progress."""
+        return self._in_use.total()
 
     @contextmanager
     def acquire(self, profile_id: UUID) -> Iterator[None]:
-        """A place for one upload of this person.
+        """Hold a slot for one upload of this profile.
 
-        Raises `rate.limited` when he has as many as one may have, `mesh.busy` when there is none for him.
+        Raises `rate.limited` if the profile has all of its slots in use, `mesh.busy` if no slot is free.
         """
-        own = self._taken[profile_id]
-        if own >= self._person_max:
+        own = self._in_use[profile_id]
+        if own >= self._per_profile_max:
             raise RATE_LIMITED.exception(
-                f"You are uploading {own} files, as many as one may at once.", retry_after_s=_RETRY_AFTER_S
+                f"You are uploading {own} files, the most allowed at once.", retry_after_s=_RETRY_AFTER_S
             )
-        if self.taken >= (self._places_max / 2 if own else self._places_max):
+        if self.in_use >= (self._slots_max / 2 if own else self._slots_max):
             raise MESH_BUSY.exception("Too many files are being uploaded.", retry_after_s=_RETRY_AFTER_S)
-        self._taken[profile_id] += 1
+        self._in_use[profile_id] += 1
         try:
             yield
         finally:
-            self._taken[profile_id] -= 1
-            self._taken += Counter()  # forgets who has none
+            self._in_use[profile_id] -= 1
+            self._in_use += Counter()  # drops zero counts

@@ -1,4 +1,4 @@
-"""Many clients that all ask at the same moment, and how large a process becomes by it."""
+"""Many clients that send requests at the same moment, and the memory of the process."""
 
 import asyncio
 import resource
@@ -11,11 +11,11 @@ import pytest
 CONNECTING = 500
 """Connections that are opened at once: a listening socket's queue is short."""
 OPENING_S = 5
-"""Whoever says nothing for `HEAD_TIMEOUT_MS` (10 s) is cut off."""
+"""A client that sends nothing for `HEAD_TIMEOUT_MS` (10 s) is cut off."""
 
 
 class Client:
-    """One connection that asks once when it is told to."""
+    """One connection that sends one request on command."""
 
     def __init__(self, port: int, request: bytes, gate: asyncio.Event) -> None:
         self._port = port
@@ -24,7 +24,7 @@ class Client:
         self.is_open = False
 
     async def ask(self, connecting: asyncio.Semaphore) -> tuple[int, bytes]:
-        """Status and head of the answer; 0 when the connection was closed without one."""
+        """Return the status and head of the response; 0 if the connection was closed without one."""
         async with connecting:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         self.is_open = True
@@ -40,7 +40,7 @@ class Client:
 
 
 async def all_at_once(port: int, requests: Sequence[bytes], timeout_s: float) -> list[tuple[int, bytes]]:
-    """Each request on a connection of its own, as soon as all are open, or most of them after a while."""
+    """Send each request on its own connection, when all are open, or most of them after a while."""
     gate, connecting = asyncio.Event(), asyncio.Semaphore(CONNECTING)
     clients = [Client(port, request, gate) for request in requests]
     asking = [asyncio.create_task(client.ask(connecting)) for client in clients]
@@ -53,7 +53,7 @@ async def all_at_once(port: int, requests: Sequence[bytes], timeout_s: float) ->
 
 
 def open_files(count: int) -> None:
-    """This process needs as many open files as it has connections; skips where it may not have them."""
+    """Raise the limit of open files to `count` connections; skip the test where that is not allowed."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < count:
         pytest.skip(f"a process may have {most} open files here")
@@ -61,7 +61,7 @@ def open_files(count: int) -> None:
 
 
 def size_mib(pid: int, name: str = "VmRSS") -> float:
-    """Memory of a process; `VmHWM` is the most that it ever had."""
+    """Return the memory of a process; `VmHWM` is its peak."""
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith(name))
     return int(line.split()[1]) / 1024

@@ -1,4 +1,4 @@
-"""The gateway as a process, on the real broker: coming up, revoked sessions, leaving."""
+"""The gateway as a process, on the real broker: startup, revoked sessions, shutdown."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ def signer() -> Signer:
 
 
 def auth_with(signer: Signer) -> HandlerRegistry:
-    """An auth service that knows one person."""
+    """Return the handlers of an auth service with one account."""
 
     async def answer(request: GetKeys | GetProfile, call: Call) -> Jwks | Profile:
         if call.operation is KEYS_GET:
@@ -74,7 +74,7 @@ def start_gateway(bootstrap: str, folder: Path, **settings: str) -> Process:
 
 @asynccontextmanager
 async def gateway_of(bootstrap: str, folder: Path, **settings: str) -> AsyncIterator[Process]:
-    """A gateway that serves."""
+    """Yield a gateway that is ready."""
     process = start_gateway(bootstrap, folder, **settings)
     try:
         await asyncio.to_thread(process.wait_ready)
@@ -110,7 +110,7 @@ async def revoke(bootstrap: str, session_id: UUID) -> None:
         await producer.stop()
 
 
-async def test_serves_by_the_keys_of_auth_and_leaves_with_zero(
+async def test_serves_with_the_keys_of_auth_and_exits_with_zero(
     kafka_bootstrap: str, tmp_path: Path, signer: Signer
 ) -> None:
     async with auth_on(kafka_bootstrap, signer), gateway_of(kafka_bootstrap, tmp_path) as process:
@@ -158,7 +158,7 @@ async def test_a_revoked_session_stays_revoked_also_for_a_new_gateway(
     assert UUID(int=7) != SESSION_ID
 
 
-async def test_without_kafka_it_says_what_is_missing_and_still_leaves(tmp_path: Path) -> None:
+async def test_without_kafka_it_reports_what_is_missing_and_still_exits(tmp_path: Path) -> None:
     process = start_gateway(f"127.0.0.1:{free_port()}", tmp_path)
     try:
         async with httpx.AsyncClient(base_url=process.url) as http:
@@ -175,7 +175,7 @@ async def test_without_kafka_it_says_what_is_missing_and_still_leaves(tmp_path: 
         assert await asyncio.to_thread(process.stop) == 0
 
 
-async def test_leaves_in_time_also_when_kafka_went_away(tmp_path: Path, jar_cache: JarCache) -> None:
+async def test_exits_in_time_even_if_kafka_is_gone(tmp_path: Path, jar_cache: JarCache) -> None:
     kafka = EmbeddedKafka(tmp_path / "kafka", free_port(), jar_cache, tmp_path / "kafka.log")
     kafka.start(print)
     kafka.wait_ready()

@@ -1,4 +1,4 @@
-"""More than the gateway can take, as a process on the real broker: it stays small, says so, and goes on."""
+"""Overload of a gateway process on the real broker: memory stays bounded, it says so, and it recovers."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tests.support.polling import until
 
 REQUESTS = 10_000
 GROWTH_MAX_MIB = 400
-"""Some 25 KiB a connection, and the requests in hand."""
+"""About 25 KiB per connection, and the requests in flight."""
 TIMEOUT_S = 60
 SLOW = 300
 
@@ -55,7 +55,7 @@ async def test_ten_thousand_requests_at_once(kafka_bootstrap: str, tmp_path: Pat
 
 
 async def test_bodies_of_one_byte_a_second(kafka_bootstrap: str, tmp_path: Path, signer: Signer) -> None:
-    """They are given up in time, and hold up nobody meanwhile."""
+    """They are ended in time, and delay no other request."""
     head = b"POST /api/auth/signin HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\n"
 
     async def drip(port: int) -> bytes:
@@ -85,10 +85,10 @@ async def test_bodies_of_one_byte_a_second(kafka_bootstrap: str, tmp_path: Path,
         assert (await http.get(ME, headers=good)).status_code == 200
 
 
-async def test_a_caller_can_hold_only_as_many_slow_bodies_as_he_may_ask(
+async def test_slow_bodies_of_a_caller_are_bounded_by_its_rate_limit(
     kafka_bootstrap: str, tmp_path: Path, signer: Signer
 ) -> None:
-    """The limit is looked at before the body is read."""
+    """The limit is charged before the body is read."""
     head = b"POST /api/auth/signin HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\n"
 
     async def begin(port: int) -> bytes:

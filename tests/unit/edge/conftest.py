@@ -1,4 +1,4 @@
-"""The gateway of `tests/support/gateway.py`: the edge is tested where it serves."""
+"""The gateway of `tests/support/gateway.py`: the edge is tested as a part of it."""
 
 from tests.support.gateway import api, http, make_world, world
 

@@ -1,4 +1,4 @@
-"""Log lines and figures: what is counted, under which labels, and what never stands in them."""
+"""The access log and the metrics: their fields and labels, and that they never contain secrets."""
 
 import json
 from typing import Any
@@ -17,9 +17,9 @@ LABELS = ("method", "route", "status", "le")
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
 
 
-def samples(traffic: HttpMetrics) -> dict[tuple[str, ...], float]:
+def samples(metrics: HttpMetrics) -> dict[tuple[str, ...], float]:
     registry = CollectorRegistry()
-    registry.register(traffic)
+    registry.register(metrics)
     return {
         (sample.name, *(sample.labels[name] for name in LABELS if name in sample.labels)): sample.value
         for family in text_string_to_metric_families(generate_latest(registry).decode())
@@ -28,11 +28,11 @@ def samples(traffic: HttpMetrics) -> dict[tuple[str, ...], float]:
 
 
 def test_counts_and_times() -> None:
-    traffic = HttpMetrics()
-    traffic.observe("GET", "/a/{b}", 200, 0.0009)
-    traffic.observe("GET", "/a/{b}", 200, 0.02)
-    traffic.observe("GET", "/a/{b}", 404, 99.0)
-    found = samples(traffic)
+    metrics = HttpMetrics()
+    metrics.observe("GET", "/a/{b}", 200, 0.0009)
+    metrics.observe("GET", "/a/{b}", 200, 0.02)
+    metrics.observe("GET", "/a/{b}", 404, 99.0)
+    found = samples(metrics)
     name = "concord_http_request_seconds"
     assert found[f"{name}_count", "GET", "/a/{b}", "200"] == 2
     assert found[f"{name}_sum", "GET", "/a/{b}", "200"] == pytest.approx(0.0209)
@@ -42,25 +42,25 @@ def test_counts_and_times() -> None:
     assert found[f"{name}_bucket", "GET", "/a/{b}", "404", "+Inf"] == 1
 
 
-def test_methods_that_nobody_knows_make_no_new_series() -> None:
-    traffic = HttpMetrics()
+def test_unknown_methods_create_no_new_series() -> None:
+    metrics = HttpMetrics()
     for number in range(50):
-        traffic.observe(f"M{number}", "unmatched", 405, 0.001)
-    assert samples(traffic)["concord_http_request_seconds_count", "other", "unmatched", "405"] == 50
+        metrics.observe(f"M{number}", "unmatched", 405, 0.001)
+    assert samples(metrics)["concord_http_request_seconds_count", "other", "unmatched", "405"] == 50
 
 
-def test_gauges_are_asked_anew() -> None:
-    traffic, value = HttpMetrics(), 1
-    traffic.gauge("concord_x", "X", lambda: value)
-    assert samples(traffic)[("concord_x",)] == 1
+def test_gauges_are_read_at_each_scrape() -> None:
+    metrics, value = HttpMetrics(), 1
+    metrics.gauge("concord_x", "X", lambda: value)
+    assert samples(metrics)[("concord_x",)] == 1
     value = 2
-    assert samples(traffic)[("concord_x",)] == 2
+    assert samples(metrics)[("concord_x",)] == 2
 
 
 async def test_a_request_is_counted_and_logged_by_its_pattern(world: World) -> None:
     lines: list[str] = []
-    traffic, access_log = HttpMetrics(), AccessLog(lines.append, "gateway", "here-0")
-    edge = EdgeMiddleware(world.edge._app, lambda: "an-id", traffic, None, access_log)
+    metrics, access_log = HttpMetrics(), AccessLog(lines.append, "gateway", "here-0")
+    edge = EdgeMiddleware(world.edge._app, lambda: "an-id", metrics, None, access_log)
     token = world.signer.token()
     transport = httpx.ASGITransport(app=edge)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
@@ -81,7 +81,7 @@ async def test_a_request_is_counted_and_logged_by_its_pattern(world: World) -> N
     )
     assert "secret" not in "".join(lines)
     assert token not in "".join(lines)
-    found = samples(traffic)
+    found = samples(metrics)
     assert found["concord_http_request_seconds_count", "GET", "unmatched", "404"] == 1
     assert (
         found["concord_http_request_seconds_count", "GET", "/api/channels/{channelId}/messages", "400"] == 1
@@ -100,17 +100,17 @@ async def test_lines_are_written_together_and_soon(monkeypatch: pytest.MonkeyPat
     assert [text.count("\n") for text in written] == [3, 1]
 
 
-async def test_an_answer_that_never_came_is_counted(world: World) -> None:
-    traffic = HttpMetrics()
+async def test_a_request_without_a_response_is_counted(world: World) -> None:
+    metrics = HttpMetrics()
 
     async def silent(scope: Any, receive: Any, send: Any) -> None:
         raise BaseException("cut off")
 
-    edge = EdgeMiddleware(silent, lambda: "an-id", traffic, None, None)
+    edge = EdgeMiddleware(silent, lambda: "an-id", metrics, None, None)
     scope: Any = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "headers": []}
     with pytest.raises(BaseException, match="cut off"):
         await edge(scope, None, None)  # type: ignore[arg-type]
-    assert samples(traffic)["concord_http_request_seconds_count", "GET", "unmatched", "499"] == 1
+    assert samples(metrics)["concord_http_request_seconds_count", "GET", "unmatched", "499"] == 1
 
 
 async def test_other_scopes_pass_through() -> None:

@@ -1,4 +1,4 @@
-"""HTTPS only, where a proxy ends TLS; and the headers that every answer has for browsers."""
+"""The redirect to HTTPS, and the security headers of all responses."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def world() -> World:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
-async def test_who_comes_over_http_is_sent_to_the_public_address(method: str, world: World) -> None:
+async def test_plain_http_is_redirected_to_the_public_address(method: str, world: World) -> None:
     async with client_of(world) as http:
         answer = await http.request(
             method, "/api/a%20b/c?d=%26&e", headers={"Host": "evil.example", "X-Forwarded-Proto": "http"}
@@ -25,25 +25,25 @@ async def test_who_comes_over_http_is_sent_to_the_public_address(method: str, wo
     assert answer.status_code == 308
     assert answer.headers["location"] == f"{ADDRESS}/api/a%20b/c?d=%26&e"
     assert "strict-transport-security" not in answer.headers
-    assert world.caller.sent == []
+    assert world.client.sent == []
 
 
-async def test_who_comes_by_https_is_served_and_told_to_stay(world: World) -> None:
+async def test_https_is_served_with_hsts(world: World) -> None:
     async with client_of(world, **SECURE) as http:
         answer = await http.get("/api/docs")
     assert answer.status_code == 200
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
-async def test_health_is_asked_past_the_proxy(world: World) -> None:
+async def test_health_is_not_redirected(world: World) -> None:
     async with client_of(world) as http:
         assert (await http.get("/health/live")).status_code == 200
         assert (await http.get("/metrics")).status_code == 200
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
-async def test_figures_are_not_told_through_a_proxy(header: str) -> None:
-    """Trusted or not: whoever came through one came from outside."""
+async def test_metrics_are_not_served_through_a_proxy(header: str) -> None:
+    """A request through any proxy, trusted or not, comes from outside."""
     async with client_of(new_world()) as http:
         for method in ("GET", "HEAD"):
             assert (
@@ -53,20 +53,20 @@ async def test_figures_are_not_told_through_a_proxy(header: str) -> None:
         assert (await http.get("/health/ready", headers={header: "for=192.0.2.1"})).status_code != 404
 
 
-async def test_nobody_can_say_of_himself_that_he_came_by_https() -> None:
+async def test_a_client_cannot_claim_to_use_https() -> None:
     world = new_world(https_only=True, public_url=ADDRESS, trusted_proxies=("10.0.0.0/8",))
     async with client_of(world, **SECURE) as http:
         assert (await http.get("/api/docs")).status_code == 308
 
 
-async def test_how_long_to_stay_is_a_setting() -> None:
+async def test_the_max_age_of_hsts_is_a_setting() -> None:
     world = new_world(https_only=True, public_url=ADDRESS, trusted_proxies=("127.0.0.1",), hsts_max_age_s=0)
     async with client_of(world, **SECURE) as http:
         assert "strict-transport-security" not in (await http.get("/api/docs")).headers
 
 
 @pytest.mark.parametrize("path", ["/api/auth/me", "/nope", "/health/live", "/api/docs", "/api/errors"])
-async def test_every_answer_is_safe_in_a_browser(path: str) -> None:
+async def test_every_response_has_the_security_headers(path: str) -> None:
     async with client_of(new_world()) as http:
         headers = (await http.get(path)).headers
     for name, value in {
@@ -95,7 +95,7 @@ async def test_every_answer_is_safe_in_a_browser(path: str) -> None:
         ({"SIGN_IN_LIMIT_PER_MINUTE": "0"}, "SIGN_IN_LIMIT_PER_MINUTE"),
     ],
 )
-def test_what_makes_no_sense_is_named(environ: dict[str, str], fault: str) -> None:
+def test_invalid_settings_are_named(environ: dict[str, str], fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
         load(GatewaySettings, {"MESH_SECRET": SECRET} | environ)
 

@@ -1,4 +1,4 @@
-"""Correlation ids, traces, idempotency keys, cross-origin requests: what travels in headers."""
+"""Correlation ids, traces, idempotency keys, cross-origin requests: the headers of requests and responses."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.edge.correlation import traceparent_of
+from shared.edge.request_context import traceparent_of
 from tests.support.gateway import World, client_of, new_world
 
 CHANNEL = "019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f"
@@ -18,7 +18,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 async def test_a_sane_correlation_id_comes_back_and_goes_on(world: World, api: httpx.AsyncClient) -> None:
     response = await api.get("/api/auth/me", headers={"X-Correlation-Id": "my.id_1-" + "x" * 56})
     assert response.headers["x-correlation-id"] == "my.id_1-" + "x" * 56
-    assert world.caller.sent[0].options["correlation_id"] == "my.id_1-" + "x" * 56
+    assert world.client.sent[0].options["correlation_id"] == "my.id_1-" + "x" * 56
 
 
 @pytest.mark.parametrize("value", [b"", b"x" * 65, b"a b", b"a\xff", b'a"b', b"{}", b"a\tb"])
@@ -43,7 +43,7 @@ async def test_every_answer_has_one(method: str, path: str, http: httpx.AsyncCli
 async def test_the_trace_goes_on(world: World, api: httpx.AsyncClient) -> None:
     await api.get("/api/auth/me", headers={"traceparent": TRACE})
     await api.get("/api/auth/me", headers={"traceparent": "nonsense"})
-    assert [sent.options["traceparent"] for sent in world.caller.sent] == [TRACE, None]
+    assert [sent.options["traceparent"] for sent in world.client.sent] == [TRACE, None]
 
 
 @pytest.mark.parametrize(
@@ -68,39 +68,41 @@ def test_traceparents(header: str, holds: bool) -> None:
 async def test_an_idempotency_key_goes_on_with_method_and_path(world: World, api: httpx.AsyncClient) -> None:
     for path in (SEND, SEND + "/"):
         await api.post(path, json={"content": "a"}, headers={"Idempotency-Key": "k 1~"})
-    keys = [sent.options["idempotency_key"] for sent in world.caller.sent]
+    keys = [sent.options["idempotency_key"] for sent in world.client.sent]
     assert keys == [f"POST {SEND} k 1~"] * 2
 
 
 async def test_blanks_around_a_key_are_no_part_of_it(world: World, api: httpx.AsyncClient) -> None:
     await api.post(SEND, json={"content": "a"}, headers={"Idempotency-Key": "\t k 1 "})
-    assert world.caller.sent[0].options["idempotency_key"] == f"POST {SEND} k 1"
+    assert world.client.sent[0].options["idempotency_key"] == f"POST {SEND} k 1"
 
 
 async def test_without_a_key_none_goes_on(world: World, api: httpx.AsyncClient) -> None:
     await api.post(SEND, json={"content": "a"})
-    assert world.caller.sent[0].options["idempotency_key"] is None
+    assert world.client.sent[0].options["idempotency_key"] is None
 
 
 @pytest.mark.parametrize("value", [b"", b" ", b"k" * 256, b"\xc3\xbc", b"a\tb"])
-async def test_a_bad_idempotency_key_is_told(value: bytes, world: World, api: httpx.AsyncClient) -> None:
+async def test_a_bad_idempotency_key_is_a_field_error(
+    value: bytes, world: World, api: httpx.AsyncClient
+) -> None:
     response = await api.post(SEND, json={"content": "a"}, headers={"Idempotency-Key": value})
-    assert [fault["path"] for fault in response.json()["errors"]] == ["Idempotency-Key"]
-    assert world.caller.sent == []
+    assert [error["path"] for error in response.json()["errors"]] == ["Idempotency-Key"]
+    assert world.client.sent == []
 
 
 async def test_operations_that_take_no_key_ignore_it(world: World, api: httpx.AsyncClient) -> None:
     body = {"email": "ada@example.org", "password": "correct horse battery"}
     response = await api.post("/api/auth/signin", json=body, headers={"Idempotency-Key": b"\xff"})
     assert response.status_code == 200
-    assert world.caller.sent[0].options["idempotency_key"] is None
+    assert world.client.sent[0].options["idempotency_key"] is None
 
 
 ORIGIN = "https://app.example.org"
 PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 
 
-async def test_no_page_of_elsewhere_may_call_by_default(http: httpx.AsyncClient) -> None:
+async def test_pages_of_other_origins_may_not_call_by_default(http: httpx.AsyncClient) -> None:
     for response in (
         await http.options(SEND, headers=PREFLIGHT),
         await http.get("/", headers={"Origin": ORIGIN}),

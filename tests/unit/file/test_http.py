@@ -25,7 +25,7 @@ from shared.kit.health.checks import Component
 from shared.kit.security.access_tokens import TokenVerifier, public_keys
 from shared.kit.telemetry.log_context import traceparent_var
 from shared.kit.wire.call import Call
-from tests.fakes.gateway import PROFILE_ID, FakeCaller, Signer
+from tests.fakes.gateway import PROFILE_ID, FakeServiceClient, Signer
 from tests.unit.kit.rpc.calls import SECRET, SIGNATURES
 
 CHANNEL = uuid4()
@@ -85,7 +85,7 @@ def client_of(service: Service, **changes: Any) -> httpx.AsyncClient:
     """Return a client with a token, at a port with these settings."""
     settings = FileSettings(file_database_url="", mesh_secret=SECRET, **changes)
     clock = SystemClock()
-    keys = JwksCache(FakeCaller(), Component(), 120)
+    keys = JwksCache(FakeServiceClient(), Component(), 120)
     keys.by_kid.update(public_keys(SIGNER.jwks))
     keys.document = b"{}"
     verifier = TokenVerifier(keys.by_kid, "concord", "concord", clock)

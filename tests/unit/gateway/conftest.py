@@ -1,4 +1,4 @@
-"""The gateway of `tests/support/gateway.py`: the edge is tested where it serves."""
+"""The fixtures of `tests/support/gateway.py`."""
 
 from tests.support.gateway import api, http, make_world, world
 

@@ -1,4 +1,4 @@
-"""Whatever a client sends is answered with the right code, and never with a 5xx."""
+"""Invalid input of any kind gets the right error code, and never a 5xx."""
 
 import json
 import time
@@ -40,10 +40,10 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
     ],
     ids=lambda body: repr(body[:24]),
 )
-async def test_what_is_no_json_is_malformed(body: bytes, world: World, api: httpx.AsyncClient) -> None:
+async def test_invalid_json_is_malformed(body: bytes, world: World, api: httpx.AsyncClient) -> None:
     response = await api.post(SEND, content=body, headers=JSON)
     assert (response.status_code, response.json()["code"]) == (400, "body.malformed")
-    assert world.caller.sent == []
+    assert world.client.sent == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ async def test_what_is_no_json_is_malformed(body: bytes, world: World, api: http
     ],
     ids=repr,
 )
-async def test_every_fault_of_a_body_is_told(
+async def test_every_error_of_a_body_is_reported(
     body: Any, paths: list[str], world: World, api: httpx.AsyncClient
 ) -> None:
     response = await api.post(SEND, content=json.dumps(body), headers=JSON)
@@ -76,10 +76,10 @@ async def test_every_fault_of_a_body_is_told(
     assert (response.status_code, problem["code"]) == (400, "validation.failed")
     assert [fault["path"] for fault in problem["errors"]] == paths
     assert all(fault["message"] for fault in problem["errors"])
-    assert world.caller.sent == []
+    assert world.client.sent == []
 
 
-async def test_faults_of_path_query_header_and_body_are_told_together(
+async def test_errors_of_path_query_header_and_body_are_reported_together(
     world: World, api: httpx.AsyncClient
 ) -> None:
     response = await api.post(
@@ -98,7 +98,7 @@ async def test_faults_of_path_query_header_and_body_are_told_together(
 @pytest.mark.parametrize(
     "text", ["nope", "1", CHANNEL[:-1], CHANNEL + "0", "%00", "%F0%9F%98%80", "null", "..%2e", "{}", "%25"]
 )
-async def test_an_id_that_is_none_is_named(text: str, world: World, api: httpx.AsyncClient) -> None:
+async def test_an_invalid_id_is_named(text: str, world: World, api: httpx.AsyncClient) -> None:
     response = await api.get(f"/api/channels/{text}/messages/{CHANNEL}")
     assert (response.status_code, response.json()["code"]) == (400, "validation.failed")
     assert response.json()["errors"] == [{"path": "channelId", "message": "must be a UUID"}]
@@ -118,7 +118,7 @@ async def test_a_query_out_of_bounds_is_refused(query: str, world: World, api: h
     response = await api.get(f"{SEND}?{query}")
     assert (response.status_code, response.json()["code"]) == (400, "validation.failed")
     assert response.json()["errors"]
-    assert world.caller.sent == []
+    assert world.client.sent == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_nothing_at_all_is_an_empty_body(api: httpx.AsyncClient) -> None:
     ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON;charset=UTF-8",
      'application/json; charset="utf-8"', "application/vnd.concord+json"],
 )  # fmt: skip
-async def test_json_by_any_of_its_names_is_taken(content_type: str, api: httpx.AsyncClient) -> None:
+async def test_json_by_any_of_its_media_types_is_accepted(content_type: str, api: httpx.AsyncClient) -> None:
     response = await api.post(SEND, content=b'{"content": "a"}', headers={"Content-Type": content_type})
     assert response.status_code == 201
 
@@ -167,7 +167,7 @@ async def test_a_large_body_is_refused(world: World, api: httpx.AsyncClient) -> 
     response = await api.post(SEND, content=b'{"content": "' + b"a" * 1_000_000 + b'"}', headers=JSON)
     assert (response.status_code, response.json()["code"]) == (413, "body.too_large")
     assert "65536" in response.json()["detail"]
-    assert world.caller.sent == []
+    assert world.client.sent == []
 
 
 async def test_a_large_body_in_chunks_is_not_read_to_its_end(api: httpx.AsyncClient) -> None:
@@ -184,7 +184,7 @@ async def test_a_large_body_in_chunks_is_not_read_to_its_end(api: httpx.AsyncCli
     assert asked == 5
 
 
-async def test_a_body_as_large_as_it_may_be_is_read(api: httpx.AsyncClient) -> None:
+async def test_a_body_of_the_maximum_size_is_read(api: httpx.AsyncClient) -> None:
     body = b'{"content": "a"}'.ljust(65_536)
     assert (await api.post(SEND, content=body, headers=JSON)).status_code == 201
     assert (await api.post(SEND, content=body + b" ", headers=JSON)).status_code == 413
@@ -193,7 +193,7 @@ async def test_a_body_as_large_as_it_may_be_is_read(api: httpx.AsyncClient) -> N
 async def test_a_body_in_chunks_is_read(world: World, api: httpx.AsyncClient) -> None:
     response = await api.post(SEND, content=chunks(b'{"con', b'tent": ', b'"a"}'), headers=JSON)
     assert response.status_code == 201
-    assert world.caller.sent[0].fields["content"] == "a"
+    assert world.client.sent[0].fields["content"] == "a"
 
 
 @pytest.mark.parametrize("length", ["99999999999999999999", "65537"])
@@ -215,7 +215,7 @@ async def test_bodies_of_other_methods_are_ignored(method: str, api: httpx.Async
 )
 async def test_unknown_paths(path: str, api: httpx.AsyncClient) -> None:
     response = await api.get(path)
-    if path == "//":  # slashes are one
+    if path == "//":  # repeated slashes count as one
         assert response.status_code == 302
         return
     assert (response.status_code, response.json()["code"]) == (404, "route.unknown")
@@ -232,7 +232,7 @@ async def test_unknown_methods(method: str, api: httpx.AsyncClient) -> None:
     assert response.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
-async def test_options_tells_the_methods(http: httpx.AsyncClient) -> None:
+async def test_options_lists_the_methods(http: httpx.AsyncClient) -> None:
     response = await http.options("/api/auth/me")
     assert (response.status_code, response.headers["allow"]) == (204, "GET, HEAD, OPTIONS, PATCH")
 
@@ -244,7 +244,7 @@ async def test_head_is_a_get_without_its_body(world: World, api: httpx.AsyncClie
     assert (await api.head("/api/auth/signup")).status_code == 405
 
 
-async def test_a_host_that_is_none_is_malformed(api: httpx.AsyncClient) -> None:
+async def test_an_invalid_host_is_malformed(api: httpx.AsyncClient) -> None:
     response = await api.get("/api/auth/me", headers={"Host": "a/b c"})
     assert (response.status_code, response.json()["code"]) == (400, "request.malformed")
 
@@ -266,7 +266,7 @@ NAMES = st.sampled_from(
     query=st.binary(max_size=60),
     body=st.binary(max_size=200) | st.dictionaries(NAMES, JSON_VALUES).map(lambda v: json.dumps(v).encode()),
 )  # fmt: skip
-async def test_nothing_that_a_client_sends_is_our_fault(
+async def test_no_input_of_a_client_is_an_internal_error(
     route: Any, segment: str, query: bytes, body: bytes, world: World
 ) -> None:
     path = "/".join(segment if part.startswith("{") else part for part in route.path.split("/"))
@@ -295,7 +295,7 @@ async def test_nothing_that_a_client_sends_is_our_fault(
     assert seen[0]["status"] < 500
 
 
-async def test_a_caller_without_anything_at_all(http: httpx.AsyncClient) -> None:
+async def test_a_request_without_token_and_body(http: httpx.AsyncClient) -> None:
     for route in ROUTES:
         response = await http.request(route.method, route.path, headers={"User-Agent": ""})
         assert 400 <= response.status_code < 500

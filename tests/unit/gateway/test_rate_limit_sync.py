@@ -1,4 +1,4 @@
-"""What gateways tell each other of callers, without Kafka in between."""
+"""The exchange of counts between gateways, without Kafka in between."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,33 +21,33 @@ NOW_MS = 1_777_636_800_000
 
 
 class Node:
-    """A gateway's limits and its gossip."""
+    """A gateway's limits and their synchronisation."""
 
     def __init__(self, per_minute: int = 20) -> None:
         self.now_ms = NOW_MS
         proxies = TrustedProxies((), "x-forwarded-for")
         self.limits = RateLimits(proxies, per_minute=per_minute, sign_ins_per_minute=4, callers_max=1000)
         producer: Any = None
-        self.gossip = RateLimitSync(self.limits, producer, {}, SIGNATURES, lambda: self.now_ms)
+        self.sync = RateLimitSync(self.limits, producer, {}, SIGNATURES, lambda: self.now_ms)
 
     def take(self, count: int, public: bool = False) -> int:
-        """How many of so many requests are let through."""
+        """Return how many of `count` requests are admitted."""
         passed = 0
         for _ in range(count):
             scope: Any = {"client": ("203.0.113.7", 1), "headers": []}
-            exchange = RequestContext(scope, None, lambda: "id")  # type: ignore[arg-type]
+            context = RequestContext(scope, None, lambda: "id", 0)  # type: ignore[arg-type]
             try:
                 if public:
-                    self.limits.charge_sign_in(exchange)
+                    self.limits.charge_sign_in(context)
                 else:
-                    self.limits.charge(ADA, exchange)
+                    self.limits.charge(ADA, context)
                 passed += 1
             except ServiceError:
                 pass
         return passed
 
-    def news(self) -> bytes:
-        record = self.gossip.news()
+    def snapshot(self) -> bytes:
+        record = self.sync.snapshot()
         assert record is not None
         return record.value
 
@@ -64,62 +64,62 @@ def nodes() -> Iterator[tuple[Node, Node]]:
 def test_two_gateways_keep_one_limit(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
     assert one.take(12) == 12
-    two.gossip.hear(one.news())
+    two.sync.apply(one.snapshot())
     assert two.take(20) == 8
-    one.gossip.hear(two.news())
+    one.sync.apply(two.snapshot())
     assert one.take(5) == 0
 
 
-def test_sign_ins_are_told_from_the_first_on(nodes: tuple[Node, Node]) -> None:
+def test_sign_ins_are_shared_from_the_first_on(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
     assert one.take(1, public=True) == 1
-    told = msgspec.json.decode(one.news(), type=Taken)
-    assert told.sign_ins == {"203.0.113.7": 1}
-    two.gossip.hear(msgspec.json.encode(told))
+    taken = msgspec.json.decode(one.snapshot(), type=Taken)
+    assert taken.sign_ins == {"203.0.113.7": 1}
+    two.sync.apply(msgspec.json.encode(taken))
     assert two.take(9, public=True) == 3
 
 
-def test_who_took_little_is_not_spoken_of() -> None:
+def test_callers_with_few_requests_are_not_shared() -> None:
     node = Node(per_minute=100)
     node.take(4)
-    assert node.gossip.news() is None
+    assert node.sync.snapshot() is None
     node.take(1)
-    assert msgspec.json.decode(node.news(), type=Taken).callers == {ADA: 5}
-    assert node.gossip.news() is None
+    assert msgspec.json.decode(node.snapshot(), type=Taken).callers == {ADA: 5}
+    assert node.sync.snapshot() is None
 
 
 def test_a_record_read_twice_counts_once_and_ones_own_not_at_all(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
     one.take(5)
-    first = one.news()
+    first = one.snapshot()
     one.take(5)
-    second = one.news()  # in the same millisecond
+    second = one.snapshot()  # in the same millisecond
     for value in (first, second, first, second):
-        two.gossip.hear(value)
-        one.gossip.hear(value)
+        two.sync.apply(value)
+        one.sync.apply(value)
     assert (one.take(20), two.take(20)) == (10, 10)
 
 
-def test_what_is_paid_back_when_it_arrives_counts_no_more(nodes: tuple[Node, Node]) -> None:
+def test_requests_paid_back_before_the_record_arrives_do_not_count(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
     one.take(20)
     two.now_ms += 30_000
-    value = one.news()
-    two.gossip.hear(value)
+    value = one.snapshot()
+    two.sync.apply(value)
     assert two.take(30) == 10
     late = Node()
     late.now_ms += 61_000
     before = late_records()
-    late.gossip.hear(value)
+    late.sync.apply(value)
     assert late.take(30) == 20
-    assert late_records() == before + 1, "clocks that differ by so much are seen in the figures"
+    assert late_records() == before + 1, "clocks that differ by this much show in the metrics"
 
 
 def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]) -> None:
     one, two = nodes
     two.now_ms -= 3_600_000
     one.take(12)
-    two.gossip.hear(one.news())
+    two.sync.apply(one.snapshot())
     assert two.take(20) == 8
 
 
@@ -131,17 +131,17 @@ def test_clocks_that_differ_make_nothing_older_than_now(nodes: tuple[Node, Node]
      b'{"node": "x", "atMs": 1, "callers": {}, "networks": {"a": -5}, "signIns": {}}',
      b'{"node": "x", "atMs": -1, "callers": {}, "networks": {}, "signIns": {}}'],
 )  # fmt: skip
-def test_garbage_is_refused_and_changes_nothing(value: bytes) -> None:
+def test_invalid_records_are_rejected_and_change_nothing(value: bytes) -> None:
     node = Node()
     with pytest.raises(msgspec.MsgspecError):
-        node.gossip.hear(value)
+        node.sync.apply(value)
     assert node.take(30) == 20
 
 
-def test_nodes_that_are_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_nodes_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.gateway.rate_limit_sync._NODES_MAX", 3)
     node = Node()
     for number in range(10):
         taken = Taken(node=f"n{number}", at_ms=NOW_MS, callers={}, networks={}, sign_ins={})
-        node.gossip.hear(msgspec.json.encode(taken))
-    assert list(node.gossip._heard_ms) == ["n7", "n8", "n9"]
+        node.sync.apply(msgspec.json.encode(taken))
+    assert list(node.sync._applied_ms) == ["n7", "n8", "n9"]

@@ -1,4 +1,4 @@
-"""The gateway's settings, and what is refused at start."""
+"""The gateway's settings, and the errors at start."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_defaults() -> None:
     assert settings.cors_origins == ()
 
 
-def test_the_public_address_has_no_slash_at_its_end() -> None:
+def test_the_public_address_has_no_trailing_slash() -> None:
     assert load(GatewaySettings, MESH | {"PUBLIC_URL": "https://a.example/"}).address == "https://a.example"
 
 
@@ -34,13 +34,13 @@ def test_the_public_address_has_no_slash_at_its_end() -> None:
         ({"FILE_SERVICE_URL": "http://[fd00::7]:81"}, "[fd00::7]:81"),
     ],
 )
-def test_where_the_file_service_is_found(environ: dict[str, str], place: str) -> None:
-    door = load(GatewaySettings, MESH | environ).file_door
+def test_the_address_of_the_file_service(environ: dict[str, str], place: str) -> None:
+    door = load(GatewaySettings, MESH | environ).file_service
     assert door.netloc == place
     assert door.secure is environ.get("FILE_SERVICE_URL", "").startswith("https")
 
 
-def test_the_address_of_the_file_service_that_clients_are_told() -> None:
+def test_the_public_address_of_the_file_service() -> None:
     assert load(GatewaySettings, MESH | {"FILE_PORT": "4002"}).file_address == "http://localhost:4002"
     environ = {"FILE_PUBLIC_URL": "https://files.example.org/", "FILE_SERVICE_URL": "http://file:3002"}
     assert load(GatewaySettings, MESH | environ).file_address == "https://files.example.org"
@@ -69,6 +69,6 @@ def test_several_origins() -> None:
         ("IN_FLIGHT_MAX", "0"),
     ],
 )
-def test_what_makes_no_sense_is_named(name: str, value: str) -> None:
+def test_invalid_settings_are_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         load(GatewaySettings, MESH | {name: value})

@@ -1,4 +1,4 @@
-"""Uploads are passed on as they come, and the file service's answer back."""
+"""Uploads are streamed to the file service, and its response is returned."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +20,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def file_service(serve: Serve, **settings: object) -> AsyncIterator[httpx.AsyncClient]:
-    """A gateway before a file service that does this with each connection."""
+    """Yield a client of a gateway whose file service handles each connection with `serve`."""
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     world = new_world(file_port=port, upload_stall_timeout_ms=300, upload_answer_timeout_ms=1000, **settings)
@@ -34,7 +34,7 @@ def answer(status: str, body: bytes, more: bytes = b"") -> bytes:
     return head.encode() + more + b"\r\n" + body
 
 
-async def test_the_bytes_go_on_and_the_answer_comes_back() -> None:
+async def test_the_bytes_are_forwarded_and_the_response_is_returned() -> None:
     heard = bytearray()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,7 +74,7 @@ async def test_blanks_around_a_header_are_no_part_of_it() -> None:
     assert b"content-type: multipart/form-data; boundary=x\r\ncontent-length: 1\r\n" in heard[0].lower()
 
 
-async def test_the_key_and_the_trace_go_on() -> None:
+async def test_the_key_and_the_trace_are_forwarded() -> None:
     heard: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,7 +94,7 @@ async def test_the_key_and_the_trace_go_on() -> None:
 
 
 @pytest.mark.parametrize("key", [b"", b" ", b"k" * 256, b"\xc3\xbc", b"a\tb"])
-async def test_a_bad_key_gets_no_further(key: bytes) -> None:
+async def test_a_request_with_an_invalid_key_is_not_forwarded(key: bytes) -> None:
     asked = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,7 +109,7 @@ async def test_a_bad_key_gets_no_further(key: bytes) -> None:
     assert asked == 0
 
 
-async def test_an_answer_before_the_end_is_passed_on() -> None:
+async def test_a_response_before_the_end_is_returned() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer("415 Unsupported Media Type", b'{"code":"file.type_not_allowed"}'))
@@ -121,7 +121,7 @@ async def test_an_answer_before_the_end_is_passed_on() -> None:
     assert (done.status_code, done.json()["code"]) == (415, "file.type_not_allowed")
 
 
-async def test_a_file_service_that_hangs_up() -> None:
+async def test_a_file_service_that_closes_the_connection() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         writer.close()
@@ -131,8 +131,8 @@ async def test_a_file_service_that_hangs_up() -> None:
     assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
 
 
-async def test_a_file_service_that_sends_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
-    """It is for HTTPS only, and does not know this gateway."""
+async def test_a_file_service_that_redirects(caplog: pytest.LogCaptureFixture) -> None:
+    """It requires HTTPS and does not accept this gateway's signature."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -162,7 +162,7 @@ async def test_without_a_file_service(caplog: pytest.LogCaptureFixture) -> None:
     assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
     assert done.headers["retry-after"]
     assert str(port) not in done.text
-    assert f"no file service at 127.0.0.1:{port} (FILE_SERVICE_URL" in caplog.text
+    assert f"cannot connect to the file service at 127.0.0.1:{port} (FILE_SERVICE_URL" in caplog.text
 
 
 async def test_a_file_service_at_another_address() -> None:
@@ -177,7 +177,7 @@ async def test_a_file_service_at_another_address() -> None:
     server.close()
 
 
-async def test_a_stranger_gets_no_further() -> None:
+async def test_a_request_without_a_valid_token_is_not_forwarded() -> None:
     asked = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,7 +192,7 @@ async def test_a_stranger_gets_no_further() -> None:
     assert asked == 0
 
 
-async def test_an_upload_that_stands_still_is_given_up() -> None:
+async def test_an_upload_that_stalls_is_ended() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -207,7 +207,7 @@ async def test_an_upload_that_stands_still_is_given_up() -> None:
     assert (done.status_code, done.json()["code"]) == (400, "body.malformed")
 
 
-async def test_an_upload_that_drips_is_cut() -> None:
+async def test_an_upload_that_is_too_slow_is_ended() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -224,7 +224,7 @@ async def test_an_upload_that_drips_is_cut() -> None:
 
 
 async def test_a_file_service_that_stops_reading() -> None:
-    """Once its buffers are full nothing moves: the place is free again all the same."""
+    """Once its buffers are full nothing moves; the slot is released all the same."""
     heard: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -235,13 +235,13 @@ async def test_a_file_service_that_stops_reading() -> None:
         for _ in range(2):
             done = await client.post(PATH, content=bytes(32_000_000), headers=FORM)
             assert (done.status_code, done.json()["code"]) == (503, "mesh.busy")
-            assert "took nothing" in done.json()["detail"]
+            assert "read nothing" in done.json()["detail"]
             assert done.headers["retry-after"]
     assert len(heard) == 2
 
 
 async def test_a_file_service_that_refuses_and_stops_reading() -> None:
-    """What is still to be sent then is let fall: to wait until it was taken would be for ever."""
+    """The buffered rest is discarded: waiting until it is read could take forever."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -254,7 +254,7 @@ async def test_a_file_service_that_refuses_and_stops_reading() -> None:
             assert done.status_code == 413
 
 
-async def test_uploads_of_one_person_at_once_are_bounded() -> None:
+async def test_concurrent_uploads_of_one_profile_are_bounded() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.2)

@@ -20,7 +20,7 @@ def register(kind: str) -> None:
     """Import a process and register the metrics that it registers at run time only."""
     main = import_module(f"apps.{kind}.main")
     if kind == "gateway":
-        main._traffic(MagicMock(), MagicMock())
+        main._metrics(MagicMock(), MagicMock(), MagicMock())
     if kind == "file":
         REGISTRY.register(import_module("shared.edge.http_metrics").HttpMetrics())
 
@@ -29,7 +29,8 @@ def registered() -> dict[str, str]:
     """Return the metrics of this process by name: the type and the labels."""
     metrics = {}
     for collector in list(REGISTRY._collector_to_names):
-        for family in [collector] if hasattr(collector, "_labelnames") else collector.collect():
+        collected = [collector] if hasattr(collector, "_labelnames") else getattr(collector, "metrics", ())
+        for family in collected or collector.collect():
             name = getattr(family, "name", None) or family._name
             kind = getattr(family, "type", None) or family._type
             if name.startswith("concord_"):

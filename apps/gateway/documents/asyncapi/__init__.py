@@ -1,0 +1,1 @@
+"""Generator of the AsyncAPI document from the contracts: `asyncapi_document`."""

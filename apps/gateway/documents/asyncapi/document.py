@@ -1,6 +1,6 @@
-"""The AsyncAPI 3.0 document of the mesh, generated from the catalogue: every topic, every message.
+"""The AsyncAPI 3.0 document of the services, generated from the catalogue: every topic, every message.
 
-Operations are told from the mesh's side: it receives requests and replies to them, it sends events.
+Operations are described from the side of the services: they receive requests and send replies and events.
 """
 
 from collections.abc import Iterable
@@ -12,20 +12,21 @@ from shared.contracts.catalogue import OPERATIONS, SERVICES
 from shared.contracts.topics import REPLY_RETENTION_MS, Topic, all_topics
 
 _DESCRIPTION = """\
-How the services of Concord talk to each other through Kafka. Requests go to one topic a pattern, under
-the pattern's name; the answer comes to the topic that the request's `reply_to` names, with the same
-`call_id`. Bodies are JSON, headers are text in UTF-8, keys are the ids whose order matters. Delivery is
-at least once; effects happen once, because requests carry a `call_id` or an `idempotency_key` and events
-an id and a revision. What can not be processed waits in retry topics and ends among the dead letters.
+The messages that the services of Concord context through Kafka. Each operation has a request topic of the
+same name; the reply goes to the topic in the request's `reply_to` header, with the same `call_id`. Bodies
+are JSON, headers are UTF-8 text, keys are the ids whose order is kept. Delivery is at least once; effects
+happen once, because requests carry a `call_id` or an `idempotency_key`, and events an id and a revision.
+Records that cannot be processed go to retry topics, and finally to the dead letters.
 
-Every record carries a `signature` made with the mesh's secret, and what has none is refused. It is
-HMAC-SHA256, 16 bytes of it in hexadecimal, with a key of HKDF-SHA256 (no salt, info `concord record
-signature 1`), over the (shortest) MessagePack of an array: the topic (of events: the header `topics`),
-the key (nil if there is none) and the body as bytes, and an array of the other headers in the order of
-the record, each a pair of its name as text and its value as bytes. Failure headers are no part of it.
+Every record carries a `signature` made with the secret that the services share; unsigned records are
+rejected. The signature is the first 16 bytes of an HMAC-SHA256, in hexadecimal. Its key is derived with
+HKDF-SHA256 (no salt, info `concord record signature 1`). It covers the (shortest) MessagePack encoding of an
+array: the topic (for events: the header `topics`), the key (nil if absent), the body as bytes, and an array
+of the other headers in the order of the record, each a pair of its name as text and its value as bytes.
+Failure headers are not covered.
 
-Passwords, tokens and signed addresses stand here sealed (HPKE, RFC 9180: X25519, HKDF-SHA256, AES-128-GCM):
-those of a request to a key that `keys.get` gives for the audience `sealing`, those of an answer to the
+Passwords, tokens and signed addresses are encrypted (HPKE, RFC 9180: X25519, HKDF-SHA256, AES-128-GCM):
+those of a request to a key that `keys.get` returns for the audience `sealing`, those of an answer to the
 request's `reply_key`.
 """
 
@@ -33,7 +34,7 @@ request's `reply_key`.
 def asyncapi_document(
     *, version: str = "0.1.0", bootstrap: str = "localhost:9092", partitions: int = 4, replicas: int = 1
 ) -> Json:
-    """The document as a JSON object; `partitions` and `replicas` are those of new topics."""
+    """Return the document as a JSON object; `partitions` and `replicas` are those of new topics."""
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Concord", "version": version, "description": _DESCRIPTION, "tags": _tags()},
@@ -59,12 +60,12 @@ def _channels(topics: tuple[Topic, ...], replicas: int) -> dict[str, Json]:
 
 def _reply_channel(operation: str, replicas: int) -> Json:
     return {
-        # Null means: known at run time only, from the request's header.
+        # Null: the address is known at run time only, from the request's header.
         "address": None,
         "title": f"Replies to {operation}",
         "description": (
-            "The caller's topic `<service>.replies.<instance>`: one of one partition for each process that "
-            "calls, read without a consumer group."
+            "The topic `<service>.replies.<instance>` of the caller: each calling process has one, with one "
+            "partition, and reads it without a consumer group."
         ),
         "messages": _refs(messages_on(reply_channel(operation))),
         "bindings": _topic_binding(1, replicas, REPLY_RETENTION_MS),

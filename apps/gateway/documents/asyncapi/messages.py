@@ -31,26 +31,26 @@ ALWAYS_POSSIBLE = (
     e.MESH_BUSY,
     e.MESH_TIMEOUT,
 )
-"""Errors that every operation may answer with, beside its own."""
+"""Errors that every operation may return besides its own."""
 
 
 def messages() -> dict[str, Json]:
-    """All messages by their id: `<operation>.request`, `.answer`, `.error`, the events, failed records."""
-    found: dict[str, Json] = {}
+    """Return all messages by id: `<operation>.request`, `.answer` and `.error`, events, failed records."""
+    by_id: dict[str, Json] = {}
     for operation in OPERATIONS.values():
-        found[f"{operation.name}.request"] = _request(operation)
-        found[f"{operation.name}.answer"] = _answer(operation)
-        found[f"{operation.name}.error"] = _error(operation)
+        by_id[f"{operation.name}.request"] = _request(operation)
+        by_id[f"{operation.name}.answer"] = _answer(operation)
+        by_id[f"{operation.name}.error"] = _error(operation)
     for event in EVENTS.values():
-        found[event.name] = _event(event)
-    found["failed-record"] = _failed_record()
-    found["limits.taken"] = _taken()
-    return found
+        by_id[event.name] = _event(event)
+    by_id["failed-record"] = _failed_record()
+    by_id["limits.taken"] = _taken()
+    return by_id
 
 
 def schemas() -> dict[str, Json]:
-    """The schemas of all structs that messages are made of."""
-    kinds: list[type[msgspec.Struct]] = [
+    """Return the schemas of all structs that messages consist of."""
+    structs: list[type[msgspec.Struct]] = [
         ErrorReply,
         Event,
         Sealed,
@@ -58,39 +58,40 @@ def schemas() -> dict[str, Json]:
         *(event.data for event in EVENTS.values()),
     ]
     for operation in OPERATIONS.values():
-        kinds += [kind for kind in (operation.request, operation.answer) if kind is not None]
+        structs += [struct for struct in (operation.request, operation.answer) if struct is not None]
     _, components = msgspec.json.schema_components(
-        dict.fromkeys(kinds), ref_template="#/components/schemas/{name}"
+        dict.fromkeys(structs), ref_template="#/components/schemas/{name}"
     )
-    for kind in kinds:
-        _seal(components, kind)
+    for struct in structs:
+        _seal(components, struct)
     return dict(components)
 
 
-def _seal(components: dict[str, Json], kind: type[msgspec.Struct]) -> None:
-    for field in msgspec.structs.fields(kind):
+def _seal(components: dict[str, Json], struct: type[msgspec.Struct]) -> None:
+    """Replace the schema of each secret field by that of its encrypted form, in place."""
+    for field in msgspec.structs.fields(struct):
         if is_secret(field.type):
-            components[kind.__name__]["properties"][field.encode_name] = _ref(Sealed)
+            components[struct.__name__]["properties"][field.encode_name] = _ref(Sealed)
         elif is_struct(field.type):
             _seal(components, field.type)
 
 
 def errors_of(operation: Operation) -> tuple[ErrorCode, ...]:
-    """Every error that an operation may answer with, its own first."""
+    """Return every error of an operation, its own first."""
     sealed = (e.SEAL_BROKEN, e.SEAL_KEY_GONE) if operation.sealed else ()
     return tuple(dict.fromkeys((*operation.errors, *sealed, *ALWAYS_POSSIBLE)))
 
 
-def sealed_example(kind: type[msgspec.Struct]) -> Json:
-    """An example as it stands in Kafka."""
-    shown = example_of(kind)
-    for path in secret_fields(kind):
-        *within, name = path.split(".")
-        place = shown
-        for part in within:
-            place = place[part]
-        place[name] = example_of(Sealed)
-    return shown
+def sealed_example(struct: type[msgspec.Struct]) -> Json:
+    """Return an example as it is written to Kafka, with its secret fields encrypted."""
+    sealed = example_of(struct)
+    for path in secret_fields(struct):
+        *parents, name = path.split(".")
+        parent = sealed
+        for key in parents:
+            parent = parent[key]
+        parent[name] = example_of(Sealed)
+    return sealed
 
 
 def _request(operation: Operation) -> Json:
@@ -100,7 +101,7 @@ def _request(operation: Operation) -> Json:
     return {
         "name": f"{operation.name}.request",
         "title": operation.summary,
-        "summary": f"Asks {operation.service}: {operation.summary[:1].lower()}{operation.summary[1:]}.",
+        "summary": f"A request to the {operation.service} service.",
         "correlationId": _correlation(),
         "headers": headers(names),
         "payload": _ref(operation.request),
@@ -113,34 +114,32 @@ def _answer(operation: Operation) -> Json:
     status = str(operation.status)
     message: Json = {
         "name": f"{operation.name}.answer",
-        "title": f"{operation.summary}: done",
-        "summary": (operation.answer.__doc__ or "").strip()
-        if operation.answer
-        else "Done; there is no body.",
+        "title": f"{operation.summary}: success",
+        "summary": operation.result if operation.answer else f"{operation.result} Without a body.",
         "correlationId": _correlation(),
         "headers": headers(REPLY_HEADERS, status=[status, *map(str, operation.also)]),
     }
     if operation.answer is None:
         return {**message, "examples": [{"headers": header_values(REPLY_HEADERS) | {"status": status}}]}
-    shown = example(REPLY_HEADERS, sealed_example(operation.answer), status=status)
-    return {**message, "payload": _ref(operation.answer), "examples": [shown]}
+    success = example(REPLY_HEADERS, sealed_example(operation.answer), status=status)
+    return {**message, "payload": _ref(operation.answer), "examples": [success]}
 
 
 def _error(operation: Operation) -> Json:
-    kinds = errors_of(operation)
-    codes = [kind.code for kind in kinds]
-    body = {"code": codes[0], "status": kinds[0].status, "detail": kinds[0].title}
+    errors = errors_of(operation)
+    codes = [error.code for error in errors]
+    body = {"code": codes[0], "status": errors[0].status, "detail": errors[0].title}
     names = (*REPLY_HEADERS, "error")
-    told = headers(names, error=codes)
-    told["required"].remove("signature")  # what a stranger's request is answered with has none
+    schema = headers(names, error=codes)
+    schema["required"].remove("signature")  # the reply to an unsigned request has none
     return {
         "name": f"{operation.name}.error",
-        "title": f"{operation.summary}: refused",
-        "summary": "A typed error; `error` names its code.",
+        "title": f"{operation.summary}: error",
+        "summary": "A typed error; the header `error` is its code.",
         "correlationId": _correlation(),
-        "headers": told,
+        "headers": schema,
         "payload": {"allOf": [_ref(ErrorReply), {"properties": {"code": {"enum": codes}}}]},
-        "examples": [example(names, body, error=codes[0], status=str(kinds[0].status))],
+        "examples": [example(names, body, error=codes[0], status=str(errors[0].status))],
     }
 
 
@@ -152,7 +151,7 @@ def _event(event: EventType) -> Json:
         "summary": f"{event.summary}. Published by {event.service} on {', '.join(event.topics)}.",
         "headers": headers(EVENT_HEADERS, event_type=[event.name]),
         "payload": {"allOf": [_ref(Event), narrowed]},
-        "bindings": _kafka_key("Id of the aggregate whose order is kept.", "uuid"),
+        "bindings": _kafka_key("Id of the aggregate whose events are kept in order.", "uuid"),
         "examples": [example(EVENT_HEADERS, example_of_event(event), event_type=event.name)],
     }
 
@@ -163,9 +162,9 @@ def _failed_record() -> Json:
     return {
         "name": "failed-record",
         "title": "A record that failed",
-        "summary": "Key, value and headers as they were, and why it failed.",
+        "summary": "The original key, value and headers, and the reason for the failure.",
         "headers": {**headers(names), "required": [name for name in FAILURE_HEADERS if name not in OPTIONAL]},
-        "payload": {"description": "The record's value as it was read; in dead letters it may be no JSON."},
+        "payload": {"description": "The original value; in dead letters it may not be JSON."},
         "examples": [example(names, example_of_event(first), event_type=first.name)],
     }
 
@@ -173,8 +172,8 @@ def _failed_record() -> Json:
 def _taken() -> Json:
     return {
         "name": "limits.taken",
-        "title": "What a gateway let through",
-        "summary": "Counts of callers who took many, added by all other gateways to their own.",
+        "title": "Requests that a gateway admitted",
+        "summary": "Requests by caller; the other gateways add them to their own counts.",
         "headers": headers(("signature",)),
         "payload": _ref(Taken),
         "bindings": _kafka_key("`node` of the payload."),
@@ -190,7 +189,7 @@ def _key(operation: Operation) -> Json:
     field = next(field for field in msgspec.structs.fields(operation.request) if field.name == operation.key)
     if operation.key in SECRET_KEYS:
         return _kafka_key(f"SHA-256 of `{field.encode_name}`, in hexadecimal.")
-    return _kafka_key(f"`{field.encode_name}` of the payload: its order is kept.")
+    return _kafka_key(f"`{field.encode_name}` of the payload; requests with the same key stay in order.")
 
 
 def _kafka_key(description: str, form: str | None = None) -> Json:

@@ -1,4 +1,4 @@
-"""The operations of the AsyncAPI document, from the mesh's side: it receives requests, it sends events."""
+"""The operations of the AsyncAPI document, from the side of the services: request in, event out."""
 
 from apps.gateway.documents.asyncapi.headers import Json
 from apps.gateway.documents.asyncapi.messages import BINDING_VERSION, errors_of
@@ -8,17 +8,17 @@ from shared.contracts.topics import CONSUMER_GROUPS, LIMITS, RETRY_DELAYS_S, dea
 
 
 def operations() -> dict[str, Json]:
-    """Answering requests, sending events, trying again what failed, keeping limits together."""
+    """Return all operations: requests, events, retries and dead letters, and shared rate limits."""
     return {**_requests(), **_events(), **_failures(), **_limits()}
 
 
 def reply_channel(operation: str) -> str:
-    """The channel that stands for the reply topics of all callers, as far as they carry these replies."""
+    """Return the channel of an operation's replies. It stands for the reply topics of all callers."""
     return f"{operation}.reply"
 
 
 def messages_on(topic: str) -> list[str]:
-    """Ids of the messages that a topic carries."""
+    """Return the ids of the messages that a topic carries."""
     if topic in OPERATIONS:
         return [f"{topic}.request"]
     if topic.removesuffix(".reply") in OPERATIONS:
@@ -53,11 +53,11 @@ def _request(operation: Operation) -> Json:
 
 def _description(operation: Operation) -> str:
     lines = [operation.description] if operation.description else []
-    lines += [f"Also {status}: {meaning}" for status, meaning in operation.also.items()]
+    lines += [f"May also return {status}: {meaning}" for status, meaning in operation.also.items()]
     lines += [
         "",
         "Errors:",
-        *(f"* `{kind.code}` ({kind.status}): {kind.title}" for kind in errors_of(operation)),
+        *(f"* `{error.code}` ({error.status}): {error.title}" for error in errors_of(operation)),
     ]
     return "\n".join(lines).strip()
 
@@ -68,19 +68,19 @@ def _events() -> dict[str, Json]:
 
 
 def _failures() -> dict[str, Json]:
-    found: dict[str, Json] = {}
+    by_id: dict[str, Json] = {}
     for service in SERVICES:
         for delay_s in RETRY_DELAYS_S:
             topic = retry_topic(service, delay_s)
             group = _group(f"{CONSUMER_GROUPS[service]}.retries")
-            found[f"receive.{topic}"] = {
+            by_id[f"receive.{topic}"] = {
                 **_sending(topic, "failures"),
                 "action": "receive",
                 "bindings": group,
             }
-        dead = dead_letter_topic(service)
-        found[f"send.{dead}"] = _sending(dead, "failures")
-    return found
+        dead_letters = dead_letter_topic(service)
+        by_id[f"send.{dead_letters}"] = _sending(dead_letters, "failures")
+    return by_id
 
 
 def _limits() -> dict[str, Json]:

@@ -1,0 +1,1 @@
+"""Generator of the OpenAPI document from routes and contracts: `openapi_document`."""

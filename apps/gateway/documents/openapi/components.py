@@ -1,4 +1,4 @@
-"""The pieces that the OpenAPI document is put together from."""
+"""Building blocks of the OpenAPI document: shared parameters, headers and schemas."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,8 +18,8 @@ CORRELATION_ID: Json = {
     "name": "X-Correlation-Id",
     "in": "header",
     "required": False,
-    "description": "Your own id of this request, 1 to 64 of `A-Z a-z 0-9 . _ -`: it comes back and stands in "
-    "every log. A request without one, or with another text, is given one and not refused.",
+    "description": "Your own id of this request, 1 to 64 of `A-Z a-z 0-9 . _ -`; the response and every log "
+    "line carry it. A missing or unusable id is replaced by a generated one.",
     "schema": {"type": "string"},
     "example": "my-request-1",
 }
@@ -27,45 +27,46 @@ IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "The same key with the same body gives the first answer again, for 24 hours: nothing is "
-    "done twice when an answer is lost.",
+    "description": "The same key with the same body returns the first response again, for 24 hours. A retry "
+    "after a lost response repeats nothing.",
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
 }
 
 
-def header(text: str) -> Json:
-    """A header of an answer."""
-    return {"description": text, "schema": {"type": "string"}}
+def header(description: str) -> Json:
+    """Return the declaration of a response header."""
+    return {"description": description, "schema": {"type": "string"}}
 
 
+CORRELATION_HEADER: Json = {"X-Correlation-Id": header("The id to find this request in the logs by.")}
 LIMIT_HEADERS: Json = {
     "RateLimit-Policy": header(
-        'The limit that this counts for, as `"caller";q=100;w=60`: 100 at once, and as many again in each '
-        "60 seconds (draft-ietf-httpapi-ratelimit-headers). Not there when limits are off."
+        'The limit that this request counts for, as `"caller";q=100;w=60`: 100 at once, and 100 more in each '
+        "60 seconds (draft-ietf-httpapi-ratelimit-headers). Absent when limits are off."
     ),
     "RateLimit": header(
-        'What is left of it, as `"caller";r=99;t=1`: 99 now, more in 1 second. Also on errors that come '
-        "after it was counted."
+        'The remaining quota, as `"caller";r=99;t=1`: 99 requests now, more in 1 second. Errors after the '
+        "request was counted carry it too."
     ),
 }
 
 
-def ref(kind: type[Struct]) -> Json:
-    """Points to the schema of a struct."""
-    return {"$ref": _REF.format(name=kind.__name__)}
+def ref(struct: type[Struct]) -> Json:
+    """Return a reference to the schema of a struct."""
+    return {"$ref": _REF.format(name=struct.__name__)}
 
 
-def schema_and_components(*kinds: Any) -> tuple[Json, Json]:
-    """The schema of the first type, and the components that all of them use."""
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+def schema_and_components(*types: Any) -> tuple[Json, Json]:
+    """Return the schema of the first type, and the components that all of the types use."""
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     return schemas[0], components
 
 
-def with_rules(components: Json, kinds: Iterable[type[Struct]]) -> Json:
-    """The components with the sentence of each field's rule beside its bounds."""
-    for kind in kinds:
-        properties = components[kind.__name__]["properties"]
-        for field in msgspec.structs.fields(kind):
+def with_rules(components: Json, structs: Iterable[type[Struct]]) -> Json:
+    """Describe each field by its rule in a sentence, next to its bounds; return the same components."""
+    for struct in structs:
+        properties = components[struct.__name__]["properties"]
+        for field in msgspec.structs.fields(struct):
             rule = rule_of(field.type)
             if rule is not None and "$ref" not in properties[field.encode_name]:
                 properties[field.encode_name].setdefault("description", rule[:1].upper() + rule[1:] + ".")
@@ -73,10 +74,10 @@ def with_rules(components: Json, kinds: Iterable[type[Struct]]) -> Json:
 
 
 def success(operation: Operation, description: str) -> Json:
-    """A response that carries the operation's answer, or nothing."""
-    headers = {"X-Correlation-Id": header("The id that finds this in the logs."), **LIMIT_HEADERS}
+    """Return a successful response: with the operation's answer, a redirect, or without a body."""
+    headers = {**CORRELATION_HEADER, **LIMIT_HEADERS}
     if operation.status == 302:
-        location = header("Where it is, for a short time.")
+        location = header("The address of the content, valid for a short time.")
         return {"description": description, "headers": {**headers, "Location": location}}
     if operation.answer is None:
         return {"description": description, "headers": headers}

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes and the contract, so that it says what they do."""
+"""The OpenAPI 3.1 document of the HTTP API, generated from the routes and the contract."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,15 +14,15 @@ from shared.kit.http.problem_details import Problem
 Json = dict[str, Any]
 
 _TAGS = {
-    "Accounts": "Signing up and in, tokens, the profile and the sessions of the caller",
-    "Servers": "Servers and being in them",
+    "Accounts": "Sign-up, sign-in, tokens, and the caller's profile and sessions",
+    "Servers": "Servers and the caller's membership in them",
     "Channels": "The channels of a server",
-    "Members": "The people in a server and their roles",
-    "Invites": "Codes that let people in",
+    "Members": "The members of a server and their roles",
+    "Invites": "Codes that let people join a server",
     "Messages": "Messages and the history of channels",
-    "Files": "Files of channels; their bytes travel straight to and from S3, or through here",
-    "Health": "For those who run Concord",
-    "About": "Documents",
+    "Files": "Files of channels; their bytes go directly to and from S3, or through the file service",
+    "Health": "For operators",
+    "About": "Documents about the API",
 }
 _BEARER = {
     "type": "http",
@@ -33,21 +33,22 @@ _BEARER = {
 _DESCRIPTION = """\
 Chat servers with channels, members, roles, invites and messages.
 
-* JSON in camelCase; ids are UUIDs, times RFC 3339 in UTC. A field that is not known is refused and named.
+* JSON in camelCase; ids are UUIDs, times RFC 3339 in UTC. An unknown field is an error that names it.
 * Sign up or sign in, then send `Authorization: Bearer <accessToken>`.
-* Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; `code` says which, `errors` lists \
-every value that breaks a rule. [All codes](/api/errors). Any call may also meet `request.malformed` (400) \
-and `headers.too_large` (431).
-* Lists are pages: `items`, and `next` to give as `cursor`, null on the last page.
-* Limits: so many requests a minute with a token, for its profile, and without one, for the address; fewer \
-sign-ins. `RateLimit-Policy` and `RateLimit` tell, `Retry-After` on 429. Documents and health are not counted.
-* `X-Correlation-Id` comes back on every answer, the caller's own when it is 1 to 64 of `A-Z a-z 0-9 . _ -`; \
+* Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems: `code` identifies the error, \
+`errors` lists every value that breaks a rule. [All codes](/api/errors). Any call may also return \
+`request.malformed` (400) and `headers.too_large` (431).
+* Lists are paged: `items`, and `next` to send as `cursor`; `next` is null on the last page.
+* Requests per minute are limited: by profile with a token, by network address without one; sign-ins have a \
+lower limit. `RateLimit-Policy` and `RateLimit` report the state, `Retry-After` comes with 429. Documents \
+and health are not counted.
+* Every response has an `X-Correlation-Id`: the caller's own if it is 1 to 64 of `A-Z a-z 0-9 . _ -`. \
 `traceparent` (W3C) is passed on.
-* A path may end with a slash or not. HEAD works where GET does, OPTIONS tells the methods of a path."""
+* A trailing slash in a path is optional. HEAD works where GET does; OPTIONS lists the methods of a path."""
 
 
 class Addresses(Struct, frozen=True):
-    """Where callers find the API, and the file service's own port."""
+    """The public addresses of the gateway and of the file service's own port."""
 
     gateway: str
     file: str
@@ -56,18 +57,18 @@ class Addresses(Struct, frozen=True):
 def openapi_document(
     routes: Sequence[Route], pages: Sequence[Page], addresses: Addresses, version: str
 ) -> Json:
-    """The whole document."""
+    """Return the whole document as a JSON object."""
     servers = [
-        {"url": "/", "description": "Where this document was read"},
+        {"url": "/", "description": "The server of this document"},
         {"url": addresses.gateway, "description": "The public address"},
     ]
-    at_port = {"url": addresses.file, "description": "The file service's own port"}
+    file_port = {"url": addresses.file, "description": "The file service's own port"}
     paths: dict[str, Json] = {}
     for route in routes:
-        shown = operation_of(route)
+        operation = operation_of(route)
         if route.operation in AT_FILE_PORT:
-            shown["servers"] = [*servers, at_port]
-        paths.setdefault(route.path, {})[route.method.lower()] = shown
+            operation["servers"] = [*servers, file_port]
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     for page in pages:
         paths.setdefault(page.path, {})["get"] = operation_of_page(page)
     return {
@@ -89,11 +90,14 @@ def openapi_document(
 
 
 def _structs(routes: Sequence[Route], pages: Sequence[Page]) -> tuple[type[Struct], ...]:
-    used: list[type[Struct]] = [Problem]
+    """Return every struct that the document refers to, each once."""
+    structs: list[type[Struct]] = [Problem]
     for route in routes:
-        used.extend(kind for kind in (route.operation.body, route.operation.answer) if kind is not None)
-    used.extend(page.schema for page in pages if page.schema is not None)
-    return tuple(dict.fromkeys(used))
+        structs.extend(
+            struct for struct in (route.operation.body, route.operation.answer) if struct is not None
+        )
+    structs.extend(page.schema for page in pages if page.schema is not None)
+    return tuple(dict.fromkeys(structs))
 
 
 def _components(routes: Sequence[Route], pages: Sequence[Page]) -> Json:

@@ -1,4 +1,4 @@
-"""One operation of the OpenAPI document: its inputs, its answers and all its errors."""
+"""One operation of the OpenAPI document: its inputs, its responses and all its errors."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from apps.gateway.documents.openapi.components import (
+    CORRELATION_HEADER,
     CORRELATION_ID,
     IDEMPOTENCY_KEY,
     LIMIT_HEADERS,
@@ -24,13 +25,11 @@ from shared.kit.http.problem_details import MEDIA_TYPE, PAGES, Problem
 
 Json = dict[str, Any]
 
-_DONE = {204: "Done.", 302: "It is there:"}
-
 
 def operation_of(route: Route) -> Json:
-    """What a route does."""
+    """Return the OpenAPI operation of a route."""
     operation = route.operation
-    shown: Json = {
+    described: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
         "description": operation.description or f"{operation.summary}.",
@@ -46,8 +45,8 @@ def operation_of(route: Route) -> Json:
     if operation.body is not None:
         content = {"schema": ref(operation.body), "example": example_of(operation.body)}
         media_type = "multipart/form-data" if operation.form else "application/json"
-        shown["requestBody"] = {"required": True, "content": {media_type: content}}
-    return shown
+        described["requestBody"] = {"required": True, "content": {media_type: content}}
+    return described
 
 
 def _path_parameters(route: Route) -> Iterable[Json]:
@@ -62,9 +61,11 @@ def _query_parameters(operation: Operation) -> Iterable[Json]:
     if operation.query is None:
         return
     schema = msgspec.json.schema(operation.query)["$defs"][operation.query.__name__]
+    required = schema.get("required", ())
     for name, field in schema["properties"].items():
-        shown = next((part for part in field.get("anyOf", ()) if part.get("type") != "null"), field)
-        yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": shown}
+        # An optional parameter is left out, not sent as null.
+        rules = next((choice for choice in field.get("anyOf", ()) if choice.get("type") != "null"), field)
+        yield {"name": name, "in": "query", "required": name in required, "schema": rules}
 
 
 def _header_parameters(operation: Operation) -> Iterable[Json]:
@@ -75,92 +76,88 @@ def _header_parameters(operation: Operation) -> Iterable[Json]:
 
 def _responses(route: Route) -> Json:
     operation = route.operation
-    responses = {str(operation.status): success(operation, _DONE.get(operation.status, "Done:"))}
+    responses = {str(operation.status): success(operation, operation.result)}
     for status, meaning in operation.also.items():
         responses[str(status)] = success(operation, meaning)
-    for status, kinds in groupby(
-        sorted(errors_of(route), key=lambda kind: kind.status), lambda kind: kind.status
-    ):
-        problems = _problems(tuple(kinds), route.path)
+    errors = sorted(errors_of(route), key=lambda error: error.status)
+    for status, codes in groupby(errors, lambda error: error.status):
+        problems = _problems(tuple(codes), route.path)
         responses[str(status)] = {**problems, "headers": {**problems["headers"], **LIMIT_HEADERS}}
     return responses
 
 
 def errors_of(route: Route) -> tuple[ErrorCode, ...]:
-    """Every error that a call of this route can meet, beside those of HTTP itself and of our own faults."""
+    """Return every error that a call of this route can meet, besides malformed HTTP and internal errors."""
     operation = route.operation
-    found = [*operation.errors, e.RATE_LIMITED, e.MESH_BUSY, e.MESH_TIMEOUT]
+    errors = [*operation.errors, e.RATE_LIMITED, e.MESH_BUSY, e.MESH_TIMEOUT]
     if route.parameters or operation.query or operation.body or operation.idempotent:
-        found.append(e.VALIDATION_FAILED)
+        errors.append(e.VALIDATION_FAILED)
     if operation.body is not None:
-        found.extend((e.BODY_MALFORMED, e.MEDIA_TYPE_UNSUPPORTED))
-        if not operation.form:  # of a form the file alone has a limit, and a code of its own
-            found.append(e.BODY_TOO_LARGE)
+        errors.extend((e.BODY_MALFORMED, e.MEDIA_TYPE_UNSUPPORTED))
+        if not operation.form:  # of a form only the file has a limit, with its own code
+            errors.append(e.BODY_TOO_LARGE)
     if operation.idempotent:
-        found.append(e.IDEMPOTENCY_MISMATCH)
-    return tuple({kind.code: kind for kind in found}.values())
+        errors.append(e.IDEMPOTENCY_MISMATCH)
+    return tuple({error.code: error for error in errors}.values())
 
 
-def _problems(kinds: tuple[ErrorCode, ...], path: str) -> Json:
-    headers: Json = {"X-Correlation-Id": header("The id that finds this in the logs.")}
-    if any(kind.retry_after_s is not None for kind in kinds):
+def _problems(errors: tuple[ErrorCode, ...], path: str) -> Json:
+    """Return the response of the errors that share one status, with an example of each."""
+    headers = dict(CORRELATION_HEADER)
+    if any(error.retry_after_s is not None for error in errors):
         headers["Retry-After"] = header("Seconds to wait before the next try.")
-    if kinds[0].status == 401:
+    if errors[0].status == 401:
         headers["WWW-Authenticate"] = header("`Bearer`, RFC 6750.")
     examples = {
-        kind.code: {"summary": kind.title, "value": msgspec.to_builtins(_problem(kind, path))}
-        for kind in kinds
+        error.code: {"summary": error.title, "value": msgspec.to_builtins(_problem(error, path))}
+        for error in errors
     }
     return {
-        "description": "\n".join(f"* `{kind.code}`: {kind.title}" for kind in kinds),
+        "description": "\n".join(f"* `{error.code}`: {error.title}" for error in errors),
         "headers": headers,
         "content": {MEDIA_TYPE: {"schema": ref(Problem), "examples": examples}},
     }
 
 
-def _problem(kind: ErrorCode, path: str) -> Problem:
-    faults = (e.FieldError("content", "is required"),) if kind is e.VALIDATION_FAILED else ()
+def _problem(error: ErrorCode, path: str) -> Problem:
+    field_errors = (e.FieldError("content", "is required"),) if error is e.VALIDATION_FAILED else ()
     return Problem(
-        type=PAGES + kind.code,
-        title=kind.title,
-        status=kind.status,
-        detail=kind.explanation,
+        type=PAGES + error.code,
+        title=error.title,
+        status=error.status,
+        detail=error.explanation,
         instance=path.replace("{", "").replace("}", ""),
-        code=kind.code,
+        code=error.code,
         correlation_id="019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f",
-        errors=faults,
+        errors=field_errors,
     )
 
 
 def operation_of_page(page: Page) -> Json:
-    """What the gateway answers by itself."""
-    content: Json = {media_type: {} for media_type in page.media_types}
-    if page.schema is not None:
-        content = {"application/json": {"schema": ref(page.schema)}}
-    headers = {"X-Correlation-Id": header("The id that finds this in the logs.")}
-    location = {"Location": header("Where it is.")}
+    """Return the OpenAPI operation of a page that the gateway serves itself."""
     responses: Json = {
-        str(status): {
-            "description": text,
-            "headers": {**headers, **(location if status == 302 else {})},
-            **({} if status == 302 else {"content": content}),
-        }
-        for status, text in page.outcomes.items()
+        str(status): _page_response(page, status, text) for status, text in page.outcomes.items()
     }
     if page.parameters:
         responses["404"] = _problems((e.ROUTE_UNKNOWN,), page.path)
+    text = {"type": "string"}
+    parameters = [{"name": name, "in": "path", "required": True, "schema": text} for name in page.parameters]
     return {
         "operationId": page.name,
         "summary": page.summary,
         "description": page.description or f"{page.summary}.",
         "tags": [page.tag],
         "security": [],
-        "parameters": [
-            *(
-                {"name": n, "in": "path", "required": True, "schema": {"type": "string"}}
-                for n in page.parameters
-            ),
-            CORRELATION_ID,
-        ],
+        "parameters": [*parameters, CORRELATION_ID],
         "responses": responses,
     }
+
+
+def _page_response(page: Page, status: int, description: str) -> Json:
+    if status == 302:
+        headers = {**CORRELATION_HEADER, "Location": header("The address of the documents.")}
+        return {"description": description, "headers": headers}
+    content: Json = {media_type: {} for media_type in page.media_types}
+    if page.schema is not None:
+        content = {"application/json": {"schema": ref(page.schema)}}
+    return {"description": description, "headers": CORRELATION_HEADER, "content": content}

@@ -1,4 +1,4 @@
-"""Who may pass: the token alone decides, and the session that it belongs to."""
+"""Authentication: the token decides, and the session that it belongs to."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,13 @@ import pytest
 from jwt.utils import base64url_encode
 
 from shared.contracts.errors import MESH_BUSY, ServiceError
-from shared.edge.auth.authenticator import REMEMBERED_MAX, Authenticator, token_of
+from shared.edge.auth.authenticator import CACHED_MAX, Authenticator, token_of
 from shared.edge.auth.jwks_cache import UNKNOWN_KID_INTERVAL_S, JwksCache
+from shared.edge.request_context import RequestContext
+from shared.kit.clock import now_ms
 from shared.kit.health.checks import Component
 from shared.kit.rpc.caller import RawReply
-from tests.fakes.gateway import PROFILE_ID, SESSION_ID, FakeCaller, Signer
+from tests.fakes.gateway import PROFILE_ID, SESSION_ID, FakeServiceClient, Signer
 from tests.support.gateway import World, new_world
 
 ME = "/api/auth/me"
@@ -24,6 +26,13 @@ ME = "/api/auth/me"
 def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
     parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
     return ".".join(base64url_encode(part).decode() for part in parts)
+
+
+def context_with(authorization: str, now_s: float | None = None) -> RequestContext:
+    """Return the context of a request with this header, received now or at `now_s`."""
+    scope = {"headers": [(b"authorization", authorization.encode())]}
+    received_ms = now_ms() if now_s is None else int(now_s * 1000)
+    return RequestContext(scope, None, lambda: "id", received_ms)  # type: ignore[arg-type]
 
 
 async def ask(world: World, authorization: str | bytes | None) -> tuple[int, str]:
@@ -38,16 +47,16 @@ async def ask(world: World, authorization: str | bytes | None) -> tuple[int, str
 
 async def test_a_good_token_passes(world: World) -> None:
     assert await ask(world, f"Bearer {world.signer.token()}") == (200, "")
-    assert world.caller.sent[0].fields["profileId"] == str(PROFILE_ID)
+    assert world.client.sent[0].fields["profileId"] == str(PROFILE_ID)
 
 
-async def test_the_scheme_is_spelled_as_one_likes(world: World) -> None:
+async def test_the_scheme_is_case_insensitive(world: World) -> None:
     assert (await ask(world, f"bEARER   {world.signer.token()}"))[0] == 200
 
 
 async def test_no_token(world: World) -> None:
     assert await ask(world, None) == (401, "token.missing")
-    assert world.caller.sent == []
+    assert world.client.sent == []
 
 
 @pytest.mark.parametrize(
@@ -58,7 +67,7 @@ async def test_no_token(world: World) -> None:
      "Bearer " + base64url_encode(b'{"alg":"EdDSA","kid":"k1","x":' + b"[" * 2500).decode() + ".e30.aa",
      "Bearer " + base64url_encode(b'{"kid":"k1","x":' + b"[" * 20_000).decode() + ".e30.aa"],
 )  # fmt: skip
-async def test_what_is_no_token(authorization: str, world: World) -> None:
+async def test_malformed_tokens(authorization: str, world: World) -> None:
     assert await ask(world, authorization.encode("latin-1")) == (401, "token.invalid")
 
 
@@ -68,16 +77,11 @@ async def test_expired(world: World) -> None:
     assert await ask(world, f"Bearer {token}") == (401, "token.expired")
 
 
-async def test_a_remembered_token_expires_as_well(world: World) -> None:
-    now = 0.0
-    authenticator = Authenticator(world.authenticator._verifier, world.keys, world.revocations, lambda: now)
-    authenticator.caught_up = True
-    header = f"Bearer {world.signer.token()}".encode()
-    claims = await authenticator.authenticate(header)
-    now = claims.exp - 1
-    assert authenticator.cached_claims(header) == claims
-    now = claims.exp
-    assert authenticator.cached_claims(header) is None
+async def test_a_cached_token_expires_as_well(world: World) -> None:
+    header = f"Bearer {world.signer.token()}"
+    claims = await world.authenticator.authenticate_uncharged(context_with(header))
+    assert world.authenticator.cached_claims(context_with(header, claims.exp - 1)) == claims
+    assert world.authenticator.cached_claims(context_with(header, claims.exp)) is None
 
 
 @pytest.mark.parametrize(
@@ -86,10 +90,10 @@ async def test_a_remembered_token_expires_as_well(world: World) -> None:
      {"exp": "soon"}, {"iat": 9_999_999_999}],
     ids=str,
 )  # fmt: skip
-async def test_claims_that_do_not_hold(changes: dict[str, Any], world: World) -> None:
+async def test_invalid_claims(changes: dict[str, Any], world: World) -> None:
     try:
         token = world.signer.token(**changes)
-    except TypeError:  # the library itself refuses to write such a token
+    except TypeError:  # the library itself refuses to encode such a token
         token = forged({"alg": "EdDSA", "kid": "k1"}, changes)
     assert await ask(world, f"Bearer {token}") == (401, "token.invalid")
 
@@ -118,7 +122,7 @@ async def test_forged_tokens(world: World) -> None:
     assert found == dict.fromkeys(tokens, (401, "token.invalid"))
 
 
-async def test_a_revoked_session_is_refused_also_when_its_token_was_seen_before(world: World) -> None:
+async def test_a_cached_token_of_a_revoked_session_is_invalid(world: World) -> None:
     token = f"Bearer {world.signer.token()}"
     assert (await ask(world, token))[0] == 200
     world.revocations._until[SESSION_ID] = datetime.now(UTC) + timedelta(minutes=1)
@@ -128,7 +132,7 @@ async def test_a_revoked_session_is_refused_also_when_its_token_was_seen_before(
         del world.revocations._until[SESSION_ID]
 
 
-async def test_nobody_passes_before_the_revoked_sessions_are_known(world: World) -> None:
+async def test_no_token_is_accepted_before_the_revoked_sessions_are_read(world: World) -> None:
     world.authenticator.caught_up = False
     try:
         assert await ask(world, f"Bearer {world.signer.token(jti=str(SESSION_ID))}") == (503, "mesh.busy")
@@ -136,11 +140,11 @@ async def test_nobody_passes_before_the_revoked_sessions_are_known(world: World)
         world.authenticator.caught_up = True
 
 
-async def test_a_key_that_is_taken_away_takes_its_tokens_along() -> None:
+async def test_the_tokens_of_a_removed_key_are_invalid() -> None:
     world = new_world()
     token = f"Bearer {world.signer.token()}"
     assert (await ask(world, token))[0] == 200
-    world.caller.answer = lambda sent: RawReply(200, msgspec.json.encode(Signer("k2").jwks))
+    world.client.answer = lambda sent: RawReply(200, msgspec.json.encode(Signer("k2").jwks))
     await world.keys._fetch_once()
     world.keys._fetched_at = world.keys._now()
     assert await ask(world, token) == (401, "token.invalid")
@@ -149,7 +153,7 @@ async def test_a_key_that_is_taken_away_takes_its_tokens_along() -> None:
 async def test_a_new_key_is_fetched_when_a_token_names_it() -> None:
     world = new_world()
     new = Signer("k2")
-    world.caller.answer = lambda sent: (
+    world.client.answer = lambda sent: (
         RawReply(200, msgspec.json.encode(new.jwks))
         if sent.operation.name == "keys.get"
         else RawReply(200, b"{}")
@@ -157,17 +161,17 @@ async def test_a_new_key_is_fetched_when_a_token_names_it() -> None:
     assert (await ask(world, f"Bearer {new.token()}"))[0] == 200
 
 
-async def test_a_flood_of_unknown_keys_asks_auth_once() -> None:
+async def test_a_flood_of_unknown_keys_fetches_once() -> None:
     world = new_world()
-    world.caller.answer = lambda sent: RawReply(200, msgspec.json.encode(world.signer.jwks))
+    world.client.answer = lambda sent: RawReply(200, msgspec.json.encode(world.signer.jwks))
     for number in range(50):
         assert (await ask(world, f"Bearer {Signer(f'x{number}').token()}"))[0] == 401
-    assert [sent.operation.name for sent in world.caller.sent] == ["keys.get"]
+    assert [sent.operation.name for sent in world.client.sent] == ["keys.get"]
 
 
-async def test_unknown_keys_are_asked_for_again_after_a_while() -> None:
+async def test_unknown_keys_are_fetched_again_after_an_interval() -> None:
     now = 0.0
-    caller = FakeCaller(answer=lambda sent: RawReply(200, msgspec.json.encode(Signer().jwks)))
+    caller = FakeServiceClient(answer=lambda sent: RawReply(200, msgspec.json.encode(Signer().jwks)))
     keys = JwksCache(caller, Component(), 60, lambda: now)
     for number in range(5):
         await keys.refresh_for(Signer(f"x{number}").token())
@@ -177,12 +181,12 @@ async def test_unknown_keys_are_asked_for_again_after_a_while() -> None:
     assert len(caller.sent) == 2
 
 
-async def test_keys_stay_when_auth_is_away() -> None:
-    caller, signer, part = FakeCaller(), Signer(), Component()
+async def test_keys_are_kept_while_auth_is_down() -> None:
+    caller, signer, part = FakeServiceClient(), Signer(), Component()
     keys = JwksCache(caller, part, 60)
     caller.raise_with(MESH_BUSY.exception("away"))
     assert not await keys._fetch_once()
-    assert await part.state() == "auth does not give its keys: mesh.busy"
+    assert await part.state() == "auth does not return its keys: mesh.busy"
     caller.answer = lambda sent: RawReply(200, msgspec.json.encode(signer.jwks))
     assert await keys._fetch_once()
     assert await part.state() == "ready"
@@ -191,17 +195,18 @@ async def test_keys_stay_when_auth_is_away() -> None:
     assert (list(keys.by_kid), await part.state()) == (["k1"], "ready")
 
 
-async def test_headers_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
-    monkeypatch.setattr("shared.edge.auth.authenticator.REMEMBERED_MAX", 2)
+async def test_the_cache_of_headers_is_bounded(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    monkeypatch.setattr("shared.edge.auth.authenticator.CACHED_MAX", 2)
     authenticator = Authenticator(world.authenticator._verifier, world.keys, world.revocations)
     authenticator.caught_up = True
-    headers = [f"Bearer {world.signer.token(jti=str(PROFILE_ID)[:-1] + str(n))}".encode() for n in range(3)]
-    for header in headers[:2]:
-        await authenticator.authenticate(header)
-    assert authenticator.cached_claims(headers[0])  # used again, so the other one goes
-    await authenticator.authenticate(headers[2])
-    assert [authenticator.cached_claims(header) is not None for header in headers] == [True, False, True]
-    assert REMEMBERED_MAX > 2
+    headers = [f"Bearer {world.signer.token(jti=str(PROFILE_ID)[:-1] + str(n))}" for n in range(3)]
+    contexts = [context_with(header) for header in headers]
+    for context in contexts[:2]:
+        await authenticator.authenticate_uncharged(context)
+    assert authenticator.cached_claims(contexts[0])  # used again, so the other one is dropped
+    await authenticator.authenticate_uncharged(contexts[2])
+    assert [authenticator.cached_claims(context) is not None for context in contexts] == [True, False, True]
+    assert CACHED_MAX > 2
 
 
 async def test_one_token_can_not_fill_the_memory_with_long_spellings_of_its_header(world: World) -> None:
@@ -209,10 +214,10 @@ async def test_one_token_can_not_fill_the_memory_with_long_spellings_of_its_head
     authenticator.caught_up = True
     token = world.signer.token()
     for blanks in range(20_000, 20_010):
-        assert await authenticator.authenticate(f"Bearer{' ' * blanks}{token}".encode())
-    assert sum(map(len, authenticator._known)) == 0
-    await authenticator.authenticate(f"Bearer {token}".encode())
-    assert authenticator.cached_claims(f"Bearer {token}".encode())
+        assert await authenticator.authenticate_uncharged(context_with(f"Bearer{' ' * blanks}{token}"))
+    assert sum(map(len, authenticator._cache)) == 0
+    await authenticator.authenticate_uncharged(context_with(f"Bearer {token}"))
+    assert authenticator.cached_claims(context_with(f"Bearer {token}"))
 
 
 def test_only_the_bearer_scheme_has_a_token() -> None:

@@ -1,4 +1,4 @@
-"""A revoked session is remembered as long as a token of it may live, and no longer."""
+"""A revoked session is kept for the lifetime of its tokens, and no longer."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,7 +14,7 @@ TTL = timedelta(minutes=15)
 
 
 class SetClock:
-    """A clock that stands still until it is moved."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.time = NOON
@@ -46,26 +46,26 @@ def revocations(clock: SetClock) -> RevokedSessions:
     return RevokedSessions(clock, TTL, 3)
 
 
-def test_hears_of_sessions(revocations: RevokedSessions) -> None:
-    revocations.hear(revoked(1))
+def test_applies_revocations(revocations: RevokedSessions) -> None:
+    revocations.apply(revoked(1))
     assert session(1) in revocations
     assert session(2) not in revocations
 
 
-def test_passes_over_other_events(revocations: RevokedSessions) -> None:
-    revocations.hear(revoked(1, kind=PROFILE_UPDATED.name))
+def test_ignores_other_events(revocations: RevokedSessions) -> None:
+    revocations.apply(revoked(1, kind=PROFILE_UPDATED.name))
     assert len(revocations) == 0
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff", b"[]", revoked(1).replace(b"sessionId", b"x")])
-def test_garbage_is_said(value: bytes, revocations: RevokedSessions) -> None:
+def test_invalid_records_raise(value: bytes, revocations: RevokedSessions) -> None:
     with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
-        revocations.hear(value)
+        revocations.apply(value)
     assert len(revocations) == 0
 
 
-def test_forgets_when_no_token_can_be_alive(revocations: RevokedSessions, clock: SetClock) -> None:
-    revocations.hear(revoked(1))
+def test_drops_a_session_when_its_tokens_have_expired(revocations: RevokedSessions, clock: SetClock) -> None:
+    revocations.apply(revoked(1))
     clock.time = NOON + TTL
     revocations.sweep()
     assert session(1) in revocations
@@ -74,26 +74,28 @@ def test_forgets_when_no_token_can_be_alive(revocations: RevokedSessions, clock:
     assert session(1) not in revocations
 
 
-def test_old_news_are_no_news(revocations: RevokedSessions) -> None:
-    revocations.hear(revoked(1, NOON - timedelta(hours=1)))
+def test_old_revocations_are_ignored(revocations: RevokedSessions) -> None:
+    revocations.apply(revoked(1, NOON - timedelta(hours=1)))
     assert len(revocations) == 0
 
 
-def test_a_clock_ahead_keeps_nothing_for_ever(revocations: RevokedSessions, clock: SetClock) -> None:
-    revocations.hear(revoked(1, NOON + timedelta(days=365)))
+def test_a_publishers_clock_ahead_keeps_nothing_forever(
+    revocations: RevokedSessions, clock: SetClock
+) -> None:
+    revocations.apply(revoked(1, NOON + timedelta(days=365)))
     clock.time = NOON + TTL + timedelta(minutes=2)
     revocations.sweep()
     assert len(revocations) == 0
 
 
-def test_is_bounded_and_says_what_it_drops(
+def test_is_bounded_and_logs_dropped_sessions(
     revocations: RevokedSessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(1, 5):
-        revocations.hear(revoked(number))
+        revocations.apply(revoked(number))
     assert [session(number) in revocations for number in range(1, 5)] == [False, True, True, True]
     assert "REVOCATIONS_MAX" in caplog.text
 
 
-def test_reads_back_further_than_a_token_lives(revocations: RevokedSessions) -> None:
+def test_reads_back_further_than_the_lifetime_of_a_token(revocations: RevokedSessions) -> None:
     assert revocations.since <= NOON - TTL

@@ -1,4 +1,4 @@
-"""Only a gateway can say that it counted a caller, for one token and a short time."""
+"""Only a gateway can mark a request as charged, for one token and a short time."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The limiter against the bare arithmetic, its bound on memory, and what several of them know together."""
+"""The limiter against the plain arithmetic, its bound on memory, and limits shared by several processes."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ RATE = Rate(10, 10 * SECOND_US)
 
 
 class Time:
-    """A clock that stands where it is put."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.us = 5_000_000
@@ -25,8 +25,8 @@ def time() -> Time:
     return Time()
 
 
-def limiter(time: Time, rate: Rate = RATE, callers_max: int = 100, tell_from: int = 1) -> GcraLimiter[str]:
-    return GcraLimiter(rate, callers_max=callers_max, tell_from=tell_from, now_us=time)
+def limiter(time: Time, rate: Rate = RATE, callers_max: int = 100, share_from: int = 1) -> GcraLimiter[str]:
+    return GcraLimiter(rate, callers_max=callers_max, share_from=share_from, now_us=time)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3 * SECOND_US)), max_size=80))
@@ -35,9 +35,9 @@ def test_each_caller_has_the_limit_of_the_arithmetic(steps: list[tuple[str, int]
     limited, tats = limiter(time), dict.fromkeys("abc", 0)
     for caller, pause_us in steps:
         time.us += pause_us
-        room_us = RATE.room_us(tats[caller], time.us)
-        assert limited.take(caller) == room_us
-        if room_us >= 0:
+        remaining_us = RATE.remaining_us(tats[caller], time.us)
+        assert limited.take(caller) == remaining_us
+        if remaining_us >= 0:
             tats[caller] = RATE.after(tats[caller], time.us)
 
 
@@ -64,7 +64,7 @@ def test_what_is_given_back_may_be_taken_again(time: Time) -> None:
     for _ in range(1000):
         assert limited.take("a") >= 0
         limited.give_back("a")
-    assert limited.hot() == {}
+    assert limited.drain_unshared() == {}
 
 
 def test_memory_is_bounded_and_the_busy_are_not_forgotten(time: Time) -> None:
@@ -82,33 +82,33 @@ def test_memory_is_bounded_and_the_busy_are_not_forgotten(time: Time) -> None:
 
 
 def test_what_is_told_is_told_once_and_only_of_callers_who_took_enough(time: Time) -> None:
-    limited = limiter(time, tell_from=3)
+    limited = limiter(time, share_from=3)
     for caller in "aaabbbbc":
         limited.take(caller)
-    assert limited.hot() == {"a": 3, "b": 4}
-    assert limited.hot() == {}
+    assert limited.drain_unshared() == {"a": 3, "b": 4}
+    assert limited.drain_unshared() == {}
     limited.take("c")
-    assert limited.hot() == {}
+    assert limited.drain_unshared() == {}
     limited.take("c")
-    assert limited.hot() == {"c": 3}
+    assert limited.drain_unshared() == {"c": 3}
 
 
 def test_without_anybody_to_be_told_nothing_is_kept_for_that(time: Time) -> None:
     limited = GcraLimiter[int](RATE, callers_max=20, now_us=time)
     for caller in range(1000):
         limited.take(caller)
-    assert limited.hot() == {}
+    assert limited.drain_unshared() == {}
 
 
-def test_what_is_paid_back_is_told_all_the_same(time: Time) -> None:
-    limited = limiter(time, tell_from=3)
+def test_requests_that_are_paid_back_are_shared_all_the_same(time: Time) -> None:
+    limited = limiter(time, share_from=3)
     for _ in range(3):
         limited.take("a")
         time.us += RATE.span_us
-    assert limited.hot() == {"a": 3}
+    assert limited.drain_unshared() == {"a": 3}
 
 
-def test_what_others_let_pass_counts_and_may_be_a_debt(time: Time) -> None:
+def test_requests_admitted_by_others_count_and_may_be_a_debt(time: Time) -> None:
     limited = limiter(time)
     limited.add("a", 9, 0)
     assert limited.take("a") == 0
@@ -116,7 +116,7 @@ def test_what_others_let_pass_counts_and_may_be_a_debt(time: Time) -> None:
     assert limited.take("a") == -6 * RATE.interval_us
 
 
-def test_what_others_let_pass_long_ago_is_paid_back(time: Time) -> None:
+def test_requests_admitted_by_others_long_ago_are_paid_back(time: Time) -> None:
     limited = limiter(time)
     limited.add("a", 10, 4 * RATE.interval_us)
     assert limited.take("a") == 3 * RATE.interval_us
@@ -124,7 +124,7 @@ def test_what_others_let_pass_long_ago_is_paid_back(time: Time) -> None:
     assert len(limited) == 1
 
 
-def test_no_word_of_others_shuts_a_caller_out_for_ever(time: Time) -> None:
+def test_no_count_of_others_blocks_a_caller_forever(time: Time) -> None:
     limited = limiter(time)
     limited.add("a", 10**9, 0)
     time.us += DEBT_MAX_WINDOWS * RATE.span_us
@@ -132,27 +132,27 @@ def test_no_word_of_others_shuts_a_caller_out_for_ever(time: Time) -> None:
 
 
 class Several:
-    """Limiters that tell each other what they let pass, after a while."""
+    """Limiters that share the counts of requests they admitted, from time to time."""
 
-    def __init__(self, count: int, tell_from: int) -> None:
+    def __init__(self, count: int, share_from: int) -> None:
         self.time = Time()
-        self.limiters = [limiter(self.time, tell_from=tell_from) for _ in range(count)]
+        self.limiters = [limiter(self.time, share_from=share_from) for _ in range(count)]
         self.passed: list[tuple[int, int]] = []
 
     def take(self, number: int) -> None:
         if self.limiters[number].take("a") >= 0:
             self.passed.append((self.time.us, number))
 
-    def gossip(self) -> list[int]:
-        """Each tells the others; how many each told of."""
+    def share(self) -> list[int]:
+        """Share all counts; return the number of requests that each limiter shared."""
         counts = []
-        for teller in self.limiters:
-            told = teller.hot()
-            counts.append(told.get("a", 0))
-            for hearer in self.limiters:
-                if hearer is not teller:
-                    for caller, count in told.items():
-                        hearer.add(caller, count, 0)
+        for sender in self.limiters:
+            shared = sender.drain_unshared()
+            counts.append(shared.get("a", 0))
+            for receiver in self.limiters:
+                if receiver is not sender:
+                    for caller, count in shared.items():
+                        receiver.add(caller, count, 0)
         return counts
 
 
@@ -162,37 +162,37 @@ class Several:
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3 * SECOND_US)), max_size=150),
     st.integers(1, 20),
 )
-def test_the_error_of_several_is_what_the_others_did_not_tell_yet(
-    count: int, tell_from: int, steps: list[tuple[int, int]], period: int
+def test_the_error_of_several_is_at_most_what_is_not_shared_yet(
+    count: int, share_from: int, steps: list[tuple[int, int]], period: int
 ) -> None:
-    """The bound of the decision record: limit + time / interval + what others let pass untold."""
-    several = Several(count, tell_from)
-    begun_us, untold, worst = several.time.us, [0] * count, 0
+    """The bound of the decision record: limit + time / interval + requests that others have not shared."""
+    several = Several(count, share_from)
+    begun_us, unshared, worst = several.time.us, [0] * count, 0
     for step, (number, pause_us) in enumerate(steps):
         several.time.us += pause_us
         before = len(several.passed)
         several.take(number % count)
-        untold[number % count] += len(several.passed) - before
-        worst = max(worst, max(sum(untold) - own for own in untold))
+        unshared[number % count] += len(several.passed) - before
+        worst = max(worst, max(sum(unshared) - own for own in unshared))
         if step % period == period - 1:
-            told = several.gossip()
-            assert told == [left if left >= tell_from else 0 for left in untold]
-            untold = [left - said for left, said in zip(untold, told, strict=True)]
+            shared = several.share()
+            assert shared == [count if count >= share_from else 0 for count in unshared]
+            unshared = [total - part for total, part in zip(unshared, shared, strict=True)]
         allowed = RATE.limit + (several.time.us - begun_us) / RATE.interval_us
         assert len(several.passed) <= allowed + worst
 
 
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_steady_callers_just_under_the_limit_at_each_have_one_limit(count: int) -> None:
-    tell_from, intervals = 3, 100
-    several = Several(count, tell_from)
+    share_from, intervals = 3, 100
+    several = Several(count, share_from)
     for _ in range(intervals):
         for number in range(count):
             several.take(number)
-        several.gossip()
+        several.share()
         several.time.us += RATE.interval_us
-    untold = (count - 1) * tell_from
-    assert len(several.passed) <= RATE.limit + intervals + untold
+    unshared = (count - 1) * share_from
+    assert len(several.passed) <= RATE.limit + intervals + unshared
 
 
 def test_who_took_from_all_at_once_waits_until_that_is_paid_back() -> None:
@@ -202,7 +202,7 @@ def test_who_took_from_all_at_once_waits_until_that_is_paid_back() -> None:
         for number in range(3):
             several.take(number)
     assert len(several.passed) == 3 * RATE.limit
-    several.gossip()
+    several.share()
     several.time.us += 2 * RATE.span_us
     for number in range(3):
         several.take(number)

@@ -1,4 +1,4 @@
-"""Who is counted where, what callers are told, and what is never counted."""
+"""Rate limits of an HTTP port: the limit that a request counts for, and the headers that report it."""
 
 from typing import Any
 from uuid import UUID
@@ -27,7 +27,7 @@ async def statuses(http: httpx.AsyncClient, count: int, path: str = ME, **option
     return [(await http.get(path, **options)).status_code for _ in range(count)]
 
 
-async def test_each_answer_tells_the_limit_and_what_is_left(limited: World) -> None:
+async def test_each_response_reports_the_limit_and_what_is_left(limited: World) -> None:
     async with client_of(limited, **bearer(limited)) as api:
         for left in (4, 3, 2, 1, 0):
             answer = await api.get(ME)
@@ -39,10 +39,10 @@ async def test_each_answer_tells_the_limit_and_what_is_left(limited: World) -> N
     assert (refused.json()["code"], refused.headers["retry-after"]) == ("rate.limited", "12")
     assert refused.headers["ratelimit"] == '"caller";r=0;t=12'
     assert refused.headers["ratelimit-policy"] == '"caller";q=5;w=60'
-    assert len(limited.caller.sent) == 5
+    assert len(limited.client.sent) == 5
 
 
-async def test_errors_tell_it_too(limited: World) -> None:
+async def test_errors_report_it_too(limited: World) -> None:
     async with client_of(limited, **bearer(limited)) as api:
         answer = await api.post("/api/servers", json={"nonsense": 1})
     assert (answer.status_code, answer.headers["ratelimit"]) == (400, '"caller";r=4;t=12')
@@ -59,7 +59,7 @@ async def test_a_profile_has_one_limit_whatever_tokens_it_has(limited: World) ->
 
 
 async def test_good_tokens_do_not_count_for_their_address(limited: World) -> None:
-    """Many people behind one address: each has a limit of his own, also on the first look at his token."""
+    """Profiles behind one address each have their own limit, even when a token is verified the first time."""
     async with client_of(limited) as http:
         for number in range(50):
             token = bearer(limited, sub=str(UUID(int=number)))
@@ -83,7 +83,7 @@ async def test_a_flood_of_bad_tokens_is_not_checked(limited: World, monkeypatch:
         assert await statuses(http, 1, headers=known) == [200]
         for number in range(100):
             await http.get(ME, headers={"Authorization": f"Bearer bad{number}"})
-        assert await statuses(http, 1, headers=known) == [200], "who is known already is not held up"
+        assert await statuses(http, 1, headers=known) == [200], "a caller with a cached token is not affected"
     assert len(checked) == 1 + 5
 
 
@@ -102,7 +102,7 @@ async def test_one_good_token_written_in_many_ways_is_checked_no_more_than_the_l
             for pad in [*range(1, 40), *range(2000, 2040)]
         ]
         assert found == [200] * 5 + [429] * 74
-        assert len(checked) == 5 + 5, "so many of the profile, so many of its address"
+        assert len(checked) == 5 + 5, "the limit of the profile, then the limit of its address"
 
 
 async def test_a_token_that_could_not_be_checked_counts_for_nobody(limited: World) -> None:
@@ -158,14 +158,14 @@ async def test_documents_and_health_are_not_counted(path: str, limited: World) -
     assert "ratelimit" not in answers[-1].headers
 
 
-async def test_without_limits_nothing_is_counted_and_nothing_told(
+async def test_without_limits_nothing_is_counted_or_reported(
     world: World, http: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
     for _ in range(30):
         assert (await http.post("/api/auth/signin", json=SIGN_IN)).status_code == 200
     assert set(await statuses(api, 300)) == {200}
     assert "ratelimit" not in (await api.get(ME)).headers
-    assert len(world.desk.limits) == 0
+    assert len(world.limits) == 0
 
 
 async def test_auth_learns_where_a_sign_in_comes_from() -> None:
@@ -174,11 +174,11 @@ async def test_auth_learns_where_a_sign_in_comes_from() -> None:
         header = {"X-Forwarded-For": "2001:db8:1:2:3:4:5:6"}
         await http.post("/api/auth/signin", json=SIGN_IN, headers=header)
         refused = await http.post("/api/auth/signin", json={**SIGN_IN, "network": "192.0.2.1"})
-    assert world.caller.sent[0].fields["network"] == "2001:db8:1:2::/64"
+    assert world.client.sent[0].fields["network"] == "2001:db8:1:2::/64"
     assert refused.json()["errors"] == [{"path": "network", "message": "is not a known field"}]
 
 
-async def test_every_route_tells_the_limit_in_the_document(http: httpx.AsyncClient) -> None:
+async def test_the_document_has_the_limit_headers_of_every_route(http: httpx.AsyncClient) -> None:
     document = (await http.get("/api/openapi.json")).json()
     for route in ROUTES:
         responses = document["paths"][route.path][route.method.lower()]["responses"]
@@ -187,7 +187,7 @@ async def test_every_route_tells_the_limit_in_the_document(http: httpx.AsyncClie
 
 
 async def test_uploads_count_like_all_else(limited: World) -> None:
-    """They do not pass through Kafka; there is no file service here, so those let through are told so."""
+    """They do not pass through Kafka; without a file service, those that are admitted get 503."""
     async with client_of(limited, **bearer(limited)) as api:
         found = [(await api.post("/api/files/upload", content=b"x")).status_code for _ in range(6)]
     assert found == [503] * 5 + [429]

@@ -1,4 +1,4 @@
-"""Places for uploads: bounded for all and for each, and never all in a few hands."""
+"""Slots for uploads: bounded in total and per profile, and never all held by a few profiles."""
 
 from contextlib import ExitStack
 from uuid import UUID
@@ -22,35 +22,35 @@ def taken_by(slots: UploadSlots, who: UUID, stack: ExitStack) -> str:
     return "fine"
 
 
-def test_a_place_is_given_back() -> None:
+def test_a_slot_is_released() -> None:
     slots = UploadSlots(1, 1)
     for _ in range(2):
         with pytest.raises(KeyError), slots.acquire(person(1)):
-            assert slots.taken == 1
+            assert slots.in_use == 1
             raise KeyError
-    assert slots.taken == 0
+    assert slots.in_use == 0
 
 
-def test_one_person_has_so_many() -> None:
+def test_slots_per_profile_are_bounded() -> None:
     slots = UploadSlots(100, 2)
     with ExitStack() as stack:
         assert [taken_by(slots, person(1), stack) for _ in range(3)] == ["fine", "fine", "rate.limited"]
         assert taken_by(slots, person(2), stack) == "fine"
 
 
-def test_all_together_have_so_many() -> None:
+def test_slots_in_total_are_bounded() -> None:
     slots = UploadSlots(2, 1)
     with ExitStack() as stack:
         assert [taken_by(slots, person(who), stack) for who in range(3)] == ["fine", "fine", "mesh.busy"]
 
 
-def test_a_few_greedy_people_leave_half_of_them() -> None:
-    """Four who take as many as they get: eight others still have a place each."""
+def test_a_few_greedy_profiles_leave_half_of_them() -> None:
+    """Four profiles take all the slots they can get; eight others still get one each."""
     slots = UploadSlots(16, 4)
     with ExitStack() as stack:
         for _ in range(4):
             for who in range(4):
                 taken_by(slots, person(who), stack)
-        assert slots.taken == 8
+        assert slots.in_use == 8
         assert [taken_by(slots, person(who), stack) for who in range(10, 18)] == ["fine"] * 8
         assert taken_by(slots, person(18), stack) == "mesh.busy"

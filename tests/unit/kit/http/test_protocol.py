@@ -62,7 +62,7 @@ async def listening(**changes: Any) -> AsyncIterator[Gateway]:
     server = make_server(world.edge, settings)
     stop = asyncio.Event()
     part = Health().component("http")
-    running = asyncio.create_task(serve_until(stop, server, settings, world.desk, part))
+    running = asyncio.create_task(serve_until(stop, server, settings, world.admission, part))
     while not server.started and not running.done():
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -284,7 +284,7 @@ async def test_a_silent_connection_is_closed(gateway: Gateway) -> None:
 async def test_a_body_that_comes_in_drops_is_given_up(gateway: Gateway) -> None:
     answer = await gateway.say(gateway.head + b"Content-Length: 50\r\n\r\n", *[b" "] * 3, pause_s=0.1)
     assert problem(answer) == (400, "body.malformed")
-    assert gateway.world.desk.in_flight == 0
+    assert gateway.world.admission.in_flight == 0
 
 
 async def test_a_slow_answer_is_waited_for(gateway: Gateway) -> None:
@@ -292,7 +292,7 @@ async def test_a_slow_answer_is_waited_for(gateway: Gateway) -> None:
         await asyncio.sleep(0.8)
         return RawReply(200, b"{}")
 
-    gateway.world.caller.answer = lambda sent: late()
+    gateway.world.client.answer = lambda sent: late()
     body = b'{"content": "a"}'
     head = gateway.head + b"Content-Length: %d\r\n\r\n" % len(body)
     assert (await gateway.say(head, body, pause_s=0.05))[0] == 200
@@ -313,7 +313,7 @@ async def test_who_does_not_read_a_long_answer_is_cut_off(
 ) -> None:
     monkeypatch.setattr("shared.kit.http.connection_limits.ConnectionLimits.read_interval_s", 0.5)
     body = b'"' + b"a" * 16_000_000 + b'"'
-    gateway.world.caller.answer = lambda sent: RawReply(200, body)
+    gateway.world.client.answer = lambda sent: RawReply(200, body)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     token = gateway.world.signer.token()
     writer.write(f"GET /api/auth/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
@@ -344,7 +344,7 @@ async def test_who_leaves_before_the_answer_disturbs_nobody(gateway: Gateway) ->
         await asyncio.sleep(0.1)
         return RawReply(200, b"{}")
 
-    gateway.world.caller.answer = lambda sent: late()
+    gateway.world.client.answer = lambda sent: late()
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     body = b'{"content": "a"}'
     writer.write(gateway.head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -352,7 +352,7 @@ async def test_who_leaves_before_the_answer_disturbs_nobody(gateway: Gateway) ->
     await asyncio.sleep(0.05)
     writer.transport.abort()
     await asyncio.sleep(0.15)
-    assert gateway.world.desk.in_flight == 0
+    assert gateway.world.admission.in_flight == 0
     assert (await gateway.say(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
 
 
@@ -363,10 +363,10 @@ async def ask(gateway: Gateway, seconds: float) -> "asyncio.Task[tuple[int, dict
         await asyncio.sleep(seconds)
         return RawReply(200, b"{}")
 
-    gateway.world.caller.answer = lambda sent: late()
+    gateway.world.client.answer = lambda sent: late()
     body = b'{"content": "a"}'
     asking = asyncio.create_task(gateway.say(gateway.head + b"Content-Length: %d\r\n\r\n" % len(body) + body))
-    while gateway.world.desk.in_flight == 0:
+    while gateway.world.admission.in_flight == 0:
         await asyncio.sleep(0.01)
     return asking
 
@@ -407,4 +407,4 @@ async def test_a_port_that_is_taken_is_named(gateway: Gateway) -> None:
     world = gateway.world
     server = make_server(world.edge, settings)
     with pytest.raises(PortError, match=f"GATEWAY_PORT: port {gateway.port} .*taken"):
-        await serve_until(asyncio.Event(), server, settings, world.desk, Health().component("http"))
+        await serve_until(asyncio.Event(), server, settings, world.admission, Health().component("http"))
