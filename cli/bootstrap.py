@@ -25,7 +25,7 @@ BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.c
 def main(lock: str, stamp: Path) -> None:
     """Install `requirements/<lock>.txt` and touch the stamp; return at once if another make just did."""
     check_interpreter()
-    began_s = time.time()
+    began_s = time.monotonic()
     handle = os.open(str(LOCKS), os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     if stamp.exists() and stamp.stat().st_mtime >= began_s:
@@ -34,7 +34,7 @@ def main(lock: str, stamp: Path) -> None:
     install(["--require-hashes", "-r", f"requirements/{lock}.txt"])
     compile_modules()
     stamp.touch()
-    print(f"Set up in {time.time() - began_s:.0f} s", flush=True)
+    print(f"Set up in {time.monotonic() - began_s:.0f} s", flush=True)
 
 
 def check_interpreter() -> None:
