@@ -13,7 +13,7 @@ from bench.job import Job, Result
 SCRIPT = Path(__file__).with_name("load.lua")
 TIMEOUT_S = 15
 DRAIN_S = 2
-"""How long what was begun in time may take to be answered."""
+"""The seconds that wait for the answers to requests that were sent in time."""
 
 _MARK = "BENCH "
 

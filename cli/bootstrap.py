@@ -25,16 +25,21 @@ BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.c
 def main(lock: str, stamp: Path) -> None:
     """Install `requirements/<lock>.txt` and touch the stamp; return at once if another make just did."""
     check_interpreter()
-    began_s = time.monotonic()
+    began_s, stamped_ns = time.monotonic(), modified_ns(stamp)
     handle = os.open(str(LOCKS), os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    if stamp.exists() and stamp.stat().st_mtime >= began_s:
+    if modified_ns(stamp) != stamped_ns:
         return
     make_venv()
     install(["--require-hashes", "-r", f"requirements/{lock}.txt"])
     compile_modules()
     stamp.touch()
     print(f"Set up in {time.monotonic() - began_s:.0f} s", flush=True)
+
+
+def modified_ns(path: Path) -> int:
+    """Return the time of the last change of a file, in nanoseconds; 0 if it does not exist."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def check_interpreter() -> None:

@@ -24,7 +24,7 @@ class Kill(Struct, kw_only=True):
     victim: str
     at_s: float
     down_s: float
-    """How long the victim was away before it was started again."""
+    """The seconds between the kill and the restart of the victim."""
     recovered_s: float
     """From the kill until all processes were ready and every channel had a new acknowledgement."""
 
@@ -47,7 +47,7 @@ class Killer:
         self._draw = draw
 
     async def run(self, seconds: float) -> None:
-        """For so long; the last recovery is waited for. Raises ConcordError when one does not come."""
+        """Kill for this long, then wait for the last recovery. Raises ConcordError if a recovery does not come."""
         begun = time.monotonic()
         for victim in victims(self._draw):
             await asyncio.sleep(min(PAUSE_S, max(0.0, begun + seconds - time.monotonic())))

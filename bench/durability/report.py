@@ -41,7 +41,7 @@ class Run(Struct, kw_only=True):
     """Messages without an answer at the end, by then stored or not."""
     stored: int
     events: int
-    """How many were written to the outboxes, of all services."""
+    """The number of events written to the outboxes of all services."""
     statuses: Counter[int]
     changes: Counter[int]
     """Of the steward's requests."""

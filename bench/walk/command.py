@@ -17,7 +17,7 @@ from cli.errors import ConcordError
 
 WARM_UPS = 3
 IDLE_S = 15.0
-"""How long the idle product is recorded, to learn its timers."""
+"""The seconds for which the idle product is recorded, to learn its timers."""
 SETTLE_S = 0.04
 """From the answer to the end of a recording: other processes finish; the access log is flushed later."""
 PAUSE_S = 1.0

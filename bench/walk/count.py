@@ -13,12 +13,12 @@ class Steps(Struct, frozen=True):
     """The functions that one process entered for one request."""
 
     files: dict[str, int]
-    """How many frames of each file were entered."""
+    """The number of frames entered, by file."""
     moves: int
     """Calls of a function in another file than that of the call before; a resumed coroutine is no call."""
     frames: int
     resumed: int
-    """How many of the frames are coroutines resumed after an await."""
+    """The number of frames that are coroutines resumed after an await."""
 
 
 class Walk(Struct, frozen=True):

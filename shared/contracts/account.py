@@ -133,7 +133,7 @@ class SignInBody(Body, kw_only=True):
 class SignIn(SignInBody, Request, kw_only=True, forbid_unknown_fields=False):
     user_agent: str | None = None
     network: str | None = None
-    """Where it comes from, as the gateway counts: an IPv4 address as it is, of IPv6 the /64."""
+    """The network of the caller, as rate limits count it: an IPv4 address, or the /64 of IPv6."""
 
 
 class RefreshBody(Body, kw_only=True):

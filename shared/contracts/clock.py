@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class Clock(Protocol):
-    """Tells the time, in UTC."""
+    """The time, in UTC."""
 
     def now(self) -> datetime: ...
 

@@ -1,4 +1,4 @@
-"""The walk through the dead letters works as its page tells it."""
+"""The walk through the dead letters works as its page describes it."""
 
 import os
 import re

@@ -45,7 +45,7 @@ def _play(concord: Concord, *options: str, **environ: str) -> subprocess.Complet
 
 
 def _check(done: subprocess.CompletedProcess[str], url: str) -> None:
-    """Exactly the conversation; it is told in the order of the calls, each after its answer."""
+    """Compare with the conversation: one line a call, printed after its answer."""
     assert (done.returncode, done.stderr) == (0, "")
     expected = re.escape(CONVERSATION)
     for name, pattern in {

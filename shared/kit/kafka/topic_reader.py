@@ -35,7 +35,7 @@ class TopicReader:
     def __init__(self, options: Mapping[str, Any], topics: Iterable[str], limits: ReadLimits) -> None:
         self.truncated = False
         self.count = 0
-        """How many records were read so far."""
+        """The number of records read so far."""
         self._options = options
         self._topics = sorted(topics)
         self._limits = limits

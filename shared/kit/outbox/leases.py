@@ -19,7 +19,7 @@ from shared.kit.outbox.tables import SHARDS
 
 LEASE_S = 10.0
 MARGIN_S = 2.0
-"""How long before its end a relay stops trusting a lease: time for its last records to arrive."""
+"""The time before its end at which a relay stops trusting a lease, so that its last records arrive within it."""
 
 
 class ShardLease(Struct, frozen=True):

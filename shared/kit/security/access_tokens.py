@@ -21,7 +21,7 @@ ALGORITHM = "EdDSA"
 TOKEN_LENGTH_MAX = 4096
 REMEMBERED_MAX = 10_000
 LEEWAY = timedelta(seconds=30)
-"""How far the issuer's clock may be ahead: clocks differ, and may be set back.
+"""The lead that the issuer's clock may have: clocks differ, and may be set back.
 
 It does not extend the expiry.
 """

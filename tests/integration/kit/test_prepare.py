@@ -1,4 +1,4 @@
-"""Topics and tables: made once, by however many; what differs is told and left alone."""
+"""Topics and tables: made once, by however many; differences are reported and left alone."""
 
 import asyncio
 import logging

@@ -43,7 +43,7 @@ _IMPORT = re.compile(r"^\s*(?:from|import)\b.*\b(?:time|datetime|uuid|uuid_utils
 
 
 def readers_in(source: str) -> Iterator[str]:
-    """Where a source reads the time, or makes an id, by itself: `line: name`."""
+    """The places at which a source reads the time or creates an id by itself: `line: name`."""
     if not _IMPORT.search(source):
         return
     tree = ast.parse(source)
