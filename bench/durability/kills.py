@@ -47,7 +47,7 @@ class Killer:
         self._draw = draw
 
     async def run(self, seconds: float) -> None:
-        """Kill for this long, then wait for the last recovery. Raises ConcordError if a recovery does not come."""
+        """Kill for this long, then wait for the last recovery. Raises ConcordError if none comes."""
         begun = time.monotonic()
         for victim in victims(self._draw):
             await asyncio.sleep(min(PAUSE_S, max(0.0, begun + seconds - time.monotonic())))

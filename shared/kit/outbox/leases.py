@@ -19,7 +19,7 @@ from shared.kit.outbox.tables import SHARDS
 
 LEASE_S = 10.0
 MARGIN_S = 2.0
-"""The time before its end at which a relay stops trusting a lease, so that its last records arrive within it."""
+"""The time before its end at which a relay stops trusting a lease: its last records must arrive within it."""
 
 
 class ShardLease(Struct, frozen=True):
