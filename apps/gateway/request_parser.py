@@ -86,7 +86,7 @@ def _collect(
     try:
         fields.update(asdict(decode(raw, struct)))
     except ServiceError as error:
-        if error.kind is not VALIDATION_FAILED:
+        if error.code is not VALIDATION_FAILED:
             raise
         errors.extend(error.errors)
 

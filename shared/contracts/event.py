@@ -113,9 +113,9 @@ CATALOGUE: dict[str, EventType] = {}
 
 
 def _event(name: str, service: str, data: type[Answer], topics: tuple[str, ...], summary: str) -> EventType:
-    kind = EventType(name=name, service=service, data=data, topics=topics, summary=summary)
-    CATALOGUE[name] = kind
-    return kind
+    event_type = EventType(name=name, service=service, data=data, topics=topics, summary=summary)
+    CATALOGUE[name] = event_type
+    return event_type
 
 
 PROFILE_UPDATED = _event(

@@ -29,15 +29,15 @@ _TEXTS = {
 _NUMBERS = {"status": 400, "expires_in_s": 900, "exp": 1_777_637_700, "iat": 1_777_636_800, "member_count": 3}
 
 
-def example_of(kind: type[Struct]) -> dict[str, Any]:
+def example_of(struct_type: type[Struct]) -> dict[str, Any]:
     """One example of a struct as a JSON object: values from its fields' `Meta`, or values of the type."""
-    fields = (field for field in msgspec.structs.fields(kind) if not _is_left_out(field))
+    fields = (field for field in msgspec.structs.fields(struct_type) if not _is_left_out(field))
     return {field.encode_name: _example_of_field(field) for field in fields}
 
 
-def example_of_event(kind: EventType) -> dict[str, Any]:
+def example_of_event(event_type: EventType) -> dict[str, Any]:
     """One example of an event with its data."""
-    return {**example_of(Event), "type": kind.name, "data": example_of(kind.data)}
+    return {**example_of(Event), "type": event_type.name, "data": example_of(event_type.data)}
 
 
 def _is_left_out(field: FieldInfo) -> bool:
@@ -53,8 +53,8 @@ def _example_of_field(field: FieldInfo) -> Any:
     return _example_of_type(field.type, field.name)
 
 
-def _example_of_type(kind: Any, name: str) -> Any:
-    part = _part(kind)
+def _example_of_type(annotation: Any, name: str) -> Any:
+    part = _part(annotation)
     bare, shown = _bare(part), _shown(part)
     if shown:
         return shown[0]
@@ -65,33 +65,33 @@ def _example_of_type(kind: Any, name: str) -> Any:
     return _example_of_class(bare, name)
 
 
-def _example_of_class(kind: Any, name: str) -> Any:
-    if kind is msgspec.Raw:
+def _example_of_class(annotation: Any, name: str) -> Any:
+    if annotation is msgspec.Raw:
         return {}
-    if kind is UUID:
+    if annotation is UUID:
         return _example_of_type(Id, name)
-    if issubclass(kind, Struct):
-        return example_of(kind)
-    if issubclass(kind, Enum):
-        return next(iter(kind)).value
-    if issubclass(kind, bool):
+    if issubclass(annotation, Struct):
+        return example_of(annotation)
+    if issubclass(annotation, Enum):
+        return next(iter(annotation)).value
+    if issubclass(annotation, bool):
         return True
-    if issubclass(kind, int):
+    if issubclass(annotation, int):
         return _NUMBERS.get(name, 1)
-    return _TEXTS.get(name, name) if issubclass(kind, str) else _example_of_type(Time, name)
+    return _TEXTS.get(name, name) if issubclass(annotation, str) else _example_of_type(Time, name)
 
 
-def _part(kind: Any) -> Any:
+def _part(annotation: Any) -> Any:
     """The first alternative of a union that is a value; the type itself when it is none."""
-    if get_origin(kind) not in (Union, UnionType):
-        return kind
-    return next(part for part in get_args(kind) if part not in (type(None), UnsetType))
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    return next(part for part in get_args(annotation) if part not in (type(None), UnsetType))
 
 
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 
-def _shown(kind: Any) -> list[Any]:
-    metas = (part for part in getattr(kind, "__metadata__", ()) if isinstance(part, Meta))
+def _shown(annotation: Any) -> list[Any]:
+    metas = (part for part in getattr(annotation, "__metadata__", ()) if isinstance(part, Meta))
     return [example for meta in metas for example in meta.examples or ()]

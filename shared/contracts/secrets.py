@@ -27,13 +27,13 @@ class Sealed(Struct, kw_only=True, omit_defaults=True):
     ] = None
 
 
-def secret_fields(kind: type[Struct] | None) -> tuple[str, ...]:
+def secret_fields(struct_type: type[Struct] | None) -> tuple[str, ...]:
     """Return the JSON paths of a struct's secrets: `password`, or `upload.url` within the struct `upload`.
 
     Lists and unions of structs are not searched: the contract has no secrets in them.
     """
     found: list[str] = []
-    for field in () if kind is None else msgspec.structs.fields(kind):
+    for field in () if struct_type is None else msgspec.structs.fields(struct_type):
         if is_secret(field.type):
             found.append(field.encode_name)
         elif is_struct(field.type):
@@ -41,14 +41,14 @@ def secret_fields(kind: type[Struct] | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def is_struct(kind: Any) -> TypeGuard[type[Struct]]:
+def is_struct(annotation: Any) -> TypeGuard[type[Struct]]:
     """Return True if the type is a struct."""
-    return isinstance(kind, type) and issubclass(kind, Struct)
+    return isinstance(annotation, type) and issubclass(annotation, Struct)
 
 
-def is_secret(kind: Any) -> bool:
+def is_secret(annotation: Any) -> bool:
     """Return True if the type, or a member of the union, is marked as secret."""
-    metas = (part for part in getattr(kind, "__metadata__", ()) if isinstance(part, Meta))
+    metas = (part for part in getattr(annotation, "__metadata__", ()) if isinstance(part, Meta))
     return any(meta.extra and meta.extra.get("secret") for meta in metas) or any(
-        is_secret(part) for part in get_args(kind) if not isinstance(part, (str, int))
+        is_secret(part) for part in get_args(annotation) if not isinstance(part, (str, int))
     )

@@ -20,21 +20,21 @@ _ERRORS_MAX = 50
 _SHOWN_MAX_CHARS = 100
 
 
-def decode_body(raw: bytes, kind: type[T]) -> T:
+def decode_body(raw: bytes, struct_type: type[T]) -> T:
     """Read a JSON body.
 
     Raises `body.malformed` for what is no JSON, `validation.failed` with every fault for the rest.
     """
     try:
-        value: T = _decoder(kind).decode(raw)
+        value: T = _decoder(struct_type).decode(raw)
     except msgspec.ValidationError as error:
-        raise validation_failed(_faults_of_json(raw, kind) or (_fault_of(error, "$"),)) from None
+        raise validation_failed(_faults_of_json(raw, struct_type) or (_fault_of(error, "$"),)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BODY_MALFORMED.exception(f"The body is not valid JSON in UTF-8: {error}.") from None
     return value
 
 
-def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
+def decode_query(pairs: Iterable[tuple[str, str]], struct_type: type[T]) -> T:
     """Read a query string's pairs; numbers come as text. Raises `validation.failed` with every fault."""
     values: dict[str, str] = {}
     repeated = set()
@@ -45,9 +45,9 @@ def decode_query(pairs: Iterable[tuple[str, str]], kind: type[T]) -> T:
     nulls = [name for name, value in values.items() if value.lower() == "null"]
     if not repeated and not nulls:
         with suppress(msgspec.ValidationError):
-            return msgspec.convert(values, kind, strict=False)
+            return msgspec.convert(values, struct_type, strict=False)
     faults = [FieldError(name, "may be given once only") for name in sorted(repeated)]
-    faults.extend(_faults_of(values, kind, strict=False))
+    faults.extend(_faults_of(values, struct_type, strict=False))
     told = {fault.path for fault in faults}
     faults.extend(FieldError(name, "must not be null") for name in nulls if name not in told)
     raise validation_failed(faults or (FieldError("$", "is not a valid query"),))
@@ -61,25 +61,25 @@ def validation_failed(faults: Iterable[FieldError]) -> ServiceError:
 
 
 @cache
-def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
-    return msgspec.json.Decoder(kind)
+def _decoder(struct_type: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(struct_type)
 
 
-def _faults_of_json(raw: bytes, kind: type[msgspec.Struct]) -> tuple[FieldError, ...]:
+def _faults_of_json(raw: bytes, struct_type: type[msgspec.Struct]) -> tuple[FieldError, ...]:
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BODY_MALFORMED.exception(f"The body is not valid JSON in UTF-8: {error}.") from None
     if not isinstance(value, dict):
         return (FieldError("$", "must be a JSON object"),)
-    return tuple(_faults_of(value, kind, strict=True))
+    return tuple(_faults_of(value, struct_type, strict=True))
 
 
 def _faults_of(
-    values: Mapping[str, Any], kind: type[msgspec.Struct], *, strict: bool
+    values: Mapping[str, Any], struct_type: type[msgspec.Struct], *, strict: bool
 ) -> Iterable[FieldError]:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    if kind.__struct_config__.forbid_unknown_fields:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct_type)}
+    if struct_type.__struct_config__.forbid_unknown_fields:
         unknown = (name for name in values if name not in fields)
         yield from (FieldError(_shown(name), "is not a known field") for name in unknown)
     for name, field in fields.items():
@@ -88,15 +88,15 @@ def _faults_of(
                 yield FieldError(name, "is required")
             continue
         try:
-            msgspec.convert({name: values[name]}, _one_field(kind, name), strict=strict)
+            msgspec.convert({name: values[name]}, _one_field(struct_type, name), strict=strict)
         except msgspec.ValidationError as error:
             yield _fault_of(error, name, rule_of(field.type))
 
 
 @cache
-def _one_field(kind: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
+def _one_field(struct_type: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
     """A struct of this one field, because a field's type alone may not stand by itself (UNSET)."""
-    field = next(field for field in msgspec.structs.fields(kind) if field.encode_name == name)
+    field = next(field for field in msgspec.structs.fields(struct_type) if field.encode_name == name)
     return msgspec.defstruct("Field", [_definition(field)], rename={field.name: name})
 
 
@@ -104,11 +104,11 @@ def _definition(field: FieldInfo) -> tuple[str, Any]:
     return (field.name, field.type)
 
 
-def rule_of(kind: Any) -> str | None:
+def rule_of(struct_type: Any) -> str | None:
     """The sentence in the metadata of an annotated type, wherever it is in a union; an enum's values."""
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "must be one of " + ", ".join(str(member.value) for member in kind)
-    for part in (*getattr(kind, "__metadata__", ()), *get_args(kind)):
+    if isinstance(struct_type, type) and issubclass(struct_type, Enum):
+        return "must be one of " + ", ".join(str(member.value) for member in struct_type)
+    for part in (*getattr(struct_type, "__metadata__", ()), *get_args(struct_type)):
         if isinstance(part, msgspec.Meta) and part.extra and "rule" in part.extra:
             return str(part.extra["rule"])
         if not isinstance(part, (str, int)) and (rule := rule_of(part)):

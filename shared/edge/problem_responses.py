@@ -8,7 +8,7 @@ from shared.kit.http.problem_details import encode_problem, problem_headers
 def problem_of(error: ServiceError, context: RequestContext, *headers: tuple[bytes, bytes]) -> Response:
     """Return the response for an error."""
     body = encode_problem(error, address_of(context), context.correlation_id)
-    return Response(error.kind.status, [*problem_headers(error, body), *headers], body)
+    return Response(error.code.status, [*problem_headers(error, body), *headers], body)
 
 
 def address_of(context: RequestContext) -> str:

@@ -95,7 +95,7 @@ class MembershipResolver:
                 "Your access to this channel could not be verified in time."
             ) from None
         except ServiceError as error:
-            if error.kind is MESH_TIMEOUT and self._remaining_s(query) > 0.05:
+            if error.code is MESH_TIMEOUT and self._remaining_s(query) > 0.05:
                 return None
             raise
 
@@ -135,7 +135,7 @@ class MembershipResolver:
                     query.channel_id, query.profile_id, query.deadline_ms, query.correlation_id
                 )
             except ServiceError as error:
-                if error.kind is not CHANNEL_NOT_FOUND:
+                if error.code is not CHANNEL_NOT_FOUND:
                     raise
                 self._record_denial(query.key)
                 return False

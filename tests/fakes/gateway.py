@@ -62,9 +62,9 @@ class FakeServiceClient:
 
     def fail_with(self, error: ServiceError) -> None:
         """Answer with this error from now on."""
-        kind = error.kind
-        body = ErrorReply(code=kind.code, status=kind.status, detail=error.detail, errors=error.errors)
-        reply = RawReply(kind.status, msgspec.json.encode(body), kind.code)
+        kind = error.code
+        body = ErrorReply(code=kind.name, status=kind.status, detail=error.detail, errors=error.errors)
+        reply = RawReply(kind.status, msgspec.json.encode(body), kind.name)
         self.answer = lambda sent: reply
 
     def raise_with(self, error: BaseException) -> None:

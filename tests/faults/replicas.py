@@ -121,7 +121,7 @@ class Load:
             )
         except ServiceError as error:
             await asyncio.sleep(0.05)
-            return error.kind.code
+            return error.code.name
         if reply.error is not None:
             return reply.error
         self.answered.add(reply.body.decode())

@@ -40,7 +40,7 @@ async def attempt(units: UnitOfWorkFactory, counts: Counts, clock: Clock) -> Asy
     try:
         yield
     except (Exception, CancelledError) as error:
-        if not isinstance(error, ServiceError) or error.kind not in _WRONG:
+        if not isinstance(error, ServiceError) or error.code not in _WRONG:
             with suppress(ServiceError):  # raise the first error, not this one
                 await shield(_refund(units, counts, clock))
         raise

@@ -184,4 +184,4 @@ async def _with_membership_of(
     try:
         return await with_fresh_membership(deps.resolver, query, work)
     except ServiceError as error:
-        raise file_not_found() if error.kind is CHANNEL_NOT_FOUND else error from None
+        raise file_not_found() if error.code is CHANNEL_NOT_FOUND else error from None

@@ -43,7 +43,7 @@ async def complete_file(
             call, request.profile_id, lambda unit: _share(request, unit), store_errors=False
         )
     except ServiceError as error:
-        if error.kind is FILE_NOT_FOUND:  # deleted since: the copy must not stay
+        if error.code is FILE_NOT_FOUND:  # deleted since: the copy must not stay
             async with units.transaction() as unit:
                 await discard(request.file_id, unit, clock.now())
         raise
@@ -60,7 +60,7 @@ async def _copy_checked(file: File, storage: Storage, sniffer: Sniffer) -> Servi
     try:
         await _check(file, uploaded, storage, sniffer)
     except ServiceError as error:
-        if error.kind.status >= 500 or error.kind is FILE_NOT_UPLOADED:
+        if error.code.status >= 500 or error.code is FILE_NOT_UPLOADED:
             raise
         return error
     if not await storage.copy(upload_key(file.id), uploaded, file_key(file.id), file.content_type):

@@ -54,12 +54,12 @@ class ErrorPage(msgspec.Struct, rename="camel"):
 
 async def list_errors(context: RequestContext) -> Response:
     """Return all error codes, as HTML or JSON."""
-    errors = sorted(CATALOGUE.values(), key=lambda error: (error.status, error.code))
+    errors = sorted(CATALOGUE.values(), key=lambda error: (error.status, error.name))
     if not _wants_html(context):
         items = [_page_of(error) for error in errors]
         return _json(msgspec.json.encode({"items": items}))
     rows = "".join(
-        f'<tr><td>{error.status}<td><a href="{PAGES}{error.code}">{error.code}</a><td>{escape(error.title)}'
+        f'<tr><td>{error.status}<td><a href="{PAGES}{error.name}">{error.name}</a><td>{escape(error.title)}'
         for error in errors
     )
     return _html("Errors", f"<table><tr><th>Status<th>Code<th>Meaning{rows}</table>")
@@ -73,11 +73,11 @@ async def explain_error(context: RequestContext) -> Response:
         return problem_of(unknown, context)
     if not _wants_html(context):
         return _json(msgspec.json.encode(_page_of(error)))
-    return _html(error.code, _explanation(error))
+    return _html(error.name, _explanation(error))
 
 
 def _page_of(error: ErrorCode) -> ErrorPage:
-    return ErrorPage(error.code, error.status, error.title, error.explanation, error.retry_after_s)
+    return ErrorPage(error.name, error.status, error.title, error.explanation, error.retry_after_s)
 
 
 def _explanation(error: ErrorCode) -> str:

@@ -137,7 +137,7 @@ async def _send_with_files(send_queue: SendQueue, files: Files, request: SendMes
         check_attachments(request.attachments)
         attachments = await files.describe(request.attachments, _access_query(request, call))
     except ServiceError as error:
-        if error.kind is not FILE_NOT_FOUND:
+        if error.code is not FILE_NOT_FOUND:
             return error
         attachments, attachments_error = (), error
     draft = _draft(request, call, attachments, attachments_error)

@@ -77,7 +77,7 @@ class Authenticator:
             claims = self._verifier.verify(token)
         except ServiceError as error:
             self._cache.pop(authorization or b"", None)
-            if error.kind is not TOKEN_INVALID or not await self._keys.refresh_for(token):
+            if error.code is not TOKEN_INVALID or not await self._keys.refresh_for(token):
                 raise
             claims = self._verifier.verify(token)
         if claims.sid in self._revocations:

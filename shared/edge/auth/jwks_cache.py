@@ -76,7 +76,7 @@ class JwksCache:
         except ServiceError as error:
             log.warning("could not fetch the public keys: %s", error)
             if self.document is None:
-                self._component.down(f"auth does not return its keys: {error.kind.code}")
+                self._component.down(f"auth does not return its keys: {error.code.name}")
             return False
         keys = public_keys(jwks)
         if not keys:

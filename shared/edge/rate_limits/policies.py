@@ -118,7 +118,7 @@ class RateLimits:
         try:
             yield
         except ServiceError as error:
-            if error.kind.status != 401 and error.kind is not RATE_LIMITED:  # the token was not verified
+            if error.code.status != 401 and error.code is not RATE_LIMITED:  # the token was not verified
                 self.networks.limiter.give_back(network)
             raise
         self.networks.limiter.give_back(network)

@@ -151,7 +151,7 @@ async def _work_and_store(
             outcome = await work(session)
             status, body = _reply_of(call, outcome)
     except ServiceError as error:
-        if error.kind.status >= 500 or not store_errors:
+        if error.code.status >= 500 or not store_errors:
             raise
         outcome, (status, body) = error, _reply_of(call, error)
     await session.execute(
@@ -175,7 +175,7 @@ def _in_progress() -> ServiceError:
 def _reply_of(call: Call, outcome: Result) -> tuple[int, bytes | None]:
     """Return status and body to store. Raises TypeError for an answer with secrets, which is never stored."""
     if isinstance(outcome, ServiceError):
-        return outcome.kind.status, _encode_error(outcome)
+        return outcome.code.status, _encode_error(outcome)
     answer_type, answer = call.operation.answer, outcome.body if isinstance(outcome, Reply) else outcome
     if call.operation.answer_secrets and answer_type is not None and isinstance(answer, answer_type):
         raise TypeError(f"an answer of {call.operation.name} has secrets and cannot be stored")
@@ -187,7 +187,7 @@ def _reply_of(call: Call, outcome: Result) -> tuple[int, bytes | None]:
 
 def _encode_error(error: ServiceError) -> bytes:
     return msgspec.json.encode(
-        ErrorReply(code=error.kind.code, status=error.kind.status, detail=error.detail, errors=error.errors)
+        ErrorReply(code=error.code.name, status=error.code.status, detail=error.detail, errors=error.errors)
     )
 
 

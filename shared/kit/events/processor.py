@@ -68,9 +68,9 @@ class EventProcessor:
             async with asyncio.timeout(HANDLER_TIMEOUT_S):
                 await handler(event)
         except ServiceError as error:
-            if error.kind is MESH_BUSY:
+            if error.code is MESH_BUSY:
                 return error
-            return Failure.of(error, retryable=error.kind is not SIGNATURE_INVALID)
+            return Failure.of(error, retryable=error.code is not SIGNATURE_INVALID)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return Failure.of(error, retryable=False)
         except Exception as error:

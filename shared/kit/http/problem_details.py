@@ -30,8 +30,8 @@ def problem_headers(error: ServiceError, body: bytes) -> list[tuple[bytes, bytes
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
     ]
-    if error.kind.status == 401:
-        headers.append((b"www-authenticate", _challenge(error.kind)))
+    if error.code.status == 401:
+        headers.append((b"www-authenticate", _challenge(error.code)))
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after_s))
     return headers
@@ -39,15 +39,15 @@ def problem_headers(error: ServiceError, body: bytes) -> list[tuple[bytes, bytes
 
 def encode_problem(error: ServiceError, instance: str, correlation_id: str) -> bytes:
     """Return the body of a problem. The detail of an internal error is not published."""
-    kind = error.kind
-    internal = kind is INTERNAL_ERROR
+    code = error.code
+    internal = code is INTERNAL_ERROR
     problem = Problem(
-        type=PAGES + kind.code,
-        title=kind.title,
-        status=kind.status,
-        detail=kind.explanation if internal else error.detail,
+        type=PAGES + code.name,
+        title=code.title,
+        status=code.status,
+        detail=code.explanation if internal else error.detail,
         instance=instance,
-        code=kind.code,
+        code=code.name,
         correlation_id=correlation_id,
         errors=() if internal else error.errors,
     )
@@ -61,9 +61,9 @@ def encode_problem(error: ServiceError, instance: str, correlation_id: str) -> b
         return msgspec.json.encode(problem)
 
 
-def _challenge(kind: ErrorCode) -> bytes:
+def _challenge(code: ErrorCode) -> bytes:
     """Return the challenge of RFC 6750, in which a request without a token gets no error code."""
-    if kind.code in ("token.invalid", "token.expired"):
+    if code.name in ("token.invalid", "token.expired"):
         return b'Bearer realm="concord", error="invalid_token"'
     return b'Bearer realm="concord"'
 

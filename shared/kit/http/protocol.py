@@ -124,7 +124,7 @@ def bounded_protocol(bounds: HttpBounds) -> type[BoundedHttpProtocol]:
 def _encode_rejection(error: ServiceError, new_id: Callable[[], object] = any_id) -> bytes:
     correlation_id = str(new_id())
     body = encode_problem(error, "/", correlation_id)
-    status = error.kind.status
+    status = error.code.status
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         f"content-type: {MEDIA_TYPE}",
@@ -132,6 +132,6 @@ def _encode_rejection(error: ServiceError, new_id: Callable[[], object] = any_id
         f"x-correlation-id: {correlation_id}",
         "connection: close",
     ]
-    if error.kind.retry_after_s is not None:
-        lines.append(f"retry-after: {error.kind.retry_after_s}")
+    if error.code.retry_after_s is not None:
+        lines.append(f"retry-after: {error.code.retry_after_s}")
     return "\r\n".join((*lines, "", "")).encode("ascii") + body

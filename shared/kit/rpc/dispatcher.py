@@ -93,7 +93,7 @@ class Dispatcher:
             request = decode_body(body, operation.request)
             self._enqueue(record.key or b"", request, call, ack)
         except ServiceError as error:
-            refused.labels(operation.name, error.kind.code).inc()
+            refused.labels(operation.name, error.code.name).inc()
             self._reject(record, call, error, ack)
         except Exception:
             log.exception("a request of %s could not be taken", operation.name)
@@ -101,7 +101,7 @@ class Dispatcher:
 
     def _reject(self, record: RequestRecord, call: Call, error: ServiceError, ack: Ack) -> None:
         """Reply with an error; write a request without a reply topic to the dead letters."""
-        if call.reply_to is None and error.kind is not MESH_BUSY:
+        if call.reply_to is None and error.code is not MESH_BUSY:
 
             async def dead_letter() -> None:
                 try:
@@ -111,7 +111,7 @@ class Dispatcher:
 
             if self._executor.submit(_DEAD_LETTERS, dead_letter):
                 return
-        if error.kind is SIGNATURE_INVALID:
+        if error.code is SIGNATURE_INVALID:
             self._responder.reply_unsigned_error(call, error, ack)
         else:
             self._responder.reply(call, error, ack)
@@ -155,6 +155,6 @@ class Dispatcher:
         self._on_result(call, ack, started_s, result)
 
     def _on_result(self, call: Call, ack: Ack, started_s: float, result: Result) -> None:
-        code = result.kind.code if isinstance(result, ServiceError) else "ok"
+        code = result.code.name if isinstance(result, ServiceError) else "ok"
         answered(call.operation.name, code, time.perf_counter() - started_s)
         self._responder.reply(call, result, ack)

@@ -55,13 +55,13 @@ class EncryptingRpcClient:
         call = structs.replace(call, reply_key=self._reply_key if call.operation.answer_secrets else None)
         used = await self._service_key(call, gone=None) if call.operation.secrets else None
         reply = await self._once(call, key, body, used)
-        if reply.error == SEAL_KEY_GONE.code and used is not None:
+        if reply.error == SEAL_KEY_GONE.name and used is not None:
             log.info("the key %s is gone", used.kid)
             call = structs.replace(call, call_id=self._ids.text())
             reply = await self._once(call, key, body, await self._service_key(call, gone=used.kid))
-        if reply.error == SEAL_KEY_GONE.code:
+        if reply.error == SEAL_KEY_GONE.name:
             raise MESH_BUSY.exception("The keys of the service are changing.")
-        if reply.error == SEAL_BROKEN.code:
+        if reply.error == SEAL_BROKEN.name:
             raise INTERNAL_ERROR.exception("The service could not open what was sealed to it.")
         return reply
 

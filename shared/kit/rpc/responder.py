@@ -95,12 +95,12 @@ class Responder:
 
 
 def _encode_error(call: Call, error: ServiceError) -> EncodedReply:
-    code = error.kind
+    code = error.code
     body = ErrorReply(
-        code=code.code,
+        code=code.name,
         status=code.status,
         detail=error.detail,
         errors=error.errors,
         retry_after_s=error.retry_after_s,
     )
-    return reply_headers(call, code.status, code.code), _encode(body)
+    return reply_headers(call, code.status, code.name), _encode(body)

@@ -25,14 +25,14 @@ AT_ONCE_IN_ALL = 40
 
 async def guess(world: World, network: str | None = EVE, email: str = "ada@example.org") -> str:
     """A wrong password; the code of its answer."""
-    return (await error_of(world.sign_in(email, "wrong", network=network))).code
+    return (await error_of(world.sign_in(email, "wrong", network=network))).name
 
 
 async def guesses(world: World, count: int, network: str = EVE, email: str = "ada@example.org") -> int:
     """Return how many of `count` wrong passwords are verified."""
     codes = [await guess(world, network, email) for _ in range(count)]
-    assert set(codes) <= {CREDENTIALS_INVALID.code, RATE_LIMITED.code}
-    return codes.count(CREDENTIALS_INVALID.code)
+    assert set(codes) <= {CREDENTIALS_INVALID.name, RATE_LIMITED.name}
+    return codes.count(CREDENTIALS_INVALID.name)
 
 
 @pytest.mark.parametrize("email", ["ada@example.org", "nobody@example.org", "ADA@Example.org"])
@@ -115,13 +115,13 @@ async def test_the_network_of_one_is_not_familiar_to_another(world: World) -> No
     await world.sign_up("bob@example.org", "Bob", network=OFFICE)
     for number in range(10):
         await guesses(world, 10, f"203.0.113.{number}")
-    assert await guess(world, OFFICE) == RATE_LIMITED.code
+    assert await guess(world, OFFICE) == RATE_LIMITED.name
 
 
 async def test_a_thousand_at_once_are_no_more_than_one_after_the_other(world: World) -> None:
     await world.sign_up()
     codes = await asyncio.gather(*(guess(world) for _ in range(50)))
-    assert codes.count(CREDENTIALS_INVALID.code) == AT_ONCE == len(world.passwords.verified)
+    assert codes.count(CREDENTIALS_INVALID.name) == AT_ONCE == len(world.passwords.verified)
 
 
 async def test_what_could_not_be_looked_at_is_not_counted(
@@ -135,7 +135,7 @@ async def test_what_could_not_be_looked_at_is_not_counted(
     with monkeypatch.context() as patched:
         patched.setattr(world.passwords, "verify", busy)
         for _ in range(30):
-            assert await guess(world) == MESH_BUSY.code
+            assert await guess(world) == MESH_BUSY.name
     assert await guesses(world, 30) == AT_ONCE
 
 

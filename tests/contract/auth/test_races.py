@@ -30,14 +30,14 @@ async def outcomes(*work: Any) -> Counter[str]:
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, ServiceError):
             raise result
-    return Counter(result.kind.code if isinstance(result, ServiceError) else "fine" for result in results)
+    return Counter(result.code.name if isinstance(result, ServiceError) else "fine" for result in results)
 
 
 async def test_one_of_many_gets_the_e_mail_and_no_half_account_stays(
     world: World, database: Database
 ) -> None:
     found = await outcomes(*(world.sign_up(name=f"A{number}") for number in range(8)))
-    assert found == {"fine": 1, EMAIL_TAKEN.code: 7}
+    assert found == {"fine": 1, EMAIL_TAKEN.name: 7}
     assert len(await world.published()) == 1
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM sessions") == 1
@@ -67,7 +67,7 @@ async def test_the_bound_on_successors_holds_when_many_are_asked_for_at_once(
 ) -> None:
     monkeypatch.setattr("apps.auth.usecases.token_issuing.SUCCESSORS_MAX", 3)
     token = (await world.sign_up()).refresh_token
-    assert await outcomes(*(world.refresh(token) for _ in range(8))) == {"fine": 3, TOKEN_INVALID.code: 5}
+    assert await outcomes(*(world.refresh(token) for _ in range(8))) == {"fine": 3, TOKEN_INVALID.name: 5}
     assert len(await world.revoked()) == 1
 
 
@@ -75,7 +75,7 @@ async def test_two_successors_used_at_once_are_a_theft(world: World) -> None:
     token = (await world.sign_up()).refresh_token
     one, two = await world.refresh(token), await world.refresh(token)
     found = await outcomes(world.refresh(one.refresh_token), world.refresh(two.refresh_token))
-    assert found == {"fine": 1, TOKEN_INVALID.code: 1}
+    assert found == {"fine": 1, TOKEN_INVALID.name: 1}
     assert len(await world.revoked()) == 1
 
 
@@ -89,7 +89,7 @@ async def test_the_bound_on_sessions_holds_when_many_begin_at_once(world: World)
 async def test_a_password_changes_once(world: World) -> None:
     me = await world.sign_up()
     work = (world.change_password(me, f"new password {number}", key=str(number)) for number in range(4))
-    assert await outcomes(*work) == {"fine": 1, CREDENTIALS_INVALID.code: 3}
+    assert await outcomes(*work) == {"fine": 1, CREDENTIALS_INVALID.name: 3}
 
 
 async def test_revisions_are_in_the_order_of_the_outbox_whatever_happens_at_once(world: World) -> None:
@@ -131,8 +131,8 @@ async def test_guesses_at_many_accounts_at_once_are_counted_exactly_and_hold_nob
     ]
     right = [world.sign_in(network="192.0.2.1") for _ in range(8)]
     found = await outcomes(*wrong, *right, sweep(world.expired_rows, world.issuer.policy, world.clock))
-    assert found == {"fine": 9, CREDENTIALS_INVALID.code: 30}
+    assert found == {"fine": 9, CREDENTIALS_INVALID.name: 30}
     assert await outcomes(*(world.sign_in(password="wrong", network="203.0.113.0") for _ in range(5))) == {
-        CREDENTIALS_INVALID.code: 2,
-        RATE_LIMITED.code: 3,
+        CREDENTIALS_INVALID.name: 2,
+        RATE_LIMITED.name: 3,
     }

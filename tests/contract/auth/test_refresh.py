@@ -139,7 +139,7 @@ async def test_one_successor_too_many_ends_the_session(world: World) -> None:
     assert await world.revoked() == []
     with pytest.raises(ServiceError, match="Sign in again") as caught:
         await world.refresh(first)
-    assert caught.value.kind is TOKEN_INVALID
+    assert caught.value.code is TOKEN_INVALID
     assert await world.revoked() == [world.session_id(signed_up)]
     for tokens in (given[0], given[-1]):
         assert await error_of(world.refresh(tokens.refresh_token)) is TOKEN_INVALID

@@ -74,7 +74,7 @@ async def test_what_was_sealed_to_a_key_is_lost_when_the_key_is_removed(world: W
     assert await stored(world) == [first(world).kid]
     with pytest.raises(ServiceError) as raised:
         opened(world.encryption, body)
-    assert raised.value.kind is SEAL_KEY_GONE
+    assert raised.value.code is SEAL_KEY_GONE
 
 
 async def test_two_replicas_at_once_make_one_key(world: World) -> None:

@@ -87,7 +87,7 @@ async def test_an_idempotency_key_twice_in_one_batch(world: World) -> None:
     )
     assert message_of(one) == message_of(two)
     assert isinstance(other, ServiceError)
-    assert other.kind.code == "idempotency.mismatch"
+    assert other.code.name == "idempotency.mismatch"
 
 
 async def test_an_idempotency_key_with_another_body_is_an_error(world: World) -> None:
@@ -135,7 +135,7 @@ async def test_an_error_in_a_batch_concerns_no_other_send(world: World) -> None:
     outcomes = await world.send_all(
         [ask(text, ada), ask(audio, ada), ask(text, stranger), ask(nowhere, ada), ask(text, ada)]
     )
-    codes = [outcome.kind.code if isinstance(outcome, ServiceError) else "ok" for outcome in outcomes]
+    codes = [outcome.code.name if isinstance(outcome, ServiceError) else "ok" for outcome in outcomes]
     assert codes == ["ok", "channel.not_text", "channel.not_found", "channel.not_found", "ok"]
     assert [message_of(outcomes[index]).sequence for index in (0, 4)] == [1, 2]
 
@@ -195,7 +195,7 @@ async def test_without_the_server_service_only_unknown_authors_wait(world: World
     known, stranger = await world.send_all([ask(channel, ada), ask(channel, IDS.new(), deadline_ms=soon)])
     assert message_of(known).sequence == 1
     assert isinstance(stranger, ServiceError)
-    assert stranger.kind is MESH_TIMEOUT
+    assert stranger.code is MESH_TIMEOUT
     world.server.away = MESH_BUSY.exception("too many")
     assert await refused(world.send(channel, IDS.new())) == "mesh.busy"
 

@@ -38,7 +38,7 @@ async def outcomes(
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, ServiceError):
             raise result
-    return Counter(result.kind.code if isinstance(result, ServiceError) else "ok" for result in results)
+    return Counter(result.code.name if isinstance(result, ServiceError) else "ok" for result in results)
 
 
 def strictly_increasing(revisions: list[int]) -> bool:
@@ -51,7 +51,7 @@ async def test_an_invite_for_one_lets_one_in(world: World) -> None:
     people = [world.person() for _ in range(10)]
     joining = (world.call(ops.INVITE_ACCEPT, code=invite.code, profile_id=one) for one in people)
     ended = await outcomes(joining, world=world, behind=server)
-    assert ended == {"ok": 1, errors.INVITE_EXPIRED.code: 9}
+    assert ended == {"ok": 1, errors.INVITE_EXPIRED.name: 9}
     who = {"server_id": server.id, "profile_id": server.profile_id}
     assert len((await world.call(ops.MEMBER_LIST, **who)).items) == 2
     preview = await world.call(ops.INVITE_GET, code=server.invite_code, profile_id=server.profile_id)
@@ -76,7 +76,7 @@ async def test_the_limit_of_servers_holds_for_creating_and_joining_at_once(world
     others = [await world.server() for _ in range(6)]
     creating = (world.call(ops.CREATE_SERVER, profile_id=ada, name="more") for _ in range(6))
     joining = (world.call(ops.INVITE_ACCEPT, code=one.invite_code, profile_id=ada) for one in others)
-    assert await outcomes([*creating, *joining]) == {"ok": 5, errors.SERVER_LIMIT.code: 7}
+    assert await outcomes([*creating, *joining]) == {"ok": 5, errors.SERVER_LIMIT.name: 7}
     pages = await world.pages(ops.LIST_SERVERS, profile_id=ada, limit=100)
     assert sum(len(page) for page in pages) == 100
 
@@ -87,7 +87,7 @@ async def test_the_limit_of_channels_holds(world: World) -> None:
         await fill(unit, server.id, 497, world)
     creating = (world.channel(server) for _ in range(8))
     ended = await outcomes(creating, world=world, behind=server)
-    assert ended == {"ok": 3, errors.CHANNEL_LIMIT.code: 5}
+    assert ended == {"ok": 3, errors.CHANNEL_LIMIT.name: 5}
     assert len((await world.get(server)).channels) == 500
 
 
@@ -127,7 +127,7 @@ async def test_a_kick_and_a_promotion_at_once_leave_one_truth(world: World) -> N
     who = {"server_id": server.id, "profile_id": server.profile_id, "member_id": guest}
     calls = [world.call(ops.MEMBER_REMOVE, **who), world.call(ops.MEMBER_UPDATE, **who, role="ADMIN")]
     ended = await outcomes(calls, world=world, behind=server)
-    assert ended["ok"] + ended[errors.MEMBER_NOT_FOUND.code] == 2
+    assert ended["ok"] + ended[errors.MEMBER_NOT_FOUND.name] == 2
     assert await world.role_of(server, guest) is None
     assert (await world.events())[-1].type == "member.left"
 
@@ -138,7 +138,7 @@ async def test_a_channel_is_deleted_once(world: World) -> None:
     deleting = (
         world.call(ops.CHANNEL_DELETE, channel_id=channel.id, profile_id=server.profile_id) for _ in range(5)
     )
-    assert await outcomes(deleting, world=world, behind=server) == {"ok": 1, errors.CHANNEL_NOT_FOUND.code: 4}
+    assert await outcomes(deleting, world=world, behind=server) == {"ok": 1, errors.CHANNEL_NOT_FOUND.name: 4}
     assert [event.type for event in await world.events()].count("channel.deleted") == 1
 
 
@@ -166,5 +166,5 @@ async def test_who_waited_behind_a_revocation_does_not_get_in(world: World) -> N
         joining = (world.call(ops.INVITE_ACCEPT, code=invite.code, profile_id=one) for one in people)
         tasks += [asyncio.ensure_future(call) for call in joining]
         await asyncio.sleep(0.3)
-    assert await outcomes(tasks) == {"ok": 1, errors.INVITE_NOT_FOUND.code: 5}
+    assert await outcomes(tasks) == {"ok": 1, errors.INVITE_NOT_FOUND.name: 5}
     assert [await world.role_of(server, one) for one in people] == [None] * 5

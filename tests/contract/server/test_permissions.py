@@ -89,5 +89,5 @@ async def test_who_is_no_member_sees_nothing(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", MAY)
 async def test_every_error_is_declared_in_the_contract(name: str) -> None:
-    declared = {kind.code for kind in OPERATIONS[name].errors}
-    assert (MAY[name] == ALL) is (errors.PERMISSION_DENIED.code not in declared)
+    declared = {kind.name for kind in OPERATIONS[name].errors}
+    assert (MAY[name] == ALL) is (errors.PERMISSION_DENIED.name not in declared)

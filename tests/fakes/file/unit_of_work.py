@@ -69,7 +69,7 @@ class MemoryUnitOfWorkFactory:
         try:
             outcome = await work(MemoryUnitOfWork(self._store, transaction, self._clock))
         except ServiceError as error:
-            if error.kind.status >= 500 or not store_errors:
+            if error.code.status >= 500 or not store_errors:
                 raise
             transaction.changes.clear()
             outcome = error

@@ -74,7 +74,7 @@ async def test_a_typed_error_reaches_the_caller(bootstrap: str) -> None:
     async with running_service(settings, _handlers(USER_SIGNOUT, refuse)), running_client(settings) as client:
         with pytest.raises(ServiceError) as raised:
             await client.call(USER_SIGNOUT, request)
-    assert (raised.value.kind, raised.value.detail) == (SESSION_NOT_FOUND, "It has ended.")
+    assert (raised.value.code, raised.value.detail) == (SESSION_NOT_FOUND, "It has ended.")
 
 
 async def test_a_handler_that_raises_still_replies(bootstrap: str) -> None:
@@ -86,14 +86,14 @@ async def test_a_handler_that_raises_still_replies(bootstrap: str) -> None:
     async with running_service(settings, _handlers(USER_SIGNOUT, broken)), running_client(settings) as client:
         with pytest.raises(ServiceError) as raised:
             await client.call(USER_SIGNOUT, request)
-    assert raised.value.kind.code == "internal.error"
+    assert raised.value.code.name == "internal.error"
 
 
 async def test_nobody_answers_until_the_deadline(bootstrap: str) -> None:
     async with running_client(settings_for(bootstrap)) as client:
         with pytest.raises(ServiceError) as raised:
             await client.call(account.KEYS_GET, GetKeys(), deadline_ms=now_ms() + 300)
-        assert raised.value.kind is MESH_TIMEOUT
+        assert raised.value.code is MESH_TIMEOUT
         assert client.pending == 0
 
 

@@ -51,7 +51,7 @@ async def busy(work: object) -> None:
     """Await the call, which must raise `mesh.busy`."""
     with pytest.raises(ServiceError) as caught:
         await work  # type: ignore[misc]
-    assert caught.value.kind is MESH_BUSY
+    assert caught.value.code is MESH_BUSY
 
 
 async def test_a_transaction_commits_and_reports_it(database: Database) -> None:
@@ -71,7 +71,7 @@ async def test_a_transaction_rolls_back_when_the_block_raises(database: Database
         async with database.transaction() as session:
             await session.execute(text("INSERT INTO things (id) VALUES (1)"))
             raise SERVER_NOT_FOUND.exception("none")
-    assert caught.value.kind is SERVER_NOT_FOUND
+    assert caught.value.code is SERVER_NOT_FOUND
     assert commits == []
     assert await things(database) == []
 
@@ -188,7 +188,7 @@ async def test_a_deadlock_is_busy_for_one_of_two(database: Database) -> None:
     failed = [outcome for outcome in outcomes if outcome is not None]
     assert len(failed) == 1
     assert isinstance(failed[0], ServiceError)
-    assert failed[0].kind is MESH_BUSY
+    assert failed[0].code is MESH_BUSY
 
 
 async def test_a_lost_connection_is_busy_and_replaced(database: Database) -> None:
@@ -238,7 +238,7 @@ async def test_a_restart_of_postgres_is_survived(own_postgres: EmbeddedPostgres,
                     await things(database)
                 outcomes.append("ok")
             except ServiceError as error:
-                outcomes.append(error.kind.code)
+                outcomes.append(error.code.name)
             await asyncio.sleep(0.005)
 
     knockers = [asyncio.create_task(knock(hot)) for hot in (True, False)]

@@ -123,7 +123,7 @@ async def test_another_body_is_a_mismatch_and_does_nothing(database: Database) -
     await run_once(database, call(), CALLER, work)
     with pytest.raises(ServiceError) as caught:
         await run_once(database, call(body=b'{"other":1}'), CALLER, work)
-    assert caught.value.kind is IDEMPOTENCY_MISMATCH
+    assert caught.value.code is IDEMPOTENCY_MISMATCH
     assert work.times == 1
 
 
@@ -143,7 +143,7 @@ async def test_two_at_once_with_other_bodies_is_one_effect_and_one_mismatch(data
         return_exceptions=True,
     )
     errors = [outcome for outcome in outcomes if isinstance(outcome, ServiceError)]
-    assert [error.kind for error in errors] == [IDEMPOTENCY_MISMATCH]
+    assert [error.code for error in errors] == [IDEMPOTENCY_MISMATCH]
     assert work.times == 1
 
 
@@ -165,12 +165,12 @@ async def test_the_second_takes_over_when_the_first_fails(database: Database) ->
 async def test_a_typed_error_is_stored_without_the_work(database: Database) -> None:
     fault = VALIDATION_FAILED.exception("all wrong", (FieldError("name", "must be shorter"),))
     for error in (CHANNEL_LIMIT.exception("500 is enough"), fault):
-        work, key = Work(error=error), error.kind.code
+        work, key = Work(error=error), error.code.name
         for _ in range(2):
             with pytest.raises(ServiceError) as caught:
                 await run_once(database, call(key=key), CALLER, work)
             told = caught.value
-            assert (told.kind, told.detail, told.errors) == (error.kind, error.detail, error.errors)
+            assert (told.code, told.detail, told.errors) == (error.code, error.detail, error.errors)
         assert work.times == 1
     assert await count(database) == 0
     assert await count(database, "requests") == 2
@@ -208,7 +208,7 @@ async def test_a_stored_response_is_found_for_the_same_body(database: Database) 
     assert shown(found.answer(b"{}"), 0) == shown(first, 201)
     with pytest.raises(ServiceError) as caught:
         found.answer(b"[]")
-    assert caught.value.kind is IDEMPOTENCY_MISMATCH
+    assert caught.value.code is IDEMPOTENCY_MISMATCH
     assert await ask(call(key="other")) is await ask(call(), ids.new()) is None
     assert await ask(call(), ahead=timedelta(hours=25)) is None
     with pytest.raises(ServiceError, match="500 is enough"):

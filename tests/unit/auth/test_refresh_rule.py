@@ -102,7 +102,7 @@ class RefreshRule(RuleBasedStateMachine):
         try:
             answer = self.run(self.world.refresh(given.text))
         except ServiceError as error:
-            assert error.kind is expected, (error.kind, expected)
+            assert error.code is expected, (error.code, expected)
             return token
         assert expected is None, expected
         return number, self.models[number].add(answer.refresh_token, self.expiry(), given)

@@ -214,5 +214,5 @@ async def error_of(work: Awaitable[Any]) -> ErrorCode:
     try:
         result = await work
     except ServiceError as error:
-        return error.kind
+        return error.code
     raise AssertionError(f"no error was raised; the result is {result!r}")

@@ -78,7 +78,7 @@ def test_statuses_and_answers_fit() -> None:
         if operation.answer is not None:
             assert issubclass(operation.answer, Answer)
             assert not operation.answer.__struct_config__.forbid_unknown_fields
-        assert all(ERRORS[kind.code] is kind for kind in operation.errors)
+        assert all(ERRORS[kind.name] is kind for kind in operation.errors)
         assert len(set(operation.errors)) == len(operation.errors)
         assert not (operation.reads and operation.idempotent)
         assert operation.summary
@@ -105,9 +105,9 @@ def test_all_json_is_camel_case() -> None:
 
 def test_every_error_is_in_the_catalogue_once() -> None:
     kinds = [value for value in vars(errors).values() if isinstance(value, ErrorCode)]
-    assert len({kind.code for kind in kinds}) == len(kinds) == len(ERRORS)
+    assert len({kind.name for kind in kinds}) == len(kinds) == len(ERRORS)
     for code, kind in ERRORS.items():
-        assert code == kind.code
+        assert code == kind.name
         assert re.fullmatch(r"[a-z_]+\.[a-z_]+", code)
         assert 400 <= kind.status <= 599
         assert kind.title and not kind.title.endswith(".")
@@ -139,7 +139,7 @@ def test_published_codes_stay(status: int, codes: str) -> None:
 def test_an_error_carries_what_was_wrong() -> None:
     error = errors.VALIDATION_FAILED.exception("1 thing", (FieldError("content", "is required"),))
     assert str(error) == "validation.failed: 1 thing"
-    assert (error.kind, error.detail, error.errors[0].path) == (
+    assert (error.code, error.detail, error.errors[0].path) == (
         errors.VALIDATION_FAILED,
         "1 thing",
         "content",

@@ -70,7 +70,7 @@ def test_content_is_what_trimming_leaves(content: str) -> None:
 def test_lone_surrogates_are_refused(raw: bytes) -> None:
     with pytest.raises(ServiceError) as caught:
         decode_body(raw, SendMessageBody)
-    assert caught.value.kind.status == 400
+    assert caught.value.code.status == 400
 
 
 def test_a_pair_of_surrogates_is_a_character() -> None:

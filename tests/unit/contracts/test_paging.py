@@ -36,7 +36,7 @@ def test_the_last_page_has_no_cursor() -> None:
 def test_a_cursor_of_another_list_is_refused(other: Listing) -> None:
     with pytest.raises(ServiceError) as caught:
         other.decode(cursor_of(Listing("members", OWNER)))
-    assert caught.value.kind is errors.VALIDATION_FAILED
+    assert caught.value.code is errors.VALIDATION_FAILED
     assert [fault.path for fault in caught.value.errors] == ["cursor"]
 
 

@@ -34,26 +34,26 @@ NAMES = sorted({field.encode_name for kind in BODIES for field in msgspec.struct
 def faults(raw: bytes, kind: type[Struct]) -> dict[str, str]:
     with pytest.raises(ServiceError) as caught:
         decode_body(raw, kind)
-    assert caught.value.kind is VALIDATION_FAILED
+    assert caught.value.code is VALIDATION_FAILED
     return {fault.path: fault.message for fault in caught.value.errors}
 
 
 def query_faults(pairs: list[tuple[str, str]], kind: type[Struct]) -> dict[str, str]:
     with pytest.raises(ServiceError) as caught:
         decode_query(pairs, kind)
-    assert caught.value.kind is VALIDATION_FAILED
+    assert caught.value.code is VALIDATION_FAILED
     return {fault.path: fault.message for fault in caught.value.errors}
 
 
 def check_told(error: ServiceError) -> None:
     """The error can be sent to the caller: it can be encoded and is of a bearable size."""
     told = ErrorReply(
-        code=error.kind.code, status=error.kind.status, detail=error.detail, errors=error.errors
+        code=error.code.name, status=error.code.status, detail=error.detail, errors=error.errors
     )
     encoded = msgspec.json.encode(told)
     assert len(encoded) < 100_000
     json.loads(encoded)
-    assert 400 <= error.kind.status < 500
+    assert 400 <= error.code.status < 500
 
 
 def test_a_good_body() -> None:
@@ -97,7 +97,7 @@ def test_a_body_that_is_no_object(raw: bytes) -> None:
 def test_a_body_that_is_no_json(raw: bytes) -> None:
     with pytest.raises(ServiceError) as caught:
         decode_body(raw, SendMessageBody)
-    assert caught.value.kind is BODY_MALFORMED
+    assert caught.value.code is BODY_MALFORMED
     check_told(caught.value)
 
 
@@ -183,8 +183,8 @@ def check_decoding(raw: bytes, kind: type[Struct]) -> None:
     try:
         decoded = decode_body(raw, kind)
     except ServiceError as error:
-        assert error.kind in (BODY_MALFORMED, VALIDATION_FAILED)
-        assert (error.kind is VALIDATION_FAILED) == bool(error.errors)
+        assert error.code in (BODY_MALFORMED, VALIDATION_FAILED)
+        assert (error.code is VALIDATION_FAILED) == bool(error.errors)
         check_told(error)
     else:
         assert isinstance(decoded, kind)
@@ -218,7 +218,7 @@ def test_any_query_gives_a_struct_or_a_typed_error(kind: type[Body], pairs: list
     try:
         decoded = decode_query(pairs, kind)
     except ServiceError as error:
-        assert error.kind is VALIDATION_FAILED
+        assert error.code is VALIDATION_FAILED
         assert error.errors
         check_told(error)
     else:

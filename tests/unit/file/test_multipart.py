@@ -47,7 +47,7 @@ async def code_of(body: bytes, kind: str = TYPE) -> str:
         while await incoming.read(10_000):
             pass
     except ServiceError as error:
-        return " ".join([error.kind.code, *(field.path for field in error.errors)])
+        return " ".join([error.code.name, *(field.path for field in error.errors)])
     return "fine"
 
 

@@ -136,7 +136,7 @@ async def refuses(said: str, body: bytes, *, whole: bool = True) -> bool:
     try:
         check_matches(canonical(said), looks_like, body, whole=whole)
     except ServiceError as error:
-        assert error.kind.code == "file.type_not_allowed"
+        assert error.code.name == "file.type_not_allowed"
         return True
     return False
 

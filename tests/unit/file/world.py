@@ -321,7 +321,7 @@ async def refused(work: Awaitable[Any]) -> str:
     try:
         answer = await work
     except ServiceError as error:
-        return error.kind.code
+        return error.code.name
     raise AssertionError(f"no error but {answer}")
 
 

@@ -75,7 +75,7 @@ async def test_nothing_is_lost_doubled_or_misnumbered(seed: int) -> None:
     answered = []
     for channel, person, outcome in outcomes:
         if isinstance(outcome, ServiceError):
-            assert outcome.kind is MESH_BUSY
+            assert outcome.code is MESH_BUSY
             continue
         answered.append(message_of(outcome).id)
         orders[channel, person].append(message_of(outcome).sequence)

@@ -224,7 +224,7 @@ def message_of(result: Result) -> Message:
 def contents(results: Iterable[Result]) -> list[str]:
     """Return the sequence and the content of each message, the code of each error."""
     return [
-        result.kind.code
+        result.code.name
         if isinstance(result, ServiceError)
         else f"{message_of(result).sequence} {message_of(result).content}"
         for result in results
@@ -236,7 +236,7 @@ async def refused(work: Awaitable[Any]) -> str:
     try:
         answer = await work
     except ServiceError as error:
-        return error.kind.code
+        return error.code.name
     raise AssertionError(f"the reply is {answer}")
 
 

@@ -184,4 +184,4 @@ def refused(code: ErrorCode, match: str | None = None) -> Iterator[None]:
     """Expect the block to raise this typed error."""
     with pytest.raises(ServiceError, match=match) as caught:
         yield
-    assert caught.value.kind.code == code.code
+    assert caught.value.code.name == code.name

@@ -127,7 +127,7 @@ def _answer(operation: Operation) -> Json:
 
 def _error(operation: Operation) -> Json:
     errors = errors_of(operation)
-    codes = [error.code for error in errors]
+    codes = [error.name for error in errors]
     body = {"code": codes[0], "status": errors[0].status, "detail": errors[0].title}
     names = (*REPLY_HEADERS, "error")
     schema = headers(names, error=codes)
@@ -199,5 +199,5 @@ def _kafka_key(description: str, form: str | None = None) -> Json:
     }
 
 
-def _ref(kind: type[msgspec.Struct]) -> Json:
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+def _ref(struct_type: type[msgspec.Struct]) -> Json:
+    return {"$ref": f"#/components/schemas/{struct_type.__name__}"}

@@ -57,7 +57,7 @@ def _description(operation: Operation) -> str:
     lines += [
         "",
         "Errors:",
-        *(f"* `{error.code}` ({error.status}): {error.title}" for error in errors_of(operation)),
+        *(f"* `{error.name}` ({error.status}): {error.title}" for error in errors_of(operation)),
     ]
     return "\n".join(lines).strip()
 

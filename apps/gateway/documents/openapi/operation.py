@@ -98,7 +98,7 @@ def errors_of(route: Route) -> tuple[ErrorCode, ...]:
             errors.append(e.BODY_TOO_LARGE)
     if operation.idempotent:
         errors.append(e.IDEMPOTENCY_MISMATCH)
-    return tuple({error.code: error for error in errors}.values())
+    return tuple({error.name: error for error in errors}.values())
 
 
 def _problems(errors: tuple[ErrorCode, ...], path: str) -> Json:
@@ -109,11 +109,11 @@ def _problems(errors: tuple[ErrorCode, ...], path: str) -> Json:
     if errors[0].status == 401:
         headers["WWW-Authenticate"] = header("`Bearer`, RFC 6750.")
     examples = {
-        error.code: {"summary": error.title, "value": msgspec.to_builtins(_problem(error, path))}
+        error.name: {"summary": error.title, "value": msgspec.to_builtins(_problem(error, path))}
         for error in errors
     }
     return {
-        "description": "\n".join(f"* `{error.code}`: {error.title}" for error in errors),
+        "description": "\n".join(f"* `{error.name}`: {error.title}" for error in errors),
         "headers": headers,
         "content": {MEDIA_TYPE: {"schema": ref(Problem), "examples": examples}},
     }
@@ -122,12 +122,12 @@ def _problems(errors: tuple[ErrorCode, ...], path: str) -> Json:
 def _problem(error: ErrorCode, path: str) -> Problem:
     field_errors = (e.FieldError("content", "is required"),) if error is e.VALIDATION_FAILED else ()
     return Problem(
-        type=PAGES + error.code,
+        type=PAGES + error.name,
         title=error.title,
         status=error.status,
         detail=error.explanation,
         instance=path.replace("{", "").replace("}", ""),
-        code=error.code,
+        code=error.name,
         correlation_id="019a4c5e-7b1a-7c3d-9e2f-1a2b3c4d5e6f",
         errors=field_errors,
     )

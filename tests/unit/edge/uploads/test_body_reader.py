@@ -31,7 +31,7 @@ class Sender:
         with pytest.raises(ServiceError) as raised:
             while await body.next() is not None:
                 self.now_s += our_pause_s
-        assert raised.value.kind.code == "body.malformed"
+        assert raised.value.code.name == "body.malformed"
         return raised.value.detail
 
 

@@ -18,7 +18,7 @@ def taken_by(slots: UploadSlots, who: UUID, stack: ExitStack) -> str:
         stack.enter_context(slots.acquire(who))
     except ServiceError as error:
         assert error.retry_after_s == 5
-        return error.kind.code
+        return error.code.name
     return "fine"
 
 

@@ -85,7 +85,7 @@ def test_every_operation_replies_where_the_request_says() -> None:
         assert replies["messages"].keys() == {f"{name}.answer", f"{name}.error"}
         headers = DOCUMENT["components"]["messages"][f"{name}.error"]["headers"]
         codes = headers["properties"]["error"]["enum"]
-        assert {error.code for error in operation.errors} <= set(codes) <= CATALOGUE.keys()
+        assert {error.name for error in operation.errors} <= set(codes) <= CATALOGUE.keys()
         assert ("payload" in DOCUMENT["components"]["messages"][f"{name}.answer"]) == (
             operation.answer is not None
         )

@@ -98,12 +98,12 @@ def undocumented_errors(route: Route, responses: dict[str, Any]) -> Iterator[str
         for status, response in responses.items()
         for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
     }
-    possible = {(error.status, error.code) for error in errors_of(route)}
+    possible = {(error.status, error.name) for error in errors_of(route)}
     yield from (f"{status} {code} is not documented" for status, code in sorted(possible - documented))
     yield from (f"{status} {code} can not occur" for status, code in sorted(documented - possible))
     codes = {code for _, code in documented}
     yield from (
-        f"{error.code} is not documented" for error in route.operation.errors if error.code not in codes
+        f"{error.name} is not documented" for error in route.operation.errors if error.name not in codes
     )
     if not {"200", "201", "204", "302"} & responses.keys():
         yield "no success is documented"
@@ -210,11 +210,11 @@ async def test_every_error_code_has_its_page(http: httpx.AsyncClient) -> None:
     listed = (await http.get("/api/errors")).json()["items"]
     assert {error["code"] for error in listed} == set(CATALOGUE)
     for error in CATALOGUE.values():
-        explained = (await http.get(f"/api/errors/{error.code}")).json()
+        explained = (await http.get(f"/api/errors/{error.name}")).json()
         assert (explained["status"], explained["title"]) == (error.status, error.title)
-        page = await http.get(f"/api/errors/{error.code}", headers={"Accept": "text/html"})
+        page = await http.get(f"/api/errors/{error.name}", headers={"Accept": "text/html"})
         assert page.headers["content-type"].startswith("text/html")
-        assert error.code in page.text
+        assert error.name in page.text
     assert "mesh.busy" in (await http.get("/api/errors", headers={"Accept": "text/html"})).text
     assert (await http.get("/api/errors/no.such")).status_code == 404
     assert (await http.get("/api/errors/%3Cscript%3E", headers={"Accept": "text/html"})).status_code == 404

@@ -60,7 +60,7 @@ class Connection:
         return self.unsent
 
     def reject(self, error: ServiceError) -> None:
-        self.done.append(error.kind.code)
+        self.done.append(error.code.name)
 
     def close_idle(self) -> None:
         self.done.append("closed")

@@ -41,7 +41,7 @@ class Written:
     def codes(self) -> dict[str, list[object]]:
         return {
             name: [
-                told.kind.code if isinstance(told, ServiceError) else getattr(told, "status", told)
+                told.code.name if isinstance(told, ServiceError) else getattr(told, "status", told)
                 for told in all_told
             ]
             for name, all_told in self.told.items()

@@ -79,7 +79,7 @@ async def test_too_many_pending_are_busy_at_once(client: RpcClient, outbox: Outb
     ids = await until_sent(outbox, 3)
     with pytest.raises(ServiceError) as raised:
         await call(client)
-    assert raised.value.kind is MESH_BUSY
+    assert raised.value.code is MESH_BUSY
     client.resolve(ids[0], RawReply(200, b""))
     await waiting[0]
     assert client.pending == 2
@@ -113,7 +113,7 @@ async def test_a_produce_that_fails_fails_the_call_at_once(client: RpcClient, ou
     outbox.settle(KafkaConnectionError("away"))
     with pytest.raises(ServiceError) as raised:
         await asyncio.wait_for(task, 0.5)
-    assert (raised.value.kind, client.pending) == (MESH_BUSY, 0)
+    assert (raised.value.code, client.pending) == (MESH_BUSY, 0)
 
 
 async def test_a_reply_before_the_acknowledgement_of_the_broker_counts(
@@ -132,7 +132,7 @@ async def test_a_full_producer_is_busy_at_once(
     outbox.full = True
     with pytest.raises(ServiceError) as raised:
         await call(client)
-    assert (raised.value.kind, client.pending) == (MESH_BUSY, 0)
+    assert (raised.value.code, client.pending) == (MESH_BUSY, 0)
     gc.collect()
     assert "never retrieved" not in caplog.text
 
@@ -151,13 +151,13 @@ async def test_a_call_without_a_deadline_has_the_timeout_of_the_client(
 async def test_no_reply_until_the_deadline(client: RpcClient) -> None:
     with pytest.raises(ServiceError) as raised:
         await call(client, deadline_ms=now_ms() + 50)
-    assert (raised.value.kind, client.pending) == (MESH_TIMEOUT, 0)
+    assert (raised.value.code, client.pending) == (MESH_TIMEOUT, 0)
 
 
 async def test_a_call_past_its_deadline_is_not_sent(client: RpcClient, outbox: Outbox) -> None:
     with pytest.raises(ServiceError) as raised:
         await call(client, deadline_ms=now_ms() - 1)
-    assert (raised.value.kind, outbox.sent, client.pending) == (MESH_TIMEOUT, [], 0)
+    assert (raised.value.code, outbox.sent, client.pending) == (MESH_TIMEOUT, [], 0)
 
 
 async def test_call_decodes_the_answer(client: RpcClient, outbox: Outbox) -> None:
@@ -171,7 +171,7 @@ def test_an_error_reply_becomes_the_typed_error() -> None:
     body = b'{"code": "session.not_found", "status": 404, "detail": "It has ended.", "errors": []}'
     with pytest.raises(ServiceError) as raised:
         decode_reply(USER_SIGNOUT, RawReply(404, body, "session.not_found"))
-    assert (raised.value.kind, raised.value.detail) == (SESSION_NOT_FOUND, "It has ended.")
+    assert (raised.value.code, raised.value.detail) == (SESSION_NOT_FOUND, "It has ended.")
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"[]", b'{"code": 1}', b'{"keys": [1]}'])
@@ -179,7 +179,7 @@ def test_replies_that_can_not_be_read_are_internal_errors(body: bytes) -> None:
     for error in (None, "session.not_found"):
         with pytest.raises(ServiceError) as raised:
             decode_reply(KEYS_GET, RawReply(200, body, error))
-        assert raised.value.kind is INTERNAL_ERROR
+        assert raised.value.code is INTERNAL_ERROR
 
 
 def test_an_operation_without_an_answer_has_none() -> None:

@@ -72,7 +72,7 @@ class Desk:
         )
 
     async def _dead_letter(self, record: Any, error: ServiceError) -> None:
-        self.dead_letter.append((record, error.kind.code))
+        self.dead_letter.append((record, error.code.name))
 
     def take(self, record: Sent) -> None:
         number, self.taken = self.taken, self.taken + 1

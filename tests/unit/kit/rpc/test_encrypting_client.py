@@ -67,7 +67,7 @@ class Auth:
         try:
             _, plain = self.seals.open_request(call, request_headers(call, b""), body)
         except ServiceError as error:
-            return RawReply(error.kind.status, b"{}", error.kind.code)
+            return RawReply(error.code.status, b"{}", error.code.name)
         self.bodies.append(plain)
         return RawReply(200, self.answer(call))
 
@@ -89,7 +89,7 @@ async def sign_in(client: EncryptingRpcClient, **changes: Any) -> RawReply:
 async def refusal(client: EncryptingRpcClient, **changes: Any) -> ErrorCode:
     with pytest.raises(ServiceError) as raised:
         await sign_in(client, **changes)
-    return raised.value.kind
+    return raised.value.code
 
 
 async def test_the_reply_has_the_bytes_of_the_answer(auth: Auth, client: EncryptingRpcClient) -> None:
@@ -165,7 +165,7 @@ async def test_what_the_service_can_not_open_is_our_fault_and_other_errors_are_p
     auth: Auth, client: EncryptingRpcClient
 ) -> None:
     async def broken(call: Call, key: bytes, body: bytes) -> RawReply:
-        return RawReply(400, b"{}", kind.code)
+        return RawReply(400, b"{}", kind.name)
 
     auth.round_trip = broken  # type: ignore[method-assign]
     kind = SEAL_BROKEN

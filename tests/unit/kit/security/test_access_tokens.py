@@ -140,7 +140,7 @@ def verifier(clock: SetClock) -> TokenVerifier:
 def refusal(verifier: TokenVerifier, token: str) -> ErrorCode:
     with pytest.raises(ServiceError) as caught:
         verifier.verify(token)
-    return caught.value.kind
+    return caught.value.code
 
 
 def test_a_good_token_gives_its_claims(verifier: TokenVerifier) -> None:

@@ -41,7 +41,7 @@ def refusal(seals: FieldEncryption, call: Call, body: bytes) -> ErrorCode:
     with pytest.raises(ServiceError) as raised:
         opened(seals, call, body)
     assert "correct horse" not in str(raised.value)
-    return raised.value.kind
+    return raised.value.code
 
 
 def sealed(call: Call, body: bytes = BODY, kid: str = "k1") -> bytes:
