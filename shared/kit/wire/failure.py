@@ -99,7 +99,9 @@ def _line_of(error: BaseException) -> str:
     if not (ours or frames):
         return ""
     frame = (ours or frames)[-1]
-    return f"{'/'.join(PurePath(frame.filename).parts[-3:])}:{frame.lineno} in {frame.name}"
+    parts = PurePath(frame.filename).parts
+    starts = [index for index, part in enumerate(parts) if part in ("apps", "shared")]
+    return f"{'/'.join(parts[starts[-1] if starts else -3 :])}:{frame.lineno} in {frame.name}"
 
 
 def _number(text: str | None) -> int:

@@ -112,7 +112,7 @@ async def test_an_s3_that_nothing_helps_is_not_opened(
     for _ in range(2):
         with pytest.raises(ServiceError, match=r"mesh\.busy"):
             await storage.open()
-    assert "can copy, and so read, all that is in it" in caplog.text
+    assert "can copy, and so read, all objects in it" in caplog.text
     await storage.close()
 
 

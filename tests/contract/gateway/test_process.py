@@ -128,7 +128,7 @@ async def test_serves_with_the_keys_of_auth_and_exits_with_zero(
             )
         assert await asyncio.to_thread(process.stop) == 0
         log = process.log.read_text()
-        assert '"route": "/api/auth/me"' in log
+        assert '"route":"/api/auth/me"' in log
         assert "Traceback" not in log
 
 

@@ -12,7 +12,7 @@ from shared.contracts.catalogue import OPERATIONS, SERVICES
 from shared.contracts.topics import REPLY_RETENTION_MS, Topic, all_topics
 
 _DESCRIPTION = """\
-The messages that the services of Concord context through Kafka. Each operation has a request topic of the
+The messages that the services of Concord exchange through Kafka. Each operation has a request topic of the
 same name; the reply goes to the topic in the request's `reply_to` header, with the same `call_id`. Bodies
 are JSON, headers are UTF-8 text, keys are the ids whose order is kept. Delivery is at least once; effects
 happen once, because requests carry a `call_id` or an `idempotency_key`, and events an id and a revision.
