@@ -290,4 +290,4 @@ async def test_a_retry_for_a_topic_without_a_handler_is_a_dead_letter(place: Pla
     await place.send(("key", event(9)), headers=headers, topic=retry_topic(place.service, 1))
     async with place.inbox(handler):
         (dead,) = await place.read(place.dead, 1)
-    assert headers_of(dead)["reason"] == "nobody here takes in elsewhere"
+    assert headers_of(dead)["reason"] == "no handler for elsewhere"
