@@ -16,7 +16,7 @@ def answer_length(received: bytes) -> int | None:
 
 
 def status_of(answer: bytes) -> str:
-    """The status as it stands in the first line."""
+    """Return the status code of a status line."""
     return answer[9:12].decode("ascii", "replace")
 
 

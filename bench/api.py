@@ -20,7 +20,7 @@ class Api:
         self._local = threading.local()
 
     def call(self, method: str, path: str, *, token: str = "", body: Any = None, expected: int = 0) -> Any:
-        """The decoded body of a 2xx, or the expected, answer. Raises ApiError, OSError without a server."""
+        """Send a request and return the decoded body. Raise ApiError for an unexpected status."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if token:
             headers["Authorization"] = f"Bearer {token}"

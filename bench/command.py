@@ -39,7 +39,7 @@ class Plan(Struct, frozen=True):
 
 
 def gateway_here() -> str:
-    """The gateway on this machine, at the port that the environment names."""
+    """Return the URL of the gateway on this machine."""
     return f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT') or 3001}"
 
 

@@ -8,7 +8,7 @@ HEADS = ("operation", "in flight", "requests/s", "p50 ms", "p90 ms", "p99 ms", "
 
 
 def row_of(operation: Operation, in_flight: int, result: Result) -> tuple[str, ...]:
-    """One run; errors are counted by status."""
+    """Return the row of one run."""
     times = (result.p50_us, result.p90_us, result.p99_us, result.max_us)
     return (
         operation.value,
@@ -20,7 +20,7 @@ def row_of(operation: Operation, in_flight: int, result: Result) -> tuple[str, .
 
 
 def errors_of(result: Result) -> str:
-    """`0`, or how many of which status."""
+    """Return the error counts by status."""
     bad = [f"{count}× {status}" for status, count in sorted(result.statuses.items()) if status[0] != "2"]
     if result.socket_errors:
         bad.append(f"{result.socket_errors}× no answer")
@@ -28,7 +28,7 @@ def errors_of(result: Result) -> str:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Aligned; the first column to the left, figures to the right."""
+    """Return an aligned table."""
     widths = [max(len(row[column]) for row in (HEADS, *rows)) for column in range(len(HEADS))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(_line(row, widths) for row in (HEADS, rule, *rows))

@@ -108,7 +108,7 @@ class OwnConcord:
         return {name: str(parts) for name, parts in missing.items() if parts}
 
     def wait_ready(self) -> None:
-        """Until all is ready. Raises ConcordError."""
+        """Wait until all processes are ready. Raise ConcordError on a timeout."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         while missing := self.unready():
             if time.monotonic() > deadline:

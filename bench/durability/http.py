@@ -57,7 +57,7 @@ class Line:
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Raises EOFError when it does not come whole, ValueError for what is no answer or too much."""
+    """Read a response. Raise EOFError if it is cut off, ValueError if it is malformed or too large."""
     received = b""
     while (length := answer_length(received)) is None or len(received) < length:
         more = await reader.read(_READ_BYTES)

@@ -92,7 +92,7 @@ async def reckon(concord: OwnConcord, scene: Scene) -> Reckoned:
 
 
 async def _history(ports: list[int], channel_id: str, token: str) -> list[Stored]:
-    """The whole history of a channel, the oldest first."""
+    """Return a channel's history, oldest first."""
     line, found, bound = Line(ports), list[Stored](), ""
     while True:
         page = await _page(line, f"/api/channels/{channel_id}/messages?limit=100{bound}", token)
@@ -140,7 +140,7 @@ def _written(concord: OwnConcord, topic: str) -> list[Written]:
 
 
 def _id_of(body: bytes | None) -> str:
-    """The id by which consumers know an event; empty for what is none."""
+    """Return the event id of a record, or ""."""
     try:
         return _decode_id(body or b"").id
     except msgspec.DecodeError:
@@ -148,7 +148,7 @@ def _id_of(body: bytes | None) -> str:
 
 
 async def _read(concord: OwnConcord, topic: str, channels: Iterable[str]) -> _Topic:
-    """A topic from its beginning to its end. Raises ConcordError."""
+    """Read a topic from start to end."""
     passage = TopicReader(
         {"bootstrap_servers": concord.kafka.bootstrap}, [topic], ReadLimits(records_max=RECORDS_MAX)
     )

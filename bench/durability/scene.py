@@ -25,7 +25,7 @@ class Scene(Struct, frozen=True):
 
 
 def set_scene(api: Api, gateway_ports: Sequence[int], count: int, watch: Watch) -> Scene:
-    """Everybody is a member of every server. Raises ApiError or OSError."""
+    """Create accounts and servers; add every account to every server."""
     tokens = [_sign_up(api, number) for number in range(PEOPLE)]
     readers: dict[str, str] = {}
     things = [Thing("/api/auth/me", token) for token in tokens]

@@ -45,11 +45,11 @@ class Watch:
         self._last_of_all = time.monotonic()
 
     def begin(self) -> None:
-        """Sending starts now."""
+        """Note the start of a send."""
         self._last_of_all = time.monotonic()
 
     def note(self, channel_id: str, begun: float) -> None:
-        """A send was acknowledged."""
+        """Note an acknowledgement."""
         now = time.monotonic()
         self.acknowledged += 1
         self.last_ack[channel_id] = now
@@ -81,7 +81,7 @@ class Sender:
         await self._line.close()
 
     async def _send(self, nonce: str) -> Acknowledged | None:
-        """Until it is acknowledged, always with the same nonce; None when it is given up."""
+        """Send with one nonce until acknowledged; return None if given up."""
         path = f"/api/channels/{self.channel_id}/messages"
         body = json.dumps({"content": content_of(nonce), "nonce": nonce}).encode()
         begun, give_up = time.monotonic(), None

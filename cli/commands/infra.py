@@ -12,7 +12,7 @@ from cli.launcher.foreground import run_stack
 
 @click.group()
 def infra() -> None:
-    """The embedded Kafka, Postgres and S3 alone."""
+    """Run the embedded Kafka, Postgres and S3 without services."""
 
 
 @infra.command()

@@ -45,7 +45,7 @@ def page() -> str:
 
 
 def _base_of(settings_type: type[Settings]) -> type[Settings]:
-    """The settings that a section does not repeat, because another section lists them."""
+    """Return the settings that another section lists already."""
     is_service_with_port = issubclass(settings_type, EdgeSettings) and settings_type is not EdgeSettings
     return EdgeSettings if is_service_with_port else ProcessSettings
 

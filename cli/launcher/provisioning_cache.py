@@ -57,5 +57,5 @@ def remember_prepared(environ: Mapping[str, str], data: DataFolder) -> None:
 
 
 def forget_prepared(data: DataFolder) -> None:
-    """The next start waits for preparation again."""
+    """Delete the mark, so that the next start waits for provisioning."""
     (data.root / "prepared").unlink(missing_ok=True)

@@ -89,7 +89,7 @@ class Jwk(Answer, kw_only=True):
 
 
 class Jwks(Answer, kw_only=True):
-    """Public keys that are good now."""
+    """The public keys that are valid now."""
 
     keys: list[Jwk]
 
@@ -107,7 +107,7 @@ class Claims(Answer, kw_only=True):
 
 
 class VerifiedToken(Answer, kw_only=True):
-    """A token that holds, and whose it is."""
+    """A valid token's profile and claims."""
 
     profile: Profile
     claims: Claims
@@ -213,7 +213,7 @@ USER_SIGNUP = Operation(
     name="user.signup",
     service="auth",
     summary="Sign up",
-    description="Makes an account and signs in. The e-mail is normalised and belongs to one account only.",
+    description="Creates an account and a session. The e-mail is normalised and belongs to one account only.",
     request=SignUp,
     body=SignUpBody,
     answer=SignedIn,
@@ -241,8 +241,8 @@ USER_REFRESH = Operation(
     service="auth",
     summary="Get new tokens",
     description=(
-        "Gives a successor of the refresh token. The old one stays good until a successor is used, so a lost "
-        "answer logs nobody out; a token that is dead and comes back ends the whole session."
+        "Returns a successor of the refresh token. The old token stays valid until a successor is used, so a "
+        "lost answer ends no session. Using a dead token ends the whole session."
     ),
     request=Refresh,
     body=RefreshBody,
@@ -280,7 +280,7 @@ USER_UPDATE = Operation(
     name="user.update",
     service="auth",
     summary="Change my profile",
-    description="Fields that are not named stay as they are; `imageUrl: null` takes the image away.",
+    description="Absent fields keep their values; `imageUrl: null` removes the image.",
     request=UpdateProfile,
     body=UpdateProfileBody,
     answer=Profile,
@@ -343,7 +343,7 @@ USER_VERIFY_TOKEN = Operation(
     name="user.verifyToken",
     service="auth",
     summary="Check an access token",
-    description="For other services: the profile and the claims of a token that holds.",
+    description="For other services: the profile and the claims of a valid token.",
     request=VerifyToken,
     answer=VerifiedToken,
     result="The token's profile and claims.",

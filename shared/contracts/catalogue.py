@@ -1,4 +1,4 @@
-"""Everything there is to call, to hear and to go wrong, in one place."""
+"""Catalogue of all operations, events and errors."""
 
 from shared.contracts import account, file, message, server
 from shared.contracts.errors import CATALOGUE as ERRORS
@@ -13,7 +13,7 @@ SERVICES = ("auth", "server", "message", "file")
 
 
 def operations_of(service: str) -> tuple[Operation, ...]:
-    """The operations that a service answers, in the order of its contract."""
+    """Return the operations of a service, in the order of its contract."""
     return tuple(operation for operation in OPERATIONS.values() if operation.service == service)
 
 

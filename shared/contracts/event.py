@@ -91,7 +91,7 @@ class FileDeleted(Answer, kw_only=True):
 
 
 class SessionRevoked(Answer, kw_only=True):
-    """A session whose access tokens are no longer good."""
+    """A session whose access tokens are no longer valid."""
 
     session_id: Id
     profile_id: Id
@@ -119,7 +119,7 @@ def _event(name: str, service: str, data: type[Answer], topics: tuple[str, ...],
 
 
 PROFILE_UPDATED = _event(
-    "profile.updated", "auth", PublicProfile, ("user-events",), "A profile was made or changed"
+    "profile.updated", "auth", PublicProfile, ("user-events",), "A profile was created or changed"
 )
 SESSION_REVOKED = _event("session.revoked", "auth", SessionRevoked, ("user-events",), "A session ended")
 
@@ -167,7 +167,5 @@ MESSAGE_UPDATED = _event(
 MESSAGE_DELETED = _event(
     "message.deleted", "message", MessageDeleted, (LIVE, "message-events"), "A message was deleted"
 )
-FILE_COMPLETED = _event(
-    "file.completed", "file", File, ("file-events",), "A file was uploaded and found to be what it says"
-)
+FILE_COMPLETED = _event("file.completed", "file", File, ("file-events",), "A file was uploaded and verified")
 FILE_DELETED = _event("file.deleted", "file", FileDeleted, ("file-events",), "A file was deleted")

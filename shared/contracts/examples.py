@@ -30,18 +30,18 @@ _NUMBERS = {"status": 400, "expires_in_s": 900, "exp": 1_777_637_700, "iat": 1_7
 
 
 def example_of(struct_type: type[Struct]) -> dict[str, Any]:
-    """One example of a struct as a JSON object: values from its fields' `Meta`, or values of the type."""
+    """Return an example of a struct as a JSON object."""
     fields = (field for field in msgspec.structs.fields(struct_type) if not _is_left_out(field))
     return {field.encode_name: _example_of_field(field) for field in fields}
 
 
 def example_of_event(event_type: EventType) -> dict[str, Any]:
-    """One example of an event with its data."""
+    """Return an example of an event as a JSON object."""
     return {**example_of(Event), "type": event_type.name, "data": example_of(event_type.data)}
 
 
 def _is_left_out(field: FieldInfo) -> bool:
-    """A cursor or an id that need not be given bounds a list; a made-up one would spoil the example."""
+    """Return True for optional cursors and ids: a made-up one would spoil the example."""
     part = _part(field.type)
     return field.default is None and (_bare(part) is UUID or not _shown(part))
 
@@ -82,7 +82,7 @@ def _example_of_class(annotation: Any, name: str) -> Any:
 
 
 def _part(annotation: Any) -> Any:
-    """The first alternative of a union that is a value; the type itself when it is none."""
+    """Return the first value type of a union, or the type itself."""
     if get_origin(annotation) not in (Union, UnionType):
         return annotation
     return next(part for part in get_args(annotation) if part not in (type(None), UnsetType))

@@ -197,7 +197,7 @@ class ChannelType(StrEnum):
 class Role(StrEnum):
     """The role of a member.
 
-    ADMIN: all. MODERATOR: channels, invites, kicking guests. GUEST: read, write, leave.
+    ADMIN: everything. MODERATOR: channels, invites, kicking guests. GUEST: read, write, leave.
     """
 
     ADMIN = "ADMIN"

@@ -75,7 +75,7 @@ class FileLocation(Answer, kw_only=True):
 
 
 class Attachment(Answer, kw_only=True):
-    """A file as the messages show it that it is attached to."""
+    """A file as shown in messages."""
 
     id: Id
     name: FileName
@@ -90,7 +90,7 @@ class Attachments(Answer, kw_only=True):
 
 
 class CreateFileBody(Body, kw_only=True):
-    """`sha256` is optional: with it S3 takes no other bytes than these."""
+    """`sha256` is optional: with it S3 accepts only content with this digest."""
 
     channel_id: Id
     name: FileName
@@ -206,7 +206,7 @@ FILE_COMPLETE = Operation(
 FILE_GET = Operation(
     name="file.get",
     service="file",
-    summary="Read about a file",
+    summary="Read a file's metadata",
     request=OfFile,
     answer=File,
     result="The file's metadata.",
@@ -218,7 +218,7 @@ FILE_DOWNLOAD = Operation(
     name="file.download",
     service="file",
     summary="Download a file",
-    description="Leads to an address in S3 that is good for a few minutes and needs no token.",
+    description="Redirects to an S3 URL that is valid for a few minutes and needs no token.",
     request=DownloadFile,
     query=DownloadQuery,
     answer=FileLocation,
@@ -231,8 +231,8 @@ FILE_DOWNLOAD = Operation(
 FILE_THUMBNAIL = Operation(
     name="file.thumbnail",
     service="file",
-    summary="A small picture of an image",
-    description="Leads to a WebP image in S3, as a download does; without metadata, and the right side up.",
+    summary="Download a thumbnail",
+    description="Redirects to a WebP thumbnail in S3, upright and without metadata.",
     request=GetThumbnail,
     query=ThumbnailQuery,
     answer=FileLocation,
@@ -247,8 +247,8 @@ FILE_DELETE = Operation(
     service="file",
     summary="Delete a file",
     description=(
-        "By its owner, an ADMIN or a MODERATOR. It disappears from the messages that show it. Its room in "
-        "the quota is free when the address for its upload has expired."
+        "By its owner, an ADMIN or a MODERATOR. It disappears from the messages that show it. Its quota "
+        "is released when its upload URL has expired."
     ),
     request=OfFile,
     status=204,

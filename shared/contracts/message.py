@@ -98,7 +98,7 @@ MESSAGE_SEND = Operation(
     description=(
         "Spaces around the content are trimmed. The same `nonce` of the same author in the same channel "
         "gives the first message again, with 200; so does the same `Idempotency-Key`, with 201. A message "
-        "that was deleted meanwhile is not found; it is not sent once more."
+        "that was deleted meanwhile is not found; it is not sent again."
     ),
     request=SendMessage,
     body=SendMessageBody,
@@ -117,8 +117,8 @@ MESSAGE_HISTORY = Operation(
     service="message",
     summary="Read a channel's history",
     description=(
-        "Always the newest first: without a bound the last messages, `before` and `after` the nearest on "
-        "that side of a message, `around` with that message in the middle. A deleted message's id works too."
+        "Newest first: without a bound the latest messages, with `before` or `after` those nearest to that "
+        "message, with `around` those around it. A deleted message's id works too."
     ),
     request=ReadHistory,
     query=HistoryQuery,

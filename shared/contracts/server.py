@@ -55,7 +55,7 @@ class Server(Answer, kw_only=True):
 
 
 class Servers(Answer, kw_only=True):
-    """A page of the servers that I am in, the one joined first at the top."""
+    """A page of the caller's servers, in order of joining."""
 
     items: list[Server]
     next: Cursor | None
@@ -78,14 +78,14 @@ class Member(Answer, kw_only=True):
 
 
 class Members(Answer, kw_only=True):
-    """A page of a server's members, who joined first at the top."""
+    """A page of a server's members, in order of joining."""
 
     items: list[Member]
     next: Cursor | None
 
 
 class Invite(Answer, kw_only=True):
-    """A code that lets people in, for a time and a number of uses (`null`: without that bound)."""
+    """A code to join a server, limited in time and uses (`null`: unlimited)."""
 
     code: InviteCode
     server_id: Id
@@ -95,14 +95,14 @@ class Invite(Answer, kw_only=True):
 
 
 class Invites(Answer, kw_only=True):
-    """A page of a server's invites that are still good, the newest first."""
+    """A page of a server's valid invites, newest first."""
 
     items: list[Invite]
     next: Cursor | None
 
 
 class InviteCodeAnswer(Answer, kw_only=True):
-    """The server's new standing code; the old one is no longer good."""
+    """The server's new standing code; the old one is no longer valid."""
 
     invite_code: InviteCode
 
@@ -270,7 +270,7 @@ UPDATE_SERVER = Operation(
     name="update.server",
     service="server",
     summary="Change a server",
-    description="ADMIN only. Fields that are not named stay as they are.",
+    description="ADMIN only. Absent fields keep their values.",
     request=UpdateServer,
     body=UpdateServerBody,
     answer=Server,
@@ -282,7 +282,7 @@ DELETE_SERVER = Operation(
     name="delete.server",
     service="server",
     summary="Delete a server",
-    description="ADMIN only. Its channels and their messages go with it.",
+    description="ADMIN only. Its channels and their messages are deleted too.",
     request=OfServer,
     status=204,
     result="The server is deleted.",
@@ -365,7 +365,7 @@ CHANNEL_DELETE = Operation(
     name="channel.delete",
     service="server",
     summary="Delete a channel",
-    description="ADMIN or MODERATOR. Its messages go with it.",
+    description="ADMIN or MODERATOR. Its messages are deleted too.",
     request=OfChannel,
     status=204,
     result="The channel is deleted.",
@@ -426,7 +426,9 @@ INVITE_CREATE = Operation(
     name="invite.create",
     service="server",
     summary="Create an invite",
-    description="ADMIN or MODERATOR. Without `maxAgeS` it stays, without `maxUses` it is never used up.",
+    description=(
+        "ADMIN or MODERATOR. Without `maxAgeS` it never expires; without `maxUses` its uses are unlimited."
+    ),
     request=CreateInvite,
     body=CreateInviteBody,
     answer=Invite,
@@ -440,7 +442,7 @@ INVITE_LIST = Operation(
     name="invite.list",
     service="server",
     summary="List a server's invites",
-    description="ADMIN or MODERATOR. Those that are still good, without the standing code.",
+    description="ADMIN or MODERATOR. Valid invites, without the standing code.",
     request=ListOfServer,
     query=PageQuery,
     answer=Invites,
@@ -464,7 +466,7 @@ INVITE_REGENERATE = Operation(
     name="invite.regenerate",
     service="server",
     summary="Replace the standing invite code",
-    description="ADMIN or MODERATOR. The old standing code is no longer good.",
+    description="ADMIN or MODERATOR. The old standing code is no longer valid.",
     request=OfServer,
     answer=InviteCodeAnswer,
     result="The new invite code.",
@@ -475,7 +477,7 @@ INVITE_REGENERATE = Operation(
 INVITE_GET = Operation(
     name="invite.get",
     service="server",
-    summary="Look at an invite",
+    summary="Preview an invite",
     request=OfInvite,
     answer=InvitePreview,
     result="The invite and its server's name.",
@@ -486,8 +488,8 @@ INVITE_GET = Operation(
 INVITE_ACCEPT = Operation(
     name="invite.accept",
     service="server",
-    summary="Join by an invite",
-    description="Answers with the server, also when the caller is in it already (which uses nothing up).",
+    summary="Accept an invite",
+    description="Returns the server. A caller who is already a member consumes no use.",
     request=OfInvite,
     answer=Server,
     result="The joined server.",

@@ -54,7 +54,7 @@ def decode_query(pairs: Iterable[tuple[str, str]], struct_type: type[T]) -> T:
 
 
 def validation_failed(faults: Iterable[FieldError]) -> ServiceError:
-    """The error that carries these faults, at most 50 of them."""
+    """Return `validation.failed` with at most 50 field errors."""
     listed = tuple(faults)[:_ERRORS_MAX]
     names = ", ".join(fault.path for fault in listed[:5])
     return VALIDATION_FAILED.exception(f"{len(listed)} thing(s) wrong with: {names}.", listed)
@@ -95,7 +95,7 @@ def _faults_of(
 
 @cache
 def _one_field(struct_type: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
-    """A struct of this one field, because a field's type alone may not stand by itself (UNSET)."""
+    """Return a struct with this one field: msgspec cannot convert to a bare field type (UNSET)."""
     field = next(field for field in msgspec.structs.fields(struct_type) if field.encode_name == name)
     return msgspec.defstruct("Field", [_definition(field)], rename={field.name: name})
 
@@ -105,7 +105,7 @@ def _definition(field: FieldInfo) -> tuple[str, Any]:
 
 
 def rule_of(struct_type: Any) -> str | None:
-    """The sentence in the metadata of an annotated type, wherever it is in a union; an enum's values."""
+    """Return the rule in a type's metadata, or the values of an enum."""
     if isinstance(struct_type, type) and issubclass(struct_type, Enum):
         return "must be one of " + ", ".join(str(member.value) for member in struct_type)
     for part in (*getattr(struct_type, "__metadata__", ()), *get_args(struct_type)):

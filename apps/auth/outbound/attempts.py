@@ -31,7 +31,7 @@ class SqlAttempts:
             await self._session.execute(delete(AttemptRow).where(col(AttemptRow.key).in_(keys)))
 
     async def _lock(self, key: bytes) -> int:
-        """Insert or lock in one statement: between two, the row could be swept."""
+        """Lock the counters, inserting missing ones: the sweep could delete a row between two statements."""
         statement = insert(AttemptRow).values(key=key, paid_back_at=moment_of(0))
         upsert = statement.on_conflict_do_update(
             index_elements=["key"], set_={"paid_back_at": col(AttemptRow.paid_back_at)}

@@ -202,7 +202,7 @@ def partition_for(key: bytes, count: int) -> int:
 
 @lru_cache(maxsize=65_536)
 def _hash(key: bytes) -> int:
-    """Cached, because aiokafka's murmur2 is plain Python and keys repeat."""
+    """Return murmur2 of the key; cached, because aiokafka's is plain Python."""
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
