@@ -1,1 +1,1 @@
-"""The life of `concord up`: `Stack` starts, supervises and stops. Imports embedded and provisioning."""
+"""The life of `concord up`: `Stack` starts, supervises and stops. Imports embedded, config, processes and the kit."""

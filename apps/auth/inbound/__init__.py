@@ -1,1 +1,4 @@
-"""Entry points of the auth service: operations from Kafka, mapped to use cases."""
+"""Entry points of the auth service: operations and events from Kafka, mapped to use cases.
+
+Imports use cases, ports, domain, contracts and the kit.
+"""

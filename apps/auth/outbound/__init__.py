@@ -1,1 +1,4 @@
-"""Adapters of the auth service's ports: Postgres (`Sql…`), Argon2id, JWT, and HPKE keys."""
+"""Adapters of the ports: Postgres (`Sql…`) and other services (`Rpc…`).
+
+Imports ports, domain, contracts and the kit, but no use case.
+"""

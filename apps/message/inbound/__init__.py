@@ -1,1 +1,4 @@
-"""Handlers of requests and events from Kafka: `register_operations`, `on_server_event`, `on_file_event`."""
+"""Entry points of the message service: operations and events from Kafka, mapped to use cases.
+
+Imports use cases, ports, domain, contracts and the kit.
+"""

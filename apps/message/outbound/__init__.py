@@ -1,1 +1,4 @@
-"""Adapters of the ports: Postgres (`Sql…`) and other services (`Rpc…`)."""
+"""Adapters of the ports: Postgres (`Sql…`) and other services (`Rpc…`).
+
+Imports ports, domain, contracts and the kit, but no use case.
+"""

@@ -1,1 +1,4 @@
-"""Adapters of the server service's ports: Postgres (`Sql…`) and the auth service (`RpcAccounts`)."""
+"""Adapters of the ports: Postgres (`Sql…`) and other services (`Rpc…`).
+
+Imports ports, domain, contracts and the kit, but no use case.
+"""

@@ -1,1 +1,1 @@
-"""Authentication by access token: `TokenVerification`, `Authenticator`. Imports `rate_limits`."""
+"""Authentication by token: `TokenVerification`, `Authenticator`. Imports `rate_limits`, the layers below, the kit."""

@@ -1,1 +1,1 @@
-"""The client's address behind proxies: `TrustedProxies`, `InternalHop`. Imports `request_context` only."""
+"""The client's address behind proxies: `TrustedProxies`, `InternalHop`. Imports `request_context` and the kit."""

@@ -1,1 +1,1 @@
-"""Rate limits: `RateLimits` over `GcraLimiter`. Imports `client_address` and `request_context`."""
+"""Rate limits: `RateLimits` over `GcraLimiter`. Imports `client_address`, `request_context`, the kit, contracts."""

@@ -1,4 +1,4 @@
 """Consumption of events: `consumer.EventConsumer` by group, with retries; `tail.TopicTailer` without a group.
 
-May import every package of the kit but `runtime`, `rpc` and `outbox`.
+Imports the layers of the kit below it.
 """

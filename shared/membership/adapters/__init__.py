@@ -1,1 +1,1 @@
-"""Adapters of the membership ports: `SqlMembershipStore` and `RpcMembershipDirectory`."""
+"""Adapters of the membership ports: `SqlMembershipStore`, `RpcMembershipDirectory`. Imports ports and the kit."""
