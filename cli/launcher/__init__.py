@@ -1,1 +1,4 @@
-"""The life of `concord up`: `Stack` starts, supervises and stops. Imports embedded, config, processes and the kit."""
+"""The life of `concord up`: `Stack` starts, supervises and stops.
+
+Imports embedded, config, processes and the kit.
+"""

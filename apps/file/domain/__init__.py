@@ -1,1 +1,4 @@
-"""Pure rules of files: FileRecord, Allowance, media types, thumbnails. Imports contracts and `shared.membership.access` only."""
+"""Pure rules of files: FileRecord, Allowance, media types, thumbnails.
+
+Imports contracts and `shared.membership.access` only.
+"""

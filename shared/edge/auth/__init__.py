@@ -1,1 +1,4 @@
-"""Authentication by token: `TokenVerification`, `Authenticator`. Imports `rate_limits`, the layers below, the kit."""
+"""Authentication by token: `TokenVerification`, `Authenticator`.
+
+Imports `rate_limits`, the layers below, the kit.
+"""

@@ -1,1 +1,4 @@
-"""The client's address behind proxies: `TrustedProxies`, `InternalHop`. Imports `request_context` and the kit."""
+"""The client's address behind proxies: `TrustedProxies`, `InternalHop`.
+
+Imports `request_context` and the kit.
+"""

@@ -1,1 +1,4 @@
-"""Rate limits: `RateLimits` over `GcraLimiter`. Imports `client_address`, `request_context`, the kit, contracts."""
+"""Rate limits: `RateLimits` over `GcraLimiter`.
+
+Imports `client_address`, `request_context`, the kit, contracts.
+"""

@@ -1,1 +1,4 @@
-"""Adapters of the membership ports: `SqlMembershipStore`, `RpcMembershipDirectory`. Imports ports and the kit."""
+"""Adapters of the membership ports: `SqlMembershipStore`, `RpcMembershipDirectory`.
+
+Imports ports and the kit.
+"""
