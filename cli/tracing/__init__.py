@@ -1,4 +1,4 @@
 """The traces of a correlation id in logs and in Kafka, in one time line: `kafka_steps`, `log_steps`.
 
-Imports config, output and the kit.
+Imports output and the kit.
 """
