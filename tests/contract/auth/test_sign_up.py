@@ -46,7 +46,7 @@ async def test_an_e_mail_that_grows_too_long_is_refused(world: World) -> None:
 async def test_of_two_at_once_one_gets_the_e_mail(world: World) -> None:
     results = await asyncio.gather(*(world.sign_up(name=f"A{n}") for n in range(5)), return_exceptions=True)
     taken = [result for result in results if isinstance(result, Exception)]
-    assert [getattr(error, "kind", None) for error in taken] == [EMAIL_TAKEN] * 4
+    assert [getattr(error, "code", None) for error in taken] == [EMAIL_TAKEN] * 4
 
 
 async def test_a_taken_e_mail_costs_as_much_as_a_new_one(world: World) -> None:
