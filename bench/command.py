@@ -104,11 +104,11 @@ def load(
     anywhere: bool,
     driver: str | None,
 ) -> None:
-    """Put a running Concord under load and tell how it fares.
+    """Put a running Concord under load and report rates and latencies.
 
-    It sends messages, reads histories and asks who the caller is, or only what is named, on servers of its
-    own that it deletes at the end, and compares what was acknowledged with what is stored. `file` and
-    `thumbnail` share files by way of S3; the quotas of the people on the stage bound how many.
+    By default it sends messages, reads histories and reads profiles; name operations to run only these. It
+    works on servers of its own that it deletes at the end, and compares acknowledged with stored messages.
+    `file` and `thumbnail` upload to S3, within the quotas of the test accounts.
     """
     host, port = place(url, anywhere)
     plan = Plan([Operation(one) for one in operations or SINGLE], in_flight, seconds, warm_up_s)

@@ -64,7 +64,7 @@ def cpu_us(step: Step, rounds: int) -> float:
     help="CPU time of a whole send in all processes, in microseconds, to compare with (docs/benchmarks.md).",
 )
 def signatures(rounds: int, send_us: float) -> None:
-    """Tell how much of a send its signatures are. Nothing has to run for it."""
+    """Measure the share of signatures in the cost of a send. Nothing has to run for it."""
     costs = {name: cpu_us(step, rounds) for name, step in steps().items()}
     for name, cost_us in costs.items():
         click.echo(f"{name:<32}{cost_us:6.2f} µs")

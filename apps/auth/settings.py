@@ -20,38 +20,44 @@ class AuthSettings(ProcessSettings, frozen=True, kw_only=True):
     auth_database_url: Annotated[Secret, Meta(description="postgresql://user:password@host:port/name")]
     token_issuer: Annotated[str, Meta(min_length=1, description="`iss` of access tokens")] = "concord"  # noqa: S105
     token_audience: Annotated[str, Meta(min_length=1, description="`aud` of access tokens")] = "concord"  # noqa: S105
-    access_token_ttl_s: Annotated[int, Meta(ge=1, le=_DAY_S, description="Life of an access token")] = 900
+    access_token_ttl_s: Annotated[int, Meta(ge=1, le=_DAY_S, description="Lifetime of access tokens")] = 900
     refresh_token_ttl_s: Annotated[
-        int, Meta(ge=1, le=365 * _DAY_S, description="Life of a refresh token, from when it was given")
+        int, Meta(ge=1, le=365 * _DAY_S, description="Lifetime of refresh tokens, from issue")
     ] = 30 * _DAY_S
     sessions_max: Annotated[
-        int, Meta(ge=1, le=1000, description="Sessions of a person; the one used longest ago is ended")
+        int, Meta(ge=1, le=1000, description="Sessions of a person; the least recently used one is ended")
     ] = 100
     key_rotation_s: Annotated[
-        int, Meta(ge=3, le=365 * _DAY_S, description="How long a key signs access tokens")
+        int, Meta(ge=3, le=365 * _DAY_S, description="Time for which a key signs access tokens")
     ] = 30 * _DAY_S
     key_publish_s: Annotated[
-        int, Meta(ge=1, le=30 * _DAY_S, description="How long a key is published before it signs")
+        int, Meta(ge=1, le=30 * _DAY_S, description="Time for which a key is published before it signs")
     ] = 3600
     key_overlap_s: Annotated[
-        int, Meta(ge=2, le=30 * _DAY_S, description="How long a key stays published after it signed last")
+        int,
+        Meta(ge=2, le=30 * _DAY_S, description="Time for which a key stays published after it signed last"),
     ] = 3600
     sealing_rotation_s: Annotated[
-        int, Meta(ge=3, le=365 * _DAY_S, description="How long passwords and tokens are sealed to one key")
+        int,
+        Meta(ge=3, le=365 * _DAY_S, description="Time for which passwords and tokens are sealed to one key"),
     ] = _DAY_S
     sealing_overlap_s: Annotated[
         int,
-        Meta(ge=2, le=30 * _DAY_S, description="How long such a key opens after that; then it is deleted"),
+        Meta(
+            ge=2, le=30 * _DAY_S, description="Time for which such a key opens after that; then it is deleted"
+        ),
     ] = 7200
-    key_refresh_s: Annotated[int, Meta(ge=1, le=3600, description="How often keys are looked at")] = 60
+    key_refresh_s: Annotated[int, Meta(ge=1, le=3600, description="Interval between checks of the keys")] = 60
     rate_limit_per_minute: Annotated[
         int, Meta(ge=0, le=10_000_000, description="As at the gateway; 0: wrong passwords are not counted")
     ] = 100
     hash_threads: Annotated[int, Meta(ge=1, le=64, description="Passwords hashed at once, 19 MiB each")] = 2
     hash_queue_max: Annotated[
-        int, Meta(ge=0, le=10_000, description="Passwords waiting to be hashed; more are busy")
+        int, Meta(ge=0, le=10_000, description="Passwords waiting to be hashed; more get mesh.busy")
     ] = 64
-    sweep_s: Annotated[int, Meta(ge=1, le=_DAY_S, description="How often what is over is removed")] = 600
+    sweep_s: Annotated[
+        int, Meta(ge=1, le=_DAY_S, description="Interval between removals of expired rows")
+    ] = 600
 
     def problems(self) -> Iterator[str]:
         """Yield a problem if a key does not outlive its tokens, or is not known everywhere before its use."""

@@ -58,7 +58,7 @@ class FileSettings(EdgeSettings, frozen=True, kw_only=True):
     s3_bucket: Annotated[
         str,
         Meta(
-            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket; made when it is missing"
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="The bucket; created if it is missing"
         ),
     ] = "concord"
     aws_access_key_id: Annotated[
@@ -70,47 +70,41 @@ class FileSettings(EdgeSettings, frozen=True, kw_only=True):
     )
     s3_threads: Annotated[int, Meta(ge=1, le=256, description="Calls of S3 at once")] = 16
     file_max_bytes: Annotated[
-        int, Meta(ge=1, le=5 * 1024 * _MIB, description="A file; S3 takes and copies no more in one go")
+        int, Meta(ge=1, le=5 * 1024 * _MIB, description="Size of a file; S3 accepts at most 5 GiB at once")
     ] = 25 * _MIB
     file_quota_bytes: Annotated[int, Meta(ge=1, le=2**50, description="All files of a person")] = 1024 * _MIB
     file_quota_files: Annotated[int, Meta(ge=1, le=10_000_000, description="Files of a person")] = 10_000
-    file_types: Annotated[tuple[str, ...], Meta(description="Media types of files that are taken")] = _TYPES
-    file_upload_url_s: Annotated[
-        int, Meta(ge=10, le=86_400, description="How long an address for an upload is good")
-    ] = 900
-    file_download_url_s: Annotated[
-        int, Meta(ge=1, le=86_400, description="How long an address for a download is good")
-    ] = 300
+    file_types: Annotated[tuple[str, ...], Meta(description="Media types that are accepted")] = _TYPES
+    file_upload_url_s: Annotated[int, Meta(ge=10, le=86_400, description="Lifetime of upload URLs")] = 900
+    file_download_url_s: Annotated[int, Meta(ge=1, le=86_400, description="Lifetime of download URLs")] = 300
     file_writes_end_s: Annotated[
         int,
         Meta(
             ge=600,
             le=604_800,
-            description="The longest that an upload may go on when its address has expired; "
-            "then its place is looked at for the last time",
+            description="Time that an upload may continue after its URL expired; "
+            "then its key is checked a last time",
         ),
     ] = 3600
     file_part_bytes: Annotated[
-        int, Meta(ge=5 * _MIB, le=256 * _MIB, description="What is kept in memory of each streamed upload")
+        int, Meta(ge=5 * _MIB, le=256 * _MIB, description="Bytes of each streamed upload in memory")
     ] = 5 * _MIB
     file_uploads_max: Annotated[int, Meta(ge=1, le=4096, description="Streamed uploads at once")] = 16
     file_uploads_person_max: Annotated[
         int, Meta(ge=1, le=4096, description="Streamed uploads of one person at once")
     ] = 4
     file_upload_timeout_ms: Annotated[
-        int, Meta(ge=1_000, le=86_400_000, description="How long a streamed upload may take")
+        int, Meta(ge=1_000, le=86_400_000, description="Time that a streamed upload may take")
     ] = 600_000
     file_stall_timeout_ms: Annotated[
-        int, Meta(ge=100, le=600_000, description="How long a streamed upload may stand still")
+        int, Meta(ge=100, le=600_000, description="Time that a streamed upload may pause")
     ] = 20_000
-    file_sweep_s: Annotated[
-        int, Meta(ge=1, le=86_400, description="Pause between two rounds of taking away what nobody needs")
-    ] = 10
+    file_sweep_s: Annotated[int, Meta(ge=1, le=86_400, description="Pause between two clean-up rounds")] = 10
     file_thumbnail_workers: Annotated[
         int, Meta(ge=1, le=64, description="Processes that make thumbnails")
     ] = 1
     file_thumbnail_timeout_ms: Annotated[
-        int, Meta(ge=100, le=30_000, description="How long the thumbnails of one image may take")
+        int, Meta(ge=100, le=30_000, description="Time that the thumbnails of one image may take")
     ] = 8_000
     file_thumbnail_max_bytes: Annotated[
         int, Meta(ge=1, le=2**32, description="The largest image file that thumbnails are made of")

@@ -14,5 +14,5 @@ class ServerSettings(ProcessSettings, frozen=True, kw_only=True):
         Secret, Meta(description="postgresql://user:password@host:port/name of the server service's database")
     ]
     server_clean_up_s: Annotated[
-        int, Meta(ge=1, le=86_400, description="Pause between two rounds of taking away what is deleted")
+        int, Meta(ge=1, le=86_400, description="Pause between two rounds of purging deleted servers")
     ] = 30

@@ -31,7 +31,7 @@ FIRST_TIMEOUT_S = 30.0
     "--report", "target", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it."
 )
 def durability(seconds: int, senders: int, seed: int | None, target: Path | None) -> None:
-    """Send and kill, then reckon up: is anything lost, doubled or out of order?
+    """Kill processes during load and count lost, duplicated and reordered messages.
 
     It starts a Concord of its own, on free ports and in a folder of its own, with two gateways and two
     message replicas; kills one of its processes, Kafka or Postgres with -9, again and again, the next one

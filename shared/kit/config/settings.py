@@ -38,15 +38,16 @@ class ProcessSettings(Settings, frozen=True, kw_only=True):
     kafka_ssl_keyfile: Annotated[str, Meta(description="PEM file of the client's key")] = ""
     kafka_ssl_password: Annotated[Secret, Meta(description="Password of the client's key")] = ""
     mesh_secret: Annotated[
-        Secret, Meta(description="Signs what the mesh writes; the same for all its processes, 32 characters")
+        Secret,
+        Meta(description="Secret that signs records; the same for all processes, at least 32 characters"),
     ] = ""
     mesh_secret_also: Annotated[
-        Secret, Meta(description="A second one whose signatures are good as well, while MESH_SECRET changes")
+        Secret, Meta(description="A second secret whose signatures are accepted, while MESH_SECRET changes")
     ] = ""
     kafka_partitions: Annotated[int, _number(1, 1000, "Partitions of new topics")] = 4
     kafka_replication_factor: Annotated[int, _number(1, 10, "Replicas of new topics")] = 1
     log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="What is logged, and what is worse")
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="Lowest level that is logged")
     ] = "INFO"
     health_host: Annotated[str, Meta(description="Where health and metrics are served")] = "127.0.0.1"
     health_port: Annotated[Port, Meta(description="0: any free one")] = 0
