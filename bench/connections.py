@@ -24,19 +24,19 @@ class Tally:
         self.socket_errors = 0
 
     def next_request(self) -> bytes:
-        """The next one of all connections."""
+        """Return the next request."""
         self.number += 1
         return request_of(self.job, self.number)
 
     def answered(self, status: str, begun: float) -> None:
-        """An answer came whole."""
+        """Count a complete response."""
         now = time.perf_counter()
         self.latencies_us.append((now - begun) * 1e6)
         self.statuses[status] += 1
         self.measured += status.startswith("2") and now < self.deadline
 
     def result(self) -> Result:
-        """The figures of the run."""
+        """Return the figures of the run."""
         ordered = sorted(self.latencies_us) or [0.0]
 
         def at(share: float) -> float:

@@ -74,7 +74,7 @@ class Result(Struct, kw_only=True):
 
 
 def request_of(job: Job, number: int, worker: str = "0") -> bytes:
-    """The bytes of the `number`th request of a worker; the same as the Lua script makes."""
+    """Return the bytes of the `number`th request of a worker, the same as those of the Lua script."""
     target = job.targets[number % len(job.targets)]
     head = f"Host: {job.host}:{job.port}\r\nAuthorization: Bearer {target.token}\r\n"
     if job.operation is Operation.ME:

@@ -54,7 +54,7 @@ class Stage:
             self.api.call("POST", "/api/auth/signout", token=token)
 
     def limit(self) -> str:
-        """The limit of a caller, as answers tell it."""
+        """Return the limit of a caller, from the headers of its answers."""
         return self.api.limit("/api/auth/me", self._tokens[0])
 
     def stored(self) -> int:

@@ -63,7 +63,7 @@ class _Work:
             self._note(status, begun)
 
     def result(self) -> Result:
-        """The counters."""
+        """Return the counters."""
         times = sorted(self._times_s) or [0.0]
         at = [times[min(len(times) - 1, int(len(times) * share))] * 1e6 for share in (0.5, 0.9, 0.99, 1.0)]
         return Result(
@@ -117,7 +117,7 @@ def _put(upload: dict[str, Any], body: bytes) -> None:
 
 
 def _image() -> bytes:
-    """A photograph's worth of pixels: noise, scaled up, compresses as one does."""
+    """Return an image that compresses as a photograph does: scaled noise."""
     out = BytesIO()
     Image.effect_noise((SIDE // 8, SIDE // 8), 80).resize((SIDE, SIDE)).convert("RGB").save(out, "JPEG")
     return out.getvalue()

@@ -40,7 +40,7 @@ def run(job: Job) -> Result:
 
 
 def command(job: Job, targets: Path) -> list[str]:
-    """The command line: as many connections as requests are in flight."""
+    """Return the command line: one connection for each request in flight."""
     threads = min(2, job.in_flight)
     wrk = ["wrk", f"-t{threads}", f"-c{job.in_flight}", f"-d{int(job.seconds) + DRAIN_S}s"]
     options = [f"--timeout={TIMEOUT_S}s", "-s", str(SCRIPT), f"http://{job.host}:{job.port}", "--"]

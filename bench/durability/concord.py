@@ -116,7 +116,7 @@ class OwnConcord:
             time.sleep(0.1)
 
     def api(self) -> Api:
-        """The public API, through the first gateway."""
+        """Return the public API, through the first gateway."""
         return Api(LOOPBACK, self.gateway_ports[0])
 
     def waiting_events(self) -> int:

@@ -75,7 +75,7 @@ def content_of(nonce: str) -> str:
 def check_channel(
     channel_id: str, senders: Sequence[Sequence[Entry]], history: Sequence[Stored], verdict: Verdict
 ) -> None:
-    """A channel's history, the oldest first, against what its senders know."""
+    """Check a channel's history, oldest first, against the acknowledged sends."""
     for number, stored in enumerate(history, 1):
         if stored.sequence != number:
             verdict.add(GAP, f"{channel_id} has {stored.sequence} where {number} belongs")
@@ -115,7 +115,7 @@ def _is(stored: Stored | None, entry: Entry) -> bool:
 def check_events(
     topic: str, channel_id: str, history: Iterable[Stored], events: Sequence[Published], verdict: Verdict
 ) -> None:
-    """A channel's events in one topic, in their order, against its history: once in effect, and in order."""
+    """Check a channel's events in one topic against its history: once in effect, and in order."""
     where = f"{topic}, {channel_id}"
     first: dict[str, Published] = {}
     for event in events:

@@ -66,7 +66,7 @@ class Run(Struct, kw_only=True):
 
 
 def report(run: Run) -> str:
-    """The whole report."""
+    """Return the whole report."""
     return "\n".join([*_head(run), *_faults(run), "", *_kills(run.kills), ""])
 
 

@@ -19,4 +19,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """An address that was left out is not found again; most have expired."""
+    """Do nothing: removed addresses cannot be restored, and most have expired."""

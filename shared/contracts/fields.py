@@ -27,7 +27,7 @@ def _rule(sentence: str) -> dict[str, str]:
 
 
 def _secret(sentence: str) -> dict[str, object]:
-    """A value that nobody may read in Kafka, a log or a trace (see secrets.py)."""
+    """Return the type marked as secret: sealed in Kafka, redacted in logs and traces (secrets.py)."""
     return {"rule": sentence, "secret": True}
 
 

@@ -32,7 +32,7 @@ class SqlPendingThumbnails:
 
 
 def due_query(now: datetime, size: int, last: UUID) -> Select[Any]:
-    """Number the due files of each owner, oldest first. Select all first ones, then all second ones, and so
+    """Rank the due files of each owner, oldest first. Select all first ones, then all second ones, and so
     on; each round begins after the owner `last`. The index `files_to_paint` has them in this order.
     """
     since = func.coalesce(FileRow.thumbnails_after, FileRow.created_at)

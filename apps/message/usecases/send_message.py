@@ -20,7 +20,7 @@ _PAUSES_S = (0.02, 0.1, 0.5)
 async def send_messages(
     drafts: Sequence[Draft], unit: SendUnitOfWork, clock: Clock, ids: Ids, *, wait: bool = False
 ) -> list[Decision]:
-    """Number and store the drafts. Return a decision for each, in their order.
+    """Assign numbers to the drafts and store them. Return a decision for each, in their order.
 
     * The channels are locked first; prior state is read afterwards, so that it includes everything committed
       until then.
